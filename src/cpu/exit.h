@@ -1,0 +1,61 @@
+// Why guest code stopped running. Executors (translate, step) return one by value and call nobody.
+#pragma once
+
+#include "base/types.h"
+#include "cpu/registers.h"
+
+namespace orrery::cpu {
+
+enum class ExitKind : u8 {
+  syscall,      ///< `syscall`; rip is after it, rcx and r11 not yet clobbered
+  fault,        ///< a synchronous fault; rip is at the instruction
+  gated,        ///< an instruction of design.md invariant 3; rip is at it
+  tick_reached, ///< RunLimits::stop_at_tick; rip is the target of the transfer that ticked
+  interrupted,  ///< a host signal asked for a stop; taken at a tick
+};
+
+/// Instructions that must not run directly because the program could learn something the recording
+/// does not know, or see the engine. machine/gates.cc performs them.
+enum class Gate : u8 {
+  none, cpuid, rdtsc, rdtscp, rdpid, rdrand, rdseed, xgetbv,
+  xsave, xsavec, xsaveopt, xrstor, fxsave, fxrstor, fnstenv, fnsave,
+  lsl, lar, verr, verw, sgdt, sidt, sldt, str, smsw,
+  int80, sysenter,
+  rdfsbase, rdgsbase, wrfsbase, wrgsbase,
+  popf_trap,
+};
+
+/// A synchronous fault, in the kernel's words: what siginfo will carry.
+struct Fault {
+  int signal = 0;       ///< SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP
+  int code = 0;         ///< si_code
+  u64 address = 0;      ///< si_addr
+  u64 error_code = 0;   ///< page fault error code (SDM vol. 3, 4.7), for sigcontext.err
+  u64 trap_number = 0;  ///< sigcontext.trapno
+};
+
+struct Exit {
+  ExitKind kind = ExitKind::interrupted;
+  Gate gate = Gate::none;
+  u8 instruction_bytes = 0;  ///< length of the gated instruction at rip
+  Fault fault;
+};
+
+struct RunLimits {
+  /// Stop when CpuState::ticks reaches this; none if ~0. While a stop is set the exact (slower)
+  /// version of the code runs.
+  u64 stop_at_tick = ~u64{0};
+};
+
+/// What runs guest code. One per process; no upcalls.
+class Executor {
+ public:
+  /// Runs `cpu` until something needs the kernel. Preconditions: the task is current on this host
+  /// thread and its vector state is in the host registers.
+  virtual Exit run(CpuState& cpu, const RunLimits& limits) = 0;
+
+ protected:
+  ~Executor() = default;
+};
+
+}  // namespace orrery::cpu

@@ -1,0 +1,119 @@
+// The door. Everything the guest kernel needs from outside the machine is asked through this
+// interface and nowhere else, so that a recording is "what the door answered" (design.md, seam 3).
+// LiveHost asks the real kernel, record::RecordingHost decorates another Host and writes its
+// answers down, replay::ReplayHost answers from a recording, FakeHost(seed) invents answers for tests.
+//
+// Guest memory is plain memory at the same address here (invariant 1); the kernel has already checked
+// every range it hands over against the guest's own map.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "base/types.h"
+#include "memory/backend.h"
+
+namespace orrery::host {
+
+/// How many bytes of an output range a finished call has written.
+enum class Extent : u8 {
+  whole_on_success,  ///< all of it when the result is >= 0
+  result_bytes,      ///< `result` bytes, spread over consecutive result_bytes ranges in order (iovecs)
+  result_items,      ///< `result` items of `item_bytes` each
+  length_word,       ///< min(capacity, the u32 at `length_at` after the call) (getsockname and kin)
+  always,            ///< all of it whatever the result (nanosleep's remainder on EINTR, ...)
+};
+
+struct OutRange {
+  u64 address = 0;
+  u64 capacity_bytes = 0;
+  Extent extent = Extent::whole_on_success;
+  u32 item_bytes = 1;
+  u64 length_at = 0;
+};
+
+struct InRange {
+  u64 address = 0;
+  u64 size_bytes = 0;
+};
+
+/// A short list that needs no heap. Calls with more ranges (1,024 iovecs) point `overflow` at memory
+/// of the caller's that lives through the call.
+template <class T, int N>
+class RangeList {
+ public:
+  void add(const T& item) {
+    if (count_ < N) items_[static_cast<std::size_t>(count_)] = item;
+    ++count_;
+  }
+  void set_external(std::span<const T> items) { external_ = items; }
+  std::span<const T> items() const {
+    return external_.empty() ? std::span<const T>(items_.data(), static_cast<std::size_t>(count_)) : external_;
+  }
+
+ private:
+  std::array<T, N> items_{};
+  std::span<const T> external_{};
+  int count_ = 0;
+};
+
+/// One system call to be made for the guest. `number` is the x86-64 number; `args` are host values
+/// (guest pointers are host pointers; descriptors are the same numbers).
+struct HostCall {
+  u32 number = 0;
+  std::array<u64, 6> args{};
+  RangeList<InRange, 4> in;    ///< bytes the call reads: hashed into the event to find divergence
+  RangeList<OutRange, 6> out;  ///< bytes the call writes: kept in the event
+  /// Which args name the call for divergence checks (bit i = args[i]); pointers into engine memory
+  /// are left out.
+  u8 checked_args = 0x3f;
+  /// Sink of the guest's own words: 1 stdout, 2 stderr, 0 neither. A replay that shows output writes
+  /// the `in` ranges there.
+  u8 terminal_stream = 0;
+};
+
+/// A signal from outside the machine, or of a timer the host keeps for us.
+struct HostSignal {
+  int number = 0;
+  std::array<u8, 128> siginfo{};  ///< the kernel's siginfo_t, bytes as delivered
+};
+
+/// The exact point of the run at which the door is used; written into each event.
+struct Instant {
+  i32 task = 0;
+  u64 ticks = 0;
+  u64 pc = 0;
+};
+
+/// Results are the kernel's: >= 0, or -errno.
+/// Guest memory (memory::Backend) is performed by every Host, replaying ones included.
+class Host : public memory::Backend {
+ public:
+  /// The point from which the following questions are asked. Set by the machine before each exit is handled.
+  virtual void at(const Instant& instant) = 0;
+
+  /// Makes the call. Interruptible: returns -EINTR when a host signal is pending (also when it came
+  /// just before), so that the kernel looks at next_signal().
+  virtual i64 call(HostCall& call) = 0;
+
+  // What a program can read of the world without a system call.
+  virtual u64 read_tsc() = 0;
+  virtual u32 current_cpu() = 0;                       ///< rdpid, rdtscp's ecx, getcpu
+  virtual void random_bytes(std::span<u8> out) = 0;    ///< AT_RANDOM, rdrand, rdseed
+
+  /// The next signal from outside that is to be handed to the guest now; false if none. Recorded with
+  /// the instant, and on replay answered only at that instant.
+  virtual bool next_signal(HostSignal& signal) = 0;
+
+  /// The tick at which guest code must stop because the next event is asynchronous; ~0 when the next
+  /// event is one the program itself brings about. Live: always ~0.
+  virtual u64 stop_at_tick() = 0;
+
+  /// The process ends: exit_group status, or the fatal signal. Does not return when live.
+  virtual void exit(int status, int fatal_signal) = 0;
+
+ protected:
+  ~Host() = default;
+};
+
+}  // namespace orrery::host

@@ -1,0 +1,58 @@
+// How `orrery` tells a fresh engine what to be. The engine is executed with two arguments: its own
+// name and `first`, a decimal descriptor number; the descriptors from there on are fixed below and
+// stay the engine's for life. The launch block (a memfd, also kept in the recording as `launch`) is
+// this header followed by NUL-terminated strings: the program, cwd, then argv, then envp.
+#pragma once
+
+#include "base/types.h"
+
+namespace orrery::machine {
+
+/// Offsets from `first`.
+enum EngineFd : int {
+  kLaunchFd = 0,   ///< memfd with the launch block
+  kRingFd = 1,     ///< memfd with the event ring (trace/ring.h); -1 kept free when mode is run
+  kControlFd = 2,  ///< SOCK_SEQPACKET to the controlling process (machine/control.h), replay only
+  kStoreFd = 3,    ///< O_PATH directory of the content store (record), see trace/store.h
+  kFilesFd = 4,    ///< O_PATH directory REC/files: kept copies of mapped files
+  kEngineFdCount = 16,
+};
+
+enum class Mode : u32 {
+  run = 0,     ///< no recording (tests: the same machine without a ring)
+  record = 1,
+  replay = 2,
+};
+
+/// One row of the virtual cpuid table: what `cpuid` answers for (leaf, subleaf).
+struct CpuidRow {
+  u32 leaf, subleaf;
+  u32 eax, ebx, ecx, edx;
+};
+inline constexpr int kCpuidRowsMost = 128;
+
+inline constexpr u64 kLaunchMagic = 0x31'79'72'65'72'72'6f'00;
+inline constexpr u32 kLaunchVersion = 1;
+
+struct LaunchHeader {
+  u64 magic = kLaunchMagic;
+  u32 version = kLaunchVersion;
+  Mode mode = Mode::run;
+  u64 total_bytes = 0;        ///< header and strings
+  u32 argument_count = 0, environment_count = 0;
+  i32 pid = 0, parent_pid = 0; ///< the guest's; record: filled in by the engine (its own host pid)
+  u64 hwcap = 0, hwcap2 = 0, xcr0 = 7, xsave_bytes = 832;
+  u64 seed = 0;               ///< --seed
+  u32 seeded = 0;
+  u32 show_output = 0;        ///< replay -a: write the guest's output again
+  u32 controlled = 0;         ///< replay: obey kControlFd
+  u32 verbosity = 0;
+  u64 nofile_soft = 0;        ///< the guest's RLIMIT_NOFILE soft limit (the host's may be higher)
+  char profile[32] = {};      ///< name of the CPU profile
+  char vendor[16] = {};       ///< cpuid vendor of the recording host
+  u32 ticks_in_memory = 0;    ///< 1: tick counter in memory (no AVX-512VL on this host, or the guest sees it)
+  u32 cpuid_count = 0;
+  CpuidRow cpuid[kCpuidRowsMost] = {};
+};
+
+}  // namespace orrery::machine

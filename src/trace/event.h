@@ -1,0 +1,41 @@
+// One event: something that entered or left the machine (docs/format.md). The same bytes travel
+// through the ring and stand in a chunk of the file.
+#pragma once
+
+#include "base/types.h"
+
+namespace orrery::trace {
+
+enum class EventKind : u16 {
+  none = 0,
+  start = 1,        ///< payload: StartInfo, argv, envp, auxv inputs: how the machine was started
+  syscall = 2,      ///< a HostCall's answer; payload: the output ranges' bytes, in order
+  map = 3,          ///< a file mapping; payload: FileReference
+  memory = 4,       ///< unmap, protect, move, discard or anonymous map: only checked
+  tsc = 5,          ///< result = the value read
+  cpu_number = 6,   ///< result = the number
+  random = 7,       ///< payload: the bytes
+  signal = 8,       ///< payload: siginfo; result = signal number
+  exec = 9,         ///< payload: path, argv: the process became another program
+  exit = 10,        ///< result = status, or 0x100 | signal
+  gap = 11,         ///< the recorder says: events are missing from here
+};
+
+/// Little-endian, 8-byte aligned, followed by `size_bytes - sizeof(EventHeader)` bytes of payload,
+/// padded to a multiple of 8.
+struct EventHeader {
+  u32 size_bytes = 0;  ///< header, payload and padding
+  EventKind kind = EventKind::none;
+  u16 detail = 0;      ///< syscall number, or the memory operation
+  u64 number = 0;      ///< EventNumber
+  i32 task = 0;        ///< TaskId
+  u32 payload_bytes = 0;  ///< without padding
+  u64 ticks = 0;
+  u64 pc = 0;
+  u64 request_hash = 0;   ///< XXH64 of the request: arguments and input bytes
+  i64 result = 0;
+  u64 time_ns = 0;        ///< CLOCK_MONOTONIC of the host when it was written
+};
+static_assert(sizeof(EventHeader) == 64);
+
+}  // namespace orrery::trace
