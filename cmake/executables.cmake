@@ -1,25 +1,23 @@
 # The two programs: `orrery` (what people run) and `orrery-engine` (what becomes the guest process).
-function(orrery_existing_rooms out suffix)
-  set(found)
-  foreach(room IN LISTS ARGN)
-    if(TARGET ${room}${suffix})
-      list(APPEND found ${room}${suffix})
-    endif()
-  endforeach()
-  set(${out} ${found} PARENT_SCOPE)
-endfunction()
-
+# Rooms are handed to the linker as one group: order follows src/LAYERS, which a test proves, not the
+# link line.
 if(TARGET engine_lean)
   add_executable(orrery-engine cmake/empty.c)
+  set_target_properties(orrery-engine PROPERTIES LINKER_LANGUAGE CXX)
   orrery_existing_rooms(lean _lean ${ORRERY_LEAN_ROOMS})
-  target_link_libraries(orrery-engine PRIVATE -Wl,--start-group ${lean} -Wl,--end-group)
+  target_link_libraries(orrery-engine PRIVATE -Wl,--start-group ${lean} -Wl,--end-group gcc)
   target_link_options(orrery-engine PRIVATE -nostdlib -static -no-pie -Wl,-Ttext-segment=0x60000000
-      -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,norelro -Wl,--build-id=sha1 -Wl,-e,orrery_engine_start -Wl,--undefined=orrery_engine_start)
+      -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,norelro -Wl,--build-id=sha1
+      -Wl,-e,orrery_engine_start -Wl,--undefined=orrery_engine_start)
 endif()
 
 if(TARGET cli)
   add_executable(orrery cmake/empty.c)
   set_target_properties(orrery PROPERTIES LINKER_LANGUAGE CXX)
   orrery_existing_rooms(hosted "" ${ORRERY_LEAN_ROOMS} ${ORRERY_HOSTED_ONLY_ROOMS})
-  target_link_libraries(orrery PRIVATE -Wl,--start-group ${hosted} -Wl,--end-group zstd fmt dw elf Zydis Zycore)
+  target_link_libraries(orrery PRIVATE -Wl,--start-group ${hosted} -Wl,--end-group ${ORRERY_HOSTED_LIBRARIES})
+  target_link_options(orrery PRIVATE ${ORRERY_SANITIZE_OPTIONS})
+  if(TARGET orrery-engine)
+    add_dependencies(orrery orrery-engine)  # found beside it at run time
+  endif()
 endif()
