@@ -3,6 +3,7 @@
 // through host::Host, so it runs the same live and on replay.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -11,35 +12,42 @@
 #include "cpu/exit.h"
 #include "cpu/registers.h"
 #include "host/host.h"
+#include "kernel/report.h"
 #include "memory/address_space.h"
 
 namespace orrery::kernel {
 
 struct Task;     // kernel/task.h: one guest thread and its registers (Task::cpu)
 struct Process;  // kernel/process.h: the tasks that share an address space
+struct ExitState;
 
 /// How the machine is set up; part of the recording.
 struct Configuration {
-  i32 pid = 1;                  ///< the first process's id, also its first task's
+  i32 pid = 1;  ///< the first process's id, also its first task's
   i32 parent_pid = 0;
-  u64 hwcap = 0, hwcap2 = 0;    ///< AT_HWCAP, AT_HWCAP2: from the virtual cpuid
-  u64 xcr0 = 7;                 ///< what xgetbv(0) says; signal frames follow it
-  u64 xsave_bytes = 832;        ///< size of the standard-format XSAVE area for xcr0
-  u64 engine_fd_first = 0;      ///< descriptors from here on are the engine's, invisible to the guest
+  u64 hwcap = 0, hwcap2 = 0;  ///< AT_HWCAP, AT_HWCAP2: from the virtual cpuid
+  u64 xcr0 = 7;               ///< what xgetbv(0) says; signal frames follow it
+  u64 xsave_bytes = 832;      ///< size of the standard-format XSAVE area for xcr0
+  u64 engine_fd_first = 0;    ///< descriptors from here on are the engine's, invisible to the guest
   u64 clock_ticks_per_second = 100;
+  u64 nofile_soft = 0;  ///< the guest's soft RLIMIT_NOFILE; 0: as the host says
 };
 
 class Kernel {
  public:
-  Kernel(host::Host& host, const Configuration& configuration);
+  /// `report` takes the one-line warnings; it may be null.
+  Kernel(host::Host& host, const Configuration& configuration, ReportSink* report = nullptr);
+  ~Kernel();
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
 
   /// Makes the first process from a program on disk. 0, or -errno as execve(2) would give; `failing_path`
   /// then names the file that was at fault (the program, its interpreter, its #! interpreter).
   i64 start(std::string_view path, std::span<const char* const> arguments,
             std::span<const char* const> environment, std::vector<char>& failing_path);
 
-  Task& current();                        ///< the task to run next
-  bool ended() const;                     ///< the last process is gone; see exit_status()
+  Task& current();     ///< the task to run next
+  bool ended() const;  ///< the last process is gone; see exit_status()
 
   /// Before guest code runs: delivers pending signals to `current()` (building frames), applies
   /// restart rules. After it, ended() may be true.
@@ -54,6 +62,19 @@ class Kernel {
   int exit_status() const;                ///< valid once ended(): 0..255
   int fatal_signal() const;               ///< 0, or the signal that ended it
   memory::AddressSpace& address_space();  ///< of the current task
+
+  // --- for the system calls ---
+  host::Host& host() { return host_; }
+  const Configuration& configuration() const { return configuration_; }
+  /// The process is gone, with all its tasks. Host::exit is the machine's to call.
+  void end(Process& process, const ExitState& state);
+
+ private:
+  host::Host& host_;
+  const Configuration configuration_;
+  ReportSink* report_;
+  std::vector<std::unique_ptr<Process>> processes_;
+  Task* current_ = nullptr;
 };
 
 }  // namespace orrery::kernel

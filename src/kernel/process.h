@@ -1,0 +1,108 @@
+// One guest process: the tasks that share an address space, with all that the kernel keeps per thread
+// group. Owned by the Kernel. One process and one task exist today; nothing here assumes so.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/types.h"
+#include "host/host.h"
+#include "kernel/kernel.h"
+#include "kernel/report.h"
+#include "kernel/signal_queue.h"
+#include "kernel/task.h"
+#include "memory/address_space.h"
+
+namespace orrery::kernel {
+
+class FdTable;  // kernel/fd_table.h
+
+/// struct sigaction as rt_sigaction(2) passes it on x86-64.
+struct SignalAction {
+  u64 handler = 0;  ///< 0 SIG_DFL, 1 SIG_IGN
+  u64 flags = 0;
+  u64 restorer = 0;
+  SignalSet mask = 0;
+};
+static_assert(sizeof(SignalAction) == 32);
+
+/// struct rlimit64.
+struct ResourceLimit {
+  u64 soft = ~u64{0};
+  u64 hard = ~u64{0};
+};
+inline constexpr int kResourceLimitCount = 16;
+
+struct Credentials {
+  u32 uid = 0, euid = 0, suid = 0;
+  u32 gid = 0, egid = 0, sgid = 0;
+};
+
+/// Where exec put things (mm_struct's start_* and end_*): /proc/self/{cmdline,environ,auxv,stat}.
+struct ImageLayout {
+  u64 code_start = 0, code_end = 0;
+  u64 data_start = 0, data_end = 0;
+  u64 stack_start = 0;  ///< the initial rsp
+  u64 arguments_start = 0, arguments_end = 0;
+  u64 environment_start = 0, environment_end = 0;
+  u64 program_base = 0;      ///< load bias of the program
+  u64 interpreter_base = 0;  ///< AT_BASE
+  u64 entry = 0;             ///< AT_ENTRY
+};
+
+/// How a process ended.
+struct ExitState {
+  int status = 0;        ///< exit_group's argument & 0xff
+  int fatal_signal = 0;  ///< 0 if it exited
+  bool core_dumped = false;
+};
+
+struct Process {
+  Process(host::Host& host, const Configuration& configuration, ReportSink* report);
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  host::Host& host;
+  const Configuration& configuration;
+  ReportSink* report;  ///< may be null
+
+  // Identity.
+  ProcessId id{1};
+  ProcessId parent{0};
+  ProcessId group{1};
+  ProcessId session{1};
+  Credentials credentials;
+  std::vector<std::unique_ptr<Task>> tasks;  ///< leader first
+
+  std::unique_ptr<memory::AddressSpace> memory;
+  std::unique_ptr<FdTable> fds;
+
+  // Signals.
+  std::array<SignalAction, kSignalCount> actions{};
+  PendingSignals pending;  ///< sent to the process as a whole
+
+  // What exec and the program set.
+  std::array<ResourceLimit, kResourceLimitCount> limits{};
+  std::vector<char> cwd;  ///< absolute, without NUL
+  std::vector<char> exe;  ///< absolute path of the program, /proc/self/exe
+  u32 umask = 022;
+  ImageLayout image;
+  std::vector<u64> auxv;  ///< pairs, with the AT_NULL pair
+  bool dumpable = true;   ///< PR_SET_DUMPABLE
+  bool no_new_privileges = false;
+
+  std::optional<ExitState> exit;  ///< set once the process is gone
+
+  memory::AddressSpace& space() { return *memory; }
+  SignalAction& action(int number) { return actions[static_cast<std::size_t>(number - 1)]; }
+  /// Says one line, prefixed by nothing; the sink adds the program's name.
+  void say(std::string_view text) const {
+    if (report != nullptr) report->line(text);
+  }
+};
+
+}  // namespace orrery::kernel

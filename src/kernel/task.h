@@ -1,0 +1,88 @@
+// One guest thread: its registers, its signal state, and what it is doing as a value. Owned by its
+// Process; changed by the kernel and by the executor (cpu) while it is the current task.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <variant>
+
+#include "base/types.h"
+#include "cpu/registers.h"
+#include "kernel/signal_queue.h"
+
+namespace orrery::kernel {
+
+struct Process;
+
+// --- what a task is doing ---
+struct Runnable {};
+/// In a host call that may sleep; the call itself is in Task::call.
+struct InHostCall {};
+/// Stopped by a job-control signal.
+struct Stopped {
+  int signal = 0;
+};
+struct Exited {
+  int status = 0;  ///< wait(2) encoding: status << 8 or the signal
+};
+using RunState = std::variant<Runnable, InHostCall, Stopped, Exited>;
+
+/// sigaltstack(2).
+struct AltStack {
+  u64 address = 0;
+  u64 size_bytes = 0;
+  u32 flags = 2;  ///< SS_DISABLE, SS_AUTODISARM
+};
+
+/// How restart_syscall(2) goes on with a call that was interrupted (struct restart_block): it makes
+/// `number` with `args`, which the interrupted call has already turned into an absolute deadline.
+struct RestartBlock {
+  u32 number = 0;  ///< 0: nothing to restart, restart_syscall gives EINTR
+  std::array<u64, 6> args{};
+  u64 deadline_seconds = 0, deadline_nanoseconds = 0;
+};
+
+/// The system call being performed, or the last one done; -1 when the task came into the kernel otherwise.
+struct CurrentCall {
+  i64 number = -1;        ///< orig_rax
+  bool replaced = false;  ///< the call set every register itself (execve, rt_sigreturn)
+};
+
+struct RobustList {
+  u64 head = 0;
+  u64 size_bytes = 24;
+};
+
+struct RestartableSequence {
+  u64 address = 0;  ///< 0: not registered
+  u32 size_bytes = 0;
+  u32 signature = 0;
+};
+
+struct Task {
+  Task(Process& process, TaskId id) : id(id), process(process) {}
+
+  TaskId id;
+  Process& process;
+  cpu::CpuState cpu;
+  RunState state = Runnable{};
+  CurrentCall call;
+  RestartBlock restart;
+
+  // Signals.
+  SignalSet blocked = 0;
+  std::optional<SignalSet> saved_mask;  ///< to restore at the next frame or return (sigsuspend, ppoll, ...)
+  PendingSignals pending;
+  AltStack altstack;
+
+  // Registered addresses.
+  u64 clear_child_tid = 0;
+  RobustList robust_list;
+  RestartableSequence rseq;
+
+  std::array<char, 16> comm{};  ///< NUL-terminated, PR_SET_NAME
+
+  bool ended() const { return std::holds_alternative<Exited>(state); }
+};
+
+}  // namespace orrery::kernel
