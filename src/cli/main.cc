@@ -1,0 +1,117 @@
+// `orrery`: reads the command line, runs one command, exits with its code. Conventions are those of
+// docs/conventions: stdout is data, stderr is words; 2 is a usage error.
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+
+namespace orrery::cli {
+namespace {
+
+constexpr const char* kVersion = "orrery 0.1.0";
+constexpr const char* kPurpose =
+    "Records a program on a machine of its own, replays it exactly, and answers what happened.";
+constexpr const char* kExamples =
+    "  orrery record -- ./program args   record a run\n"
+    "  orrery why                        explain how the latest run ended\n"
+    "  orrery replay -a                  run it again, to the same bytes\n"
+    "  orrery DIR                        the same as orrery replay DIR\n";
+
+/// $XDG_CONFIG_HOME/orrery/config.toml, or the same below ~/.config.
+std::string config_path() {
+  if (const char* base = std::getenv("XDG_CONFIG_HOME"); base && *base)
+    return std::string(base) + "/orrery/config.toml";
+  if (const char* home = std::getenv("HOME"); home && *home)
+    return std::string(home) + "/.config/orrery/config.toml";
+  return "";
+}
+
+bool is_directory(const char* path) {
+  struct stat status;
+  return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/// A recording in the place of a command means: replay it.
+bool means_replay(const char* word) {
+  if (word[0] == '-') return false;
+  for (const Command& command : commands()) {
+    if (std::strcmp(command.name, word) == 0) return false;
+  }
+  return is_directory(word);
+}
+
+/// ORRERY_<OPTION> for the options of `app` itself, ORRERY_<COMMAND>_<OPTION> for a command's.
+void name_environment(CLI::App& app, const std::string& prefix) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_lnames().empty() || option == app.get_help_ptr() || option == app.get_config_ptr())
+      continue;
+    std::string name = prefix + option->get_lnames().front();
+    for (char& letter : name)
+      letter = letter == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+    if (name != "ORRERY_VERSION") option->envname(name);
+  }
+  for (CLI::App* child : app.get_subcommands([](CLI::App*) { return true; })) {
+    name_environment(*child, prefix + child->get_name() + "_");
+  }
+}
+
+/// As CLI11's, without the environment's names, which the manual page has.
+class HelpFormat : public CLI::Formatter {
+ public:
+  HelpFormat() { column_width(28); }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_items_expected_max() == 0 || option->get_positional()) return "";
+    return " " + (option->get_type_name() == "TEXT" || option->get_type_name().empty()
+                      ? "VALUE"
+                      : option->get_type_name());
+  }
+};
+
+/// What is the same for every command.
+void finish_commands(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    // `orrery why -v` reads as `orrery -v why`; but the words after `record PROG` are the program's.
+    if (!command->get_prefix_command()) command->fallthrough();
+  }
+}
+
+int run(int argument_count, char** arguments) {
+  Session session;
+  CLI::App app(kPurpose, "orrery");
+  app.formatter(std::make_shared<HelpFormat>());
+  app.set_version_flag("--version", kVersion, "Print the version and exit");
+  app.add_option("--color", session.color, "When to use colour: auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  app.add_flag("-v,--verbose", session.verbosity, "Say more on stderr; twice for still more");
+  if (const std::string path = config_path(); !path.empty()) {
+    app.set_config("--config", path, "Read options from this file");
+  }
+  app.require_subcommand(1);
+  set_examples(app, kExamples);
+  for (const Command& command : commands()) command.add(app, session);
+  finish_commands(app);
+  name_environment(app, "ORRERY_");
+
+  // CLI11 takes the words last first.
+  std::vector<std::string> words;
+  for (int i = argument_count - 1; i > 0; --i) words.emplace_back(arguments[i]);
+  if (argument_count > 1 && means_replay(arguments[1])) words.emplace_back("replay");
+  try {
+    app.parse(words);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::fprintf(stderr, "orrery: %s\nTry `orrery --help`.\n", error.what());
+    return kUsage;
+  }
+  return session.exit_code;
+}
+
+}  // namespace
+}  // namespace orrery::cli
+
+int main(int argument_count, char** arguments) { return orrery::cli::run(argument_count, arguments); }
