@@ -92,8 +92,8 @@ int run(int argument_count, char** arguments) {
     app.set_config("--config", path, "Read options from this file");
   }
   app.require_subcommand(1);
-  set_examples(app, kExamples);
   for (const Command& command : commands()) command.add(app, session);
+  set_examples(app, kExamples);  // after the commands, which would inherit it
   finish_commands(app);
   name_environment(app, "ORRERY_");
 
