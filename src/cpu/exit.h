@@ -3,6 +3,7 @@
 
 #include "base/types.h"
 #include "cpu/registers.h"
+#include "x86/gate.h"
 
 namespace orrery::cpu {
 
@@ -14,16 +15,8 @@ enum class ExitKind : u8 {
   interrupted,  ///< a host signal asked for a stop; taken at a tick
 };
 
-/// Instructions that must not run directly because the program could learn something the recording
-/// does not know, or see the engine. machine/gates.cc performs them.
-enum class Gate : u8 {
-  none, cpuid, rdtsc, rdtscp, rdpid, rdrand, rdseed, xgetbv,
-  xsave, xsavec, xsaveopt, xrstor, fxsave, fxrstor, fnstenv, fnsave,
-  lsl, lar, verr, verw, sgdt, sidt, sldt, str, smsw,
-  int80, sysenter,
-  rdfsbase, rdgsbase, wrfsbase, wrgsbase,
-  popf_trap,
-};
+/// Which instruction of x86/gate.h stopped the run.
+using x86::Gate;
 
 /// A synchronous fault, in the kernel's words: what siginfo will carry.
 struct Fault {
@@ -38,7 +31,7 @@ struct Exit {
   ExitKind kind = ExitKind::interrupted;
   Gate gate = Gate::none;
   u8 instruction_bytes = 0;  ///< length of the gated instruction at rip
-  Fault fault;
+  Fault fault{};
 };
 
 struct RunLimits {

@@ -1,0 +1,11 @@
+// Writes isa_table.inc by asking Zydis about every encoding. Runs in tests only: x86_test compares its
+// text with the checked-in file and rewrites that when ORRERY_UPDATE is set.
+#pragma once
+
+#include <string>
+
+namespace orrery::x86 {
+
+std::string generate_isa_table();
+
+}  // namespace orrery::x86
