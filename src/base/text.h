@@ -2,7 +2,6 @@
 // printf would with the conversion named.
 #pragma once
 
-#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -17,7 +16,7 @@ class Text {
     bytes_.insert(bytes_.end(), text.begin(), text.end());
     return *this;
   }
-  Text& add(std::span<const char> text) { return add(std::string_view(text.data(), text.size())); }
+  Text& add(const std::vector<char>& text) { return add(std::string_view(text.data(), text.size())); }
   Text& character(char c) {
     bytes_.push_back(c);
     return *this;

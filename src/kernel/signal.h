@@ -1,0 +1,74 @@
+// Signals between arrival and handler: who a signal goes to, whether it is ignored, which one is next, and
+// what its default action does. Frames are built in signal_frame.cc; the queue is signal_queue.h.
+#pragma once
+
+#include <optional>
+
+#include "base/types.h"
+#include "cpu/exit.h"
+#include "kernel/process.h"
+#include "kernel/signal_queue.h"
+#include "kernel/task.h"
+
+namespace orrery::kernel {
+
+enum class DefaultAction : u8 { terminate, core, ignore, stop, continue_process };
+DefaultAction default_action(int number);
+
+// Values of SignalAction::handler.
+inline constexpr u64 kHandlerDefault = 0;
+inline constexpr u64 kHandlerIgnore = 1;
+
+/// SIGKILL and SIGSTOP can be neither blocked, caught nor ignored.
+inline constexpr SignalSet kUnblockable = signal_bit(9) | signal_bit(19);
+
+/// True if the signal would be thrown away on arrival: ignored, or ignored by default, and not blocked (a
+/// blocked one is kept, since the program may look at it with sigpending or change its handler).
+bool ignored(Process& process, int number);
+
+/// A signal to the whole process (kill, alarm, the outside) or to one task (tgkill, a fault).
+void send_to_process(Process& process, const SignalInfo& info);
+void send_to_task(Task& task, const SignalInfo& info);
+
+/// force_sig_info_to_task: the signal comes at once; if it is blocked or ignored, the default action is
+/// taken.
+void force_signal(Task& task, const SignalInfo& info);
+/// force_sig(SIGSEGV) and its like: si_code SI_KERNEL, no sender.
+void force_signal(Task& task, int number);
+
+/// Takes every signal from outside that the door has for us now. True if there was one.
+bool collect_host_signals(Process& process);
+
+/// What is pending for this task, its own and its process's.
+SignalSet pending_signals(const Task& task);
+/// Pending and not blocked.
+SignalSet deliverable_signals(const Task& task);
+
+/// Takes the next one of `wanted`, the task's own first. False if none is pending.
+bool take_signal(Task& task, SignalSet wanted, SignalInfo& out);
+
+/// set_current_blocked: SIGKILL and SIGSTOP stay open.
+void set_blocked(Task& task, SignalSet mask);
+
+/// Delivers what is pending and settles an interrupted system call: frames are built, default actions
+/// taken. May end the process.
+void deliver_signals(Task& task);
+
+/// exec: caught signals go back to their default, ignored ones stay ignored; no alternate stack.
+void reset_signals_for_exec(Task& task);
+
+// --- signal_frame.cc ---
+
+/// Builds the frame and makes the task enter the handler. False if the stack cannot take it.
+[[nodiscard]] bool enter_handler(Task& task, const SignalAction& action, const SignalInfo& info,
+                                 SignalSet mask_to_restore);
+
+/// rt_sigreturn(2): false if the frame is unusable, and the task is to get a SIGSEGV.
+[[nodiscard]] bool leave_handler(Task& task);
+
+/// The flags sigaltstack(2) reports for a task whose stack pointer is `sp`: SS_DISABLE, SS_ONSTACK or 0.
+u32 altstack_state(const AltStack& stack, u64 sp);
+/// sigaltstack(2)'s setting half; 0 or -errno.
+i64 set_altstack(Task& task, const AltStack& wanted, u64 sp);
+
+}  // namespace orrery::kernel
