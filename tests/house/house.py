@@ -12,7 +12,7 @@ def sources(*folders, suffixes=(".cc", ".h", ".c", ".S")):
     """Every source file of ours under the named folders, sorted."""
     found = []
     for folder in folders or ("src", "tests", "bench", "tools", "docs"):
-        found += [p for p in (ROOT / folder).rglob("*") if p.suffix in suffixes and p.is_file()]
+        found += [p for p in (ROOT / folder).rglob("*") if p.suffix in suffixes and p.is_file() and "fixtures" not in p.parts]
     return sorted(found)
 
 
