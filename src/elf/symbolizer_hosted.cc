@@ -1,0 +1,104 @@
+#include "elf/symbolizer_hosted.h"
+
+#include <cxxabi.h>
+#include <dwarf.h>
+#include <elfutils/libdwfl.h>
+
+#include <cstdlib>
+
+#include "elf/dwarf_scope_hosted.h"
+
+namespace orrery::elf {
+namespace {
+
+std::string function_name(Dwarf_Die* function) {
+  Dwarf_Attribute attribute;
+  for (const unsigned name : {unsigned{DW_AT_linkage_name}, unsigned{DW_AT_MIPS_linkage_name}}) {
+    if (!dwarf_attr_integrate(function, name, &attribute)) continue;
+    if (const char* text = dwarf_formstring(&attribute)) return demangle(text);
+  }
+  const char* text = dwarf_diename(function);
+  return text ? text : "";
+}
+
+std::string absolute_path(Dwarf_Die* unit, const char* path) {
+  if (!path) return "";
+  if (path[0] == '/') return path;
+  Dwarf_Attribute attribute;
+  const char* directory = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
+  return directory ? std::string(directory) + "/" + path : path;
+}
+
+SourceLine line_at(Dwarf_Die* unit, u64 address) {
+  Dwarf_Line* line = dwarf_getsrc_die(unit, address);
+  if (!line) return {};
+  SourceLine source;
+  source.file = absolute_path(unit, dwarf_linesrc(line, nullptr, nullptr));
+  dwarf_lineno(line, &source.line);
+  dwarf_linecol(line, &source.column);
+  return source;
+}
+
+int number_of(Dwarf_Die* die, unsigned name) {
+  Dwarf_Attribute attribute;
+  Dwarf_Word value = 0;
+  if (dwarf_formudata(dwarf_attr(die, name, &attribute), &value) != 0) return 0;
+  return static_cast<int>(value);
+}
+
+/// Where an inlined function was called.
+SourceLine call_line(Dwarf_Die* unit, Dwarf_Die* inlined) {
+  SourceLine source{.file = "",
+                    .line = number_of(inlined, DW_AT_call_line),
+                    .column = number_of(inlined, DW_AT_call_column)};
+  Dwarf_Files* files = nullptr;
+  size_t count = 0;
+  const size_t index = static_cast<size_t>(number_of(inlined, DW_AT_call_file));
+  if (dwarf_getsrcfiles(unit, &files, &count) == 0 && index < count) {
+    source.file = absolute_path(unit, dwarf_filesrc(files, index, nullptr, nullptr));
+  }
+  return source;
+}
+
+void add_source_frames(const Image& image, u64 address, Location& location) {
+  DwarfScope scope = find_scope(image, address);
+  if (!scope.valid) return;
+  SourceLine source = line_at(&scope.unit, address - scope.bias);
+  for (Dwarf_Die& function : scope.functions) {
+    const bool inlined = dwarf_tag(&function) == DW_TAG_inlined_subroutine;
+    location.frames.push_back({.function = function_name(&function), .source = source, .inlined = inlined});
+    if (inlined) source = call_line(&scope.unit, &function);
+  }
+  if (location.frames.empty() && source.line != 0)
+    location.frames.push_back({.function = "", .source = source});
+}
+
+}  // namespace
+
+std::string demangle(const char* name) {
+  if (name[0] != '_' || name[1] != 'Z') return name;
+  int status = 0;
+  char* text = abi::__cxa_demangle(name, nullptr, nullptr, &status);
+  const std::string result = status == 0 && text ? text : name;
+  std::free(text);
+  return result;
+}
+
+Location locate(const Images& images, u64 address) {
+  Location location;
+  location.image = images.find(address);
+  if (!location.image) return location;
+  location.image_offset = address - location.image->bias;
+  GElf_Off offset = 0;
+  GElf_Sym symbol;
+  if (const char* name = dwfl_module_addrinfo(location.image->module, address, &offset, &symbol, nullptr,
+                                              nullptr, nullptr)) {
+    location.symbol = demangle(name);
+    location.symbol_offset = offset;
+  }
+  add_source_frames(*location.image, address, location);
+  if (!location.frames.empty() && location.symbol.empty()) location.symbol = location.frames.back().function;
+  return location;
+}
+
+}  // namespace orrery::elf
