@@ -19,7 +19,6 @@ namespace orrery::kernel {
 
 struct Task;     // kernel/task.h: one guest thread and its registers (Task::cpu)
 struct Process;  // kernel/process.h: the tasks that share an address space
-struct ExitState;
 
 /// How the machine is set up; part of the recording.
 struct Configuration {
@@ -62,12 +61,6 @@ class Kernel {
   int exit_status() const;                ///< valid once ended(): 0..255
   int fatal_signal() const;               ///< 0, or the signal that ended it
   memory::AddressSpace& address_space();  ///< of the current task
-
-  // --- for the system calls ---
-  host::Host& host() { return host_; }
-  const Configuration& configuration() const { return configuration_; }
-  /// The process is gone, with all its tasks. Host::exit is the machine's to call.
-  void end(Process& process, const ExitState& state);
 
  private:
   host::Host& host_;

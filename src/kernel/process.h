@@ -83,7 +83,8 @@ struct Process {
 
   // Signals.
   std::array<SignalAction, kSignalCount> actions{};
-  PendingSignals pending;  ///< sent to the process as a whole
+  PendingSignals pending;         ///< sent to the process as a whole
+  std::vector<i32> posix_timers;  ///< ids of timer_create(2), which the host keeps
 
   // What exec and the program set.
   std::array<ResourceLimit, kResourceLimitCount> limits{};
@@ -95,10 +96,15 @@ struct Process {
   bool dumpable = true;   ///< PR_SET_DUMPABLE
   bool no_new_privileges = false;
 
+  std::array<u64, 8> reported_calls{};  ///< one bit a system call whose refusal was said already
+
   std::optional<ExitState> exit;  ///< set once the process is gone
 
   memory::AddressSpace& space() { return *memory; }
   SignalAction& action(int number) { return actions[static_cast<std::size_t>(number - 1)]; }
+  Task* find_task(TaskId task);
+  /// The process is gone with all its tasks. The machine then asks the host to follow.
+  void end(const ExitState& state);
   /// Says one line, prefixed by nothing; the sink adds the program's name.
   void say(std::string_view text) const {
     if (report != nullptr) report->line(text);

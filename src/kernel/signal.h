@@ -1,5 +1,5 @@
 // Signals between arrival and handler: who a signal goes to, whether it is ignored, which one is next, and
-// what its default action does. Frames are built in signal_frame.cc; the queue is signal_queue.h.
+// what its default action does. Frames are signal_frame.h's, the queue is signal_queue.h's.
 #pragma once
 
 #include <optional>
@@ -56,19 +56,5 @@ void deliver_signals(Task& task);
 
 /// exec: caught signals go back to their default, ignored ones stay ignored; no alternate stack.
 void reset_signals_for_exec(Task& task);
-
-// --- signal_frame.cc ---
-
-/// Builds the frame and makes the task enter the handler. False if the stack cannot take it.
-[[nodiscard]] bool enter_handler(Task& task, const SignalAction& action, const SignalInfo& info,
-                                 SignalSet mask_to_restore);
-
-/// rt_sigreturn(2): false if the frame is unusable, and the task is to get a SIGSEGV.
-[[nodiscard]] bool leave_handler(Task& task);
-
-/// The flags sigaltstack(2) reports for a task whose stack pointer is `sp`: SS_DISABLE, SS_ONSTACK or 0.
-u32 altstack_state(const AltStack& stack, u64 sp);
-/// sigaltstack(2)'s setting half; 0 or -errno.
-i64 set_altstack(Task& task, const AltStack& wanted, u64 sp);
 
 }  // namespace orrery::kernel

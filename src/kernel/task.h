@@ -31,7 +31,7 @@ using RunState = std::variant<Runnable, InHostCall, Stopped, Exited>;
 struct AltStack {
   u64 address = 0;
   u64 size_bytes = 0;
-  u32 flags = 2;  ///< SS_DISABLE, SS_AUTODISARM
+  u32 flags = 0;  ///< as set: SS_DISABLE, SS_AUTODISARM, SS_ONSTACK; a size of 0 means none
 };
 
 /// How restart_syscall(2) goes on with a call that was interrupted (struct restart_block): it makes
@@ -46,6 +46,11 @@ struct RestartBlock {
 struct CurrentCall {
   i64 number = -1;        ///< orig_rax
   bool replaced = false;  ///< the call set every register itself (execve, rt_sigreturn)
+};
+
+/// What the last synchronous fault left behind for sigcontext (thread_struct's error_code, trap_nr, cr2).
+struct LastFault {
+  u64 error_code = 0, trap_number = 0, cr2 = 0;
 };
 
 struct RobustList {
@@ -74,6 +79,7 @@ struct Task {
   std::optional<SignalSet> saved_mask;  ///< to restore at the next frame or return (sigsuspend, ppoll, ...)
   PendingSignals pending;
   AltStack altstack;
+  LastFault last_fault;
 
   // Registered addresses.
   u64 clear_child_tid = 0;
