@@ -48,7 +48,8 @@ class RangeList {
   }
   void set_external(std::span<const T> items) { external_ = items; }
   std::span<const T> items() const {
-    return external_.empty() ? std::span<const T>(items_.data(), static_cast<std::size_t>(count_)) : external_;
+    return external_.empty() ? std::span<const T>(items_.data(), static_cast<std::size_t>(count_))
+                             : external_;
   }
 
  private:
@@ -98,8 +99,8 @@ class Host : public memory::Backend {
 
   // What a program can read of the world without a system call.
   virtual u64 read_tsc() = 0;
-  virtual u32 current_cpu() = 0;                       ///< rdpid, rdtscp's ecx, getcpu
-  virtual void random_bytes(std::span<u8> out) = 0;    ///< AT_RANDOM, rdrand, rdseed
+  virtual u32 current_cpu() = 0;                     ///< rdpid, rdtscp's ecx, getcpu
+  virtual void random_bytes(std::span<u8> out) = 0;  ///< AT_RANDOM, rdrand, rdseed
 
   /// The next signal from outside that is to be handed to the guest now; false if none. Recorded with
   /// the instant, and on replay answered only at that instant.

@@ -1,0 +1,160 @@
+// Asynchronous signals and the one window that matters.
+//
+// The engine has one host thread, and its handler runs with every signal blocked, so the queue has one
+// producer that can only interrupt the one consumer: no locks, plain stores in program order, and one
+// `lock`-free read-modify-write for the count that both sides change. The guest kernel drains the queue
+// before it runs guest code. A signal that comes later than that, while a blocking call is being made, is
+// seen by interruptible.S; one that comes during the call makes the host kernel answer EINTR, because the
+// handlers are installed without SA_RESTART. Whether the guest sees that EINTR is the guest kernel's
+// decision (SA_RESTART of the guest's own handler, or no handler at all).
+#include "host/live_host.h"
+
+#include <asm/unistd.h>
+#include <linux/resource.h>
+#include <signal.h>
+
+#include "host/blocking.h"
+#include "host/interruptible.h"
+#include "host/memory_calls.h"
+#include "host/raw_syscall.h"
+
+namespace orrery::host {
+namespace {
+
+constexpr int kSignalsMost = 64;
+constexpr u64 kSignalSetBytes = 8;
+constexpr u64 kSaRestorer = 0x0400'0000;
+
+/// struct kernel_sigaction of arch/x86; libc's struct sigaction has another order.
+struct KernelSigaction {
+  u64 handler = 0;
+  u64 flags = 0;
+  u64 restorer = 0;
+  u64 mask = 0;
+};
+static_assert(sizeof(KernelSigaction) == 32);
+
+struct KernelStack {
+  u64 address = 0;
+  i32 flags = 0;
+  i32 padding = 0;
+  u64 size_bytes = 0;
+};
+
+constexpr u64 kIgnore = 1;
+
+i64 set_action(int number, const KernelSigaction& action) {
+  return raw_syscall(__NR_rt_sigaction, number, &action, nullptr, kSignalSetBytes);
+}
+
+void set_mask(u64 mask) { raw_syscall(__NR_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, kSignalSetBytes); }
+
+KernelSigaction action_for(SignalHandler handler) {
+  return {.handler = reinterpret_cast<u64>(handler),
+          .flags = static_cast<u64>(SA_SIGINFO | SA_ONSTACK) | kSaRestorer,
+          .restorer = reinterpret_cast<u64>(&orrery_signal_restorer),
+          .mask = ~u64{0}};
+}
+
+}  // namespace
+
+void LiveHost::install_signal_handlers(const SignalSetup& setup) {
+  handler_ = setup.handler;
+  const KernelStack stack{.address = setup.stack_address, .size_bytes = setup.stack_bytes};
+  raw_syscall(__NR_sigaltstack, &stack, nullptr);
+  for (int number = 1; number <= kSignalsMost; ++number) {
+    if (number == SIGKILL || number == SIGSTOP) continue;
+    KernelSigaction old;
+    raw_syscall(__NR_rt_sigaction, number, nullptr, &old, kSignalSetBytes);
+    if (old.handler != kIgnore) set_action(number, action_for(handler_));
+  }
+  set_mask(0);
+}
+
+void LiveHost::queue_signal(int number, const void* siginfo, u64& resume_mask) {
+  if (pending_ >= kQueueMost) return;  // the mask was closed before this could happen
+  HostSignal& slot = queue_[tail_ % kQueueMost];
+  slot.number = number;
+  const auto* from = static_cast<const u8*>(siginfo);
+  for (std::size_t i = 0; i < slot.siginfo.size(); ++i) slot.siginfo[i] = from[i];
+  ++tail_;
+  const u32 now = pending_ + 1;
+  pending_ = now;
+  if (now == kQueueMost) {
+    closed_ = true;
+    resume_mask = ~u64{0};
+  }
+}
+
+bool LiveHost::next_signal(HostSignal& signal) {
+  if (pending_ == 0) return false;
+  signal = queue_[head_ % kQueueMost];
+  ++head_;
+  // One instruction, so that a handler that comes in between is not lost.
+  __asm__ volatile("decl %0" : "+m"(pending_) : : "cc", "memory");
+  if (closed_ && pending_ == 0) {
+    closed_ = false;
+    set_mask(0);
+  }
+  return true;
+}
+
+void LiveHost::set_ignored(int number, bool ignored) {
+  if (number == SIGKILL || number == SIGSTOP) return;
+  set_action(number, ignored ? KernelSigaction{.handler = kIgnore} : action_for(handler_));
+}
+
+i64 LiveHost::call(HostCall& call) {
+  const auto& a = call.args;
+  if (!can_block(call.number)) return raw_syscall6(call.number, a[0], a[1], a[2], a[3], a[4], a[5]);
+  return orrery_interruptible_syscall(call.number, a[0], a[1], a[2], a[3], a[4], a[5], &pending_);
+}
+
+u64 LiveHost::read_tsc() {
+  u32 low, high;
+  __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+  return u64{high} << 32 | low;
+}
+
+u32 LiveHost::current_cpu() {
+  // getcpu(2) rather than rdtscp, which not every CPU has. The value is what the kernel puts into
+  // TSC_AUX (arch/x86/include/asm/segment.h, VDSO_CPUNODE_BITS).
+  u32 cpu = 0, node = 0;
+  raw_syscall(__NR_getcpu, &cpu, &node, nullptr);
+  return node << 12 | cpu;
+}
+
+void LiveHost::random_bytes(std::span<u8> out) {
+  while (!out.empty()) {
+    const i64 got = raw_syscall(__NR_getrandom, out.data(), out.size(), 0);
+    if (got > 0) out = out.subspan(static_cast<std::size_t>(got));
+  }
+}
+
+void LiveHost::exit(int status, int fatal_signal) {
+  if (fatal_signal != 0) {
+    // A core of this process would show the engine, and the parent must still see the signal.
+    const rlimit64 no_core{0, 0};
+    raw_syscall(__NR_prlimit64, 0, RLIMIT_CORE, &no_core, nullptr);
+    set_action(fatal_signal, KernelSigaction{});
+    set_mask(0);
+    const i64 pid = raw_syscall(__NR_getpid);
+    raw_syscall(__NR_tgkill, pid, raw_syscall(__NR_gettid), fatal_signal);
+    status = 128 + fatal_signal;  // only if the signal's default is not to end the process
+  }
+  while (true) raw_syscall(__NR_exit_group, status);
+}
+
+i64 LiveHost::map(const memory::MapRequest& request) {
+  return map_memory(request, request.fd, request.offset);
+}
+i64 LiveHost::unmap(u64 address, u64 size_bytes) { return unmap_memory(address, size_bytes); }
+i64 LiveHost::protect(u64 address, u64 size_bytes, int protection) {
+  return protect_memory(address, size_bytes, protection);
+}
+i64 LiveHost::move(u64 from, u64 from_bytes, u64 to, u64 to_bytes) {
+  return move_memory(from, from_bytes, to, to_bytes);
+}
+i64 LiveHost::discard(u64 address, u64 size_bytes) { return discard_memory(address, size_bytes); }
+
+}  // namespace orrery::host

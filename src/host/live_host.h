@@ -1,0 +1,71 @@
+// The door to the real kernel: every question becomes a system call or an instruction of the host. One
+// per guest process; the bottom of every chain of hosts while recording.
+//
+// It also keeps the signals that came from outside until the guest kernel takes them: the machine's
+// handler calls queue_signal(), and interruptible calls give up while the queue is not empty.
+#pragma once
+
+#include <array>
+
+#include "host/host.h"
+
+namespace orrery::host {
+
+/// A host signal handler; `context` is the ucontext_t.
+using SignalHandler = void (*)(int number, void* siginfo, void* context);
+
+struct SignalSetup {
+  SignalHandler handler = nullptr;
+  u64 stack_address = 0;  ///< handlers run on this stack, never on the guest's
+  u64 stack_bytes = 0;
+};
+
+class LiveHost final : public Host {
+ public:
+  /// `engine_fd_first`: where the engine's own descriptors begin (machine/launch.h).
+  explicit LiveHost(int engine_fd_first) : engine_fd_first_(engine_fd_first) {}
+
+  int engine_fd(int offset) const { return engine_fd_first_ + offset; }
+
+  // --- signals ---
+  /// Installs `setup.handler` for every signal that can be caught and is not ignored now, and opens
+  /// the host's mask. Signals the engine was started with as ignored stay so (nohup).
+  void install_signal_handlers(const SignalSetup& setup);
+  /// From the handler, with all signals blocked: keeps the signal for next_signal(). `resume_mask` is
+  /// the signal mask that the return from the handler will set; it is closed when the queue is full, so
+  /// that the kernel keeps what follows.
+  void queue_signal(int number, const void* siginfo, u64& resume_mask);
+  bool signal_pending() const { return pending_ != 0; }
+  /// The guest ignores this signal (or no longer does), and the host is to do the same where it makes
+  /// a difference outside the process: SIGCHLD reaping, SIGTTIN and SIGTTOU.
+  void set_ignored(int number, bool ignored);
+
+  // --- Host ---
+  void at(const Instant&) override {}
+  i64 call(HostCall& call) override;
+  u64 read_tsc() override;
+  u32 current_cpu() override;
+  void random_bytes(std::span<u8> out) override;
+  bool next_signal(HostSignal& signal) override;
+  u64 stop_at_tick() override { return ~u64{0}; }
+  void exit(int status, int fatal_signal) override;
+
+  // --- memory::Backend ---
+  i64 map(const memory::MapRequest& request) override;
+  i64 unmap(u64 address, u64 size_bytes) override;
+  i64 protect(u64 address, u64 size_bytes, int protection) override;
+  i64 move(u64 from, u64 from_bytes, u64 to, u64 to_bytes) override;
+  i64 discard(u64 address, u64 size_bytes) override;
+
+ private:
+  static constexpr u32 kQueueMost = 64;
+
+  int engine_fd_first_;
+  SignalHandler handler_ = nullptr;
+  volatile u32 pending_ = 0;      ///< signals in the queue; what interruptible calls look at
+  volatile bool closed_ = false;  ///< the queue filled up and the host's mask was closed
+  u32 head_ = 0, tail_ = 0;       ///< written by next_signal() / by the handler
+  std::array<HostSignal, kQueueMost> queue_{};
+};
+
+}  // namespace orrery::host
