@@ -1,0 +1,199 @@
+// Dispatch: one look-up by number gives the row and the function. Everything else about a call stands in
+// its row, so this file has no switch. What no row knows is ENOSYS and one loud line (design.md, invariant
+// 8); what is refused is said once per call and process.
+#include "kernel/dispatch.h"
+
+#include <asm/unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/text.h"
+#include "kernel/forward.h"
+#include "kernel/syscalls/handlers.h"
+#include "linux/error_names.h"
+#include "linux/syscall_table.h"
+
+namespace orrery::kernel {
+namespace {
+
+struct Binding {
+  u32 number;
+  Handler handler;
+};
+
+constexpr Binding kHandlers[] = {
+    {__NR_mmap, sys_mmap},
+    {__NR_mprotect, sys_mprotect},
+    {__NR_munmap, sys_munmap},
+    {__NR_brk, sys_brk},
+    {__NR_mremap, sys_mremap},
+    {__NR_msync, sys_msync},
+    {__NR_mincore, sys_mincore},
+    {__NR_madvise, sys_madvise},
+    {__NR_mlock, sys_mlock},
+    {__NR_munlock, sys_munlock},
+    {__NR_mlockall, sys_mlockall},
+    {__NR_munlockall, sys_munlockall},
+    {__NR_mlock2, sys_mlock2},
+    {__NR_pkey_mprotect, sys_pkey_mprotect},
+    {__NR_rt_sigaction, sys_rt_sigaction},
+    {__NR_rt_sigprocmask, sys_rt_sigprocmask},
+    {__NR_rt_sigreturn, sys_rt_sigreturn},
+    {__NR_rt_sigpending, sys_rt_sigpending},
+    {__NR_rt_sigtimedwait, sys_rt_sigtimedwait},
+    {__NR_rt_sigqueueinfo, sys_rt_sigqueueinfo},
+    {__NR_rt_tgsigqueueinfo, sys_rt_tgsigqueueinfo},
+    {__NR_rt_sigsuspend, sys_rt_sigsuspend},
+    {__NR_sigaltstack, sys_sigaltstack},
+    {__NR_pause, sys_pause},
+    {__NR_kill, sys_kill},
+    {__NR_tkill, sys_tkill},
+    {__NR_tgkill, sys_tgkill},
+    {__NR_signalfd, sys_signalfd},
+    {__NR_signalfd4, sys_signalfd4},
+    {__NR_pidfd_send_signal, sys_pidfd_send_signal},
+    {__NR_getitimer, sys_getitimer},
+    {__NR_setitimer, sys_setitimer},
+    {__NR_alarm, sys_alarm},
+    {__NR_timer_create, sys_timer_create},
+    {__NR_timer_settime, sys_timer_settime},
+    {__NR_timer_gettime, sys_timer_gettime},
+    {__NR_timer_getoverrun, sys_timer_getoverrun},
+    {__NR_timer_delete, sys_timer_delete},
+    {__NR_execve, sys_execve},
+    {__NR_execveat, sys_execveat},
+    {__NR_exit, sys_exit},
+    {__NR_exit_group, sys_exit_group},
+    {__NR_wait4, sys_wait4},
+    {__NR_waitid, sys_waitid},
+    {__NR_clone, sys_clone},
+    {__NR_clone3, sys_clone3},
+    {__NR_fork, sys_fork},
+    {__NR_vfork, sys_vfork},
+    {__NR_unshare, sys_unshare},
+    {__NR_gettid, sys_gettid},
+    {__NR_set_tid_address, sys_set_tid_address},
+    {__NR_set_robust_list, sys_set_robust_list},
+    {__NR_get_robust_list, sys_get_robust_list},
+    {__NR_rseq, sys_rseq},
+    {__NR_sched_yield, sys_sched_yield},
+    {__NR_sched_setaffinity, sys_sched_setaffinity},
+    {__NR_sched_getaffinity, sys_sched_getaffinity},
+    {__NR_getcpu, sys_getcpu},
+    {__NR_membarrier, sys_membarrier},
+    {__NR_futex, sys_futex},
+    {__NR_futex_waitv, sys_futex_waitv},
+    {__NR_nanosleep, sys_nanosleep},
+    {__NR_clock_nanosleep, sys_clock_nanosleep},
+    {__NR_restart_syscall, sys_restart_syscall},
+    {__NR_poll, sys_poll},
+    {__NR_ppoll, sys_ppoll},
+    {__NR_select, sys_select},
+    {__NR_pselect6, sys_pselect6},
+    {__NR_epoll_wait, sys_epoll_wait},
+    {__NR_epoll_pwait, sys_epoll_pwait},
+    {__NR_epoll_pwait2, sys_epoll_pwait2},
+    {__NR_open, sys_open},
+    {__NR_openat, sys_openat},
+    {__NR_openat2, sys_openat2},
+    {__NR_creat, sys_creat},
+    {__NR_readlink, sys_readlink},
+    {__NR_readlinkat, sys_readlinkat},
+    {__NR_chdir, sys_chdir},
+    {__NR_fchdir, sys_fchdir},
+    {__NR_umask, sys_umask},
+    {__NR_name_to_handle_at, sys_name_to_handle_at},
+    {__NR_open_by_handle_at, sys_open_by_handle_at},
+    {__NR_close, sys_close},
+    {__NR_close_range, sys_close_range},
+    {__NR_dup, sys_dup},
+    {__NR_dup2, sys_dup2},
+    {__NR_dup3, sys_dup3},
+    {__NR_fcntl, sys_fcntl},
+    {__NR_pipe, sys_pipe},
+    {__NR_pipe2, sys_pipe2},
+    {__NR_socketpair, sys_socketpair},
+    {__NR_ioctl, sys_ioctl},
+    {__NR_getpid, sys_getpid},
+    {__NR_getppid, sys_getppid},
+    {__NR_setuid, sys_setuid},
+    {__NR_setgid, sys_setgid},
+    {__NR_setreuid, sys_setreuid},
+    {__NR_setregid, sys_setregid},
+    {__NR_setresuid, sys_setresuid},
+    {__NR_setresgid, sys_setresgid},
+    {__NR_setpgid, sys_setpgid},
+    {__NR_setsid, sys_setsid},
+    {__NR_getrlimit, sys_getrlimit},
+    {__NR_setrlimit, sys_setrlimit},
+    {__NR_prlimit64, sys_prlimit64},
+    {__NR_prctl, sys_prctl},
+    {__NR_arch_prctl, sys_arch_prctl},
+    {__NR_msgsnd, sys_msgsnd},
+    {__NR_msgrcv, sys_msgrcv},
+    {__NR_msgctl, sys_msgctl},
+    {__NR_keyctl, sys_keyctl},
+};
+
+consteval std::array<Handler, abi::kSyscallCount> handlers_by_number() {
+  std::array<Handler, abi::kSyscallCount> handlers{};
+  for (const Binding& binding : kHandlers) handlers[binding.number] = binding.handler;
+  return handlers;
+}
+
+constexpr std::array<Handler, abi::kSyscallCount> kHandlerOf = handlers_by_number();
+
+/// True the first time it is asked for this number.
+bool first_report(Process& process, u64 number) {
+  u64& word = process.reported_calls[number % 512 / 64];
+  const u64 bit = u64{1} << (number % 64);
+  if ((word & bit) != 0) return false;
+  word |= bit;
+  return true;
+}
+
+i64 unknown(Process& process, u64 number) {
+  if (first_report(process, number)) {
+    Text text;
+    text.add("system call ").decimal(number).add(" is unknown: the program gets ENOSYS");
+    process.say(text.view());
+  }
+  return -ENOSYS;
+}
+
+i64 refuse(Process& process, const abi::SyscallRow& row) {
+  if (first_report(process, row.number)) {
+    Text text;
+    text.add(row.name).add(" is refused (").add(row.note).add("): the program gets ");
+    text.add(abi::find_error(row.refusal)->name);
+    process.say(text.view());
+  }
+  return -row.refusal;
+}
+
+}  // namespace
+
+bool has_handler(u64 number) { return number < kHandlerOf.size() && kHandlerOf[number] != nullptr; }
+
+i64 perform_system_call(Process& process, Task& task, u64 number, const std::array<u64, 6>& args) {
+  const abi::SyscallRow* row = abi::find_syscall(number);
+  if (row == nullptr) return unknown(process, number);
+  if (row->answer == abi::Answer::refuse) return refuse(process, *row);
+  Call call{process, task, *row, args};
+  const Handler handler = kHandlerOf[row->number];
+  return handler != nullptr ? handler(call) : forward(call);
+}
+
+void system_call(Process& process, Task& task) {
+  using cpu::Gpr;
+  cpu::Registers& regs = task.cpu.regs;
+  const u64 number = regs[Gpr::rax];
+  task.call = {static_cast<i64>(number), false};
+  const i64 result = perform_system_call(
+      process, task, number,
+      {regs[Gpr::rdi], regs[Gpr::rsi], regs[Gpr::rdx], regs[Gpr::r10], regs[Gpr::r8], regs[Gpr::r9]});
+  if (!task.call.replaced) regs[Gpr::rax] = static_cast<u64>(result);
+}
+
+}  // namespace orrery::kernel

@@ -1,0 +1,99 @@
+// See fd_table.h.
+#include "kernel/fd_table.h"
+
+#include <asm/unistd.h>
+#include <fcntl.h>
+
+#include <array>
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include "kernel/process.h"
+
+namespace orrery::kernel {
+namespace {
+
+/// struct linux_dirent64, whose name follows.
+struct DirectoryEntry {
+  u64 inode;
+  i64 next;
+  u16 size_bytes;
+  u8 type;
+};
+constexpr std::size_t kNameOffset = 19;
+
+i64 ask_host(Process& process, u32 number, std::array<u64, 6> args, u8 checked_args) {
+  host::HostCall call;
+  call.number = number;
+  call.args = args;
+  call.checked_args = checked_args;
+  return process.host.call(call);
+}
+
+void close_if_marked(Process& process, int fd) {
+  const u64 number = static_cast<u64>(fd);
+  const i64 flags = ask_host(process, __NR_fcntl, {number, F_GETFD}, 0x3f);
+  if (flags < 0 || (flags & FD_CLOEXEC) == 0) return;
+  ask_host(process, __NR_close, {number}, 0x3f);
+  process.fds->closed(fd);
+}
+
+/// The number a name of /proc/self/fd stands for, -1 for "." and "..".
+int number_of(const char* name) {
+  int number = 0;
+  if (*name < '0' || *name > '9') return -1;
+  for (; *name >= '0' && *name <= '9'; ++name) number = number * 10 + (*name - '0');
+  return number;
+}
+
+void add_numbers(std::span<const u8> entries, std::vector<int>& numbers) {
+  for (std::size_t at = 0; at + kNameOffset < entries.size();) {
+    DirectoryEntry entry;
+    std::memcpy(&entry, entries.data() + at, kNameOffset);
+    if (entry.size_bytes <= kNameOffset) return;
+    numbers.push_back(number_of(reinterpret_cast<const char*>(entries.data()) + at + kNameOffset));
+    at += entry.size_bytes;
+  }
+}
+
+/// All numbers in the host's table, the engine's among them.
+std::vector<int> open_descriptors(Process& process) {
+  static constexpr char kDirectory[] = "/proc/self/fd";
+  std::vector<int> numbers;
+  const i64 directory = ask_host(
+      process, __NR_open, {reinterpret_cast<u64>(kDirectory), O_RDONLY | O_DIRECTORY | O_CLOEXEC}, 0x3e);
+  if (directory < 0) return numbers;
+  std::vector<u8> buffer(4096);
+  for (;;) {
+    host::HostCall call;
+    call.number = __NR_getdents64;
+    call.args = {static_cast<u64>(directory), reinterpret_cast<u64>(buffer.data()), buffer.size()};
+    call.checked_args = 0x3d;
+    call.out.add({reinterpret_cast<u64>(buffer.data()), buffer.size(), host::Extent::result_bytes});
+    const i64 bytes = process.host.call(call);
+    if (bytes <= 0) break;
+    add_numbers({buffer.data(), static_cast<std::size_t>(bytes)}, numbers);
+  }
+  ask_host(process, __NR_close, {static_cast<u64>(directory)}, 0x3f);
+  return numbers;
+}
+
+}  // namespace
+
+void FdTable::set_stream(int fd, Stream stream) {
+  if (fd < 0 || is_engine(fd)) return;
+  const auto index = static_cast<std::size_t>(fd);
+  if (index >= streams_.size()) {
+    if (stream == Stream::none) return;
+    streams_.resize(index + 1, Stream::none);
+  }
+  streams_[index] = stream;
+}
+
+void close_on_exec(Process& process) {
+  for (const int fd : open_descriptors(process))
+    if (fd >= 0 && !process.fds->is_engine(fd)) close_if_marked(process, fd);
+}
+
+}  // namespace orrery::kernel

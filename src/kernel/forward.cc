@@ -1,0 +1,510 @@
+// The generic handler. Guest memory is host memory at the same address, so most calls need no copying: the
+// host may read and write where the guest pointed. Three things stand between:
+//
+//  - The host would also accept pointers into the engine. Such a pointer is replaced by one that always
+//    faults, so that the host answers EFAULT in its own order of checks (EBADF before EFAULT in read, after
+//    it in others), which no check of ours in front could reproduce.
+//  - Ranges that the guest may access only in part are handed over whole: the host stops at the same page
+//    as it would natively and returns its partial count. Only what is listed for the recorder is cut to the
+//    accessible part. Where the rest is the engine's, the size argument itself is cut.
+//  - Pages with translated code are write-protected on the host; they are opened before the host writes.
+//
+// Vectors and message headers hold further pointers. They are handed over as they are when all their
+// pointers are the guest's own; otherwise a cleaned copy is.
+#include "kernel/forward.h"
+
+#include <asm/unistd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "kernel/fd_table.h"
+#include "kernel/path.h"
+#include "kernel/restart.h"
+#include "kernel/signal.h"
+#include "memory/layout.h"
+
+namespace orrery::kernel {
+namespace {
+
+using abi::Arg;
+using abi::ArgKind;
+using abi::SizeRule;
+using abi::SyscallRow;
+using memory::Access;
+
+constexpr u64 kTransferBytesMost = 0x7fff'f000;  // MAX_RW_COUNT
+constexpr u64 kVectorsMost = 1024;               // UIO_MAXIOV
+constexpr u32 kAtSymlinkNoFollow = 0x100;
+constexpr u64 kResourceNoFile = 7;
+
+/// struct user_msghdr of include/linux/socket.h.
+struct MessageHeader {
+  u64 name;
+  u32 name_bytes;
+  u32 padding;
+  u64 vectors;
+  u64 vector_count;
+  u64 control;
+  u64 control_bytes;
+  u32 flags;
+  u32 padding2;
+};
+static_assert(sizeof(MessageHeader) == sizeof(msghdr));
+constexpr u64 kMessageItemBytes = 64;  // struct mmsghdr: the header, msg_len, padding
+
+bool in_engine(u64 address, u64 size_bytes) {
+  const u64 end = address + size_bytes;
+  if (end < address) return true;
+  for (const memory::layout::Range& range : memory::layout::kReserved)
+    if (range.overlaps(address, end)) return true;
+  return false;
+}
+
+host::Extent extent_of(abi::Written written) {
+  switch (written) {
+    case abi::Written::on_success:
+      return host::Extent::whole_on_success;
+    case abi::Written::result_bytes:
+      return host::Extent::result_bytes;
+    case abi::Written::result_items:
+      return host::Extent::result_items;
+    case abi::Written::by_length:
+      return host::Extent::length_word;
+    case abi::Written::always:
+      return host::Extent::always;
+  }
+  return host::Extent::always;
+}
+
+/// Calls that act on a link itself, not on what it leads to.
+bool follows_last_link(const Call& call) {
+  switch (call.row.number) {
+    case __NR_lstat:
+    case __NR_lchown:
+    case __NR_lsetxattr:
+    case __NR_lgetxattr:
+    case __NR_llistxattr:
+    case __NR_lremovexattr:
+    case __NR_unlink:
+    case __NR_unlinkat:
+    case __NR_rename:
+    case __NR_renameat:
+    case __NR_renameat2:
+    case __NR_rmdir:
+    case __NR_mkdir:
+    case __NR_mkdirat:
+    case __NR_mknod:
+    case __NR_mknodat:
+    case __NR_link:
+    case __NR_linkat:
+    case __NR_symlink:
+    case __NR_symlinkat:
+      return false;
+    default:
+      break;
+  }
+  for (std::size_t i = 0; i < call.row.arg_count; ++i)
+    if (call.row.args[i].flags == abi::Flags::at && (call.args[i] & kAtSymlinkNoFollow) != 0) return false;
+  return true;
+}
+
+u64 range_bytes(const Call& call, const Arg& arg) {
+  const u64 by_argument = call.args[arg.size_arg];
+  switch (arg.rule) {
+    case SizeRule::fixed:
+      return arg.size_bytes;
+    case SizeRule::argument:
+      return std::min(by_argument, kTransferBytesMost);
+    case SizeRule::items:
+      return std::min(by_argument & 0xffff'ffff, kTransferBytesMost / arg.size_bytes) * arg.size_bytes;
+    case SizeRule::fd_set: {
+      const auto bits = static_cast<i32>(by_argument);
+      return bits <= 0 ? 0 : (static_cast<u64>(bits) + 63) / 64 * 8;
+    }
+    default:
+      return 0;
+  }
+}
+
+void build_sized(Call& call, CallBuilder& builder, int index, const Arg& arg) {
+  const u64 address = call.args[static_cast<std::size_t>(index)];
+  const u64 size_bytes = range_bytes(call, arg);
+  if (arg.direction == abi::Direction::in)
+    builder.in(index, address, size_bytes);
+  else if (arg.direction == abi::Direction::in_out)
+    builder.in_out(index, address, size_bytes);
+  else
+    builder.out(index, address, size_bytes, extent_of(arg.written), arg.size_bytes);
+  const bool cut = arg.rule == SizeRule::argument && builder.last_accessible_bytes() < size_bytes;
+  if (!cut || address == 0) return;
+  const u64 accessible = builder.last_accessible_bytes();
+  if (accessible != 0 && in_engine(address + accessible, size_bytes - accessible))
+    builder.value(arg.size_arg, accessible);
+}
+
+void build_by_length(Call& call, CallBuilder& builder, int index, const Arg& arg) {
+  const u64 length_at = call.args[arg.size_arg];
+  const u64 address = call.args[static_cast<std::size_t>(index)];
+  u32 capacity = 0;
+  if (length_at == 0 || !call.space().read_value(length_at, capacity)) capacity = 0;
+  builder.out(index, address, std::min(u64{capacity}, kTransferBytesMost), host::Extent::length_word, 1,
+              length_at);
+}
+
+void build_pointer(Call& call, CallBuilder& builder, int index, const Arg& arg, int directory_fd) {
+  const u64 address = call.args[static_cast<std::size_t>(index)];
+  const u64 count = static_cast<u32>(call.args[arg.size_arg]);
+  switch (arg.rule) {
+    case SizeRule::c_string:
+      if (arg.kind == ArgKind::path)
+        builder.path(index, address, directory_fd, follows_last_link(call));
+      else
+        builder.c_string(index, address);
+      return;
+    case SizeRule::io_vectors:
+      builder.vectors(index, address, call.args[arg.size_arg], arg.is_written());
+      return;
+    case SizeRule::message:
+      builder.message(index, address, arg.is_written());
+      return;
+    case SizeRule::messages:
+      builder.messages(index, address, count, arg.is_written());
+      return;
+    case SizeRule::length_pointer:
+      build_by_length(call, builder, index, arg);
+      return;
+    default:
+      build_sized(call, builder, index, arg);
+      return;
+  }
+}
+
+/// Length words come first, so that whoever applies the outputs in order has them for the ranges whose
+/// size they tell.
+bool is_length_word(const SyscallRow& row, int index) {
+  for (const Arg& arg : row.args)
+    if (arg.rule == SizeRule::length_pointer && arg.size_arg == index) return true;
+  return false;
+}
+
+void build_arguments(Call& call, CallBuilder& builder, bool length_words) {
+  int directory_fd = kAtFdCwd;
+  for (int i = 0; i < call.row.arg_count; ++i) {
+    const Arg& arg = call.row.args[static_cast<std::size_t>(i)];
+    const u64 value = call.args[static_cast<std::size_t>(i)];
+    if (arg.kind == ArgKind::directory_fd) directory_fd = static_cast<int>(value);
+    if (length_words != is_length_word(call.row, i)) continue;
+    if (arg.kind == ArgKind::fd || arg.kind == ArgKind::directory_fd)
+      builder.fd(i, value);
+    else if (arg.is_pointer())
+      build_pointer(call, builder, i, arg, directory_fd);
+    else
+      builder.value(i, value);
+  }
+}
+
+/// write(2) and its like: the second argument is what is written to the first.
+bool carries_words(const SyscallRow& row) {
+  const Arg& words = row.args[1];
+  if (words.direction != abi::Direction::in) return false;
+  return (words.rule == SizeRule::argument && words.kind == ArgKind::buffer) ||
+         words.rule == SizeRule::io_vectors || words.rule == SizeRule::message ||
+         words.rule == SizeRule::messages;
+}
+
+/// Calls that move bytes between descriptors past guest memory. Towards the program's own output they are
+/// refused as for an object that cannot do it, so that the program writes instead and its words are in
+/// the recording.
+bool hides_output(const Call& call) {
+  switch (call.row.number) {
+    case __NR_sendfile:
+    case __NR_tee: {
+      const int out = call.fd(call.row.number == __NR_tee ? 1 : 0);
+      return call.process.fds->stream(out) != Stream::none;
+    }
+    case __NR_splice:
+    case __NR_copy_file_range:
+      return call.process.fds->stream(call.fd(2)) != Stream::none;
+    default:
+      return false;
+  }
+}
+
+/// The guest's limit, which the host's may exceed to make room for the engine's descriptors.
+i64 admit_descriptor(Call& call, i64 fd) {
+  if (static_cast<u64>(fd) < call.process.limits[kResourceNoFile].soft) {
+    call.process.fds->closed(static_cast<int>(fd));
+    return fd;
+  }
+  host::HostCall close;
+  close.number = __NR_close;
+  close.args[0] = static_cast<u64>(fd);
+  call.host().call(close);
+  return -EMFILE;
+}
+
+}  // namespace
+
+i64 forward(Call& call) {
+  if (hides_output(call)) return -EINVAL;
+  CallBuilder builder(call, call.row.number);
+  build_arguments(call, builder, true);
+  build_arguments(call, builder, false);
+  const i64 result = builder.perform();
+  return call.row.result == abi::ResultKind::fd && result >= 0 ? admit_descriptor(call, result) : result;
+}
+
+i64 ask(Call& call, host::HostCall& host_call) {
+  for (;;) {
+    const i64 result = call.host().call(host_call);
+    if (result != -EINTR || !call.row.may_block) return result;
+    collect_host_signals(call.process);
+    // A blocked or ignored signal would not have ended the call natively either: make it again.
+    if (deliverable_signals(call.task) != 0) return -static_cast<i64>(call.row.restart_rule);
+  }
+}
+
+CallBuilder::CallBuilder(Call& call, u32 number) : call_(call) { host_call_.number = number; }
+
+void CallBuilder::fd(int index, u64 value) {
+  const bool engines = call_.process.fds->is_engine(static_cast<int>(value));
+  pointer(index, engines ? ~u64{0} : value, true);
+  if (index != 0 || engines) return;
+  if (carries_words(call_.row))
+    host_call_.terminal_stream = static_cast<u8>(call_.process.fds->stream(static_cast<int>(value)));
+}
+
+void CallBuilder::pointer(int index, u64 value, bool checked) {
+  host_call_.args[static_cast<std::size_t>(index)] = value;
+  if (!checked) host_call_.checked_args = static_cast<u8>(host_call_.checked_args & ~(1U << index));
+}
+
+/// Says how much of the range the guest may access. False if the host must not get the address at all.
+bool CallBuilder::reach(u64 address, u64 size_bytes, Access access, u64& accessible) {
+  accessible = call_.space().accessible_bytes(address, size_bytes, access);
+  if (accessible < size_bytes) {
+    const u64 stack_limit = call_.process.limits[3].soft;
+    if (call_.space().handle_stack_growth(address + accessible, stack_limit))
+      accessible = call_.space().accessible_bytes(address, size_bytes, access);
+  }
+  last_accessible_bytes_ = accessible;
+  return accessible != 0 || !in_engine(address, std::max<u64>(size_bytes, 1));
+}
+
+void CallBuilder::add_in(u64 address, u64 size_bytes) {
+  if (size_bytes == 0) return;
+  in_.add({address, size_bytes}, host_call_.in);
+}
+
+void CallBuilder::add_out(const host::OutRange& range) {
+  if (range.capacity_bytes == 0) return;
+  call_.space().prepare_write(range.address, range.capacity_bytes);
+  out_.add(range, host_call_.out);
+}
+
+void CallBuilder::in(int index, u64 address, u64 size_bytes) {
+  u64 accessible = 0;
+  last_accessible_bytes_ = 0;
+  if (address == 0 || reach(address, size_bytes, Access::read, accessible)) {
+    pointer(index, address, true);
+    // A replay that shows output takes all inputs of such a call for words.
+    if (host_call_.terminal_stream == 0 || index == 1) add_in(address, accessible);
+  } else {
+    pointer(index, kFaultingAddress, true);
+  }
+}
+
+void CallBuilder::out(int index, u64 address, u64 size_bytes, host::Extent extent, u32 item_bytes,
+                      u64 length_at) {
+  u64 accessible = 0;
+  last_accessible_bytes_ = 0;
+  if (address != 0 && !reach(address, size_bytes, Access::write, accessible)) {
+    pointer(index, kFaultingAddress, true);
+    return;
+  }
+  pointer(index, address, true);
+  // A fixed structure that is only partly accessible is never written completely: EFAULT.
+  add_out({address, accessible, extent, item_bytes, length_at});
+}
+
+void CallBuilder::in_out(int index, u64 address, u64 size_bytes) {
+  in(index, address, size_bytes);
+  u64 accessible = 0;
+  if (address == 0 || !reach(address, size_bytes, Access::write, accessible)) return;
+  add_out({address, accessible, host::Extent::always, 1, 0});
+}
+
+void CallBuilder::c_string(int index, u64 address) {
+  std::vector<char> text;
+  const i64 bytes = address == 0 ? 0 : call_.space().read_string(address, kPathBytesMost, text);
+  if (bytes == -EFAULT) {
+    pointer(index, in_engine(address, 1) ? kFaultingAddress : address, true);
+    return;
+  }
+  pointer(index, address, true);
+  if (address != 0 && bytes >= 0) add_in(address, static_cast<u64>(bytes) + 1);
+}
+
+void CallBuilder::path(int index, u64 address, int directory_fd, bool follows) {
+  std::vector<char> text;
+  const i64 bytes = address == 0 ? -EFAULT : call_.space().read_string(address, kPathBytesMost, text);
+  if (bytes < 0) {
+    pointer(index, bytes == -EFAULT && address != 0 && in_engine(address, 1) ? kFaultingAddress : address,
+            true);
+    return;
+  }
+  std::vector<char> replacement;
+  const std::string_view name(text.data(), text.size());
+  if (follows && replace_path(call_.process, directory_fd, name, replacement)) {
+    strings_.push_back(std::move(replacement));
+    engine_in(index, strings_.back().data(), strings_.back().size());
+    return;
+  }
+  pointer(index, address, true);
+  add_in(address, static_cast<u64>(bytes) + 1);
+}
+
+/// Lists what `count` vectors at `address` point at. True if `safe` is to be used instead of them.
+bool CallBuilder::add_vectors(u64 address, u64 count, bool written, host::Extent extent, u64 length_at,
+                              std::vector<Vector>& safe) {
+  bool cleaned = false;
+  u64 room = kTransferBytesMost;
+  for (u64 i = 0; i < std::min(count, kVectorsMost); ++i) {
+    Vector vector;
+    if (!call_.space().read_value(address + i * sizeof vector, vector)) break;
+    const u64 size_bytes = std::min(vector.size_bytes, room);
+    u64 accessible = 0;
+    if (!reach(vector.base, size_bytes, written ? Access::write : Access::read, accessible) &&
+        size_bytes != 0) {
+      vector.base = kFaultingAddress;
+      cleaned = true;
+    } else if (accessible < size_bytes && in_engine(vector.base + accessible, size_bytes - accessible)) {
+      vector.size_bytes = accessible;
+      cleaned = true;
+    }
+    room -= size_bytes;
+    safe.push_back(vector);
+    if (written)
+      add_out({vector.base, accessible, extent, 1, length_at});
+    else
+      add_in(vector.base, accessible);
+    if (accessible < size_bytes) break;  // the host stops here too
+  }
+  return cleaned;
+}
+
+void CallBuilder::vectors(int index, u64 address, u64 count, bool written) {
+  u64 accessible = 0;
+  if (!reach(address, std::min(count, kVectorsMost) * sizeof(Vector), Access::read, accessible) &&
+      address != 0) {
+    pointer(index, kFaultingAddress, true);
+    return;
+  }
+  std::vector<Vector> safe;
+  pointer(index, address, true);
+  if (count > kVectorsMost || address == 0) return;
+  if (!add_vectors(address, count, written, host::Extent::result_bytes, 0, safe)) return;
+  // Vectors after the cleaned one are kept: the host may look at their lengths before it moves a byte.
+  for (u64 i = safe.size(); i < count; ++i) {
+    Vector rest;
+    if (!call_.space().read_value(address + i * sizeof rest, rest)) break;
+    if (in_engine(rest.base, rest.size_bytes)) rest.base = kFaultingAddress;
+    safe.push_back(rest);
+  }
+  vectors_.push_back(std::move(safe));
+  pointer(index, reinterpret_cast<u64>(vectors_.back().data()), false);
+}
+
+/// Descriptors sent with SCM_RIGHTS must be the guest's own.
+bool CallBuilder::rights_are_guests(u64 control, u64 size_bytes) {
+  u64 at = 0;
+  while (at + sizeof(cmsghdr) <= size_bytes) {
+    cmsghdr header;
+    if (!call_.space().read_value(control + at, header) || header.cmsg_len < sizeof header) return true;
+    const bool rights = header.cmsg_level == SOL_SOCKET && header.cmsg_type == SCM_RIGHTS;
+    const u64 end = std::min(size_bytes, at + header.cmsg_len);
+    for (u64 fd_at = at + sizeof header; rights && fd_at + 4 <= end; fd_at += 4) {
+      i32 fd = -1;
+      if (!call_.space().read_value(control + fd_at, fd)) return true;
+      if (call_.process.fds->is_engine(fd)) return false;
+    }
+    const u64 step = (header.cmsg_len + 7) & ~u64{7};
+    if (step < header.cmsg_len) return true;
+    at += step;
+  }
+  return true;
+}
+
+/// Lists what a message header points at. False if the host must not see it (it points into the engine).
+bool CallBuilder::add_message(u64 address, bool written, host::Extent data_extent, u64 data_length_at) {
+  MessageHeader header;
+  if (!call_.space().read_value(address, header)) return true;
+  const u64 length_at = address + offsetof(MessageHeader, name_bytes);
+  const u64 control_length_at = address + offsetof(MessageHeader, control_bytes);
+  const Access access = written ? Access::write : Access::read;
+  struct Part {
+    u64 address, size_bytes, length_at;
+  };
+  for (const Part part : {Part{header.name, header.name_bytes, length_at},
+                          Part{header.control, header.control_bytes, control_length_at}}) {
+    if (part.address == 0 || part.size_bytes == 0) continue;
+    u64 accessible = 0;
+    if (!reach(part.address, part.size_bytes, access, accessible)) return false;
+    if (written)
+      add_out({part.address, accessible, host::Extent::length_word, 1, part.length_at});
+    else if (host_call_.terminal_stream == 0)
+      add_in(part.address, accessible);
+  }
+  if (!written && !rights_are_guests(header.control, header.control_bytes)) return false;
+  if (header.vector_count > kVectorsMost) return true;
+  std::vector<Vector> safe;
+  return !add_vectors(header.vectors, header.vector_count, written, data_extent, data_length_at, safe);
+}
+
+void CallBuilder::message(int index, u64 address, bool written) {
+  u64 accessible = 0;
+  const bool reachable = reach(address, sizeof(MessageHeader), Access::read, accessible);
+  if (!reachable && address != 0) {
+    pointer(index, kFaultingAddress, true);
+    return;
+  }
+  if (written && accessible == sizeof(MessageHeader))
+    add_out({address, call_.space().accessible_bytes(address, accessible, Access::write),
+             host::Extent::always, 1, 0});
+  const bool sound = add_message(address, written, host::Extent::result_bytes, 0);
+  pointer(index, sound ? address : kFaultingAddress, true);
+}
+
+void CallBuilder::messages(int index, u64 address, u64 count, bool written) {
+  const u64 used = std::min(count, kVectorsMost);
+  u64 accessible = 0;
+  if (!reach(address, used * kMessageItemBytes, Access::read, accessible) && address != 0) {
+    pointer(index, kFaultingAddress, true);
+    return;
+  }
+  const u64 writable = call_.space().accessible_bytes(address, accessible, Access::write);
+  add_out({address, writable, host::Extent::always, 1, 0});
+  bool sound = true;
+  for (u64 i = 0; i < accessible / kMessageItemBytes; ++i) {
+    const u64 item = address + i * kMessageItemBytes;
+    sound = add_message(item, written, host::Extent::always, 0) && sound;
+  }
+  pointer(index, sound ? address : kFaultingAddress, true);
+}
+
+void CallBuilder::engine_in(int index, const void* data, u64 size_bytes) {
+  pointer(index, reinterpret_cast<u64>(data), false);
+  add_in(reinterpret_cast<u64>(data), size_bytes);
+}
+
+void CallBuilder::engine_out(int index, void* data, u64 size_bytes, host::Extent extent) {
+  pointer(index, reinterpret_cast<u64>(data), false);
+  out_.add({reinterpret_cast<u64>(data), size_bytes, extent, 1, 0}, host_call_.out);
+}
+
+i64 CallBuilder::perform() { return ask(call_, host_call_); }
+
+}  // namespace orrery::kernel
