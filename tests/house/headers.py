@@ -28,7 +28,7 @@ if __name__ == "__main__":
     jobs = []
     for path in house.sources("src", suffixes=(".h",)):
         jobs.append((path, []))
-        if house.room_of(path) in lean_rooms and not path.stem.endswith("_hosted"):
+        if house.room_of(path) in lean_rooms and not house.is_hosted(path):
             jobs.append((path, LEAN))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(lambda job: check(compiler, *job), jobs))

@@ -32,6 +32,12 @@ def lean_rooms():
     return re.search(r"set\(ORRERY_LEAN_ROOMS ([^)]*)\)", text).group(1).split()
 
 
+def is_hosted(path):
+    """Whether a file is kept out of the engine: *_hosted.*, or the header of a *_hosted.cc."""
+    return path.stem.endswith("_hosted") or (
+        path.suffix == ".h" and path.with_name(path.stem + "_hosted.cc").exists() and not path.with_suffix(".cc").exists())
+
+
 def table(path, columns):
     """Rows of a data file: `|` between columns, `#` starts a comment line."""
     rows = []

@@ -37,7 +37,7 @@ def problems_in(files, owners, lean_rooms):
                     problems.append(f"{where}: <{header}> belongs to {' '.join(owner)}")
             elif not is_standard(header):
                 problems.append(f"{where}: <{header}> has no owner in tests/house/third_party.txt")
-            elif room in lean_rooms and not path.stem.endswith("_hosted"):
+            elif room in lean_rooms and not house.is_hosted(path):
                 if not (header in LEAN or header in LEAN_C or header.startswith(C_FOLDERS)):
                     problems.append(f"{where}: <{header}> needs libc; name the file *_hosted.cc or do without")
     return problems
