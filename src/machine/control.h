@@ -12,12 +12,15 @@ inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory i
 
 enum class ControlOp : u32 {
   hello = 0,        ///< reply.value = kControlVersion
-  run = 1,          ///< argument = event number to stop before, ~0 for the end; replies when stopped
+  /// Argument = event number to stop before, ~0 for the end; replies when stopped. Stops wherever the next
+  /// event is that or a later one: before guest code runs on, and at the entry of each system call,
+  /// so that repeating it walks from call to call.
+  run = 1,
   registers = 2,    ///< reply payload: cpu::CpuState of the current task
   read_memory = 3,  ///< argument = address, size = bytes; payload: as many bytes as are readable
   regions = 4,      ///< argument = index of the first wanted; payload: ControlRegion[] (0 of them: no more)
   quit = 5,
-  vector_state = 6, ///< payload: FXSAVE/XSAVE image of the current task
+  vector_state = 6,  ///< payload: FXSAVE/XSAVE image of the current task
 };
 
 struct ControlRequest {
@@ -26,26 +29,34 @@ struct ControlRequest {
   u64 argument = 0;
 };
 
-enum class StopReason : u32 { start = 0, event = 1, exit = 2, fatal_signal = 3, diverged = 4, trace_end = 5 };
+enum class StopReason : u32 {
+  start = 0,
+  event = 1,        ///< before guest code runs on
+  exit = 2,
+  fatal_signal = 3,
+  diverged = 4,
+  trace_end = 5,
+  system_call = 6,  ///< at the entry of a system call: the registers hold its number and arguments
+};
 
 struct ControlReply {
-  u32 error = 0;          ///< 0 or an errno
+  u32 error = 0;  ///< 0 or an errno
   StopReason stop = StopReason::start;
-  u64 event = 0;          ///< number of the next event
-  u64 value = 0;          ///< by op; for stop exit: status, fatal_signal: the signal
+  u64 event = 0;  ///< number of the next event
+  u64 value = 0;  ///< by op; for stop exit: status, fatal_signal: the signal
   i32 task = 0;
   u32 payload_bytes = 0;  ///< follows in the same packet
   u64 ticks = 0, pc = 0;
   u64 fault_address = 0;  ///< of the last synchronous fault, with fault_code = si_code
   i32 fault_signal = 0, fault_code = 0;
-  u64 fault_error = 0;    ///< page fault error code
+  u64 fault_error = 0;  ///< page fault error code
 };
 
 struct ControlRegion {
   u64 start, end, offset, inode;
   u32 protection, flags;
-  u32 kind;               ///< memory::RegionKind
-  u32 file;               ///< trace file number + 1 (REC/files/<n>), 0 if none
+  u32 kind;  ///< memory::RegionKind
+  u32 file;  ///< the same number for regions of the same file, 0 if none
   char path[200];
 };
 

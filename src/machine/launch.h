@@ -19,7 +19,7 @@ enum EngineFd : int {
 };
 
 enum class Mode : u32 {
-  run = 0,     ///< no recording (tests: the same machine without a ring)
+  run = 0,  ///< no recording (tests: the same machine without a ring)
   record = 1,
   replay = 2,
 };
@@ -38,19 +38,19 @@ struct LaunchHeader {
   u64 magic = kLaunchMagic;
   u32 version = kLaunchVersion;
   Mode mode = Mode::run;
-  u64 total_bytes = 0;        ///< header and strings
+  u64 total_bytes = 0;  ///< header and strings
   u32 argument_count = 0, environment_count = 0;
-  i32 pid = 0, parent_pid = 0; ///< the guest's; record: filled in by the engine (its own host pid)
+  i32 pid = 0, parent_pid = 0;  ///< the guest's; record: filled in by the engine (its own host pid)
   u64 hwcap = 0, hwcap2 = 0, xcr0 = 7, xsave_bytes = 832;
-  u64 seed = 0;               ///< --seed
+  u64 seed = 0;  ///< --seed
   u32 seeded = 0;
-  u32 show_output = 0;        ///< replay -a: write the guest's output again
-  u32 controlled = 0;         ///< replay: obey kControlFd
+  u32 show_output = 0;  ///< replay -a: write the guest's output again
+  u32 controlled = 0;   ///< replay: obey kControlFd
   u32 verbosity = 0;
-  u64 nofile_soft = 0;        ///< the guest's RLIMIT_NOFILE soft limit (the host's may be higher)
-  char profile[32] = {};      ///< name of the CPU profile
-  char vendor[16] = {};       ///< cpuid vendor of the recording host
-  u32 ticks_in_memory = 0;    ///< 1: tick counter in memory (no AVX-512VL on this host, or the guest sees it)
+  u64 nofile_soft = 0;      ///< the guest's RLIMIT_NOFILE soft limit (the host's may be higher)
+  char profile[32] = {};    ///< name of the CPU profile
+  char vendor[16] = {};     ///< cpuid vendor of the recording host
+  u32 ticks_in_memory = 0;  ///< 1: tick counter in memory (no AVX-512VL on this host, or the guest sees it)
   u32 cpuid_count = 0;
   CpuidRow cpuid[kCpuidRowsMost] = {};
 };

@@ -1,0 +1,70 @@
+#include <asm/unistd.h>
+
+#include "engine/session.h"
+#include "host/raw_syscall.h"
+#include "machine/engine_memory.h"
+#include "machine/host_signals.h"
+#include "machine/root.h"
+
+namespace orrery::engine {
+
+using machine::Mode;
+
+namespace {
+
+kernel::Configuration configuration_of(const machine::LaunchHeader& header, int first_fd) {
+  return {.pid = header.pid,
+          .parent_pid = header.parent_pid,
+          .hwcap = header.hwcap,
+          .hwcap2 = header.hwcap2,
+          .xcr0 = header.xcr0,
+          .xsave_bytes = header.xsave_bytes,
+          .engine_fd_first = static_cast<u64>(first_fd),
+          .nofile_soft = header.nofile_soft};
+}
+
+/// 127 for a program that is not there, 126 for one that cannot be run, as shells have it.
+int status_of_failed_start(i64 error) { return error == -2 ? 127 : 126; }
+
+}  // namespace
+
+Session::Session(int first_fd, LaunchBlock launch)
+    : first_fd_(first_fd), launch_(std::move(launch)), report_(launch_.header->mode == Mode::replay) {
+  machine::LaunchHeader& header = *launch_.header;
+  if (header.mode != Mode::replay) {
+    header.pid = static_cast<i32>(host::raw_syscall(__NR_getpid));
+    header.parent_pid = static_cast<i32>(host::raw_syscall(__NR_getppid));
+  }
+  live_ = std::make_unique<host::LiveHost>(first_fd);
+  host_ = &choose_host();
+  kernel_ = std::make_unique<kernel::Kernel>(*host_, configuration_of(header, first_fd), &report_);
+}
+
+host::Host& Session::choose_host() { return *live_; }
+
+void Session::start_program() {
+  std::vector<char> failing_path;
+  const i64 error = kernel_->start(launch_.program, launch_.arguments, launch_.environment, failing_path);
+  if (error == 0) return;
+  host_->exit(status_of_failed_start(error), 0);
+}
+
+void Session::run() {
+  start_program();
+  machine_ = std::make_unique<machine::Machine>(machine::Machine::Parts{.host = *host_,
+                                                                        .kernel = *kernel_,
+                                                                        .launch = *launch_.header,
+                                                                        .report = report_,
+                                                                        .control = control_.get()});
+  machine::Root& root = machine::root();
+  root.machine = machine_.get();
+  root.translator = &machine_->translator();
+  root.live = launch_.header->mode == Mode::replay ? nullptr : live_.get();
+  live_->install_signal_handlers({.handler = machine::handle_host_signal,
+                                  .stack_address = machine::signal_stack_start(),
+                                  .stack_bytes = machine::kSignalStackBytes});
+  machine_->run();
+  host_->exit(kernel_->exit_status(), kernel_->fatal_signal());
+}
+
+}  // namespace orrery::engine

@@ -1,0 +1,136 @@
+#include "machine/control_server.h"
+
+#include <asm/unistd.h>
+#include <errno.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/vector_state.h"
+#include "host/raw_syscall.h"
+#include "memory/guarded_copy.h"
+
+namespace orrery::machine {
+
+void ControlServer::before_run(kernel::Task& task) {
+  if (position_.next_event() >= stop_before_) serve(StopReason::event, task, 0);
+}
+
+void ControlServer::before_system_call(kernel::Task& task) {
+  if (position_.next_event() >= stop_before_) serve(StopReason::system_call, task, 0);
+}
+
+void ControlServer::before_end(kernel::Task& task, int status, int fatal_signal) {
+  if (fatal_signal != 0)
+    serve(StopReason::fatal_signal, task, static_cast<u64>(fatal_signal));
+  else
+    serve(StopReason::exit, task, static_cast<u64>(status));
+}
+
+/// Answers until told to run on. A closed socket ends the replay: nobody is left to ask.
+void ControlServer::serve(StopReason reason, kernel::Task& task, u64 value) {
+  bool stopped = reason != StopReason::start;  // the client's first word is hello, not run
+  for (;;) {
+    ControlReply& reply = packet_.reply;
+    reply = ControlReply{};
+    reply.stop = reason;
+    reply.event = position_.next_event();
+    reply.value = value;
+    reply.task = task.id.value;
+    reply.ticks = task.cpu.ticks;
+    reply.pc = task.cpu.regs.rip;
+    reply.fault_address = fault_.address;
+    reply.fault_signal = fault_.signal;
+    reply.fault_code = fault_.code;
+    reply.fault_error = fault_.error_code;
+    if (stopped) send(reply);  // the answer to the `run` that led here
+    stopped = false;
+    ControlRequest request;
+    const i64 got = host::raw_syscall(__NR_read, socket_, &request, sizeof request);
+    if (got == -EINTR) continue;
+    if (got != static_cast<i64>(sizeof request) || request.op == ControlOp::quit)
+      host::raw_syscall(__NR_exit_group, 0);
+    if (request.op == ControlOp::run) {
+      stop_before_ = request.argument;
+      return;
+    }
+    if (!answer(request, task, reply)) reply.error = EINVAL;
+    send(reply);
+  }
+}
+
+bool ControlServer::answer(const ControlRequest& request, kernel::Task& task, ControlReply& reply) {
+  switch (request.op) {
+    case ControlOp::hello:
+      reply.value = kControlVersion;
+      return true;
+    case ControlOp::registers:
+      std::memcpy(packet_.payload, &task.cpu, sizeof task.cpu);
+      reply.payload_bytes = sizeof task.cpu;
+      return true;
+    case ControlOp::read_memory:
+      reply.payload_bytes = read_memory(request.argument, request.size_bytes);
+      return true;
+    case ControlOp::regions:
+      reply.payload_bytes = list_regions(request.argument);
+      return true;
+    case ControlOp::vector_state: {
+      cpu::VectorImage image;  // aligned as XSAVE wants it, which a packet is not
+      cpu::save_vector_state(image, vector_components_);
+      std::memcpy(packet_.payload, image.bytes, sizeof image.bytes);
+      reply.payload_bytes = sizeof image.bytes;
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+u32 ControlServer::read_memory(u64 address, u64 size_bytes) {
+  const u64 wanted = std::min<u64>(size_bytes, kControlBytesMost);
+  const memory::AddressSpace& space = kernel_.address_space();
+  u64 done = 0;
+  while (done < wanted) {  // also what the guest may only execute, or not touch: a debugger may
+    const memory::Region* region = space.find(address + done);
+    if (region == nullptr) break;
+    const u64 piece = std::min(wanted - done, region->end - (address + done));
+    const u64 copied =
+        memory::guarded_copy(packet_.payload + done, reinterpret_cast<const u8*>(address + done), piece);
+    done += copied;
+    if (copied < piece) break;
+  }
+  return static_cast<u32>(done);
+}
+
+u32 ControlServer::list_regions(u64 first) {
+  const memory::AddressSpace& space = kernel_.address_space();
+  const auto regions = space.regions();
+  u32 bytes = 0;
+  for (u64 index = first; index < regions.size() && bytes + sizeof(ControlRegion) <= kControlBytesMost;
+       ++index) {
+    const memory::Region& region = regions[index];
+    ControlRegion out{};
+    out.start = region.start;
+    out.end = region.end;
+    out.offset = region.offset;
+    out.protection = static_cast<u32>(region.protection);
+    out.flags = static_cast<u32>(region.flags);
+    out.kind = static_cast<u32>(region.kind);
+    out.file = region.file;
+    if (region.file != 0) {
+      const memory::MappedFile& file = space.files()[region.file - 1];
+      out.inode = file.inode;
+
+      std::memcpy(out.path, file.path.data(), std::min(file.path.size(), sizeof out.path - 1));
+    }
+    std::memcpy(packet_.payload + bytes, &out, sizeof out);
+    bytes += static_cast<u32>(sizeof out);
+  }
+  return bytes;
+}
+
+void ControlServer::send(const ControlReply& reply) {
+  host::raw_syscall(__NR_write, socket_, &packet_, sizeof reply + reply.payload_bytes);
+}
+
+}  // namespace orrery::machine

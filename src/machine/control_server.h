@@ -1,0 +1,60 @@
+// The engine's end of machine/control.h: while a replay is stopped it answers what it is asked, until it
+// is told to run on.
+#pragma once
+
+#include <span>
+
+#include "cpu/exit.h"
+#include "kernel/kernel.h"
+#include "kernel/task.h"
+#include "machine/control.h"
+
+namespace orrery::machine {
+
+/// Where the replay stands: the number of the next event. Implemented by the replaying host.
+class EventPosition {
+ public:
+  virtual u64 next_event() const = 0;
+
+ protected:
+  ~EventPosition() = default;
+};
+
+class ControlServer {
+ public:
+  /// `vector_components`: the guest's XCR0.
+  ControlServer(int socket, kernel::Kernel& kernel, const EventPosition& position, u64 vector_components)
+      : socket_(socket), kernel_(kernel), position_(position), vector_components_(vector_components) {}
+
+  void stopped_at_start(kernel::Task& task) { serve(StopReason::start, task, 0); }
+  /// Stops here if the next event is the one asked for.
+  void before_run(kernel::Task& task);
+  /// The same at the entry of a system call, with its arguments still in the registers.
+  void before_system_call(kernel::Task& task);
+  /// The process is about to end; nothing of it is gone yet.
+  void before_end(kernel::Task& task, int status, int fatal_signal);
+  /// The recording has no more events.
+  void at_trace_end(kernel::Task& task) { serve(StopReason::trace_end, task, 0); }
+  void note_fault(const cpu::Fault& fault) { fault_ = fault; }
+
+ private:
+  void serve(StopReason reason, kernel::Task& task, u64 value);
+  bool answer(const ControlRequest& request, kernel::Task& task, ControlReply& reply);
+  u32 read_memory(u64 address, u64 size_bytes);
+  u32 list_regions(u64 first);
+  void send(const ControlReply& reply);
+
+  int socket_;
+  kernel::Kernel& kernel_;
+  const EventPosition& position_;
+  u64 vector_components_;
+  u64 stop_before_ = 0;
+  cpu::Fault fault_;
+  struct Packet {
+    ControlReply reply;
+    u8 payload[kControlBytesMost];
+  };
+  Packet packet_;
+};
+
+}  // namespace orrery::machine

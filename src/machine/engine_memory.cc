@@ -1,0 +1,65 @@
+#include "machine/engine_memory.h"
+
+#include <asm/unistd.h>
+#include <sys/mman.h>
+
+#include "host/raw_syscall.h"
+#include "memory/layout.h"
+
+namespace orrery::machine {
+
+using memory::layout::Range;
+namespace layout = memory::layout;
+
+namespace {
+
+constexpr int kPrivate = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE;
+constexpr u64 kEngineStackBytes = 1 << 20;
+constexpr u64 kGuard = 0x1'0000;
+
+i64 map_at(u64 start, u64 size_bytes, int protection) {
+  return host::raw_syscall(__NR_mmap, start, size_bytes, protection, kPrivate, -1, 0);
+}
+
+/// A range the engine uses sparsely. Huge pages would turn one touched table entry into 2 MiB.
+i64 map_sparse(const Range& range, int protection) {
+  const i64 mapped = map_at(range.start, range.size_bytes(), protection);
+  if (mapped < 0) return mapped;
+  host::raw_syscall(__NR_madvise, range.start, range.size_bytes(), MADV_NOHUGEPAGE);
+  return 0;
+}
+
+}  // namespace
+
+u64 engine_stack_top() { return layout::kEngineStacks.start + kGuard + kEngineStackBytes; }
+u64 signal_stack_start() { return engine_stack_top() + kGuard; }
+
+Status map_engine_memory() {
+  constexpr int kReadWrite = PROT_READ | PROT_WRITE;
+  struct Wanted {
+    const char* what;
+    Range range;
+    int protection;
+  };
+  const Wanted wanted[] = {
+      {"map the engine's state", layout::kEngineState, kReadWrite},
+      {"map the engine's stack", {engine_stack_top() - kEngineStackBytes, engine_stack_top()}, kReadWrite},
+      {"map the signal stack", {signal_stack_start(), signal_stack_start() + kSignalStackBytes}, kReadWrite},
+      {"map the cells", layout::kCells, kReadWrite},
+      {"reserve the guard below the shadow table", {layout::kCells.end, layout::kLowShadow.start}, PROT_NONE},
+      {"reserve the low shadow code table", layout::kLowShadow, kReadWrite},
+      {"reserve the high shadow code table", layout::kHighShadow, kReadWrite},
+      {"map the code cache", layout::kCodeCache, kReadWrite | PROT_EXEC},
+  };
+  for (const Wanted& want : wanted) {
+    const i64 result = map_sparse(want.range, want.protection);
+    if (result < 0) return Error{want.what, static_cast<int>(-result)};
+  }
+  return Nothing{};
+}
+
+bool EngineHeapPages::commit(u64 address, u64 size_bytes) {
+  return map_at(address, size_bytes, PROT_READ | PROT_WRITE) >= 0;
+}
+
+}  // namespace orrery::machine

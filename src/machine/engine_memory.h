@@ -1,0 +1,32 @@
+// Maps what the engine needs of the address space before the first guest byte: state, stacks, cells,
+// shadow code tables, code cache, heap. The ranges are memory/layout.h's; nothing else of the engine's
+// is ever mapped where the guest could be given memory.
+#pragma once
+
+#include "base/heap.h"
+#include "base/result.h"
+#include "base/types.h"
+
+namespace orrery::machine {
+
+/// Where the engine's stack begins (its top) and the stack of host signal handlers lies.
+u64 engine_stack_top();
+u64 signal_stack_start();
+inline constexpr u64 kSignalStackBytes = 256 * 1024;
+
+/// Maps everything but the heap. The error names what could not be had.
+Status map_engine_memory();
+
+/// Gives the heap more pages of layout::kEngineHigh.
+class EngineHeapPages final : public HeapPages {
+ public:
+  bool commit(u64 address, u64 size_bytes) override;
+};
+
+/// Where the heap and the ring lie inside layout::kEngineHigh.
+inline constexpr u64 kHeapStart = 0x7000'0000'0000;
+inline constexpr u64 kHeapBytesMost = u64{64} << 30;
+inline constexpr u64 kRingStart = 0x7080'0000'0000;
+inline constexpr u64 kLaunchStart = 0x7090'0000'0000;
+
+}  // namespace orrery::machine

@@ -1,0 +1,48 @@
+// One guest process, wired: the executor runs code, the kernel answers, the host is asked. The run loop
+// is the day of a guest instruction; ARCHITECTURE.md walks through it.
+#pragma once
+
+#include "cpu/exit.h"
+#include "host/host.h"
+#include "kernel/kernel.h"
+#include "kernel/report.h"
+#include "kernel/task.h"
+#include "machine/control_server.h"
+#include "machine/launch.h"
+#include "translate/translator.h"
+
+namespace orrery::machine {
+
+class Machine {
+ public:
+  struct Parts {
+    host::Host& host;
+    kernel::Kernel& kernel;
+    const LaunchHeader& launch;
+    kernel::ReportSink& report;
+    ControlServer* control = nullptr;  ///< null unless a replay is being asked about
+  };
+  explicit Machine(const Parts& parts);
+
+  /// Runs the guest until its process has ended. The kernel says how.
+  void run();
+
+  translate::Translator& translator() { return translator_; }
+  kernel::Kernel& kernel() { return parts_.kernel; }
+
+ private:
+  void turn();
+  void handle(kernel::Task& task, const cpu::Exit& exit);
+  void handle_fault(kernel::Task& task, const cpu::Exit& exit);
+  void handle_gate(kernel::Task& task, const cpu::Exit& exit);
+  void system_call(kernel::Task& task);
+  void apply_segment_bases(kernel::Task& task);
+  void announce(const kernel::Task& task);
+
+  Parts parts_;
+  translate::Translator translator_;
+  u64 fs_base_ = 0, gs_base_ = 0;  ///< as last set on the host
+  bool has_fsgsbase_;
+};
+
+}  // namespace orrery::machine

@@ -1,0 +1,80 @@
+// What the translator remembers of emitted code. All of it is plain data in vectors, indexed by 32-bit
+// numbers, so that a snapshot can lift it and a flush can drop it whole.
+#pragma once
+
+#include <vector>
+
+#include "base/types.h"
+#include "cpu/exit.h"
+
+namespace orrery::translate {
+
+using BlockIndex = u32;
+using ExitIndex = u32;
+inline constexpr u32 kNone = ~u32{0};
+
+/// Fast code counts ticks; exact code also stops at slots.stop_at_tick.
+enum class Variant : u8 { fast, exact };
+
+/// What the glue before a host instruction has borrowed, to be given back when a fault lifts the registers.
+enum class Borrowed : u8 {
+  nothing,
+  rax,  ///< guest rax is in spill_rax
+  rcx,  ///< guest rcx is in spill_rcx
+  rsi,
+  rdi,
+  rbx,          ///< guest register is in spill_scratch
+  shadow_load,  ///< the table load of an indirect transfer: a fault here is a missing entry
+};
+
+/// Which guest instruction the host bytes from `host_offset` on belong to.
+struct InstructionMark {
+  u16 host_offset;   ///< from Block::host_entry
+  u16 guest_offset;  ///< from Block::pc
+  Borrowed borrowed;
+};
+
+/// Low four bits of the exit code; the rest is an ExitIndex where one belongs to it.
+enum class ExitCode : u8 {
+  direct = 0,    ///< a direct transfer whose target has no code yet, or not linked
+  indirect = 1,  ///< an indirect transfer to slots.target that missed the table
+  syscall = 2,
+  gated = 3,
+  stopped = 4,           ///< exact code reached the stop; the exit names the target
+  stopped_indirect = 5,  ///< the same; slots.target is the target
+  raise = 6,             ///< an instruction that only raises a fault (ud2, int3, hlt, undefined bytes)
+  end_of_fetch = 7,      ///< straight-line code ran to where fetching fails; the exit names the pc
+  fault = 8,             ///< a signal handler lifted the registers of a synchronous fault
+  interrupted = 9,       ///< a signal handler stopped the guest at the start of a block
+};
+constexpr u64 exit_code(ExitCode code, ExitIndex index) { return (u64{index} << 4) | static_cast<u64>(code); }
+
+/// One way out of a block.
+struct BlockExit {
+  u64 pc = 0;               ///< where the guest goes on (or the instruction, for gated and raise)
+  u32 jump_offset = kNone;  ///< cache offset of the rel32 that may be linked to the target; kNone if none
+  u32 stub_offset = 0;      ///< cache offset of the stub the rel32 points to while unlinked
+  BlockIndex from = kNone;
+  BlockIndex linked_to = kNone;
+  ExitIndex next_incoming = kNone;  ///< list of exits linked to the same block
+  cpu::Gate gate = cpu::Gate::none;
+  u8 instruction_bytes = 0;
+  Variant variant = Variant::fast;
+};
+
+struct Block {
+  u64 pc = 0;
+  u32 guest_bytes = 0;
+  u32 host_begin = 0;  ///< cache offset of the indirect preface (reloads rax)
+  u32 host_entry = 0;  ///< cache offset of the first guest instruction
+  u32 host_end = 0;
+  u32 first_mark = 0, mark_count = 0;
+  u32 first_exit = 0, exit_count = 0;
+  ExitIndex incoming = kNone;
+  u32 cell = 0;  ///< index of its cell, 0 if no indirect jump has reached it
+  Variant variant = Variant::fast;
+  bool live = true;
+  BlockIndex next_in_page[2] = {kNone, kNone};  ///< lists of the (at most two) pages it was read from
+};
+
+}  // namespace orrery::translate

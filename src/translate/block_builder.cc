@@ -1,0 +1,385 @@
+// Building a block.
+//
+// Guest and host speak the same instruction set, so nearly every instruction is copied byte for byte.
+// Rewritten are control transfers, and rip-relative operands: the cache lies within 2 GiB of where
+// programs and libraries are placed (memory/layout.h), so for most of those only the displacement
+// changes; an operand below 2 GiB becomes absolute; the rest goes through a borrowed register.
+//
+// A block runs on past conditional jumps that are not taken, as the guest's code lies in memory, so the
+// straight path has no jump at all. It ends at an unconditional transfer, at an instruction that must
+// leave the cache, and at limits of size.
+//
+// A backward jcc counts its tick ahead of the jump and takes it back when it falls through: a hot loop
+// pays one vpaddq and no extra jump. Nothing between the two can fault or leave, so nobody sees it.
+//
+// Return addresses on the guest's stack are the guest's own. They are pushed as one 8-byte store (from
+// a literal beside the block, or sign-extended from 32 bits), because two 4-byte stores would defeat
+// store forwarding to the return's load.
+#include "translate/block_builder.h"
+
+#include "base/check.h"
+#include "memory/guarded_copy.h"
+#include "translate/code_cache.h"
+#include "translate/indirect.h"
+
+namespace orrery::translate {
+
+using x86::Category;
+using x86::Decoded;
+
+namespace {
+
+constexpr u32 kFetchBytes = 256;
+constexpr u8 kRexW = 0x48;
+
+bool fits_i32(i64 value) { return value == static_cast<i32>(value); }
+
+/// Whether `target` is reachable with a rip-relative displacement from everywhere near `at`.
+bool reachable(const u8* at, u64 target) {
+  const i64 distance = static_cast<i64>(target - reinterpret_cast<u64>(at));
+  constexpr i64 kMargin = 64;
+  return distance < INT32_MAX - kMargin && distance > INT32_MIN + kMargin;
+}
+
+/// A legacy register that neither the operands nor any instruction with a ModRM memory operand uses
+/// implicitly (cmpxchg16b uses rbx, so rbx comes last and only for VEX).
+Gpr scratch_for(const Decoded& decoded, u8 vvvv) {
+  const u8 reg = decoded.modrm_reg();
+  if (reg != 6 && vvvv != 6) return Gpr::rsi;
+  if (reg != 7 && vvvv != 7) return Gpr::rdi;
+  return Gpr::rbx;
+}
+
+Borrowed borrowed_register(Gpr reg) {
+  if (reg == Gpr::rsi) return Borrowed::rsi;
+  return reg == Gpr::rdi ? Borrowed::rdi : Borrowed::rbx;
+}
+
+}  // namespace
+
+u32 BlockBuilder::offset(const u8* at) const { return static_cast<u32>(at - cache_base()); }
+
+bool BlockBuilder::fetch(u64 pc) {
+  const u64 have = pc >= buffer_pc_ ? buffer_pc_ + buffer_bytes_ - pc : 0;
+  if (pc >= buffer_pc_ && pc < buffer_pc_ + buffer_bytes_ && have >= 15) return true;
+  const u64 bytes = space_.accessible_bytes(pc, kFetchBytes, memory::Access::execute);
+  buffer_pc_ = pc;
+  buffer_bytes_ = static_cast<u32>(memory::guarded_copy(buffer_, reinterpret_cast<const u8*>(pc), bytes));
+  return buffer_bytes_ > 0;
+}
+
+bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const BuildOptions& options) {
+  options_ = options;
+  first_exit_ = first_exit;
+  built_.block = Block{};
+  built_.marks.clear();
+  built_.exits.clear();
+  stubs_.clear();
+  literals_.clear();
+  buffer_bytes_ = 0;
+  if (!fetch(pc)) return false;
+
+  emit_ = Emitter(cache_at(cache_offset));
+  built_.block.pc = pc;
+  built_.block.variant = options.variant;
+  built_.block.host_begin = cache_offset;
+  emit_.load_slot(Gpr::rax, ORRERY_SLOT_SPILL_RAX);  // indirect jumps arrive here with rax borrowed
+  entry_ = emit_.at();
+  built_.block.host_entry = offset(entry_);
+
+  const u64 limit = pc + kBlockGuestBytesMost < page_floor(pc) + 2 * kPageBytes
+                        ? pc + kBlockGuestBytesMost
+                        : page_floor(pc) + 2 * kPageBytes - 15;
+  pc_ = pc;
+  for (u32 count = 0;; ++count) {
+    const bool full = count == options.instructions_most || (pc_ > limit && count > 0);
+    if (full) {
+      leave(ExitCode::direct, pc_);
+      break;
+    }
+    Decoded decoded{};
+    if (fetch(pc_)) decoded = x86::decode({buffer_ + (pc_ - buffer_pc_), buffer_pc_ + buffer_bytes_ - pc_});
+    if (decoded.length == 0) {
+      if (count == 0) return false;
+      leave(ExitCode::end_of_fetch, pc_);
+      break;
+    }
+    const Step step = instruction(decoded);
+    pc_ += decoded.length;
+    if (step == Step::ended) break;
+  }
+  built_.block.guest_bytes = static_cast<u32>(pc_ - pc);
+  emit_stubs();
+  built_.block.host_end = offset(emit_.at());
+  return true;
+}
+
+BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
+  mark(Borrowed::nothing);
+  if (decoded.category != Category::invalid && !x86::offered(features_, decoded)) {
+    leave(ExitCode::raise, pc_, cpu::Gate::none, decoded.length);
+    return Step::ended;
+  }
+  const u64 next = pc_ + decoded.length;
+  const u64 target = next + static_cast<u64>(decoded.immediate);
+  switch (decoded.category) {
+    case Category::copy:
+      copy(decoded);
+      return Step::go_on;
+    case Category::jump_if:
+      jump_if(decoded, target);
+      return Step::go_on;
+    case Category::loop:
+      loop(decoded, target);
+      return Step::go_on;
+    case Category::jump:
+      jump(target, target <= pc_);
+      return Step::ended;
+    case Category::call:
+      call(target, next);
+      return Step::ended;
+    case Category::jump_indirect:
+      load_indirect_target(decoded);
+      indirect_tail();
+      return Step::ended;
+    case Category::call_indirect:
+      load_indirect_target(decoded);
+      push_return_address(next, Borrowed::rax);
+      indirect_tail();
+      return Step::ended;
+    case Category::ret:
+      ret(decoded);
+      return Step::ended;
+    case Category::syscall:
+      leave(ExitCode::syscall, next);
+      return Step::ended;
+    case Category::gated:
+      leave(ExitCode::gated, pc_, decoded.gate, decoded.length);
+      return Step::ended;
+    case Category::far_transfer:
+    case Category::trap:
+    case Category::invalid:
+      leave(ExitCode::raise, pc_, cpu::Gate::none, decoded.length);
+      return Step::ended;
+  }
+  CHECK(false, "an instruction of no category");
+  return Step::ended;
+}
+
+void BlockBuilder::mark(Borrowed borrowed) {
+  built_.marks.push_back(
+      {static_cast<u16>(emit_.at() - entry_), static_cast<u16>(pc_ - built_.block.pc), borrowed});
+}
+
+// --- instructions that run as they stand ---
+
+void BlockBuilder::copy(const Decoded& decoded) {
+  const u8* bytes = buffer_ + (pc_ - buffer_pc_);
+  if (!decoded.rip_relative) return emit_.bytes({bytes, decoded.length});
+  u64 target = pc_ + decoded.length + static_cast<u64>(static_cast<i64>(decoded.displacement));
+  if (decoded.has_67) target &= 0xffff'ffff;
+  if (!decoded.has_67 && reachable(emit_.at(), target)) return copy_rip_relative(decoded, target);
+  if (target < 0x8000'0000) return copy_absolute(decoded, target);
+  copy_through_scratch(decoded, target);
+}
+
+void BlockBuilder::copy_rip_relative(const Decoded& decoded, u64 target) {
+  u8* const start = emit_.at();
+  emit_.bytes({buffer_ + (pc_ - buffer_pc_), decoded.length});
+  const u32 displacement = static_cast<u32>(target - reinterpret_cast<u64>(emit_.at()));
+  std::memcpy(start + decoded.displacement_offset, &displacement, 4);
+}
+
+/// [rip + d] becomes [disp32]: ModRM.rm = 4 with SIB 0x25 (no base, no index). A set X bit would make
+/// r12 the index, so it is cleared wherever the encoding keeps it (VEX and EVEX keep it inverted).
+void BlockBuilder::copy_absolute(const Decoded& decoded, u64 target) {
+  const u8* bytes = buffer_ + (pc_ - buffer_pc_);
+  u8* const start = emit_.at();
+  emit_.bytes({bytes, decoded.modrm_offset});
+  const u8 prefix = decoded.prefix_bytes;
+  if (decoded.encoding == x86::Encoding::legacy && decoded.rex != 0)
+    start[prefix - 1] &= static_cast<u8>(~0x02);
+  if (decoded.encoding != x86::Encoding::legacy && start[prefix] != 0xc5) start[prefix + 1] |= 0x40;
+  emit_.byte(static_cast<u8>((decoded.modrm & 0x38) | 0x04));
+  emit_.byte(0x25);
+  emit_.word32(static_cast<u32>(target));
+  const u32 tail = decoded.displacement_offset + 4u;
+  emit_.bytes({bytes + tail, decoded.length - tail});
+}
+
+/// [rip + d] becomes [scratch], with the scratch register's guest value kept in spill_scratch.
+void BlockBuilder::copy_through_scratch(const Decoded& decoded, u64 target) {
+  const u8* bytes = buffer_ + (pc_ - buffer_pc_);
+  const u8 prefix = decoded.prefix_bytes;
+  u8 vvvv = 0xff;
+  if (decoded.encoding != x86::Encoding::legacy) {
+    const u8 payload = bytes[prefix] == 0xc5 ? bytes[prefix + 1] : bytes[prefix + 2];
+    vvvv = static_cast<u8>((~payload >> 3) & 0x0f);
+  }
+  const Gpr scratch = scratch_for(decoded, vvvv);
+  emit_.store_slot(ORRERY_SLOT_SPILL_SCRATCH, scratch);
+  mark(borrowed_register(scratch));
+  emit_.mov_imm64(scratch, target);
+  u8* const start = emit_.at();
+  emit_.bytes({bytes, decoded.modrm_offset});
+  if (decoded.encoding == x86::Encoding::legacy && decoded.rex != 0)
+    start[prefix - 1] &= static_cast<u8>(~0x01);
+  if (decoded.encoding != x86::Encoding::legacy && start[prefix] != 0xc5) start[prefix + 1] |= 0x20;
+  emit_.byte(static_cast<u8>((decoded.modrm & 0x38) | static_cast<u8>(scratch)));
+  const u32 tail = decoded.displacement_offset + 4u;
+  emit_.bytes({bytes + tail, decoded.length - tail});
+  emit_.load_slot(scratch, ORRERY_SLOT_SPILL_SCRATCH);
+}
+
+// --- direct transfers ---
+
+ExitIndex BlockBuilder::add_exit(u64 pc, u8* jump_displacement) {
+  BlockExit exit;
+  exit.pc = pc;
+  if (jump_displacement != nullptr) exit.jump_offset = offset(jump_displacement);
+  built_.exits.push_back(exit);
+  return static_cast<ExitIndex>(built_.exits.size() - 1);
+}
+
+/// A jump to `target`, linkable, through a stub until it is linked.
+void BlockBuilder::taken(u64 target) {
+  u8* displacement = emit_.jmp_relative();
+  stubs_.push_back({ExitCode::direct, add_exit(target, displacement), displacement});
+}
+
+/// After a tick, in exact code: leaves for the engine when the stop is reached, all registers the guest's.
+void BlockBuilder::stop_check(ExitCode code, ExitIndex exit) {
+  if (options_.variant == Variant::fast) return;
+  u8* stop = emit_compare_stop(emit_, options_.tick_home);
+  emit_.load_slot(Gpr::rcx, ORRERY_SLOT_SPILL_RCX);
+  u8* go_on = emit_.short_branch(0xeb);  // jmp rel8
+  emit_.bind8(stop);
+  emit_.load_slot(Gpr::rcx, ORRERY_SLOT_SPILL_RCX);
+  if (code == ExitCode::stopped) emit_.store_slot(ORRERY_SLOT_SPILL_RAX, Gpr::rax);
+  emit_.mov_imm32(Gpr::rax, static_cast<u32>(exit_code(code, first_exit_ + exit)));
+  emit_.jmp_slot(ORRERY_SLOT_EXIT_STUB);
+  emit_.bind8(go_on);
+}
+
+/// Goes to a known target, by way of a tick if the transfer is one.
+void BlockBuilder::jump(u64 target, bool ticks) {
+  if (ticks) {
+    emit_tick(emit_, options_.tick_home);
+    if (options_.variant == Variant::exact) stop_check(ExitCode::stopped, add_exit(target, nullptr));
+  }
+  taken(target);
+}
+
+void BlockBuilder::jump_if(const Decoded& decoded, u64 target) {
+  const bool ticks = target <= pc_;
+  if (!ticks) {
+    u8* displacement = emit_.jcc_relative(decoded.condition);
+    stubs_.push_back({ExitCode::direct, add_exit(target, displacement), displacement});
+    return;
+  }
+  if (options_.variant == Variant::fast && options_.tick_home == TickHome::vector) {
+    emit_tick(emit_, options_.tick_home);
+    u8* displacement = emit_.jcc_relative(decoded.condition);
+    stubs_.push_back({ExitCode::direct, add_exit(target, displacement), displacement});
+    emit_untick(emit_);
+    return;
+  }
+  u8* not_taken = emit_.jcc_relative(decoded.condition ^ 1);
+  jump(target, true);
+  Emitter::bind32(not_taken, emit_.at());
+}
+
+/// loop, loope, loopne and jrcxz only have 8-bit displacements: they jump over a jump.
+void BlockBuilder::loop(const Decoded& decoded, u64 target) {
+  if (decoded.has_67) emit_.byte(0x67);
+  u8* to_taken = emit_.short_branch(decoded.opcode);
+  u8* to_next = emit_.jmp_relative();
+  emit_.bind8(to_taken);
+  jump(target, target <= pc_);
+  Emitter::bind32(to_next, emit_.at());
+}
+
+void BlockBuilder::push_return_address(u64 address, Borrowed borrowed) {
+  if (borrowed != Borrowed::nothing) mark(borrowed);
+  if (fits_i32(static_cast<i64>(address))) return emit_.push_imm32(static_cast<u32>(address));
+  literals_.push_back({emit_.push_rip_relative(), address});
+}
+
+void BlockBuilder::call(u64 target, u64 return_address) {
+  push_return_address(return_address, Borrowed::nothing);
+  jump(target, true);
+}
+
+// --- indirect transfers ---
+
+/// rax = the operand of an indirect jump or call, with the guest's rax in spill_rax.
+void BlockBuilder::load_indirect_target(const Decoded& decoded) {
+  emit_.store_slot(ORRERY_SLOT_SPILL_RAX, Gpr::rax);
+  const u8* bytes = buffer_ + (pc_ - buffer_pc_);
+  if (decoded.rip_relative) {
+    u64 address = pc_ + decoded.length + static_cast<u64>(static_cast<i64>(decoded.displacement));
+    if (decoded.has_67) address &= 0xffff'ffff;
+    emit_.mov_imm64(Gpr::rax, address);
+    mark(Borrowed::rax);
+    if (decoded.segment != 0) emit_.byte(decoded.segment);
+    static constexpr u8 kLoad[] = {kRexW, 0x8b, 0x00};  // mov rax, [rax]
+    return emit_.bytes(kLoad);
+  }
+  if (decoded.segment != 0) emit_.byte(decoded.segment);
+  if (decoded.has_67) emit_.byte(0x67);
+  emit_.byte(static_cast<u8>(kRexW | (decoded.rex & 3)));
+  emit_.byte(0x8b);  // mov rax, r/m64 with the operand's own ModRM, SIB and displacement
+  emit_.byte(static_cast<u8>(decoded.modrm & ~0x38));
+  const u32 rest = decoded.modrm_offset + 1u;
+  emit_.bytes({bytes + rest, decoded.length - rest});
+}
+
+/// rax holds the target: notes it, counts, and jumps through the shadow code table (see indirect.h).
+void BlockBuilder::indirect_tail() {
+  emit_.store_slot(ORRERY_SLOT_TARGET, Gpr::rax);
+  emit_tick(emit_, options_.tick_home);
+  const bool exact = options_.variant == Variant::exact;
+  stop_check(ExitCode::stopped_indirect, 0);
+  mark(Borrowed::shadow_load);
+  static constexpr u8 kLoadEntry[] = {0x8b, 0x84, 0x80};  // mov eax, [rax + rax*4 + disp32]
+  emit_.bytes(kLoadEntry);
+  emit_.word32(static_cast<u32>(memory::layout::kShadowBase));
+  static constexpr u8 kJumpCell[] = {0xff, 0xa0};  // jmp [rax + disp32]
+  emit_.bytes(kJumpCell);
+  emit_.word32(static_cast<u32>(memory::layout::kCells.start +
+                                (exact ? offsetof(Cell, exact) : offsetof(Cell, fast))));
+}
+
+void BlockBuilder::ret(const Decoded& decoded) {
+  emit_.store_slot(ORRERY_SLOT_SPILL_RAX, Gpr::rax);
+  emit_.pop_rax();
+  if (decoded.immediate_bytes != 0) emit_.add_to(Gpr::rsp, static_cast<i32>(decoded.immediate & 0xffff));
+  indirect_tail();
+}
+
+// --- ways out ---
+
+/// Ends the block: the rest is for the engine.
+void BlockBuilder::leave(ExitCode code, u64 pc, cpu::Gate gate, u8 instruction_bytes) {
+  u8* displacement = emit_.jmp_relative();
+  const ExitIndex exit = add_exit(pc, code == ExitCode::direct ? displacement : nullptr);
+  built_.exits.back().gate = gate;
+  built_.exits.back().instruction_bytes = instruction_bytes;
+  stubs_.push_back({code, exit, displacement});
+}
+
+void BlockBuilder::emit_stubs() {
+  for (const PendingStub& stub : stubs_) {
+    built_.exits[stub.exit].stub_offset = offset(emit_.at());
+    Emitter::bind32(stub.displacement, emit_.at());
+    emit_.store_slot(ORRERY_SLOT_SPILL_RAX, Gpr::rax);
+    emit_.mov_imm32(Gpr::rax, static_cast<u32>(exit_code(stub.code, first_exit_ + stub.exit)));
+    emit_.jmp_slot(ORRERY_SLOT_EXIT_STUB);
+  }
+  for (const PendingLiteral& literal : literals_) {
+    Emitter::bind32(literal.displacement, emit_.at());
+    emit_.word64(literal.value);
+  }
+}
+
+}  // namespace orrery::translate

@@ -1,0 +1,96 @@
+// Translates one block: discovers guest instructions from a pc on, copies or rewrites each, and ends at
+// the first unconditional transfer (or at a limit). Pure with respect to the machine: bytes in, bytes
+// and marks and exits out; linking and look-ups are the Translator's.
+#pragma once
+
+#include <vector>
+
+#include "base/types.h"
+#include "memory/address_space.h"
+#include "translate/block.h"
+#include "translate/emitter.h"
+#include "translate/ticks.h"
+#include "x86/decode.h"
+#include "x86/isa_table.h"
+
+namespace orrery::translate {
+
+/// Guest bytes a block may span: at most two pages, which keeps the page lists of a block at two.
+inline constexpr u32 kBlockGuestBytesMost = 2048;
+/// Emitted bytes one block may need at most; the cache is flushed when less than this is left.
+inline constexpr u32 kBlockHostBytesMost = 24 * 1024;
+
+struct BuildOptions {
+  Variant variant = Variant::fast;
+  TickHome tick_home = TickHome::vector;
+  u32 instructions_most = 128;
+};
+
+/// The products of a build, appended to the translator's stores by it.
+struct BuiltBlock {
+  Block block;  ///< first_mark and first_exit are set by the store
+  std::vector<InstructionMark> marks;
+  std::vector<BlockExit> exits;  ///< jump and stub offsets are cache offsets
+};
+
+class BlockBuilder {
+ public:
+  BlockBuilder(const memory::AddressSpace& space, const x86::FeatureSet& features)
+      : space_(space), features_(features) {}
+
+  /// Translates from `pc` into the cache at `cache_offset`. `first_exit` is the index the block's first
+  /// exit will get. False when not even one byte can be fetched at `pc`.
+  bool build(u64 pc, u32 cache_offset, ExitIndex first_exit, const BuildOptions& options);
+  const BuiltBlock& result() const { return built_; }
+
+ private:
+  enum class Step : u8 { go_on, ended };
+
+  bool fetch(u64 pc);
+  Step instruction(const x86::Decoded& decoded);
+  void copy(const x86::Decoded& decoded);
+  void copy_rip_relative(const x86::Decoded& decoded, u64 target);
+  void copy_absolute(const x86::Decoded& decoded, u64 target);
+  void copy_through_scratch(const x86::Decoded& decoded, u64 target);
+  void jump(u64 target, bool ticks);
+  void jump_if(const x86::Decoded& decoded, u64 target);
+  void loop(const x86::Decoded& decoded, u64 target);
+  void call(u64 target, u64 return_address);
+  void push_return_address(u64 address, Borrowed borrowed);
+  void load_indirect_target(const x86::Decoded& decoded);
+  void indirect_tail();
+  void ret(const x86::Decoded& decoded);
+  void taken(u64 target);
+  void leave(ExitCode code, u64 pc, cpu::Gate gate = cpu::Gate::none, u8 instruction_bytes = 0);
+  u32 add_exit(u64 pc, u8* jump_displacement);
+  void emit_stubs();
+  void stop_check(ExitCode code, ExitIndex exit);
+  void mark(Borrowed borrowed);
+  u32 offset(const u8* at) const;
+
+  struct PendingStub {
+    ExitCode code;
+    ExitIndex exit;    ///< index within the block
+    u8* displacement;  ///< rel32 to bind to the stub
+  };
+  struct PendingLiteral {
+    u8* displacement;
+    u64 value;
+  };
+
+  const memory::AddressSpace& space_;
+  const x86::FeatureSet& features_;
+  BuildOptions options_;
+  BuiltBlock built_;
+  Emitter emit_{nullptr};
+  u8* entry_ = nullptr;
+  u64 pc_ = 0;  ///< of the instruction being translated
+  ExitIndex first_exit_ = 0;
+  std::vector<PendingStub> stubs_;
+  std::vector<PendingLiteral> literals_;
+  u8 buffer_[4096];  ///< fetched guest bytes
+  u64 buffer_pc_ = 0;
+  u32 buffer_bytes_ = 0;
+};
+
+}  // namespace orrery::translate

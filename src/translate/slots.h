@@ -1,0 +1,71 @@
+// The engine's words that emitted code touches, at a fixed address below 2 GiB so that one absolute
+// 32-bit displacement reaches them from anywhere, without a base register and without fs or gs (both
+// stay the guest's). One host thread runs a process, so there is one set of slots. The constants are
+// shared with enter.S; the static_asserts below keep the two together.
+#pragma once
+
+#define ORRERY_SLOTS 0x64000000
+#define ORRERY_SLOT_GPR 0
+#define ORRERY_SLOT_RFLAGS 136
+#define ORRERY_SLOT_TICKS 160
+#define ORRERY_SLOT_ENGINE_RSP 168
+#define ORRERY_SLOT_SPILL_RAX 176
+#define ORRERY_SLOT_SPILL_RCX 184
+#define ORRERY_SLOT_SPILL_SCRATCH 192
+#define ORRERY_SLOT_TARGET 200
+#define ORRERY_SLOT_STOP_AT_TICK 208
+#define ORRERY_SLOT_REMAINING 216
+#define ORRERY_SLOT_EXIT_CODE 224
+#define ORRERY_SLOT_ENTER_PC 232
+#define ORRERY_SLOT_EXIT_STUB 240
+#define ORRERY_SLOT_TICKS_IN_MEMORY 248
+#define ORRERY_SLOT_ONE 256
+#define ORRERY_SLOT_IN_GUEST 264
+
+#ifndef __ASSEMBLER__
+
+#include <cstddef>
+
+#include "cpu/exit.h"
+#include "cpu/registers.h"
+#include "memory/layout.h"
+
+namespace orrery::translate {
+
+struct Slots {
+  cpu::Registers regs;  ///< guest registers while the engine runs
+  u64 ticks;            ///< in memory between runs; during a run in xmm31 unless ticks_in_memory
+  u64 engine_rsp;       ///< where enter() left the engine's stack
+  u64 spill_rax;        ///< the guest's rax while glue borrows rax
+  u64 spill_rcx;        ///< the guest's rcx while an exact tick check borrows it
+  u64 spill_scratch;    ///< the register a far rip-relative operand borrows
+  u64 target;           ///< where an indirect transfer goes, for its slow path
+  u64 stop_at_tick;
+  u64 remaining;        ///< exact code with the counter in memory: ticks left before the stop
+  u64 exit_code;        ///< which exit was taken, see ExitCode
+  u64 enter_pc;         ///< host address enter() jumps to
+  u64 exit_stub;        ///< address of orrery_exit_stub
+  u64 ticks_in_memory;  ///< 1: no vector register may hold the counter
+  u64 one;              ///< the constant 1
+  u64 in_guest;         ///< 1 while emitted code runs
+  u64 stop_requested;   ///< a host signal waits: stop at the next tick
+  cpu::Fault fault;     ///< what the host's signal handler learned of the last synchronous fault
+};
+static_assert(offsetof(Slots, regs.rflags) == ORRERY_SLOT_RFLAGS);
+static_assert(offsetof(Slots, ticks) == ORRERY_SLOT_TICKS);
+static_assert(offsetof(Slots, engine_rsp) == ORRERY_SLOT_ENGINE_RSP);
+static_assert(offsetof(Slots, spill_rax) == ORRERY_SLOT_SPILL_RAX);
+static_assert(offsetof(Slots, target) == ORRERY_SLOT_TARGET);
+static_assert(offsetof(Slots, remaining) == ORRERY_SLOT_REMAINING);
+static_assert(offsetof(Slots, exit_code) == ORRERY_SLOT_EXIT_CODE);
+static_assert(offsetof(Slots, enter_pc) == ORRERY_SLOT_ENTER_PC);
+static_assert(offsetof(Slots, exit_stub) == ORRERY_SLOT_EXIT_STUB);
+static_assert(offsetof(Slots, ticks_in_memory) == ORRERY_SLOT_TICKS_IN_MEMORY);
+static_assert(offsetof(Slots, in_guest) == ORRERY_SLOT_IN_GUEST);
+static_assert(ORRERY_SLOTS == memory::layout::kEngineState.start);
+
+inline Slots& slots() { return *reinterpret_cast<Slots*>(u64{ORRERY_SLOTS}); }
+
+}  // namespace orrery::translate
+
+#endif

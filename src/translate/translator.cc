@@ -1,0 +1,430 @@
+// Running, finding, linking and dropping blocks.
+//
+// A direct transfer starts out pointing at its stub, which exits with the transfer's number; run() then
+// finds or builds the target and links the two, so that each transfer leaves the cache once. Dropping a
+// block points everything that led to it back at stubs: linked exits, and its cell.
+//
+// Indirect transfers: see indirect.h for the table. A miss gives the target a cell and fills the entry.
+//
+// When the cache, the cells or the index space run out, everything is dropped at once. That is rare
+// (256 MiB of code), and blocks are quick to make again; tracking ages would cost every block.
+#include "translate/translator.h"
+
+#include "base/check.h"
+#include "translate/code_cache.h"
+#include "translate/fault_table.h"
+#include "translate/indirect.h"
+
+extern "C" {
+orrery::u64 orrery_enter();
+void orrery_exit_stub();
+void orrery_exit_from_signal();
+void orrery_indirect_miss();
+void orrery_indirect_miss_exact();
+void orrery_exit_path_end();
+}
+
+namespace orrery::translate {
+
+namespace {
+
+constexpr u64 kNever = ~u64{0};  ///< RunLimits::stop_at_tick when no stop is set
+
+u64 address_of(void (*label)()) { return reinterpret_cast<u64>(label); }
+
+}  // namespace
+
+Translator::Translator(memory::AddressSpace& space, const Options& options)
+    : space_(space), options_(options), builder_(space_, options_.features) {
+  slots().exit_stub = address_of(orrery_exit_stub);
+  slots().ticks_in_memory = options.tick_home == TickHome::memory ? 1 : 0;
+  slots().one = 1;
+  cell_at(0) = {address_of(orrery_indirect_miss), address_of(orrery_indirect_miss_exact)};
+  cell_pcs_.push_back(0);
+}
+
+void Translator::load(const cpu::CpuState& cpu, const cpu::RunLimits& limits) {
+  slots().regs = cpu.regs;
+  slots().ticks = cpu.ticks;
+  slots().stop_at_tick = limits.stop_at_tick;
+  slots().remaining = limits.stop_at_tick - cpu.ticks;
+}
+
+void Translator::store(cpu::CpuState& cpu) const {
+  const u64 fs_base = cpu.regs.fs_base, gs_base = cpu.regs.gs_base;
+  cpu.regs = slots().regs;
+  cpu.regs.fs_base = fs_base;
+  cpu.regs.gs_base = gs_base;
+  cpu.ticks = slots().ticks;
+}
+
+/// What a turn of run() knows of how the one before it ended.
+struct Translator::Turn {
+  ExitIndex came_from = kNone;  ///< the direct exit to link to the next block
+  bool indirect = false;        ///< the next block was reached by an indirect transfer that missed
+};
+
+cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
+  if (cpu.ticks >= limits.stop_at_tick) return {.kind = cpu::ExitKind::tick_reached};
+  load(cpu, limits);
+  Turn turn;
+  for (;;) {
+    if (slots().stop_requested != 0) stop_after_next_tick();
+    const Variant variant = slots().stop_at_tick == kNever ? Variant::fast : Variant::exact;
+    const BlockIndex block = next_block(turn, variant);
+    if (block == kNone) {
+      const u64 pc = slots().regs.rip;
+      store(cpu);
+      return fetch_fault(pc);
+    }
+    const u64 taken = enter(block);
+    const ExitCode code = static_cast<ExitCode>(taken & 15);
+    const ExitIndex index = static_cast<ExitIndex>(taken >> 4);
+    turn = Turn{};
+    switch (code) {
+      case ExitCode::direct:
+        turn.came_from = index;
+        ++statistics_.direct_exits;
+        [[fallthrough]];
+      case ExitCode::end_of_fetch:
+        slots().regs.rip = exits_[index].pc;
+        continue;
+      case ExitCode::indirect:
+        slots().regs.rip = slots().target;
+        turn.indirect = true;
+        ++statistics_.indirect_misses;
+        continue;
+      case ExitCode::interrupted:
+        continue;
+      default:
+        return finish(cpu, code, index);
+    }
+  }
+}
+
+/// A host signal waits: exact code runs on to the next tick, where a signal may be delivered.
+void Translator::stop_after_next_tick() {
+  slots().stop_requested = 0;
+  if (slots().stop_at_tick == kNever) {
+    slots().stop_at_tick = slots().ticks + 1;
+    slots().remaining = 1;
+  }
+}
+
+BlockIndex Translator::next_block(const Turn& turn, Variant variant) {
+  const u64 version = seen_version_, flushes = statistics_.flushes;
+  apply_changes();
+  const BlockIndex block = find_or_build(slots().regs.rip, variant);
+  if (block == kNone) return kNone;
+  const bool same_code = version == seen_version_ && flushes == statistics_.flushes;
+  if (turn.came_from != kNone && same_code && exits_[turn.came_from].variant == variant)
+    link(turn.came_from, block);
+  if (turn.indirect) give_cell(block);
+  return block;
+}
+
+u64 Translator::enter(BlockIndex block) {
+  slots().enter_pc = reinterpret_cast<u64>(cache_at(blocks_[block].host_entry));
+  ++statistics_.entries;
+  return orrery_enter();
+}
+
+/// An exit that is for the machine.
+cpu::Exit Translator::finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index) {
+  const bool has_record = code != ExitCode::fault && code != ExitCode::stopped_indirect;
+  if (code == ExitCode::stopped_indirect) slots().regs.rip = slots().target;
+  if (has_record) slots().regs.rip = exits_[index].pc;
+  store(cpu);
+  return leave(code, has_record ? exits_[index] : BlockExit{});
+}
+
+cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
+  load(cpu, {});
+  apply_changes();
+  const u32 cache_before = cache_used_;
+  const BuildOptions options{Variant::fast, options_.tick_home, 1};
+  const BlockIndex block = build(cpu.regs.rip, options, false);
+  if (block == kNone) return fetch_fault(cpu.regs.rip);
+  const Block built = blocks_[block];
+  const u64 taken = enter(block);
+  const ExitCode code = static_cast<ExitCode>(taken & 15);
+  cpu::Exit result{.kind = cpu::ExitKind::interrupted};
+  if (code == ExitCode::indirect) {
+    slots().regs.rip = slots().target;
+    store(cpu);
+  } else if (code == ExitCode::direct || code == ExitCode::end_of_fetch) {
+    slots().regs.rip = exits_[taken >> 4].pc;
+    store(cpu);
+  } else if (code == ExitCode::interrupted) {
+    store(cpu);
+  } else {
+    result = finish(cpu, code, static_cast<ExitIndex>(taken >> 4));
+  }
+  blocks_.pop_back();
+  exits_.resize(built.first_exit);
+  marks_.resize(built.first_mark);
+  cache_used_ = cache_before;
+  return result;
+}
+
+cpu::Exit Translator::fetch_fault(u64 pc) const {
+  const u64 fetchable = space_.accessible_bytes(pc, 15, memory::Access::execute);
+  return {.kind = cpu::ExitKind::fault, .fault = instruction_fetch_fault(space_, pc + fetchable)};
+}
+
+cpu::Exit Translator::leave(ExitCode code, const BlockExit& exit) const {
+  switch (code) {
+    case ExitCode::syscall:
+      return {.kind = cpu::ExitKind::syscall};
+    case ExitCode::gated:
+      return {.kind = cpu::ExitKind::gated, .gate = exit.gate, .instruction_bytes = exit.instruction_bytes};
+    case ExitCode::stopped:
+    case ExitCode::stopped_indirect:
+      return {.kind = cpu::ExitKind::tick_reached};
+    case ExitCode::fault:
+      return {.kind = cpu::ExitKind::fault, .fault = slots().fault};
+    case ExitCode::raise:
+      return {.kind = cpu::ExitKind::fault,
+              .instruction_bytes = exit.instruction_bytes,
+              .fault = raised_fault(exit.pc, exit.instruction_bytes)};
+    default:
+      break;
+  }
+  CHECK(false, "an exit that run() handles itself");
+  return {};
+}
+
+// --- finding and building ---
+
+BlockIndex Translator::find_or_build(u64 pc, Variant variant) {
+  const BlockIndex found = by_pc_.find(key(pc, variant));
+  if (found != kNone) return found;
+  return build(pc, BuildOptions{variant, options_.tick_home}, true);
+}
+
+BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) {
+  if (cache_used_ + kBlockHostBytesMost > kCacheBytes || exits_.size() > (1u << 27)) flush();
+  const ExitIndex first_exit = static_cast<ExitIndex>(exits_.size());
+  if (!builder_.build(pc, cache_used_, first_exit, options)) return kNone;
+  const BuiltBlock& built = builder_.result();
+  const BlockIndex index = static_cast<BlockIndex>(blocks_.size());
+  Block block = built.block;
+  block.first_exit = first_exit;
+  block.exit_count = static_cast<u32>(built.exits.size());
+  block.first_mark = static_cast<u32>(marks_.size());
+  block.mark_count = static_cast<u32>(built.marks.size());
+  marks_.insert(marks_.end(), built.marks.begin(), built.marks.end());
+  for (BlockExit exit : built.exits) {
+    exit.from = index;
+    exit.variant = options.variant;
+    exits_.push_back(exit);
+  }
+  cache_used_ = (block.host_end + 15) & ~15u;
+  blocks_.push_back(block);
+  ++statistics_.blocks;
+  statistics_.guest_bytes += block.guest_bytes;
+  statistics_.host_bytes += block.host_end - block.host_begin;
+  if (keep_it) keep(index);
+  return index;
+}
+
+/// Enters a block into the look-ups and has its pages watched.
+void Translator::keep(BlockIndex index) {
+  Block& block = blocks_[index];
+  by_pc_.set(key(block.pc, block.variant), index);
+  const u64 first_page = page_floor(block.pc);
+  const u64 last_page = page_floor(block.pc + block.guest_bytes - 1);
+  for (u64 page = first_page, slot = 0; page <= last_page; page += kPageBytes, ++slot) {
+    const BlockIndex head = by_page_.find(page);
+    if (head == kNone) space_.watch_code(page);
+    block.next_in_page[slot] = head;
+    by_page_.set(page, index);
+  }
+}
+
+// --- linking ---
+
+void Translator::link(ExitIndex exit_index, BlockIndex target) {
+  BlockExit& exit = exits_[exit_index];
+  if (exit.jump_offset == kNone || exit.linked_to != kNone || !blocks_[exit.from].live) return;
+  Emitter::bind32(cache_at(exit.jump_offset), cache_at(blocks_[target].host_entry));
+  exit.linked_to = target;
+  exit.next_incoming = blocks_[target].incoming;
+  blocks_[target].incoming = exit_index;
+}
+
+void Translator::unlink_incoming(Block& block) {
+  for (ExitIndex index = block.incoming; index != kNone;) {
+    BlockExit& exit = exits_[index];
+    Emitter::bind32(cache_at(exit.jump_offset), cache_at(exit.stub_offset));
+    exit.linked_to = kNone;
+    index = exit.next_incoming;
+    exit.next_incoming = kNone;
+  }
+  block.incoming = kNone;
+}
+
+/// An indirect transfer reached the block: from now on the shadow code table leads there.
+void Translator::give_cell(BlockIndex index) {
+  Block& block = blocks_[index];
+  if (!in_code_window(block.pc)) return;
+  u32& entry = shadow_entry(block.pc);
+  if (entry == 0) {
+    if (cells_used_ == kCellsMost) return;
+    cell_at(cells_used_) = cell_at(0);
+    cell_pcs_.push_back(block.pc);
+    entry = cells_used_++ * static_cast<u32>(sizeof(Cell));
+  }
+  block.cell = entry / static_cast<u32>(sizeof(Cell));
+  const u64 host = reinterpret_cast<u64>(cache_at(block.host_begin));
+  (block.variant == Variant::fast ? cell_at(block.cell).fast : cell_at(block.cell).exact) = host;
+}
+
+// --- dropping ---
+
+void Translator::drop(BlockIndex index) {
+  Block& block = blocks_[index];
+  if (!block.live) return;
+  block.live = false;
+  ++statistics_.invalidated;
+  unlink_incoming(block);
+  if (block.cell != 0) {
+    Cell& cell = cell_at(block.cell);
+    (block.variant == Variant::fast ? cell.fast : cell.exact) =
+        block.variant == Variant::fast ? cell_at(0).fast : cell_at(0).exact;
+  }
+  by_pc_.set(key(block.pc, block.variant), kNone);
+}
+
+/// Drops every block that was read from a page of the range. Page granularity is enough: the page is no
+/// longer watched, so none of its blocks may stay.
+void Translator::drop_range(u64 start, u64 end) {
+  for (u64 page = page_floor(start); page < end; page += kPageBytes) {
+    BlockIndex index = by_page_.find(page);
+    while (index != kNone) {
+      drop(index);
+      const Block& block = blocks_[index];
+      index = block.next_in_page[page_floor(block.pc) == page ? 0 : 1];
+    }
+    if (by_page_.find(page) != kNone) by_page_.set(page, kNone);
+  }
+}
+
+void Translator::apply_changes() {
+  if (space_.code().version() == seen_version_) return;
+  seen_version_ = space_.code().version();
+  for (const memory::CodeChange& change : space_.code().take()) drop_range(change.start, change.end);
+}
+
+void Translator::flush() {
+  for (u32 cell = 1; cell < cells_used_; ++cell) shadow_entry(cell_pcs_[cell]) = 0;
+  blocks_.clear();
+  exits_.clear();
+  marks_.clear();
+  by_pc_.clear();
+  by_page_.clear();
+  cell_pcs_.resize(1);
+  cells_used_ = 1;
+  cache_used_ = 0;
+  ++statistics_.flushes;
+}
+
+// --- faults and stops, called from signal handlers ---
+
+bool Translator::owns(u64 host_pc) { return memory::layout::kCodeCache.contains(host_pc); }
+u64 Translator::resume_after_fault() { return address_of(orrery_exit_from_signal); }
+u64 Translator::resume_miss() { return address_of(orrery_indirect_miss); }
+
+/// Blocks lie in the cache in the order of their numbers.
+const Block* Translator::block_at(u64 host_pc) const {
+  const u32 offset = static_cast<u32>(host_pc - reinterpret_cast<u64>(cache_base()));
+  std::size_t low = 0, high = blocks_.size();
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    if (blocks_[middle].host_end <= offset)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  if (low == blocks_.size() || offset < blocks_[low].host_begin) return nullptr;
+  return &blocks_[low];
+}
+
+namespace {
+
+void lift(const Translator::HostFrame& frame, u64 pc) {
+  Slots& state = slots();
+  for (int reg = 0; reg < cpu::kGprCount; ++reg) state.regs.gpr[reg] = frame.gpr[reg];
+  state.regs.rflags = frame.rflags & ~u64{0x10100};  // RF is the host's; TF is set only by our own stepping
+  state.regs.rip = pc;
+  state.in_guest = 0;
+}
+
+void give_back(Borrowed borrowed) {
+  cpu::Registers& regs = slots().regs;
+  switch (borrowed) {
+    case Borrowed::nothing:
+    case Borrowed::shadow_load:
+      return;
+    case Borrowed::rax:
+      regs[Gpr::rax] = slots().spill_rax;
+      return;
+    case Borrowed::rcx:
+      regs[Gpr::rcx] = slots().spill_rcx;
+      return;
+    case Borrowed::rsi:
+      regs[Gpr::rsi] = slots().spill_scratch;
+      return;
+    case Borrowed::rdi:
+      regs[Gpr::rdi] = slots().spill_scratch;
+      return;
+    case Borrowed::rbx:
+      regs[Gpr::rbx] = slots().spill_scratch;
+      return;
+  }
+}
+
+}  // namespace
+
+Translator::FaultKind Translator::lift_fault(const HostFrame& frame) const {
+  const Block* block = owns(frame.rip) ? block_at(frame.rip) : nullptr;
+  if (block == nullptr) return slots().in_guest != 0 ? FaultKind::missing_entry : FaultKind::not_ours;
+  const u64 entry = reinterpret_cast<u64>(cache_at(block->host_entry));
+  if (frame.rip < entry) return FaultKind::not_ours;
+  const u32 offset = static_cast<u32>(frame.rip - entry);
+  u32 low = block->first_mark, high = block->first_mark + block->mark_count;
+  while (high - low > 1) {
+    const u32 middle = (low + high) / 2;
+    (marks_[middle].host_offset <= offset ? low : high) = middle;
+  }
+  const InstructionMark& mark = marks_[low];
+  if (mark.borrowed == Borrowed::shadow_load) return FaultKind::missing_entry;
+  lift(frame, block->pc + mark.guest_offset);
+  give_back(mark.borrowed);
+  slots().exit_code = exit_code(ExitCode::fault, 0);
+  return FaultKind::guest;
+}
+
+bool Translator::enters(u64 host_pc) {
+  return host_pc >= reinterpret_cast<u64>(&orrery_enter) && host_pc < address_of(orrery_indirect_miss);
+}
+
+bool Translator::in_exit_path(u64 host_pc) {
+  return host_pc >= address_of(orrery_indirect_miss) && host_pc < address_of(orrery_exit_path_end);
+}
+
+void Translator::abandon_entry() {
+  slots().in_guest = 0;
+  slots().exit_code = exit_code(ExitCode::interrupted, 0);
+}
+
+bool Translator::lift_block_start(const HostFrame& frame) const {
+  const Block* block = owns(frame.rip) ? block_at(frame.rip) : nullptr;
+  if (block == nullptr || !block->live || frame.rip != reinterpret_cast<u64>(cache_at(block->host_entry)))
+    return false;
+  lift(frame, block->pc);
+  slots().exit_code = exit_code(ExitCode::interrupted, 0);
+  return true;
+}
+
+}  // namespace orrery::translate

@@ -1,0 +1,105 @@
+// The translator: an Executor that runs guest code from a cache of translated blocks. It owns the
+// blocks, their links and the shadow code table's entries; it asks the address space what changed and
+// returns exits by value. It never calls the kernel or the host.
+#pragma once
+
+#include <vector>
+
+#include "cpu/exit.h"
+#include "memory/address_space.h"
+#include "translate/block.h"
+#include "translate/block_builder.h"
+#include "translate/block_map.h"
+#include "x86/isa_table.h"
+
+namespace orrery::translate {
+
+/// Counters for `record --stats` and the tests.
+struct Statistics {
+  u64 blocks = 0, guest_bytes = 0, host_bytes = 0;
+  u64 entries = 0, direct_exits = 0, indirect_misses = 0, invalidated = 0, flushes = 0;
+};
+
+class Translator final : public cpu::Executor {
+ public:
+  struct Options {
+    TickHome tick_home = TickHome::vector;
+    x86::FeatureSet features;
+  };
+  /// The ranges of memory/layout.h (state, cells, shadow tables, cache) must be mapped already.
+  Translator(memory::AddressSpace& space, const Options& options);
+
+  cpu::Exit run(cpu::CpuState& cpu, const cpu::RunLimits& limits) override;
+
+  /// Executes exactly one instruction, without keeping or watching what it translates: for a store into
+  /// the page that the store itself lies in. Other exits as run().
+  cpu::Exit run_one_instruction(cpu::CpuState& cpu);
+
+  // --- for the host's signal handlers (async-signal context; nothing here allocates) ---
+
+  /// Whether a host pc is emitted code.
+  static bool owns(u64 host_pc);
+  /// Host general registers as the signal frame has them, in cpu::Gpr order.
+  struct HostFrame {
+    u64 gpr[cpu::kGprCount];
+    u64 rip, rflags;
+  };
+  enum class FaultKind : u8 {
+    guest,          ///< slots hold the guest's registers and pc; resume at exit_from_signal
+    missing_entry,  ///< an indirect jump to where no table is; resume at resume_miss
+    not_ours,
+  };
+  /// Lifts a synchronous fault's registers into the slots.
+  FaultKind lift_fault(const HostFrame& frame) const;
+  /// Whether a host pc is on the way into guest code, with all guest registers still in the slots.
+  static bool enters(u64 host_pc);
+  /// Whether a host pc is on the way out: run() gets control by itself.
+  static bool in_exit_path(u64 host_pc);
+  /// Gives that way up; resume at resume_after_fault().
+  static void abandon_entry();
+  /// Whether `host_pc` is the start of a block, where the guest's registers are the host's: then lifts them.
+  bool lift_block_start(const HostFrame& frame) const;
+  static u64 resume_after_fault();
+  static u64 resume_miss();
+
+  const Statistics& statistics() const { return statistics_; }
+
+ private:
+  static constexpr u64 key(u64 pc, Variant variant) { return pc * 2 + static_cast<u64>(variant); }
+  void load(const cpu::CpuState& cpu, const cpu::RunLimits& limits);
+  void store(cpu::CpuState& cpu) const;
+  struct Turn;
+  void stop_after_next_tick();
+  BlockIndex next_block(const Turn& turn, Variant variant);
+  u64 enter(BlockIndex block);
+  cpu::Exit finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index);
+  BlockIndex find_or_build(u64 pc, Variant variant);
+  BlockIndex build(u64 pc, const BuildOptions& options, bool keep);
+  void keep(BlockIndex index);
+  void link(ExitIndex exit, BlockIndex target);
+  void unlink_incoming(Block& block);
+  void give_cell(BlockIndex index);
+  void drop(BlockIndex index);
+  void drop_range(u64 start, u64 end);
+  void apply_changes();
+  void flush();
+  const Block* block_at(u64 host_pc) const;
+  cpu::Exit fetch_fault(u64 pc) const;
+  cpu::Exit leave(ExitCode code, const BlockExit& exit) const;
+
+  memory::AddressSpace& space_;
+  Options options_;
+  BlockBuilder builder_;
+  std::vector<Block> blocks_;
+  std::vector<BlockExit> exits_;
+  std::vector<InstructionMark> marks_;
+  IndexMap by_pc_;
+  IndexMap by_page_;  ///< first block of a page's list
+  u32 cache_used_ = 0;
+  u32 cells_used_ = 1;         ///< cell 0 is "no code yet"
+  std::vector<u64> cell_pcs_;  ///< whose table entry each cell stands in
+  u64 seen_version_ = 0;
+  Statistics statistics_;
+};
+
+}  // namespace orrery::translate
