@@ -8,33 +8,57 @@ namespace orrery::trace {
 
 enum class EventKind : u16 {
   none = 0,
-  start = 1,        ///< payload: StartInfo, argv, envp, auxv inputs: how the machine was started
-  syscall = 2,      ///< a HostCall's answer; payload: the output ranges' bytes, in order
-  map = 3,          ///< a file mapping; payload: FileReference
-  memory = 4,       ///< unmap, protect, move, discard or anonymous map: only checked
-  tsc = 5,          ///< result = the value read
-  cpu_number = 6,   ///< result = the number
-  random = 7,       ///< payload: the bytes
-  signal = 8,       ///< payload: siginfo; result = signal number
-  exec = 9,         ///< payload: path, argv: the process became another program
-  exit = 10,        ///< result = status, or 0x100 | signal
-  gap = 11,         ///< the recorder says: events are missing from here
+  start = 1,       ///< payload: StartInfo, argv, envp, auxv inputs: how the machine was started
+  syscall = 2,     ///< a HostCall's answer; payload: the output ranges' bytes, in order
+  map = 3,         ///< a file mapping; payload: FileReference
+  memory = 4,      ///< unmap, protect, move, discard or anonymous map: only checked
+  tsc = 5,         ///< result = the value read
+  cpu_number = 6,  ///< result = the number
+  random = 7,      ///< payload: the bytes
+  signal = 8,      ///< payload: siginfo; result = signal number
+  exec = 9,        ///< payload: path, argv: the process became another program
+  exit = 10,       ///< result = status, or 0x100 | signal
+  gap = 11,        ///< the recorder says: events are missing from here; result = a GapReason
+  more = 12,       ///< payload: what did not fit into the event before (see kEventBytesMost)
 };
+inline constexpr u16 kEventKindCount = 13;
+
+/// The largest event, padding included; rings hold at least two. An answer with more bytes (a read of
+/// a gigabyte) goes on in events of kind `more`, each with a number of its own, until all is told.
+inline constexpr u32 kEventBytesMost = 4 << 20;
+
+enum class GapReason : u8 {
+  disk_full = 1,    ///< the writer could not write; the guest went on unrecorded
+  writer_lost = 2,  ///< records were dropped in the engine: nobody took them
+  bad_record = 3,   ///< the ring held bytes that are no event
+};
+
+/// A kept copy of a mapped file: REC/files/<file_number>. Payload of `map`, followed by the path (no
+/// NUL; as the guest's map shows it).
+struct FileReference {
+  u32 file_number = 0;
+  u32 flags = 0;  ///< 0; readers ignore bits they do not know
+  u64 size_bytes = 0;
+  u64 mtime_ns = 0;  ///< since the epoch
+  u64 device = 0;    ///< st_dev, st_ino of the original
+  u64 inode = 0;
+};
+static_assert(sizeof(FileReference) == 40);
 
 /// Little-endian, 8-byte aligned, followed by `size_bytes - sizeof(EventHeader)` bytes of payload,
 /// padded to a multiple of 8.
 struct EventHeader {
   u32 size_bytes = 0;  ///< header, payload and padding
   EventKind kind = EventKind::none;
-  u16 detail = 0;      ///< syscall number, or the memory operation
-  u64 number = 0;      ///< EventNumber
-  i32 task = 0;        ///< TaskId
+  u16 detail = 0;         ///< syscall number, or the memory operation
+  u64 number = 0;         ///< EventNumber
+  i32 task = 0;           ///< TaskId
   u32 payload_bytes = 0;  ///< without padding
   u64 ticks = 0;
   u64 pc = 0;
-  u64 request_hash = 0;   ///< XXH64 of the request: arguments and input bytes
+  u64 request_hash = 0;  ///< XXH64 of the request: arguments and input bytes
   i64 result = 0;
-  u64 time_ns = 0;        ///< CLOCK_MONOTONIC of the host when it was written
+  u64 time_ns = 0;  ///< CLOCK_MONOTONIC of the host when it was written
 };
 static_assert(sizeof(EventHeader) == 64);
 
