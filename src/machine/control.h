@@ -11,14 +11,14 @@ inline constexpr u32 kControlVersion = 1;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
 
 enum class ControlOp : u32 {
-  hello = 0,        ///< reply.value = kControlVersion
+  hello = 0,  ///< reply.value = kControlVersion
   /// Argument = event number to stop before, ~0 for the end; replies when stopped. Stops wherever the next
   /// event is that or a later one: before guest code runs on, and at the entry of each system call,
   /// so that repeating it walks from call to call.
   run = 1,
   registers = 2,    ///< reply payload: cpu::CpuState of the current task
   read_memory = 3,  ///< argument = address, size = bytes; payload: as many bytes as are readable
-  regions = 4,      ///< argument = index of the first wanted; payload: ControlRegion[] (0 of them: no more)
+  regions = 4,      ///< argument = list those that end above this address; payload: ControlRegion[] (0 of them: no more)
   quit = 5,
   vector_state = 6,  ///< payload: FXSAVE/XSAVE image of the current task
 };
@@ -31,7 +31,7 @@ struct ControlRequest {
 
 enum class StopReason : u32 {
   start = 0,
-  event = 1,        ///< before guest code runs on
+  event = 1,  ///< before guest code runs on
   exit = 2,
   fatal_signal = 3,
   diverged = 4,

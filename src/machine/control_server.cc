@@ -102,25 +102,24 @@ u32 ControlServer::read_memory(u64 address, u64 size_bytes) {
   return static_cast<u32>(done);
 }
 
-u32 ControlServer::list_regions(u64 first) {
+u32 ControlServer::list_regions(u64 above) {
   const memory::AddressSpace& space = kernel_.address_space();
-  const auto regions = space.regions();
   u32 bytes = 0;
-  for (u64 index = first; index < regions.size() && bytes + sizeof(ControlRegion) <= kControlBytesMost;
-       ++index) {
-    const memory::Region& region = regions[index];
+  while (bytes + sizeof(ControlRegion) <= kControlBytesMost) {
+    const memory::Region* region = space.find_at_or_above(above);
+    if (region == nullptr) break;
+    above = region->end;
     ControlRegion out{};
-    out.start = region.start;
-    out.end = region.end;
-    out.offset = region.offset;
-    out.protection = static_cast<u32>(region.protection);
-    out.flags = static_cast<u32>(region.flags);
-    out.kind = static_cast<u32>(region.kind);
-    out.file = region.file;
-    if (region.file != 0) {
-      const memory::MappedFile& file = space.files()[region.file - 1];
+    out.start = region->start;
+    out.end = region->end;
+    out.offset = region->offset;
+    out.protection = static_cast<u32>(region->protection);
+    out.flags = static_cast<u32>(region->flags);
+    out.kind = static_cast<u32>(region->kind);
+    out.file = region->file;
+    if (region->file != 0) {
+      const memory::MappedFile& file = space.files()[region->file - 1];
       out.inode = file.inode;
-
       std::memcpy(out.path, file.path.data(), std::min(file.path.size(), sizeof out.path - 1));
     }
     std::memcpy(packet_.payload + bytes, &out, sizeof out);

@@ -41,7 +41,7 @@ class ControlServer {
   void serve(StopReason reason, kernel::Task& task, u64 value);
   bool answer(const ControlRequest& request, kernel::Task& task, ControlReply& reply);
   u32 read_memory(u64 address, u64 size_bytes);
-  u32 list_regions(u64 first);
+  u32 list_regions(u64 above);
   void send(const ControlReply& reply);
 
   int socket_;

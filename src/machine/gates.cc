@@ -84,7 +84,7 @@ void set_operand(const Gated& gated, u8 low, u8 extension, u64 value) {
 bool do_cpuid(Gated& gated) {
   const LaunchHeader& launch = gated.context.launch;
   const u32 leaf = static_cast<u32>(gated.regs[Gpr::rax]), subleaf = static_cast<u32>(gated.regs[Gpr::rcx]);
-  const CpuidRow row = cpuid_row({launch.cpuid, launch.cpuid_count}, leaf, subleaf);
+  const CpuidRow row = x86::cpuid_row({launch.cpuid, launch.cpuid_count}, leaf, subleaf);
   gated.regs[Gpr::rax] = row.eax;
   gated.regs[Gpr::rbx] = row.ebx;
   gated.regs[Gpr::rcx] = row.ecx;

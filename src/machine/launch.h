@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/types.h"
+#include "x86/cpu_profile.h"
 
 namespace orrery::machine {
 
@@ -24,12 +25,8 @@ enum class Mode : u32 {
   replay = 2,
 };
 
-/// One row of the virtual cpuid table: what `cpuid` answers for (leaf, subleaf).
-struct CpuidRow {
-  u32 leaf, subleaf;
-  u32 eax, ebx, ecx, edx;
-};
-inline constexpr int kCpuidRowsMost = 128;
+using CpuidRow = x86::CpuidRow;
+using x86::kCpuidRowsMost;
 
 inline constexpr u64 kLaunchMagic = 0x31'79'72'65'72'72'6f'00;
 inline constexpr u32 kLaunchVersion = 1;

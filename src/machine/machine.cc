@@ -24,7 +24,7 @@ constexpr std::size_t kStackLimit = 3;  // RLIMIT_STACK
 translate::Translator::Options translator_options(const LaunchHeader& launch) {
   return {
       .tick_home = launch.ticks_in_memory != 0 ? translate::TickHome::memory : translate::TickHome::vector,
-      .features = x86::features_of_rows({launch.cpuid, launch.cpuid_count})};
+      .features = x86::features_of({launch.cpuid, launch.cpuid_count})};
 }
 
 }  // namespace
