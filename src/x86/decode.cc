@@ -464,7 +464,7 @@ class Decoder {
   bool conditions_hold(u32 flags) const {
     const bool memory = out_.has_modrm && out_.modrm < 0xc0;
     if (out_.has_lock && (!(flags & kLockAllowed) || !memory)) return false;
-    if (out_.encoding == Encoding::legacy) return true;
+    if (out_.encoding == Encoding::legacy) return !((flags & kNoR) && out_.reg_high);
     return extension_bits_hold(flags) && (out_.encoding == Encoding::vex || mask_holds(flags)) &&
            registers_differ(flags, memory);
   }
@@ -484,6 +484,7 @@ class Decoder {
   bool mask_holds(u32 flags) const {
     if ((flags & kMaskRequired) && mask_ == 0) return false;
     if ((flags & kMaskForbidden) && mask_ != 0) return false;
+    if (zeroing_ && mask_ == 0) return false;
     return !((flags & kZeroingForbidden) && zeroing_);
   }
 

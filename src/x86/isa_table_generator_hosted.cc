@@ -43,7 +43,7 @@ void add_legacy(Bytes& out, const Probe& p) {
   if (p.prefixes & 1) out.add(0x66);
   if (p.prefixes & 2) out.add(0xf3);
   if (p.prefixes & 4) out.add(0xf2);
-  if (p.wide) out.add(0x48);
+  if (p.wide || p.r) out.add(0x40u | (p.wide ? 8u : 0u) | (p.r ? 4u : 0u));
   if (p.map >= 1) out.add(0x0f);
   if (p.map == 2) out.add(0x38);
   if (p.map == 3) out.add(0x3a);
@@ -218,8 +218,9 @@ constexpr SetFeature kSetFeatures[] = {
 
 std::optional<Feature> feature_of(const ZydisDecodedInstruction& instruction) {
   switch (instruction.mnemonic) {
-    case ZYDIS_MNEMONIC_TZCNT:
-      return Feature::base;  // `rep bsf` to older processors, and compilers emit it so
+    case ZYDIS_MNEMONIC_TZCNT:  // `rep bsf` to older processors, and compilers emit it so
+      if (instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY) return Feature::base;
+      break;
     case ZYDIS_MNEMONIC_ENDBR64:
     case ZYDIS_MNEMONIC_ENDBR32:
     case ZYDIS_MNEMONIC_RDSSPD:
@@ -455,11 +456,15 @@ u32 distinct_flags(const Oracle& oracle, const Probe& p, u32 flags) {
   return found;
 }
 
+u32 legacy_flags(const Oracle& oracle, const Probe& p) {
+  u32 flags = 0;
+  if (!p.register_form && valid_with(oracle, p, [](Probe& q) { q.lock = true; })) flags |= kLockAllowed;
+  if (!valid_with(oracle, p, [](Probe& q) { q.r = true; })) flags |= kNoR;
+  return flags;
+}
+
 u32 flags_of(const Oracle& oracle, const Probe& p) {
-  if (!is_vector(p)) {
-    const bool lockable = !p.register_form && valid_with(oracle, p, [](Probe& q) { q.lock = true; });
-    return lockable ? u32{kLockAllowed} : 0u;
-  }
+  if (!is_vector(p)) return legacy_flags(oracle, p);
   const u32 flags = extension_flags(oracle, p) | mask_flags(oracle, p);
   return flags | distinct_flags(oracle, p, flags);
 }
