@@ -52,15 +52,15 @@ void add_legacy(Bytes& out, const Probe& p) {
 void add_vex(Bytes& out, const Probe& p) {
   out.add(0xc4);
   out.add((p.r ? 0u : 0x80u) | (p.x ? 0u : 0x40u) | (p.b ? 0u : 0x20u) | p.map);
-  out.add((p.wide ? 0x80u : 0u) | ((~p.vvvv & 15u) << 3) | (p.vector_length << 2) | p.prefixes);
+  out.add((p.wide ? 0x80u : 0u) | ((~p.vvvv & 15u) << 3) | (unsigned{p.vector_length} << 2) | p.prefixes);
 }
 
 void add_evex(Bytes& out, const Probe& p) {
   out.add(0x62);
   out.add((p.r ? 0u : 0x80u) | (p.x ? 0u : 0x40u) | (p.b ? 0u : 0x20u) | (p.r2 ? 0u : 0x10u) | p.map);
   out.add((p.wide ? 0x80u : 0u) | ((~p.vvvv & 15u) << 3) | 4u | p.prefixes);
-  out.add((p.zeroing ? 0x80u : 0u) | (p.vector_length << 5) | (p.broadcast ? 0x10u : 0u) | (p.v2 ? 0u : 8u) |
-          p.mask);
+  out.add((p.zeroing ? 0x80u : 0u) | (unsigned{p.vector_length} << 5) | (p.broadcast ? 0x10u : 0u) |
+          (p.v2 ? 0u : 8u) | p.mask);
 }
 
 Bytes encode(const Probe& p) {
@@ -77,8 +77,8 @@ Bytes encode(const Probe& p) {
       break;
   }
   out.add(p.opcode);
-  out.add((p.register_form ? 0xc0u : 0u) | (p.reg << 3) | p.rm);
-  if (!p.register_form && p.rm == 4) out.add(p.index << 3);
+  out.add((p.register_form ? 0xc0u : 0u) | (unsigned{p.reg} << 3) | p.rm);
+  if (!p.register_form && p.rm == 4) out.add(unsigned{p.index} << 3);
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -43,6 +44,59 @@ class Zydis {
   ZydisDecoder decoder_;
 };
 
+constexpr ZydisISASet kHiddenSets[] = {ZYDIS_ISA_SET_RTM,
+                                       ZYDIS_ISA_SET_PKU,
+                                       ZYDIS_ISA_SET_XOP,
+                                       ZYDIS_ISA_SET_FMA4,
+                                       ZYDIS_ISA_SET_TBM,
+                                       ZYDIS_ISA_SET_LWP,
+                                       ZYDIS_ISA_SET_SSE4A,
+                                       ZYDIS_ISA_SET_AMD3DNOW,
+                                       ZYDIS_ISA_SET_AMX_BF16,
+                                       ZYDIS_ISA_SET_AMX_INT8,
+                                       ZYDIS_ISA_SET_AMX_TILE,
+                                       ZYDIS_ISA_SET_CET,
+                                       ZYDIS_ISA_SET_UINTR,
+                                       ZYDIS_ISA_SET_WAITPKG,
+                                       ZYDIS_ISA_SET_ENQCMD,
+                                       ZYDIS_ISA_SET_PT,
+                                       ZYDIS_ISA_SET_TSX_LDTRK,
+                                       ZYDIS_ISA_SET_KEYLOCKER,
+                                       ZYDIS_ISA_SET_KEYLOCKER_WIDE,
+                                       ZYDIS_ISA_SET_SGX,
+                                       ZYDIS_ISA_SET_SGX_ENCLV,
+                                       ZYDIS_ISA_SET_VTX,
+                                       ZYDIS_ISA_SET_SVM,
+                                       ZYDIS_ISA_SET_VMFUNC,
+                                       ZYDIS_ISA_SET_MONITOR,
+                                       ZYDIS_ISA_SET_MONITORX,
+                                       ZYDIS_ISA_SET_PCONFIG,
+                                       ZYDIS_ISA_SET_SNP,
+                                       ZYDIS_ISA_SET_SMX,
+                                       ZYDIS_ISA_SET_TDX,
+                                       ZYDIS_ISA_SET_HRESET,
+                                       ZYDIS_ISA_SET_CLZERO,
+                                       ZYDIS_ISA_SET_RDPRU,
+                                       ZYDIS_ISA_SET_MCOMMIT,
+                                       ZYDIS_ISA_SET_AMD_INVLPGB,
+                                       ZYDIS_ISA_SET_PADLOCK_ACE,
+                                       ZYDIS_ISA_SET_PADLOCK_PHE,
+                                       ZYDIS_ISA_SET_PADLOCK_PMM,
+                                       ZYDIS_ISA_SET_PADLOCK_RNG,
+                                       ZYDIS_ISA_SET_AVX512ER_512,
+                                       ZYDIS_ISA_SET_AVX512ER_SCALAR,
+                                       ZYDIS_ISA_SET_AVX512PF_512,
+                                       ZYDIS_ISA_SET_AVX512_4FMAPS_512,
+                                       ZYDIS_ISA_SET_AVX512_4FMAPS_SCALAR,
+                                       ZYDIS_ISA_SET_AVX512_4VNNIW_512,
+                                       ZYDIS_ISA_SET_MPX,
+                                       ZYDIS_ISA_SET_KNCE,
+                                       ZYDIS_ISA_SET_KNCJKBR,
+                                       ZYDIS_ISA_SET_KNCSTREAM,
+                                       ZYDIS_ISA_SET_KNCV,
+                                       ZYDIS_ISA_SET_KNC_MISC,
+                                       ZYDIS_ISA_SET_KNC_PF_HINT};
+
 /// Instructions the machine does not have although Zydis knows them.
 bool hidden(const ZydisDecodedInstruction& z) {
   switch (z.mnemonic) {
@@ -58,63 +112,7 @@ bool hidden(const ZydisDecodedInstruction& z) {
     default:
       break;
   }
-  switch (z.meta.isa_set) {
-    case ZYDIS_ISA_SET_RTM:
-    case ZYDIS_ISA_SET_PKU:
-    case ZYDIS_ISA_SET_XOP:
-    case ZYDIS_ISA_SET_FMA4:
-    case ZYDIS_ISA_SET_TBM:
-    case ZYDIS_ISA_SET_LWP:
-    case ZYDIS_ISA_SET_SSE4A:
-    case ZYDIS_ISA_SET_AMD3DNOW:
-    case ZYDIS_ISA_SET_AMX_BF16:
-    case ZYDIS_ISA_SET_AMX_INT8:
-    case ZYDIS_ISA_SET_AMX_TILE:
-    case ZYDIS_ISA_SET_CET:
-    case ZYDIS_ISA_SET_UINTR:
-    case ZYDIS_ISA_SET_WAITPKG:
-    case ZYDIS_ISA_SET_ENQCMD:
-    case ZYDIS_ISA_SET_PT:
-    case ZYDIS_ISA_SET_TSX_LDTRK:
-    case ZYDIS_ISA_SET_KEYLOCKER:
-    case ZYDIS_ISA_SET_KEYLOCKER_WIDE:
-    case ZYDIS_ISA_SET_SGX:
-    case ZYDIS_ISA_SET_SGX_ENCLV:
-    case ZYDIS_ISA_SET_VTX:
-    case ZYDIS_ISA_SET_SVM:
-    case ZYDIS_ISA_SET_VMFUNC:
-    case ZYDIS_ISA_SET_MONITOR:
-    case ZYDIS_ISA_SET_MONITORX:
-    case ZYDIS_ISA_SET_PCONFIG:
-    case ZYDIS_ISA_SET_SNP:
-    case ZYDIS_ISA_SET_SMX:
-    case ZYDIS_ISA_SET_TDX:
-    case ZYDIS_ISA_SET_HRESET:
-    case ZYDIS_ISA_SET_CLZERO:
-    case ZYDIS_ISA_SET_RDPRU:
-    case ZYDIS_ISA_SET_MCOMMIT:
-    case ZYDIS_ISA_SET_AMD_INVLPGB:
-    case ZYDIS_ISA_SET_PADLOCK_ACE:
-    case ZYDIS_ISA_SET_PADLOCK_PHE:
-    case ZYDIS_ISA_SET_PADLOCK_PMM:
-    case ZYDIS_ISA_SET_PADLOCK_RNG:
-    case ZYDIS_ISA_SET_AVX512ER_512:
-    case ZYDIS_ISA_SET_AVX512ER_SCALAR:
-    case ZYDIS_ISA_SET_AVX512PF_512:
-    case ZYDIS_ISA_SET_AVX512_4FMAPS_512:
-    case ZYDIS_ISA_SET_AVX512_4FMAPS_SCALAR:
-    case ZYDIS_ISA_SET_AVX512_4VNNIW_512:
-    case ZYDIS_ISA_SET_MPX:
-    case ZYDIS_ISA_SET_KNCE:
-    case ZYDIS_ISA_SET_KNCJKBR:
-    case ZYDIS_ISA_SET_KNCSTREAM:
-    case ZYDIS_ISA_SET_KNCV:
-    case ZYDIS_ISA_SET_KNC_MISC:
-    case ZYDIS_ISA_SET_KNC_PF_HINT:
-      return true;
-    default:
-      return false;
-  }
+  return std::find(std::begin(kHiddenSets), std::end(kHiddenSets), z.meta.isa_set) != std::end(kHiddenSets);
 }
 
 /// Empty when the two agree about the first instruction of `bytes`.
