@@ -151,8 +151,8 @@ void signal_from_outside(int number, const siginfo_t* info, ucontext_t* context)
   if (root().live == nullptr) return;
   root().live->queue_signal(number, info, *reinterpret_cast<u64*>(&context->uc_sigmask));
   host::fix_interrupted_pc(reg(context, REG_RIP));
-  if (slots().in_guest == 0) return;
   slots().stop_requested = 1;
+  if (slots().in_guest == 0) return;
   const u64 pc = reg(context, REG_RIP);
   if (Translator::enters(pc)) {
     Translator::abandon_entry();

@@ -42,6 +42,7 @@ void Machine::run() {
 /// One stay in guest code and what it led to.
 void Machine::turn() {
   announce(parts_.kernel.current());
+  translate::slots().stop_requested = 0;  // a signal after this one look is noticed by the executor
   parts_.kernel.prepare_to_run();
   if (parts_.kernel.ended()) return;
   kernel::Task& task = parts_.kernel.current();

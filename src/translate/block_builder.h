@@ -18,7 +18,7 @@ namespace orrery::translate {
 /// Guest bytes a block may span: at most two pages, which keeps the page lists of a block at two.
 inline constexpr u32 kBlockGuestBytesMost = 2048;
 /// Emitted bytes one block may need at most; the cache is flushed when less than this is left.
-inline constexpr u32 kBlockHostBytesMost = 24 * 1024;
+inline constexpr u32 kBlockHostBytesMost = 48 * 1024;
 
 struct BuildOptions {
   Variant variant = Variant::fast;

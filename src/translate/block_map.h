@@ -28,6 +28,15 @@ class IndexMap {
     slot = {key, value, true};
   }
 
+  u64 size() const { return count_; }
+
+  /// Calls visit(key) for every key that has a value.
+  template <class Visit>
+  void for_each_key(Visit visit) const {
+    for (const Slot& slot : slots_)
+      if (slot.used && slot.value != kNone) visit(slot.key);
+  }
+
   void clear() {
     slots_.clear();
     count_ = 0;

@@ -24,6 +24,10 @@ orrery_enter:
     vmovq xmm31, [SLOT(TICKS)]
     vmovq xmm30, [SLOT(ONE)]
 1:  mov qword ptr [SLOT(IN_GUEST)], 1
+    // A host signal from here on finds in_guest set and stops the guest itself (machine/host_signals);
+    // one that came before has left its word here. No window lies between the two.
+    cmp qword ptr [SLOT(STOP_REQUESTED)], 0
+    jne 4f
     push [SLOT(RFLAGS)]
     popfq
     mov rax, [GPR(0)]
@@ -43,6 +47,9 @@ orrery_enter:
     mov r14, [GPR(14)]
     mov r15, [GPR(15)]
     jmp [SLOT(ENTER_PC)]
+4:  mov qword ptr [SLOT(IN_GUEST)], 0
+    mov qword ptr [SLOT(EXIT_CODE)], ORRERY_EXIT_INTERRUPTED
+    jmp 5f
 
 // The cell of an indirect target that has no code yet: its slot holds the target, rax is spilled.
     .globl orrery_indirect_miss
@@ -91,7 +98,7 @@ orrery_exit_stub:
     jne 3f
     vmovq [SLOT(TICKS)], xmm31
 3:  mov qword ptr [SLOT(IN_GUEST)], 0
-    mov rax, [SLOT(EXIT_CODE)]
+5:  mov rax, [SLOT(EXIT_CODE)]
     pop r15
     pop r14
     pop r13

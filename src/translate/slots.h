@@ -21,6 +21,8 @@
 #define ORRERY_SLOT_TICKS_IN_MEMORY 248
 #define ORRERY_SLOT_ONE 256
 #define ORRERY_SLOT_IN_GUEST 264
+#define ORRERY_SLOT_STOP_REQUESTED 272
+#define ORRERY_EXIT_INTERRUPTED 9
 
 #ifndef __ASSEMBLER__
 
@@ -29,6 +31,7 @@
 #include "cpu/exit.h"
 #include "cpu/registers.h"
 #include "memory/layout.h"
+#include "translate/block.h"
 
 namespace orrery::translate {
 
@@ -62,6 +65,8 @@ static_assert(offsetof(Slots, enter_pc) == ORRERY_SLOT_ENTER_PC);
 static_assert(offsetof(Slots, exit_stub) == ORRERY_SLOT_EXIT_STUB);
 static_assert(offsetof(Slots, ticks_in_memory) == ORRERY_SLOT_TICKS_IN_MEMORY);
 static_assert(offsetof(Slots, in_guest) == ORRERY_SLOT_IN_GUEST);
+static_assert(offsetof(Slots, stop_requested) == ORRERY_SLOT_STOP_REQUESTED);
+static_assert(ORRERY_EXIT_INTERRUPTED == static_cast<int>(ExitCode::interrupted));
 static_assert(ORRERY_SLOTS == memory::layout::kEngineState.start);
 
 inline Slots& slots() { return *reinterpret_cast<Slots*>(u64{ORRERY_SLOTS}); }

@@ -296,18 +296,31 @@ void Translator::drop(BlockIndex index) {
   by_pc_.set(key(block.pc, block.variant), kNone);
 }
 
-/// Drops every block that was read from a page of the range. Page granularity is enough: the page is no
-/// longer watched, so none of its blocks may stay.
-void Translator::drop_range(u64 start, u64 end) {
-  for (u64 page = page_floor(start); page < end; page += kPageBytes) {
-    BlockIndex index = by_page_.find(page);
-    while (index != kNone) {
-      drop(index);
-      const Block& block = blocks_[index];
-      index = block.next_in_page[page_floor(block.pc) == page ? 0 : 1];
-    }
-    if (by_page_.find(page) != kNone) by_page_.set(page, kNone);
+/// Drops every block that was read from the page.
+void Translator::drop_page(u64 page) {
+  BlockIndex index = by_page_.find(page);
+  if (index == kNone) return;
+  by_page_.set(page, kNone);
+  while (index != kNone) {
+    drop(index);
+    const Block& block = blocks_[index];
+    index = block.next_in_page[page_floor(block.pc) == page ? 0 : 1];
   }
+}
+
+/// Page granularity is enough: a changed page is no longer watched, so none of its blocks may stay. A range
+/// of more pages than have code (a large reservation) is walked by the pages that have.
+void Translator::drop_range(u64 start, u64 end) {
+  const u64 first = page_floor(start), last = page_ceil(end);
+  if ((last - first) / kPageBytes <= by_page_.size()) {
+    for (u64 page = first; page < last; page += kPageBytes) drop_page(page);
+    return;
+  }
+  std::vector<u64> pages;
+  by_page_.for_each_key([&](u64 page) {
+    if (page >= first && page < last) pages.push_back(page);
+  });
+  for (const u64 page : pages) drop_page(page);
 }
 
 void Translator::apply_changes() {

@@ -80,6 +80,7 @@ class Translator final : public cpu::Executor {
   void unlink_incoming(Block& block);
   void give_cell(BlockIndex index);
   void drop(BlockIndex index);
+  void drop_page(u64 page);
   void drop_range(u64 start, u64 end);
   void apply_changes();
   void flush();
