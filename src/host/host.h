@@ -106,6 +106,11 @@ class Host : public memory::Backend {
   /// the instant, and on replay answered only at that instant.
   virtual bool next_signal(HostSignal& signal) = 0;
 
+  /// The guest ignores this signal from now on, or no longer does. Not a question, so never recorded: the
+  /// live host does likewise where that makes a difference outside (a background read of a terminal,
+  /// reaping).
+  virtual void set_ignored(int /*number*/, bool /*ignored*/) {}
+
   /// The tick at which guest code must stop because the next event is asynchronous; ~0 when the next
   /// event is one the program itself brings about. Live: always ~0.
   virtual u64 stop_at_tick() = 0;

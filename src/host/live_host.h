@@ -38,7 +38,7 @@ class LiveHost final : public Host {
   bool signal_pending() const { return pending_ != 0; }
   /// The guest ignores this signal (or no longer does), and the host is to do the same where it makes
   /// a difference outside the process: SIGCHLD reaping, SIGTTIN and SIGTTOU.
-  void set_ignored(int number, bool ignored);
+  void set_ignored(int number, bool ignored) override;
 
   // --- Host ---
   void at(const Instant&) override {}

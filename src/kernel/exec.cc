@@ -128,10 +128,10 @@ i64 prepare(Process& process, ExecRequest& request, Plan& plan, std::vector<char
 }
 
 void delete_posix_timers(Process& process) {
-  for (const i32 id : process.posix_timers) {
+  for (const PosixTimer& timer : process.posix_timers) {
     host::HostCall call;
     call.number = __NR_timer_delete;
-    call.args = {static_cast<u64>(id)};
+    call.args = {static_cast<u64>(timer.id)};
     process.host.call(call);
   }
   process.posix_timers.clear();

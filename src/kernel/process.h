@@ -29,6 +29,12 @@ struct SignalAction {
 };
 static_assert(sizeof(SignalAction) == 32);
 
+/// A timer of timer_create(2), which the host keeps.
+struct PosixTimer {
+  i32 id = 0;
+  i32 overruns = 0;  ///< of the last signal taken: what timer_getoverrun gives
+};
+
 /// struct rlimit64.
 struct ResourceLimit {
   u64 soft = ~u64{0};
@@ -83,8 +89,8 @@ struct Process {
 
   // Signals.
   std::array<SignalAction, kSignalCount> actions{};
-  PendingSignals pending;         ///< sent to the process as a whole
-  std::vector<i32> posix_timers;  ///< ids of timer_create(2), which the host keeps
+  PendingSignals pending;  ///< sent to the process as a whole
+  std::vector<PosixTimer> posix_timers;
 
   // What exec and the program set.
   std::array<ResourceLimit, kResourceLimitCount> limits{};

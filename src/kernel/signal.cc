@@ -220,7 +220,12 @@ SignalSet pending_signals(const Task& task) { return task.pending.set() | task.p
 SignalSet deliverable_signals(const Task& task) { return pending_signals(task) & ~task.blocked; }
 
 bool take_signal(Task& task, SignalSet wanted, SignalInfo& out) {
-  return task.pending.take(wanted, out) || task.process.pending.take(wanted, out);
+  if (!task.pending.take(wanted, out) && !task.process.pending.take(wanted, out)) return false;
+  if (out.code == SI_TIMER)
+    for (PosixTimer& timer : task.process.posix_timers)
+      if (timer.id == static_cast<i32>(out.get32(SignalInfo::kTimerId)))
+        timer.overruns = static_cast<i32>(out.get32(SignalInfo::kOverrun));
+  return true;
 }
 
 void set_blocked(Task& task, SignalSet mask) { task.blocked = mask & ~kUnblockable; }

@@ -51,6 +51,16 @@ int next_signal_number(SignalSet set) {
 }
 
 void PendingSignals::add(const SignalInfo& info) {
+  if (info.code == SI_TIMER) {
+    for (SignalInfo& queued : queue_) {
+      if (queued.code != SI_TIMER || queued.number != info.number ||
+          queued.get32(SignalInfo::kTimerId) != info.get32(SignalInfo::kTimerId))
+        continue;
+      queued.set32(SignalInfo::kOverrun,
+                   queued.get32(SignalInfo::kOverrun) + info.get32(SignalInfo::kOverrun) + 1);
+      return;
+    }
+  }
   if (info.number < kFirstRealTime && contains(set_, info.number)) return;
   set_ |= signal_bit(info.number);
   queue_.push_back(info);

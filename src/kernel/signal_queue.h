@@ -56,7 +56,8 @@ static_assert(sizeof(SignalInfo) == 128);
 /// What is pending for one task or for one process.
 class PendingSignals {
  public:
-  /// Adds `info`; a standard signal already pending swallows it.
+  /// Adds `info`; a standard signal already pending swallows it. A timer has at most one signal pending:
+  /// the next ones count as its overruns.
   void add(const SignalInfo& info);
   SignalSet set() const { return set_; }
   /// Takes the next of those in `wanted`: synchronous ones first, then the lowest number, oldest

@@ -1,0 +1,289 @@
+// The signal calls. Signals to the process itself are queued here; those to others are the host's affair.
+// Waiting is done by the host too, one pause or sleep at a time, until the guest's own rules say that a
+// signal is there: what wakes the host may be blocked or ignored by the guest.
+#include <asm/unistd.h>
+#include <signal.h>
+#include <time.h>
+
+#include <cerrno>
+
+#include "kernel/dispatch.h"
+#include "kernel/forward.h"
+#include "kernel/restart.h"
+#include "kernel/signal.h"
+#include "kernel/signal_frame.h"
+#include "kernel/syscalls/handlers.h"
+
+namespace orrery::kernel {
+namespace {
+
+constexpr u64 kSetBytes = sizeof(SignalSet);
+constexpr std::size_t kSigpendingLimit = 11;
+/// UAPI_SA_FLAGS: all that is remembered of sa_flags.
+constexpr u64 kKnownFlags = 0xfc00'0807;
+constexpr i64 kNanosecondsPerSecond = 1'000'000'000;
+
+bool valid_signal(int number) { return number >= 0 && number <= kSignalCount; }
+bool is_self(const Call& call, int pid) { return pid == call.process.id.value; }
+
+SignalInfo info_from_self(const Call& call, int number, int code) {
+  return SignalInfo::from_sender(number, code, call.process.id.value, call.process.credentials.uid);
+}
+
+/// Signals that matter outside the process when they are ignored: the terminal answers EIO instead of
+/// stopping a background job, children are reaped by themselves.
+void tell_host_if_ignored(Call& call, int number, u64 before, u64 now) {
+  if (number != SIGTTIN && number != SIGTTOU && number != SIGCHLD && before != kHandlerIgnore) return;
+  const bool was = before == kHandlerIgnore, is = now == kHandlerIgnore;
+  if (was != is) call.host().set_ignored(number, is);
+}
+
+/// Real-time signals that do not fit any more (RLIMIT_SIGPENDING).
+bool queue_full(Call& call) {
+  const std::size_t queued = call.process.pending.queued().size() + call.task.pending.queued().size();
+  return queued >= call.process.limits[kSigpendingLimit].soft;
+}
+
+/// Sleeps in the host until any signal arrives, and takes what arrived.
+i64 wait_for_any_signal(Call& call) {
+  host::HostCall pause;
+  pause.number = __NR_pause;
+  const i64 result = call.host().call(pause);
+  collect_host_signals(call.process);
+  return result;
+}
+
+struct Time {
+  i64 seconds = 0;
+  i64 nanoseconds = 0;
+};
+
+Time monotonic_now(Call& call) {
+  Time now;
+  host::HostCall host_call;
+  host_call.number = __NR_clock_gettime;
+  host_call.args = {CLOCK_MONOTONIC, reinterpret_cast<u64>(&now)};
+  host_call.checked_args = 0b01;
+  host_call.out.add({.address = reinterpret_cast<u64>(&now), .capacity_bytes = sizeof now});
+  call.host().call(host_call);
+  return now;
+}
+
+/// 0 when the deadline has passed, -EINTR when a signal arrived before.
+i64 wait_for_any_signal_until(Call& call, const Time& deadline) {
+  host::HostCall sleep;
+  sleep.number = __NR_clock_nanosleep;
+  sleep.args = {CLOCK_MONOTONIC, TIMER_ABSTIME, reinterpret_cast<u64>(&deadline), 0};
+  sleep.checked_args = 0b1011;
+  sleep.in.add({reinterpret_cast<u64>(&deadline), sizeof deadline});
+  const i64 result = call.host().call(sleep);
+  collect_host_signals(call.process);
+  return result;
+}
+
+/// The shared end of pause and sigsuspend.
+i64 wait_for_deliverable(Call& call) {
+  while (true) {
+    collect_host_signals(call.process);
+    if (deliverable_signals(call.task) != 0) return restart_result(RestartRule::no_handler);
+    if (const i64 result = wait_for_any_signal(call); result != -EINTR) return result;
+  }
+}
+
+i64 read_info(Call& call, u64 address, int number, SignalInfo& info) {
+  if (!call.space().read_value(address, info)) return -EFAULT;
+  info.number = number;
+  return 0;
+}
+
+i64 queue_to_self(Call& call, Task* task, const SignalInfo& info) {
+  if (!valid_signal(info.number)) return -EINVAL;
+  if (info.number == 0) return 0;
+  if (info.number >= 32 && queue_full(call)) return -EAGAIN;
+  if (task != nullptr)
+    send_to_task(*task, info);
+  else
+    send_to_process(call.process, info);
+  return 0;
+}
+
+}  // namespace
+
+i64 sys_rt_sigaction(Call& call) {
+  const int number = call.fd(0);
+  if (call.args[3] != kSetBytes) return -EINVAL;
+  SignalAction wanted;
+  const bool sets = call.args[1] != 0;
+  if (sets && !call.space().read_value(call.args[1], wanted)) return -EFAULT;
+  if (number < 1 || number > kSignalCount || (sets && contains(kUnblockable, number))) return -EINVAL;
+  SignalAction& action = call.process.action(number);
+  const SignalAction before = action;
+  if (sets) {
+    action = {wanted.handler, wanted.flags & kKnownFlags, wanted.restorer, wanted.mask & ~kUnblockable};
+    if (ignored(call.process, number)) {
+      call.process.pending.discard(signal_bit(number));
+      for (const auto& task : call.process.tasks) task->pending.discard(signal_bit(number));
+    }
+    tell_host_if_ignored(call, number, before.handler, action.handler);
+  }
+  if (call.args[2] != 0 && !call.space().write_value(call.args[2], before)) return -EFAULT;
+  return 0;
+}
+
+i64 sys_rt_sigprocmask(Call& call) {
+  if (call.args[3] != kSetBytes) return -EINVAL;
+  const SignalSet before = call.task.blocked;
+  if (call.args[1] != 0) {
+    SignalSet set = 0;
+    if (!call.space().read_value(call.args[1], set)) return -EFAULT;
+    switch (call.fd(0)) {
+      case SIG_BLOCK:
+        set_blocked(call.task, before | set);
+        break;
+      case SIG_UNBLOCK:
+        set_blocked(call.task, before & ~set);
+        break;
+      case SIG_SETMASK:
+        set_blocked(call.task, set);
+        break;
+      default:
+        return -EINVAL;
+    }
+  }
+  if (call.args[2] != 0 && !call.space().write_value(call.args[2], before)) return -EFAULT;
+  return 0;
+}
+
+i64 sys_rt_sigreturn(Call& call) {
+  if (!leave_handler(call.task)) force_signal(call.task, SIGSEGV);
+  call.task.call.number = -1;
+  call.task.call.replaced = true;
+  return 0;
+}
+
+i64 sys_rt_sigpending(Call& call) {
+  const u64 size = call.args[1];
+  if (size > kSetBytes) return -EINVAL;
+  const SignalSet set = pending_signals(call.task) & call.task.blocked;
+  const std::span<const u8> bytes(reinterpret_cast<const u8*>(&set), size);
+  return call.space().write(call.args[0], bytes) ? 0 : -EFAULT;
+}
+
+i64 sys_rt_sigtimedwait(Call& call) {
+  if (call.args[3] != kSetBytes) return -EINVAL;
+  SignalSet wanted = 0;
+  Time timeout;
+  const bool timed = call.args[2] != 0;
+  if (!call.space().read_value(call.args[0], wanted)) return -EFAULT;
+  if (timed && !call.space().read_value(call.args[2], timeout)) return -EFAULT;
+  if (timed &&
+      (timeout.seconds < 0 || timeout.nanoseconds < 0 || timeout.nanoseconds >= kNanosecondsPerSecond))
+    return -EINVAL;
+  wanted &= ~kUnblockable;
+
+  SignalInfo info;
+  bool expired = timed && timeout.seconds == 0 && timeout.nanoseconds == 0;
+  Time deadline;
+  collect_host_signals(call.process);
+  for (bool first = true; !take_signal(call.task, wanted, info); first = false) {
+    if (expired) return -EAGAIN;
+    if ((deliverable_signals(call.task) & ~wanted) != 0) return -EINTR;
+    if (first && timed) {
+      deadline = monotonic_now(call);
+      const i64 nanoseconds = deadline.nanoseconds + timeout.nanoseconds;
+      deadline.seconds += timeout.seconds + nanoseconds / kNanosecondsPerSecond;
+      deadline.nanoseconds = nanoseconds % kNanosecondsPerSecond;
+    }
+    // The wanted ones count as blocked while the task waits: even an ignored one is kept for it.
+    const SignalSet blocked = call.task.blocked;
+    call.task.blocked |= wanted;
+    const i64 result = timed ? wait_for_any_signal_until(call, deadline) : wait_for_any_signal(call);
+    call.task.blocked = blocked;
+    if (result != 0 && result != -EINTR) return result;
+    expired = result == 0;
+  }
+  if (call.args[1] != 0 && !call.space().write_value(call.args[1], info)) return -EFAULT;
+  return info.number;
+}
+
+i64 sys_rt_sigsuspend(Call& call) {
+  if (call.args[1] != kSetBytes) return -EINVAL;
+  SignalSet mask = 0;
+  if (!call.space().read_value(call.args[0], mask)) return -EFAULT;
+  call.task.saved_mask = call.task.blocked;
+  set_blocked(call.task, mask);
+  return wait_for_deliverable(call);
+}
+
+i64 sys_pause(Call& call) { return wait_for_deliverable(call); }
+
+i64 sys_sigaltstack(Call& call) {
+  struct UserStack {
+    u64 address;
+    u32 flags;
+    u32 padding;
+    u64 size_bytes;
+  };
+  const u64 sp = call.task.cpu.regs[cpu::Gpr::rsp];
+  const AltStack before = call.task.altstack;
+  constexpr u32 kAutodisarm = 0x8000'0000;
+  const u32 shown = altstack_state(before, sp) | (before.flags & kAutodisarm);
+  if (call.args[0] != 0) {
+    UserStack wanted;
+    if (!call.space().read_value(call.args[0], wanted)) return -EFAULT;
+    const i64 error = set_altstack(call.task, {wanted.address, wanted.size_bytes, wanted.flags}, sp);
+    if (error < 0) return error;
+  }
+  const UserStack old{before.address, shown, 0, before.size_bytes};
+  if (call.args[1] != 0 && !call.space().write_value(call.args[1], old)) return -EFAULT;
+  return 0;
+}
+
+i64 sys_kill(Call& call) {
+  if (!is_self(call, call.fd(0))) return forward(call);
+  return queue_to_self(call, nullptr, info_from_self(call, call.fd(1), SI_USER));
+}
+
+i64 sys_tkill(Call& call) {
+  if (call.fd(0) <= 0) return -EINVAL;
+  Task* task = call.process.find_task(TaskId{call.fd(0)});
+  if (task == nullptr) return forward(call);
+  return queue_to_self(call, task, info_from_self(call, call.fd(1), SI_TKILL));
+}
+
+i64 sys_tgkill(Call& call) {
+  if (call.fd(0) <= 0 || call.fd(1) <= 0) return -EINVAL;
+  if (!is_self(call, call.fd(0))) return forward(call);
+  Task* task = call.process.find_task(TaskId{call.fd(1)});
+  if (task == nullptr) return -ESRCH;
+  return queue_to_self(call, task, info_from_self(call, call.fd(2), SI_TKILL));
+}
+
+i64 sys_rt_sigqueueinfo(Call& call) {
+  if (!is_self(call, call.fd(0))) return forward(call);
+  SignalInfo info;
+  if (const i64 error = read_info(call, call.args[2], call.fd(1), info); error < 0) return error;
+  return queue_to_self(call, nullptr, info);
+}
+
+i64 sys_rt_tgsigqueueinfo(Call& call) {
+  if (call.fd(0) <= 0 || call.fd(1) <= 0) return -EINVAL;
+  if (!is_self(call, call.fd(0))) return forward(call);
+  SignalInfo info;
+  if (const i64 error = read_info(call, call.args[3], call.fd(2), info); error < 0) return error;
+  Task* task = call.process.find_task(TaskId{call.fd(1)});
+  if (task == nullptr) return -ESRCH;
+  return queue_to_self(call, task, info);
+}
+
+/// The host finds out whom the descriptor means; a signal to ourselves comes back through the door.
+i64 sys_pidfd_send_signal(Call& call) { return forward(call); }
+
+/// Signals from outside are caught by the engine before a host descriptor could report them.
+i64 sys_signalfd(Call& call) {
+  call.process.say("signalfd is not supported: the program gets ENOSYS");
+  return -ENOSYS;
+}
+i64 sys_signalfd4(Call& call) { return sys_signalfd(call); }
+
+}  // namespace orrery::kernel

@@ -1,0 +1,71 @@
+// The recorder: a Host that asks another Host and writes what it answered into the ring (design.md,
+// seam 3). Neither the guest kernel above nor the host below knows of it.
+//
+// Written: answers of system calls, file mappings, time stamp counter, cpu number, random bytes, signals, the
+// end. Not written: memory operations that succeed. They follow from the program, and some of them (watching
+// code pages) from when code was translated, which a replay need not repeat; one that fails is written,
+// so that the replay fails there too.
+#pragma once
+
+#include "host/host.h"
+#include "kernel/report.h"
+#include "record/event_writer.h"
+
+namespace orrery::record {
+
+/// A kept copy of a file the guest maps: what the guest is given in its place.
+struct KeptFile {
+  int fd = -1;  ///< to map from; the keeper's
+  trace::FileReference reference;
+  std::string_view path;  ///< of the original, for reports
+};
+
+/// Keeps files. Implemented over the content store; tests have their own.
+class FileKeeper {
+ public:
+  /// Keeps the file behind the guest's descriptor as it is now. 0 or -errno.
+  virtual i64 keep(int guest_fd, KeptFile& kept) = 0;
+
+ protected:
+  ~FileKeeper() = default;
+};
+
+class RecordingHost final : public host::Host {
+ public:
+  struct Parts {
+    host::Host& inner;
+    EventWriter& writer;
+    FileKeeper& files;
+    kernel::ReportSink& report;
+  };
+  explicit RecordingHost(const Parts& parts) : parts_(parts) {}
+
+  void at(const host::Instant& instant) override;
+  i64 call(host::HostCall& call) override;
+  u64 read_tsc() override;
+  u32 current_cpu() override;
+  void random_bytes(std::span<u8> out) override;
+  bool next_signal(host::HostSignal& signal) override;
+  void set_ignored(int number, bool ignored) override { parts_.inner.set_ignored(number, ignored); }
+  u64 stop_at_tick() override { return parts_.inner.stop_at_tick(); }
+  void exit(int status, int fatal_signal) override;
+
+  i64 map(const memory::MapRequest& request) override;
+  i64 unmap(u64 address, u64 size_bytes) override;
+  i64 protect(u64 address, u64 size_bytes, int protection) override;
+  i64 move(u64 from, u64 from_bytes, u64 to, u64 to_bytes) override;
+  i64 discard(u64 address, u64 size_bytes) override;
+
+ private:
+  i64 map_file(const memory::MapRequest& request);
+  bool wants_the_real_file(const memory::MapRequest& request);
+  void write_answer(const host::HostCall& call, u64 hash, i64 result);
+  i64 note_failure(host::MemoryOperation operation, std::span<const u64> request, i64 result);
+  void check_writer();
+
+  Parts parts_;
+  host::Instant instant_;
+  bool complained_ = false;
+};
+
+}  // namespace orrery::record
