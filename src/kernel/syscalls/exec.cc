@@ -1,11 +1,12 @@
 // execve and execveat: copies the strings out of the guest before anything changes, then exec.cc does it.
+#include "kernel/exec.h"
+
 #include <asm/unistd.h>
 #include <fcntl.h>
 
 #include <cerrno>
 
 #include "base/text.h"
-#include "kernel/exec.h"
 #include "kernel/fd_table.h"
 #include "kernel/syscalls/handlers.h"
 

@@ -44,11 +44,16 @@ i64 sys_waitid(Call& call) {
   if ((options & kStates) == 0) return -EINVAL;
   const int id = call.fd(1);
   switch (static_cast<int>(call.args[0])) {
-    case P_ALL: return -ECHILD;
-    case P_PID: return id <= 0 ? -EINVAL : -ECHILD;
-    case P_PGID: return id < 0 ? -EINVAL : -ECHILD;
-    case 3 /* P_PIDFD */: return id < 0 ? -EINVAL : -EBADF;
-    default: return -EINVAL;
+    case P_ALL:
+      return -ECHILD;
+    case P_PID:
+      return id <= 0 ? -EINVAL : -ECHILD;
+    case P_PGID:
+      return id < 0 ? -EINVAL : -ECHILD;
+    case 3 /* P_PIDFD */:
+      return id < 0 ? -EINVAL : -EBADF;
+    default:
+      return -EINVAL;
   }
 }
 
