@@ -30,8 +30,8 @@ i64 protect_memory(u64 address, u64 size_bytes, int protection) {
 }
 
 i64 move_memory(u64 from, u64 from_bytes, u64 to, u64 to_bytes) {
-  return address_to_status(
-      raw_syscall(__NR_mremap, from, from_bytes, to_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+  const int flags = from == to ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED;
+  return address_to_status(raw_syscall(__NR_mremap, from, from_bytes, to_bytes, flags, to));
 }
 
 i64 discard_memory(u64 address, u64 size_bytes) {
