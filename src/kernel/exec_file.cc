@@ -34,15 +34,6 @@ int at_flags(const ExecPath& path) {
   return path.follow_links ? 0 : kAtSymlinkNofollow;
 }
 
-/// A call that the kernel would not have interrupted here: signals that make the door answer EINTR are
-/// put into the queue, and it is made again.
-i64 call_through(Process& process, host::HostCall& call) {
-  while (true) {
-    const i64 result = process.host.call(call);
-    if (result != -EINTR || !collect_host_signals(process)) return result;
-  }
-}
-
 i64 stat_at(Process& process, int directory_fd, const std::vector<char>& path, int flags, struct stat& out) {
   host::HostCall call;
   call.number = __NR_newfstatat;
@@ -50,7 +41,7 @@ i64 stat_at(Process& process, int directory_fd, const std::vector<char>& path, i
   call.checked_args = 0b1001;
   call.in.add(string_range(path));
   call.out.add({.address = address_of(&out), .capacity_bytes = sizeof out});
-  return call_through(process, call);
+  return call_uninterrupted(process, call);
 }
 
 // The kernel's encoding of dev_t in struct stat (include/linux/kdev_t.h new_encode_dev, huge as in libc).
@@ -93,7 +84,7 @@ i64 ExecFile::check(const ExecPath& path) {
                argument_of(at_flags(path) | kAtEaccess)};
   call.checked_args = 0b1101;
   call.in.add(string_range(path.text));
-  return call_through(*process_, call);
+  return call_uninterrupted(*process_, call);
 }
 
 i64 ExecFile::open(Process& process, const ExecPath& path) {
@@ -111,7 +102,7 @@ i64 ExecFile::open(Process& process, const ExecPath& path) {
                argument_of(O_RDONLY | O_CLOEXEC | O_NOCTTY | (path.follow_links ? 0 : O_NOFOLLOW))};
   call.checked_args = 0b1101;
   call.in.add(string_range(target.text));
-  const i64 fd = call_through(process, call);
+  const i64 fd = call_uninterrupted(process, call);
   if (fd < 0) return fd;
   fd_ = static_cast<int>(fd);
 
@@ -142,7 +133,7 @@ void ExecFile::resolve(const ExecPath& path) {
   call.out.add({.address = address_of(buffer.data()),
                 .capacity_bytes = buffer.size(),
                 .extent = host::Extent::result_bytes});
-  const i64 length = call_through(*process_, call);
+  const i64 length = call_uninterrupted(*process_, call);
   if (length > 0) {
     buffer.resize(static_cast<std::size_t>(length));
     resolved_ = std::move(buffer);
@@ -161,7 +152,7 @@ i64 ExecFile::read(u64 offset, std::span<u8> out) const {
     call.out.add({.address = address_of(out.data() + done),
                   .capacity_bytes = out.size() - done,
                   .extent = host::Extent::result_bytes});
-    const i64 count = call_through(*process_, call);
+    const i64 count = call_uninterrupted(*process_, call);
     if (count < 0) return count;
     if (count == 0) break;
     done += static_cast<u64>(count);

@@ -216,6 +216,13 @@ bool collect_host_signals(Process& process) {
   return any;
 }
 
+i64 call_uninterrupted(Process& process, host::HostCall& call) {
+  while (true) {
+    const i64 result = process.host.call(call);
+    if (result != -EINTR || !collect_host_signals(process)) return result;
+  }
+}
+
 SignalSet pending_signals(const Task& task) { return task.pending.set() | task.process.pending.set(); }
 SignalSet deliverable_signals(const Task& task) { return pending_signals(task) & ~task.blocked; }
 

@@ -39,6 +39,10 @@ void force_signal(Task& task, int number);
 /// Takes every signal from outside that the door has for us now. True if there was one.
 bool collect_host_signals(Process& process);
 
+/// Makes a host call that the real kernel would not have interrupted here (reading a program, a file of
+/// /proc): signals that make the door answer EINTR are put into the queue, and it is made again.
+i64 call_uninterrupted(Process& process, host::HostCall& call);
+
 /// What is pending for this task, its own and its process's.
 SignalSet pending_signals(const Task& task);
 /// Pending and not blocked.

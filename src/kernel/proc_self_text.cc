@@ -1,0 +1,275 @@
+#include "kernel/proc_self_text.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "kernel/process.h"
+#include "kernel/signal.h"
+
+namespace orrery::kernel {
+namespace {
+
+using memory::Region;
+
+std::string_view view(const std::vector<char>& text) { return {text.data(), text.size()}; }
+std::string_view comm_of(const Task& task) { return task.comm.data(); }
+
+/// Bytes of address space by what they are for (fs/proc/task_mmu.c task_mem).
+struct Sizes {
+  u64 total = 0, data = 0, stack = 0, executable = 0;
+};
+
+Sizes measure(const Process& process) {
+  Sizes sizes;
+  for (const Region& region : process.memory->regions()) {
+    const u64 bytes = region.end - region.start;
+    const bool writable = (region.protection & PROT_WRITE) != 0;
+    sizes.total += bytes;
+    if ((region.flags & MAP_GROWSDOWN) != 0)
+      sizes.stack += bytes;
+    else if (writable && (region.flags & MAP_SHARED) == 0)
+      sizes.data += bytes;
+    if ((region.protection & PROT_EXEC) != 0 && !writable) sizes.executable += bytes;
+  }
+  return sizes;
+}
+
+struct SignalSets {
+  SignalSet ignored = 0, caught = 0;
+};
+
+SignalSets handled_signals(const Process& process) {
+  SignalSets sets;
+  for (int number = 1; number <= kSignalCount; ++number) {
+    const u64 handler = process.actions[static_cast<std::size_t>(number - 1)].handler;
+    if (handler == kHandlerIgnore)
+      sets.ignored |= signal_bit(number);
+    else if (handler != kHandlerDefault)
+      sets.caught |= signal_bit(number);
+  }
+  return sets;
+}
+
+/// Cuts the next word off `text`; empty at its end.
+std::string_view next_word(std::string_view& text) {
+  const std::size_t start = std::min(text.find_first_not_of(" \n"), text.size());
+  text.remove_prefix(start);
+  const std::string_view word = text.substr(0, text.find_first_of(" \n"));
+  text.remove_prefix(word.size());
+  return word;
+}
+
+u64 number_of(std::string_view word) {
+  u64 value = 0;
+  for (const char c : word) {
+    if (c < '0' || c > '9') break;
+    value = value * 10 + static_cast<u64>(c - '0');
+  }
+  return value;
+}
+
+std::string_view next_line(std::string_view& text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(line.size() + 1, text.size()));
+  return line;
+}
+
+/// One line of status that is the guest's own.
+struct StatusLine {
+  std::string_view name;
+  u64 (*value)(const Task& task);
+  enum class Form : u8 { decimal, kilobytes, signal_set, octal4 } form;
+};
+
+u64 kilobytes(u64 bytes) { return bytes >> 10; }
+
+constexpr StatusLine kStatusLines[] = {
+    {"Umask", [](const Task& t) -> u64 { return t.process.umask; }, StatusLine::Form::octal4},
+    {"Tgid", [](const Task& t) -> u64 { return static_cast<u32>(t.process.id.value); },
+     StatusLine::Form::decimal},
+    {"Pid", [](const Task& t) -> u64 { return static_cast<u32>(t.id.value); }, StatusLine::Form::decimal},
+    {"PPid", [](const Task& t) -> u64 { return static_cast<u32>(t.process.parent.value); },
+     StatusLine::Form::decimal},
+    {"TracerPid", [](const Task&) -> u64 { return 0; }, StatusLine::Form::decimal},
+    {"FDSize", [](const Task&) -> u64 { return 64; }, StatusLine::Form::decimal},
+    {"VmPeak", [](const Task& t) { return kilobytes(measure(t.process).total); },
+     StatusLine::Form::kilobytes},
+    {"VmSize", [](const Task& t) { return kilobytes(measure(t.process).total); },
+     StatusLine::Form::kilobytes},
+    {"VmData", [](const Task& t) { return kilobytes(measure(t.process).data); }, StatusLine::Form::kilobytes},
+    {"VmStk", [](const Task& t) { return kilobytes(measure(t.process).stack); }, StatusLine::Form::kilobytes},
+    {"VmExe",
+     [](const Task& t) {
+       const ImageLayout& image = t.process.image;
+       return kilobytes(page_ceil(image.code_end) - page_floor(image.code_start));
+     },
+     StatusLine::Form::kilobytes},
+    {"VmLib",
+     [](const Task& t) {
+       const ImageLayout& image = t.process.image;
+       const u64 own = page_ceil(image.code_end) - page_floor(image.code_start);
+       return kilobytes(measure(t.process).executable - std::min(own, measure(t.process).executable));
+     },
+     StatusLine::Form::kilobytes},
+    {"Threads", [](const Task& t) -> u64 { return t.process.tasks.size(); }, StatusLine::Form::decimal},
+    {"SigPnd", [](const Task& t) { return t.pending.set(); }, StatusLine::Form::signal_set},
+    {"ShdPnd", [](const Task& t) { return t.process.pending.set(); }, StatusLine::Form::signal_set},
+    {"SigBlk", [](const Task& t) { return t.blocked; }, StatusLine::Form::signal_set},
+    {"SigIgn", [](const Task& t) { return handled_signals(t.process).ignored; },
+     StatusLine::Form::signal_set},
+    {"SigCgt", [](const Task& t) { return handled_signals(t.process).caught; }, StatusLine::Form::signal_set},
+    {"NoNewPrivs", [](const Task& t) -> u64 { return t.process.no_new_privileges ? 1 : 0; },
+     StatusLine::Form::decimal},
+};
+
+void write_status_line(const Task& task, const StatusLine& line, Text& out) {
+  const u64 value = line.value(task);
+  out.add(line.name).add(":\t");
+  switch (line.form) {
+    case StatusLine::Form::decimal:
+      out.decimal(value);
+      break;
+    case StatusLine::Form::kilobytes:
+      out.decimal(value, 8).add(" kB");
+      break;
+    case StatusLine::Form::signal_set:
+      out.hex(value, 16);
+      break;
+    case StatusLine::Form::octal4:
+      out.octal(value, 4);
+      break;
+  }
+  out.character('\n');
+}
+
+/// Resident memory is measured on the host with the engine in it; the guest's cannot be more than it mapped.
+u64 resident_kilobytes(const Task& task, std::string_view host_value) {
+  return std::min(number_of(host_value), kilobytes(measure(task.process).total));
+}
+
+}  // namespace
+
+void write_status_over(Task& task, const std::vector<char>& host_text, Text& out) {
+  std::string_view rest = view(host_text);
+  while (!rest.empty()) {
+    const std::string_view line = next_line(rest);
+    const std::string_view name = line.substr(0, line.find(':'));
+    const auto* own = std::find_if(std::begin(kStatusLines), std::end(kStatusLines),
+                                   [name](const StatusLine& candidate) { return candidate.name == name; });
+    if (name == "Name") {
+      out.add("Name:\t").add(comm_of(task)).character('\n');
+    } else if (name == "State") {
+      out.add("State:\tR (running)\n");
+    } else if (name == "VmHWM" || name == "VmRSS") {
+      std::string_view value = line.substr(name.size() + 2);
+      out.add(name).add(":\t").decimal(resident_kilobytes(task, next_word(value)), 8).add(" kB\n");
+    } else if (own != std::end(kStatusLines)) {
+      write_status_line(task, *own, out);
+    } else {
+      out.add(line).character('\n');
+    }
+  }
+}
+
+void write_stat_over(Task& task, const std::vector<char>& host_text, Text& out) {
+  const Process& process = task.process;
+  const ImageLayout& image = process.image;
+  const SignalSets handled = handled_signals(process);
+  std::string_view rest = view(host_text);
+  const std::size_t name_end = rest.rfind(')');  // the name may hold blanks and parentheses
+  rest.remove_prefix(name_end == std::string_view::npos ? rest.size() : name_end + 1);
+
+  // Numbered as proc_pid_stat(5) does; 0 stands for "as the host says".
+  constexpr int kLastField = 52;
+  out.integer(process.id.value).add(" (").add(comm_of(task)).add(") R");
+  next_word(rest);
+  for (int field = 4; field <= kLastField; ++field) {
+    const std::string_view host_value = next_word(rest);
+    out.character(' ');
+    switch (field) {
+      case 4:
+        out.integer(process.parent.value);
+        break;
+      case 20:
+        out.decimal(process.tasks.size());
+        break;
+      case 23:
+        out.decimal(measure(process).total);
+        break;
+      case 24:
+        out.decimal(std::min(number_of(host_value), measure(process).total / kPageBytes));
+        break;
+      case 25:
+        out.decimal(process.limits[5].soft);
+        break;
+      case 26:
+        out.decimal(image.code_start);
+        break;
+      case 27:
+        out.decimal(image.code_end);
+        break;
+      case 28:
+        out.decimal(image.stack_start);
+        break;
+      case 29:
+      case 30:
+        out.decimal(0);
+        break;  // kstkesp, kstkeip: only of exiting tasks
+      case 31:
+        out.decimal(task.pending.set() & 0x7fff'ffff);
+        break;
+      case 32:
+        out.decimal(task.blocked & 0x7fff'ffff);
+        break;
+      case 33:
+        out.decimal(handled.ignored & 0x7fff'ffff);
+        break;
+      case 34:
+        out.decimal(handled.caught & 0x7fff'ffff);
+        break;
+      case 45:
+        out.decimal(image.data_start);
+        break;
+      case 46:
+        out.decimal(image.data_end);
+        break;
+      case 47:
+        out.decimal(process.memory->brk_start());
+        break;
+      case 48:
+        out.decimal(image.arguments_start);
+        break;
+      case 49:
+        out.decimal(image.arguments_end);
+        break;
+      case 50:
+        out.decimal(image.environment_start);
+        break;
+      case 51:
+        out.decimal(image.environment_end);
+        break;
+      default:
+        out.add(host_value.empty() ? std::string_view("0") : host_value);
+        break;
+    }
+  }
+  out.character('\n');
+}
+
+void write_statm_over(Task& task, const std::vector<char>& host_text, Text& out) {
+  const Process& process = task.process;
+  const Sizes sizes = measure(process);
+  const u64 total = sizes.total / kPageBytes;
+  std::string_view rest = view(host_text);
+  next_word(rest);
+  const u64 resident = std::min(number_of(next_word(rest)), total);
+  const u64 shared = std::min(number_of(next_word(rest)), resident);
+  const u64 code = (page_ceil(process.image.code_end) - page_floor(process.image.code_start)) / kPageBytes;
+  out.decimal(total).character(' ').decimal(resident).character(' ').decimal(shared).character(' ');
+  out.decimal(code).add(" 0 ").decimal((sizes.data + sizes.stack) / kPageBytes).add(" 0\n");
+}
+
+}  // namespace orrery::kernel
