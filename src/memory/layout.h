@@ -22,11 +22,11 @@ inline constexpr u64 kMiB = u64{1} << 20;
 
 // --- the engine's low half gigabyte: reachable with a 32-bit absolute address from any code ---
 inline constexpr Range kEngineLow{0x6000'0000, 0x8000'0000};
-inline constexpr Range kEngineImage{0x6000'0000, 0x6400'0000};  ///< text, rodata, data of the engine
-inline constexpr Range kEngineState{0x6400'0000, 0x6500'0000};  ///< CpuSlots and the machine's root
-inline constexpr Range kEngineStacks{0x6500'0000, 0x6600'0000}; ///< engine stack, signal stack
-inline constexpr Range kCells{0x6800'0000, 0x7000'0000};        ///< targets of indirect jumps
-inline constexpr u64 kShadowBase = 0x7ff0'0000;                 ///< below it PROT_NONE down to kCells.end
+inline constexpr Range kEngineImage{0x6000'0000, 0x6400'0000};   ///< text, rodata, data of the engine
+inline constexpr Range kEngineState{0x6400'0000, 0x6500'0000};   ///< CpuSlots and the machine's root
+inline constexpr Range kEngineStacks{0x6500'0000, 0x6600'0000};  ///< engine stack, signal stack
+inline constexpr Range kCells{0x6800'0000, 0x7000'0000};         ///< targets of indirect jumps
+inline constexpr u64 kShadowBase = 0x7ff0'0000;                  ///< below it PROT_NONE down to kCells.end
 
 // --- guest code may lie in these two windows; each has its part of the shadow code table ---
 inline constexpr Range kLowWindow{0x1'0000, 0x6000'0000};
@@ -37,23 +37,24 @@ inline constexpr Range kHighShadow{page_floor(shadow_entry(kHighWindow.start)),
                                    page_ceil(shadow_entry(kHighWindow.end))};
 
 // --- inside the high window ---
-inline constexpr u64 kBrkStart = 0x1410'0000'0000;              ///< the heap; brk may grow 32 GiB
+inline constexpr u64 kBrkStart = 0x1410'0000'0000;  ///< the heap; brk may grow 32 GiB
 inline constexpr Range kBrk{kBrkStart, kBrkStart + 32 * kGiB};
-inline constexpr Range kFar{0x1420'0000'0000, 0x146f'0000'0000};  ///< anonymous memory, top-down
-inline constexpr Range kProgram{0x146f'a000'0000, 0x146f'fff0'0000};  ///< PIE programs, bottom-up
+inline constexpr Range kFar{0x1420'0000'0000, 0x146f'0000'0000};        ///< anonymous memory, top-down
+inline constexpr Range kProgram{0x146f'a000'0000, 0x146f'fff0'0000};    ///< PIE programs, bottom-up
 inline constexpr Range kCodeCache{0x1470'0000'0000, 0x1470'1000'0000};  ///< the engine's; PROT_NONE around it
-inline constexpr Range kNear{0x1470'1010'0000, 0x1470'7000'0000};  ///< file images and code, top-down
+inline constexpr Range kNear{0x1470'1010'0000, 0x1470'7000'0000};       ///< file images and code, top-down
 inline constexpr u64 kStackTop = 0x147f'ffff'f000;
-inline constexpr u64 kStackBytesMax = kGiB;                     ///< room kept free below kStackTop
+inline constexpr u64 kStackBytesMax = kGiB;  ///< room kept free below kStackTop
 
 // --- outside the windows: data only ---
-inline constexpr Range kHuge{0x2000'0000'0000, 0x6000'0000'0000};  ///< reservations too large for kFar
+inline constexpr Range kHuge{0x2000'0000'0000, 0x6000'0000'0000};        ///< reservations too large for kFar
 inline constexpr Range kEngineHigh{0x7000'0000'0000, 0x7100'0000'0000};  ///< arenas, rings
 inline constexpr Range kHostHigh{0x7f00'0000'0000, 0x7fff'ffff'f000};    ///< host stack, vdso, vvar
 
 /// All ranges the guest can neither see nor be given.
 inline constexpr Range kReserved[] = {
-    {0, 0x1'0000}, kEngineLow, kLowShadow, {kCodeCache.start - 0x10'0000, kNear.start}, kHighShadow, kEngineHigh, kHostHigh,
+    {0, 0x1'0000}, kEngineLow,  kLowShadow, {kCodeCache.start - 0x10'0000, kNear.start},
+    kHighShadow,   kEngineHigh, kHostHigh,
 };
 
 }  // namespace orrery::memory::layout
