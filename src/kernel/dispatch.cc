@@ -101,6 +101,8 @@ constexpr Binding kHandlers[] = {
     {__NR_readlink, sys_readlink},
     {__NR_readlinkat, sys_readlinkat},
     {__NR_chdir, sys_chdir},
+    {__NR_getdents, sys_getdents},
+    {__NR_getdents64, sys_getdents64},
     {__NR_fchdir, sys_fchdir},
     {__NR_umask, sys_umask},
     {__NR_name_to_handle_at, sys_name_to_handle_at},
@@ -144,7 +146,8 @@ consteval std::array<Handler, abi::kSyscallCount> handlers_by_number() {
 
 constexpr std::array<Handler, abi::kSyscallCount> kHandlerOf = handlers_by_number();
 
-/// True the first time it is asked for this number.
+}  // namespace
+
 bool first_report(Process& process, u64 number) {
   u64& word = process.reported_calls[number % 512 / 64];
   const u64 bit = u64{1} << (number % 64);
@@ -152,6 +155,8 @@ bool first_report(Process& process, u64 number) {
   word |= bit;
   return true;
 }
+
+namespace {
 
 i64 unknown(Process& process, u64 number) {
   if (first_report(process, number)) {

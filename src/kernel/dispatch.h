@@ -18,6 +18,9 @@ void system_call(Process& process, Task& task);
 /// One system call with explicit number and arguments, without registers: restart_syscall and tests.
 i64 perform_system_call(Process& process, Task& task, u64 number, const std::array<u64, 6>& args);
 
+/// True the first time it is asked for this number: what is refused is said once.
+bool first_report(Process& process, u64 number);
+
 /// True if the guest kernel has a function of its own for this call.
 bool has_handler(u64 number);
 

@@ -81,14 +81,18 @@ std::vector<int> open_descriptors(Process& process) {
 
 }  // namespace
 
-void FdTable::set_stream(int fd, Stream stream) {
+void FdTable::set_role(int fd, Role role) {
   if (fd < 0 || is_engine(fd)) return;
   const auto index = static_cast<std::size_t>(fd);
-  if (index >= streams_.size()) {
-    if (stream == Stream::none) return;
-    streams_.resize(index + 1, Stream::none);
+  if (index >= roles_.size()) {
+    if (role == Role::plain) return;
+    roles_.resize(index + 1, Role::plain);
   }
-  streams_[index] = stream;
+  roles_[index] = role;
+}
+
+void FdTable::closed_range(u32 first, u32 last) {
+  for (std::size_t fd = first; fd <= last && fd < roles_.size(); ++fd) roles_[fd] = Role::plain;
 }
 
 void close_on_exec(Process& process) {

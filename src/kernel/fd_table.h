@@ -12,8 +12,13 @@ namespace orrery::kernel {
 
 struct Process;
 
-/// Whose words a descriptor carries.
-enum class Stream : u8 { none = 0, output = 1, error = 2 };
+/// What is special about a descriptor. The values of `output` and `error` are HostCall::terminal_stream's.
+enum class Role : u8 {
+  plain = 0,
+  output = 1,           ///< the program's standard output, or a copy of it
+  error = 2,            ///< the program's standard error
+  own_descriptors = 3,  ///< the directory /proc/self/fd or fdinfo, which lists the engine's too
+};
 
 class FdTable {
  public:
@@ -25,17 +30,23 @@ class FdTable {
   bool is_engine(int fd) const { return fd >= 0 && static_cast<u32>(fd) >= engine_fd_first_; }
   u32 engine_fd_first() const { return engine_fd_first_; }
 
-  Stream stream(int fd) const {
-    return fd >= 0 && static_cast<std::size_t>(fd) < streams_.size() ? streams_[static_cast<std::size_t>(fd)]
-                                                                     : Stream::none;
+  Role role(int fd) const {
+    return fd >= 0 && static_cast<std::size_t>(fd) < roles_.size() ? roles_[static_cast<std::size_t>(fd)]
+                                                                   : Role::plain;
   }
-  void set_stream(int fd, Stream stream);
-  void closed(int fd) { set_stream(fd, Stream::none); }
-  void duplicated(int from, int to) { set_stream(to, stream(from)); }
+  void set_role(int fd, Role role);
+  /// 1 or 2 if what is written there are the program's words, else 0.
+  u8 stream(int fd) const {
+    const Role kind = role(fd);
+    return kind == Role::output || kind == Role::error ? static_cast<u8>(kind) : u8{0};
+  }
+  void closed(int fd) { set_role(fd, Role::plain); }
+  void closed_range(u32 first, u32 last);
+  void duplicated(int from, int to) { set_role(to, role(from)); }
 
  private:
   u32 engine_fd_first_;
-  std::vector<Stream> streams_{Stream::none, Stream::output, Stream::error};  ///< by number; missing: none
+  std::vector<Role> roles_{Role::plain, Role::output, Role::error};  ///< by number; missing: none
 };
 
 /// Closes every descriptor that has FD_CLOEXEC set, as execve(2) does.

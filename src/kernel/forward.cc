@@ -223,17 +223,18 @@ bool hides_output(const Call& call) {
     case __NR_sendfile:
     case __NR_tee: {
       const int out = call.fd(call.row.number == __NR_tee ? 1 : 0);
-      return call.process.fds->stream(out) != Stream::none;
+      return call.process.fds->stream(out) != 0;
     }
     case __NR_splice:
     case __NR_copy_file_range:
-      return call.process.fds->stream(call.fd(2)) != Stream::none;
+      return call.process.fds->stream(call.fd(2)) != 0;
     default:
       return false;
   }
 }
 
-/// The guest's limit, which the host's may exceed to make room for the engine's descriptors.
+}  // namespace
+
 i64 admit_descriptor(Call& call, i64 fd) {
   if (static_cast<u64>(fd) < call.process.limits[kResourceNoFile].soft) {
     call.process.fds->closed(static_cast<int>(fd));
@@ -245,8 +246,6 @@ i64 admit_descriptor(Call& call, i64 fd) {
   call.host().call(close);
   return -EMFILE;
 }
-
-}  // namespace
 
 i64 forward(Call& call) {
   if (hides_output(call)) return -EINVAL;
@@ -274,7 +273,7 @@ void CallBuilder::fd(int index, u64 value) {
   pointer(index, engines ? ~u64{0} : value, true);
   if (index != 0 || engines) return;
   if (carries_words(call_.row))
-    host_call_.terminal_stream = static_cast<u8>(call_.process.fds->stream(static_cast<int>(value)));
+    host_call_.terminal_stream = call_.process.fds->stream(static_cast<int>(value));
 }
 
 void CallBuilder::pointer(int index, u64 value, bool checked) {

@@ -20,6 +20,10 @@ i64 forward(Call& call);
 /// is there to be delivered, else the call is made again.
 i64 ask(Call& call, host::HostCall& host_call);
 
+/// A descriptor the host has just given: itself, or EMFILE (and closed again) at the guest's limit, which
+/// the host's may exceed to make room for the engine's descriptors.
+i64 admit_descriptor(Call& call, i64 fd);
+
 /// True for results that mean "a signal interrupted this": EINTR of a call that is never restarted, or
 /// one of the internal restart codes.
 constexpr bool is_interrupted(i64 result) {

@@ -103,6 +103,8 @@ i64 sys_creat(Call& call);
 i64 sys_readlink(Call& call);
 i64 sys_readlinkat(Call& call);
 i64 sys_chdir(Call& call);
+i64 sys_getdents(Call& call);
+i64 sys_getdents64(Call& call);
 i64 sys_fchdir(Call& call);
 i64 sys_umask(Call& call);
 i64 sys_name_to_handle_at(Call& call);

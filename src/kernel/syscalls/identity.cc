@@ -1,0 +1,60 @@
+// Who the process is. Process and task ids are the machine's; user and group ids are the host's, kept in
+// Credentials too because signals and /proc tell them.
+#include <asm/unistd.h>
+
+#include "kernel/forward.h"
+#include "kernel/syscalls/handlers.h"
+
+namespace orrery::kernel {
+namespace {
+
+bool ask_three(Process& process, u32 number, u32 (&ids)[3]) {
+  host::HostCall call;
+  call.number = number;
+  call.checked_args = 0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    call.args[i] = reinterpret_cast<u64>(&ids[i]);
+    call.out.add({call.args[i], sizeof ids[i], host::Extent::whole_on_success, 1, 0});
+  }
+  return process.host.call(call) == 0;
+}
+
+void refresh_credentials(Process& process) {
+  u32 users[3] = {}, groups[3] = {};
+  if (!ask_three(process, __NR_getresuid, users) || !ask_three(process, __NR_getresgid, groups)) return;
+  process.credentials = {users[0], users[1], users[2], groups[0], groups[1], groups[2]};
+}
+
+i64 change_credentials(Call& call) {
+  const i64 result = forward(call);
+  if (result == 0) refresh_credentials(call.process);
+  return result;
+}
+
+}  // namespace
+
+i64 sys_getpid(Call& call) { return call.process.id.value; }
+i64 sys_getppid(Call& call) { return call.process.parent.value; }
+
+i64 sys_setuid(Call& call) { return change_credentials(call); }
+i64 sys_setgid(Call& call) { return change_credentials(call); }
+i64 sys_setreuid(Call& call) { return change_credentials(call); }
+i64 sys_setregid(Call& call) { return change_credentials(call); }
+i64 sys_setresuid(Call& call) { return change_credentials(call); }
+i64 sys_setresgid(Call& call) { return change_credentials(call); }
+
+i64 sys_setpgid(Call& call) {
+  const i64 result = forward(call);
+  const auto pid = static_cast<i32>(call.args[0]), group = static_cast<i32>(call.args[1]);
+  const bool own = pid == 0 || pid == call.process.id.value;
+  if (result == 0 && own) call.process.group = group == 0 ? call.process.id : ProcessId(group);
+  return result;
+}
+
+i64 sys_setsid(Call& call) {
+  const i64 result = forward(call);
+  if (result >= 0) call.process.session = call.process.group = call.process.id;
+  return result;
+}
+
+}  // namespace orrery::kernel

@@ -1,0 +1,222 @@
+// poll, select and epoll_wait. With one task the host call itself may sleep; a signal that the guest would
+// not notice makes it go on with what is left of its time (ask() in forward.cc). For that the host is
+// given calls that write back the remaining time wherever such a call exists.
+#include <asm/unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "kernel/fd_table.h"
+#include "kernel/forward.h"
+#include "kernel/signal.h"
+#include "kernel/syscalls/handlers.h"
+#include "kernel/syscalls/time_values.h"
+
+namespace orrery::kernel {
+namespace {
+
+struct PollEntry {
+  i32 fd;
+  i16 events;
+  i16 revents;
+};
+static_assert(sizeof(PollEntry) == 8);
+
+constexpr std::size_t kNoFile = 7;  // RLIMIT_NOFILE
+constexpr u64 kSetBytes = sizeof(SignalSet);
+constexpr i32 kNeverOpen = 0x7fff'ffff;
+
+/// The pollfds of a call. If one names a descriptor of the engine, the host gets a copy in which it is
+/// one that is never open: POLLNVAL.
+class PollEntries {
+ public:
+  PollEntries(Call& call, u64 address, u64 count) : call_(call), address_(address) {
+    for (u64 i = 0; i < count; ++i) {
+      PollEntry entry;
+      if (!call.space().read_value(address + i * sizeof entry, entry)) return;
+      if (!call.process.fds->is_engine(entry.fd)) continue;
+      if (copy_.empty() && !take_copy(count)) return;
+      copy_[i].fd = kNeverOpen;
+    }
+  }
+
+  void give(CallBuilder& builder, u64 count) {
+    if (copy_.empty()) return builder.in_out(0, address_, count * sizeof(PollEntry));
+    builder.engine_in(0, copy_.data(), count * sizeof(PollEntry));
+    builder.engine_out(0, copy_.data(), count * sizeof(PollEntry));
+  }
+
+  void write_back() {
+    for (u64 i = 0; i < copy_.size(); ++i) {
+      const u64 at = address_ + i * sizeof(PollEntry) + offsetof(PollEntry, revents);
+      if (!call_.space().write_value(at, copy_[i].revents)) return;
+    }
+  }
+
+ private:
+  bool take_copy(u64 count) {
+    copy_.resize(count);
+    if (call_.space().read(address_, {reinterpret_cast<u8*>(copy_.data()), count * sizeof(PollEntry)}))
+      return true;
+    copy_.clear();
+    return false;
+  }
+
+  Call& call_;
+  u64 address_;
+  std::vector<PollEntry> copy_;
+};
+
+/// Makes a wait under another signal mask, as ppoll and its kin do. `wait(nonblocking)` is the host call.
+template <class Wait>
+i64 wait_with_mask(Call& call, u64 mask_address, u64 mask_bytes, const Wait& wait) {
+  if (mask_address == 0) return wait(false);
+  SignalSet mask = 0;
+  if (mask_bytes != kSetBytes) return -EINVAL;
+  if (!call.space().read_value(mask_address, mask)) return -EFAULT;
+  const SignalSet old = call.task.blocked;
+  set_blocked(call.task, mask);
+  collect_host_signals(call.process);
+  // The new mask may let a signal through that waited already. What is ready still counts first.
+  const bool interrupted = deliverable_signals(call.task) != 0;
+  i64 result = wait(interrupted);
+  if (interrupted && result == 0) result = -static_cast<i64>(call.row.restart_rule);
+  if (is_interrupted(result))
+    call.task.saved_mask = old;
+  else
+    set_blocked(call.task, old);
+  return result;
+}
+
+i64 epoll_wait_once(Call& call, i32 milliseconds) {
+  constexpr u32 kEventBytes = 12;
+  const auto count = static_cast<u64>(std::clamp(static_cast<i32>(call.args[2]), 0, 1 << 20));
+  CallBuilder builder(call, __NR_epoll_wait);
+  builder.fd(0, call.args[0]);
+  builder.out(1, call.args[1], count * kEventBytes, host::Extent::result_items, kEventBytes);
+  builder.value(2, call.args[2]);
+  builder.value(3, static_cast<u64>(static_cast<i64>(milliseconds)));
+  return call.host().call(builder.host_call());
+}
+
+/// Without `timeout` the wait has no end.
+i64 epoll_wait_for(Call& call, const TimeValue* timeout) {
+  const bool finite = timeout != nullptr && !timeout->is_zero();
+  TimeValue left = timeout != nullptr ? *timeout : TimeValue{};
+  const TimeValue deadline = finite ? host_clock(call, kClockMonotonic).plus(left) : TimeValue{};
+  for (;;) {
+    const i64 result = epoll_wait_once(call, timeout == nullptr ? -1 : left.milliseconds_ceil());
+    if (result != -EINTR) return result;
+    collect_host_signals(call.process);
+    if (deliverable_signals(call.task) != 0) return -EINTR;
+    if (finite) left = deadline.since(host_clock(call, kClockMonotonic));
+  }
+}
+
+i64 epoll_wait_masked(Call& call, const TimeValue* timeout, u64 mask, u64 mask_bytes) {
+  return wait_with_mask(call, mask, mask_bytes, [&](bool nonblocking) {
+    const TimeValue zero{};
+    return epoll_wait_for(call, nonblocking ? &zero : timeout);
+  });
+}
+
+i64 epoll_wait_milliseconds(Call& call, u64 mask, u64 mask_bytes) {
+  const auto milliseconds = static_cast<i32>(call.args[3]);
+  const TimeValue timeout = TimeValue::from_milliseconds(std::max(milliseconds, 0));
+  return epoll_wait_masked(call, milliseconds < 0 ? nullptr : &timeout, mask, mask_bytes);
+}
+
+/// ppoll on the host: `left` is what remains of the time-out after it, null if there is none.
+i64 host_poll(Call& call, TimeValue* left) {
+  const u64 count = static_cast<u32>(call.args[1]);
+  if (count > call.process.limits[kNoFile].soft) return -EINVAL;
+  PollEntries entries(call, call.args[0], count);
+  CallBuilder builder(call, __NR_ppoll);
+  entries.give(builder, count);
+  builder.value(1, count);
+  if (left != nullptr) {
+    builder.engine_in(2, left, sizeof *left);
+    builder.engine_out(2, left, sizeof *left);
+  }
+  const i64 result = builder.perform();
+  if (result >= 0) entries.write_back();
+  return result;
+}
+
+/// A descriptor set is at most as large as the guest's table can be: the engine's numbers lie beyond.
+void clip_set_size(Call& call) {
+  const auto engine_first = call.process.fds->engine_fd_first();
+  if (static_cast<i32>(call.args[0]) > 0 && static_cast<u32>(call.args[0]) > engine_first)
+    call.args[0] = engine_first;
+}
+
+}  // namespace
+
+i64 sys_poll(Call& call) {
+  const auto milliseconds = static_cast<i32>(call.args[2]);
+  if (milliseconds < 0) return host_poll(call, nullptr);
+  TimeValue left = TimeValue::from_milliseconds(milliseconds);
+  const i64 result = host_poll(call, &left);
+  if (is_interrupted(result)) {
+    call.task.restart = {};
+    call.task.restart.number = __NR_poll;
+    call.task.restart.args = {call.args[0], call.args[1], static_cast<u64>(left.milliseconds_ceil())};
+  }
+  return result;
+}
+
+i64 sys_ppoll(Call& call) {
+  TimeValue left;
+  const u64 timeout = call.args[2];
+  if (timeout != 0 && !call.space().read_value(timeout, left)) return -EFAULT;
+  if (timeout != 0 && !left.valid()) return -EINVAL;
+  const i64 result = wait_with_mask(call, call.args[3], call.args[4], [&](bool nonblocking) {
+    TimeValue zero;
+    if (nonblocking) return host_poll(call, &zero);
+    return host_poll(call, timeout != 0 ? &left : nullptr);
+  });
+  // As the kernel's poll_select_finish: a time-out that cannot be written back stays as it is.
+  if (timeout != 0 && !call.space().write_value(timeout, left)) return result;
+  return result;
+}
+
+i64 sys_select(Call& call) {
+  clip_set_size(call);
+  return forward(call);
+}
+
+i64 sys_pselect6(Call& call) {
+  struct {
+    u64 address = 0, size_bytes = 0;
+  } mask;
+  if (call.args[5] != 0 && !call.space().read_value(call.args[5], mask)) return -EFAULT;
+  clip_set_size(call);
+  call.args[5] = 0;
+  return wait_with_mask(call, mask.address, mask.size_bytes, [&](bool nonblocking) {
+    if (!nonblocking) return forward(call);
+    TimeValue zero;
+    CallBuilder builder(call, __NR_pselect6);
+    const auto bits = static_cast<i32>(call.args[0]);
+    const u64 set_bytes = bits <= 0 ? 0 : (static_cast<u64>(bits) + 63) / 64 * 8;
+    builder.value(0, call.args[0]);
+    for (int set = 1; set <= 3; ++set)
+      builder.in_out(set, call.args[static_cast<std::size_t>(set)], set_bytes);
+    builder.engine_in(4, &zero, sizeof zero);
+    builder.engine_out(4, &zero, sizeof zero);
+    return builder.perform();
+  });
+}
+
+i64 sys_epoll_wait(Call& call) { return epoll_wait_milliseconds(call, 0, 0); }
+
+i64 sys_epoll_pwait(Call& call) { return epoll_wait_milliseconds(call, call.args[4], call.args[5]); }
+
+i64 sys_epoll_pwait2(Call& call) {
+  TimeValue timeout;
+  if (call.args[3] == 0) return epoll_wait_masked(call, nullptr, call.args[4], call.args[5]);
+  if (!call.space().read_value(call.args[3], timeout)) return -EFAULT;
+  if (!timeout.valid()) return -EINVAL;
+  return epoll_wait_masked(call, &timeout, call.args[4], call.args[5]);
+}
+
+}  // namespace orrery::kernel
