@@ -8,6 +8,7 @@
 #pragma once
 
 #include "host/host.h"
+#include "host/request.h"
 #include "kernel/report.h"
 #include "record/event_writer.h"
 

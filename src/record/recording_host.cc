@@ -1,0 +1,185 @@
+#include "record/recording_host.h"
+
+#include <asm/unistd.h>
+#include <sys/mman.h>
+
+#include <cstring>
+
+#include "host/request.h"
+
+namespace orrery::record {
+
+using host::ExtentWalk;
+using host::HostCall;
+using host::MemoryOperation;
+using host::OutRange;
+using trace::EventKind;
+
+namespace {
+
+u32 length_at(const OutRange& range) {
+  u32 length = 0;
+  if (range.extent == host::Extent::length_word)
+    std::memcpy(&length, reinterpret_cast<void*>(range.length_at), 4);
+  return length;
+}
+
+u64 payload_bytes(const HostCall& call, i64 result) {
+  ExtentWalk walk(result);
+  u64 bytes = 0;
+  for (const OutRange& range : call.out.items())
+    bytes += walk.bytes_of(range, length_at(range)) +
+             (host::carries_length(range, result) ? sizeof(host::LengthWord) : 0);
+  return bytes;
+}
+
+constexpr i64 kExitBySignal = 0x100;
+
+}  // namespace
+
+void RecordingHost::at(const host::Instant& instant) {
+  instant_ = instant;
+  parts_.inner.at(instant);
+}
+
+i64 RecordingHost::call(HostCall& call) {
+  if (!parts_.writer.alive()) [[unlikely]]
+    return parts_.inner.call(call);
+  const u64 hash = host::request_hash(call);
+  const i64 result = parts_.inner.call(call);
+  write_answer(call, hash, result);
+  return result;
+}
+
+void RecordingHost::write_answer(const HostCall& call, u64 hash, i64 result) {
+  EventWriter& writer = parts_.writer;
+  const EventWriter::Event event{EventKind::syscall, static_cast<u16>(call.number), hash, result};
+  if (!writer.begin(instant_, event, payload_bytes(call, result))) return check_writer();
+  ExtentWalk walk(result);
+  for (const OutRange& range : call.out.items()) {
+    const host::LengthWord length = length_at(range);
+    if (host::carries_length(range, result)) writer.put(&length, sizeof length);
+    writer.put(reinterpret_cast<const void*>(range.address), walk.bytes_of(range, length));
+  }
+  writer.end();
+}
+
+/// The writer process has gone: the guest goes on unrecorded, and this is said once.
+void RecordingHost::check_writer() {
+  if (parts_.writer.alive() || complained_) return;
+  complained_ = true;
+  parts_.report.line("recording ends here: its writer is gone; the program runs on");
+}
+
+u64 RecordingHost::read_tsc() {
+  const u64 value = parts_.inner.read_tsc();
+  parts_.writer.write(instant_, {.kind = EventKind::tsc, .result = static_cast<i64>(value)});
+  check_writer();
+  return value;
+}
+
+u32 RecordingHost::current_cpu() {
+  const u32 number = parts_.inner.current_cpu();
+  parts_.writer.write(instant_, {.kind = EventKind::cpu_number, .result = number});
+  check_writer();
+  return number;
+}
+
+void RecordingHost::random_bytes(std::span<u8> out) {
+  parts_.inner.random_bytes(out);
+  parts_.writer.write(instant_, {.kind = EventKind::random, .result = static_cast<i64>(out.size())}, out);
+  check_writer();
+}
+
+bool RecordingHost::next_signal(host::HostSignal& signal) {
+  if (!parts_.inner.next_signal(signal)) return false;
+  parts_.writer.write(instant_, {.kind = EventKind::signal, .result = signal.number}, signal.siginfo);
+  check_writer();
+  return true;
+}
+
+void RecordingHost::exit(int status, int fatal_signal) {
+  const i64 result = fatal_signal != 0 ? kExitBySignal | fatal_signal : status;
+  parts_.writer.write(instant_, {.kind = EventKind::exit, .result = result});
+  parts_.writer.close();
+  parts_.inner.exit(status, fatal_signal);
+}
+
+// --- memory ---
+
+i64 RecordingHost::map(const memory::MapRequest& request) {
+  if (request.fd >= 0 && (request.flags & MAP_ANONYMOUS) == 0) return map_file(request);
+  const i64 result = parts_.inner.map(request);
+  if (result < 0) {
+    parts_.writer.write(instant_, {EventKind::memory, static_cast<u16>(MemoryOperation::map),
+                                   host::request_hash(request), result});
+    check_writer();
+  }
+  return result;
+}
+
+/// Memory that the guest shares with a file it may write must be the file's own pages, or others would
+/// not see what the guest writes. Everything else is mapped from the kept copy, which cannot change.
+bool RecordingHost::wants_the_real_file(const memory::MapRequest& request) {
+  return (request.flags & MAP_SHARED) != 0 && (request.protection & PROT_WRITE) != 0;
+}
+
+i64 RecordingHost::map_file(const memory::MapRequest& request) {
+  if (!parts_.writer.alive()) return parts_.inner.map(request);
+  KeptFile kept;
+  i64 result = parts_.files.keep(request.fd, kept);
+  if (result >= 0) {
+    memory::MapRequest real = request;
+    if (kept.reference.file_number == trace::kZeroPages) {
+      real.fd = -1;
+      real.flags |= MAP_ANONYMOUS;
+    } else if (!wants_the_real_file(request)) {
+      real.fd = kept.fd;
+      real.flags = (request.flags & ~MAP_SHARED) | MAP_PRIVATE;
+    }
+    result = parts_.inner.map(real);
+  }
+  const EventWriter::Event event{EventKind::map, static_cast<u16>(MemoryOperation::map),
+                                 host::request_hash(request), result};
+  const u64 bytes = result >= 0 ? sizeof kept.reference + kept.path.size() : 0;
+  if (parts_.writer.begin(instant_, event, bytes)) {
+    if (result >= 0) {
+      parts_.writer.put(&kept.reference, sizeof kept.reference);
+      parts_.writer.put(kept.path.data(), kept.path.size());
+    }
+    parts_.writer.end();
+  }
+  check_writer();
+  return result;
+}
+
+i64 RecordingHost::note_failure(MemoryOperation operation, std::span<const u64> request, i64 result) {
+  if (result >= 0) return result;
+  parts_.writer.write(instant_,
+                      {EventKind::memory, static_cast<u16>(operation), host::hash_words(request), result});
+  check_writer();
+  return result;
+}
+
+i64 RecordingHost::unmap(u64 address, u64 size_bytes) {
+  const u64 request[] = {address, size_bytes};
+  return note_failure(MemoryOperation::unmap, request, parts_.inner.unmap(address, size_bytes));
+}
+
+i64 RecordingHost::protect(u64 address, u64 size_bytes, int protection) {
+  const u64 request[] = {address, size_bytes, static_cast<u64>(protection)};
+  return note_failure(MemoryOperation::protect, request,
+                      parts_.inner.protect(address, size_bytes, protection));
+}
+
+i64 RecordingHost::move(u64 from, u64 from_bytes, u64 to, u64 to_bytes) {
+  const u64 request[] = {from, from_bytes, to, to_bytes};
+  return note_failure(MemoryOperation::move, request, parts_.inner.move(from, from_bytes, to, to_bytes));
+}
+
+i64 RecordingHost::discard(u64 address, u64 size_bytes) {
+  const u64 request[] = {address, size_bytes};
+  return note_failure(MemoryOperation::discard, request, parts_.inner.discard(address, size_bytes));
+}
+
+}  // namespace orrery::record

@@ -1,0 +1,51 @@
+// A file that the guest maps shared and writable must not be written in the recording, and all mappings
+// of it must show each other's stores: each gets one scratch copy in a memfd for the whole replay.
+#include "replay/kept_directory.h"
+
+#include <asm/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "host/raw_syscall.h"
+#include "trace/store.h"
+
+namespace orrery::replay {
+
+using host::raw_syscall;
+
+i64 KeptDirectory::open(u32 file_number, bool writable) {
+  for (const Scratch& scratch : scratch_)
+    if (scratch.file_number == file_number) return scratch.fd;
+  if (open_fd_ < 0 || open_number_ != file_number) {
+    const trace::StoreName name = trace::file_name(file_number);
+    const i64 fd = raw_syscall(__NR_openat, directory_, name.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+    if (fd < 0) return fd;
+    if (open_fd_ >= 0) raw_syscall(__NR_close, open_fd_);
+    open_fd_ = static_cast<int>(fd);
+    open_number_ = file_number;
+  }
+  if (!writable) return open_fd_;
+  const i64 scratch = make_scratch(open_fd_);
+  if (scratch >= 0) scratch_.push_back({file_number, static_cast<int>(scratch)});
+  return scratch;
+}
+
+i64 KeptDirectory::make_scratch(int from_fd) {
+  const i64 fd = raw_syscall(__NR_memfd_create, "orrery-scratch", MFD_CLOEXEC);
+  if (fd < 0) return fd;
+  u8 bytes[16384];
+  for (u64 done = 0;;) {
+    const i64 got = raw_syscall(__NR_pread64, from_fd, bytes, sizeof bytes, done);
+    if (got == -EINTR) continue;
+    if (got == 0) return fd;
+    const i64 put = got < 0 ? got : raw_syscall(__NR_pwrite64, fd, bytes, got, done);
+    if (put != got) {
+      raw_syscall(__NR_close, fd);
+      return put < 0 ? put : -EIO;
+    }
+    done += static_cast<u64>(got);
+  }
+}
+
+}  // namespace orrery::replay

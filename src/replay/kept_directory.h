@@ -1,0 +1,30 @@
+// The kept copies of a recording in its directory REC/files.
+#pragma once
+
+#include <vector>
+
+#include "replay/replay_host.h"
+
+namespace orrery::replay {
+
+class KeptDirectory final : public KeptFiles {
+ public:
+  /// `directory` may be an O_PATH descriptor.
+  explicit KeptDirectory(int directory) : directory_(directory) {}
+
+  i64 open(u32 file_number, bool writable) override;
+
+ private:
+  struct Scratch {
+    u32 file_number;
+    int fd;
+  };
+  i64 make_scratch(int from_fd);
+
+  int directory_;
+  u32 open_number_ = 0;
+  int open_fd_ = -1;
+  std::vector<Scratch> scratch_;
+};
+
+}  // namespace orrery::replay

@@ -1,0 +1,251 @@
+#include "replay/replay_host.h"
+
+#include <asm/unistd.h>
+#include <errno.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "host/memory_calls.h"
+#include "host/raw_syscall.h"
+#include "host/request.h"
+
+namespace orrery::replay {
+
+using host::ExtentWalk;
+using host::HostCall;
+using host::MemoryOperation;
+using host::OutRange;
+using trace::EventHeader;
+using trace::EventKind;
+
+namespace {
+constexpr i64 kExitBySignal = 0x100;
+}  // namespace
+
+/// The next event that answers something, or null at the end of what is known.
+const EventHeader* ReplayHost::next() {
+  for (;;) {
+    const EventHeader* header = parts_.events.peek();
+    if (header == nullptr || header->kind == EventKind::gap) return nullptr;
+    if (header->kind != EventKind::start) return header;
+    parts_.events.take();  // how it was started is in the launch block
+  }
+}
+
+void ReplayHost::differ(Difference difference, const EventHeader& expected, const Question& question,
+                        i64 got_result) {
+  Divergence divergence;
+  divergence.difference = difference;
+  divergence.expected = expected;
+  divergence.got = question.kind;
+  divergence.got_detail = question.detail;
+  divergence.got_hash = question.hash;
+  divergence.got_instant = instant_;
+  divergence.got_result = got_result;
+  if (question.call != nullptr) std::copy_n(question.call->args.begin(), 6, divergence.args);
+  parts_.end.diverged(divergence);
+  CHECK(false, "a diverged replay went on");
+  __builtin_unreachable();
+}
+
+void ReplayHost::end_of_trace() {
+  if (parts_.events.damaged()) {
+    EventHeader expected;
+    expected.number = parts_.events.next_number();
+    differ(Difference::damaged, expected, {.kind = EventKind::none});
+  }
+  parts_.end.trace_ended();
+  CHECK(false, "a replay went on after the end of its recording");
+  __builtin_unreachable();
+}
+
+/// Takes the next event if it answers this very question; its payload is to be read next.
+EventHeader ReplayHost::expect(const Question& question) {
+  const EventHeader* header = next();
+  if (header == nullptr) end_of_trace();
+  const EventHeader expected = *header;
+  if (expected.kind != question.kind) differ(Difference::kind, expected, question);
+  if (expected.detail != question.detail) differ(Difference::detail, expected, question);
+  if (expected.task != instant_.task) differ(Difference::task, expected, question);
+  if (expected.ticks != instant_.ticks) differ(Difference::ticks, expected, question);
+  if (expected.pc != instant_.pc) differ(Difference::pc, expected, question);
+  if (expected.request_hash != question.hash) differ(Difference::request, expected, question);
+  parts_.events.take();
+  return expected;
+}
+
+void ReplayHost::finish(const EventHeader& expected, const Question& question, bool good) {
+  if (!good || !parts_.events.finish()) differ(Difference::payload, expected, question);
+}
+
+i64 ReplayHost::call(HostCall& call) {
+  const Question question{EventKind::syscall, static_cast<u16>(call.number), host::request_hash(call), &call};
+  const EventHeader event = expect(question);
+  finish(event, question, read_ranges(call, event.result));
+  if (parts_.show_output && call.terminal_stream != 0) show(call, event.result);
+  return event.result;
+}
+
+/// Puts the recorded bytes where the call wrote them.
+bool ReplayHost::read_ranges(const HostCall& call, i64 result) {
+  ExtentWalk walk(result);
+  for (const OutRange& range : call.out.items()) {
+    host::LengthWord length = 0;
+    if (host::carries_length(range, result) && !parts_.events.read(&length, sizeof length)) return false;
+    if (!parts_.events.read(reinterpret_cast<void*>(range.address), walk.bytes_of(range, length)))
+      return false;
+  }
+  return true;
+}
+
+void ReplayHost::show(const HostCall& call, i64 result) {
+  u64 left = result > 0 ? static_cast<u64>(result) : 0;
+  for (const host::InRange& range : call.in.items()) {
+    const u64 end = range.address + std::min(left, range.size_bytes);
+    left -= end - range.address;
+    for (u64 at = range.address; at < end;) {
+      const i64 written = host::raw_syscall(__NR_write, call.terminal_stream, at, end - at);
+      if (written == -EINTR || written == -EAGAIN) continue;
+      if (written < 0) return;
+      at += static_cast<u64>(written);
+    }
+  }
+}
+
+u64 ReplayHost::read_tsc() {
+  const Question question{.kind = EventKind::tsc};
+  const EventHeader event = expect(question);
+  finish(event, question, true);
+  return static_cast<u64>(event.result);
+}
+
+u32 ReplayHost::current_cpu() {
+  const Question question{.kind = EventKind::cpu_number};
+  const EventHeader event = expect(question);
+  finish(event, question, true);
+  return static_cast<u32>(event.result);
+}
+
+void ReplayHost::random_bytes(std::span<u8> out) {
+  const Question question{.kind = EventKind::random};
+  const EventHeader event = expect(question);
+  const bool same_size = event.result == static_cast<i64>(out.size());
+  finish(event, question, same_size && parts_.events.read(out.data(), out.size()));
+}
+
+/// Signals come at an instant of their own: it is compared, never waited for. One that lies behind was
+/// missed. At the end of the recording the program is not run on: where it was killed is not known.
+bool ReplayHost::next_signal(host::HostSignal& signal) {
+  const EventHeader* header = next();
+  if (header == nullptr) end_of_trace();
+  if (header->kind != EventKind::signal || header->task != instant_.task) return false;
+  const EventHeader expected = *header;
+  const Question question{.kind = EventKind::signal};
+  if (expected.ticks < instant_.ticks) differ(Difference::signal_missed, expected, question);
+  if (expected.ticks != instant_.ticks || expected.pc != instant_.pc) return false;
+  parts_.events.take();
+  signal.number = static_cast<int>(expected.result);
+  finish(expected, question, parts_.events.read(signal.siginfo.data(), signal.siginfo.size()));
+  return true;
+}
+
+/// A signal at the tick we are at comes at a system call or a fault that the program itself reaches
+/// before it ticks again, so only a later tick needs a stop.
+u64 ReplayHost::stop_at_tick() {
+  const EventHeader* header = next();
+  if (header == nullptr || header->kind != EventKind::signal || header->task != instant_.task) return ~u64{0};
+  return header->ticks > instant_.ticks ? header->ticks : ~u64{0};
+}
+
+void ReplayHost::exit(int status, int fatal_signal) {
+  const Question question{.kind = EventKind::exit};
+  const i64 result = fatal_signal != 0 ? kExitBySignal | fatal_signal : status;
+  const EventHeader* header = next();
+  if (header != nullptr && header->kind == EventKind::exit && header->result != result)
+    differ(Difference::status, *header, question, result);
+  const EventHeader event = expect(question);
+  finish(event, question, true);
+  parts_.end.finished(status, fatal_signal);
+}
+
+u64 ReplayHost::next_event() const { return parts_.events.next_number(); }
+
+// --- memory: performed for real ---
+
+/// Only failures were recorded; one that was is repeated without doing anything.
+bool ReplayHost::known_failure(MemoryOperation operation, u64 hash, i64& result) {
+  const EventHeader* header = next();
+  if (header == nullptr || header->kind != EventKind::memory) return false;
+  if (header->detail != static_cast<u16>(operation) || header->request_hash != hash) return false;
+  if (header->ticks != instant_.ticks || header->pc != instant_.pc) return false;
+  result = header->result;
+  parts_.events.take();
+  return true;
+}
+
+i64 ReplayHost::map(const memory::MapRequest& request) {
+  if (request.fd >= 0 && (request.flags & MAP_ANONYMOUS) == 0) return map_file(request);
+  i64 result = 0;
+  if (known_failure(MemoryOperation::map, host::request_hash(request), result)) return result;
+  return host::map_memory(request, -1, 0);
+}
+
+i64 ReplayHost::map_file(const memory::MapRequest& request) {
+  const Question question{EventKind::map, static_cast<u16>(MemoryOperation::map),
+                          host::request_hash(request)};
+  const EventHeader event = expect(question);
+  if (event.result < 0) {
+    finish(event, question, true);
+    return event.result;
+  }
+  trace::FileReference reference;
+  const bool complete = parts_.events.read(&reference, sizeof reference);
+  std::array<char, 4096> path;  // read over: replays do not show paths
+  const u64 path_bytes = event.payload_bytes - std::min<u64>(event.payload_bytes, sizeof reference);
+  finish(event, question,
+         complete && path_bytes <= path.size() && parts_.events.read(path.data(), path_bytes));
+  const bool writable = (request.flags & MAP_SHARED) != 0 && (request.protection & PROT_WRITE) != 0;
+  if (reference.file_number == trace::kZeroPages) {
+    memory::MapRequest zeros = request;
+    zeros.flags |= MAP_ANONYMOUS;
+    return host::map_memory(zeros, -1, 0);
+  }
+  const i64 fd = parts_.files.open(reference.file_number, writable);
+  if (fd < 0) return fd;
+  memory::MapRequest real = request;
+  if (!writable) real.flags = (request.flags & ~MAP_SHARED) | MAP_PRIVATE;
+  return host::map_memory(real, static_cast<int>(fd), request.offset);
+}
+
+i64 ReplayHost::unmap(u64 address, u64 size_bytes) {
+  const u64 request[] = {address, size_bytes};
+  i64 result = 0;
+  if (known_failure(MemoryOperation::unmap, host::hash_words(request), result)) return result;
+  return host::unmap_memory(address, size_bytes);
+}
+
+i64 ReplayHost::protect(u64 address, u64 size_bytes, int protection) {
+  const u64 request[] = {address, size_bytes, static_cast<u64>(protection)};
+  i64 result = 0;
+  if (known_failure(MemoryOperation::protect, host::hash_words(request), result)) return result;
+  return host::protect_memory(address, size_bytes, protection);
+}
+
+i64 ReplayHost::move(u64 from, u64 from_bytes, u64 to, u64 to_bytes) {
+  const u64 request[] = {from, from_bytes, to, to_bytes};
+  i64 result = 0;
+  if (known_failure(MemoryOperation::move, host::hash_words(request), result)) return result;
+  return host::move_memory(from, from_bytes, to, to_bytes);
+}
+
+i64 ReplayHost::discard(u64 address, u64 size_bytes) {
+  const u64 request[] = {address, size_bytes};
+  i64 result = 0;
+  if (known_failure(MemoryOperation::discard, host::hash_words(request), result)) return result;
+  return host::discard_memory(address, size_bytes);
+}
+
+}  // namespace orrery::replay

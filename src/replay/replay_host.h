@@ -1,0 +1,79 @@
+// The door that leads into a recording (design.md, seam 3): every question is answered as it was when
+// the program was recorded, after the question was seen to be the same. Of the host only memory is
+// touched, and the guest's output is written again if someone wants to see it.
+//
+// A replay that differs stops at the first difference: ReplayEnd::diverged() does not return.
+#pragma once
+
+#include <vector>
+
+#include "host/host.h"
+#include "host/request.h"
+#include "machine/control_server.h"
+#include "replay/divergence.h"
+#include "replay/event_reader.h"
+
+namespace orrery::replay {
+
+/// The kept copies of mapped files.
+class KeptFiles {
+ public:
+  /// A descriptor of the copy to map from, valid until the next call; -errno if it is not there. For
+  /// `writable`, a scratch copy that all shared mappings of the file have in common.
+  virtual i64 open(u32 file_number, bool writable) = 0;
+
+ protected:
+  ~KeptFiles() = default;
+};
+
+class ReplayHost final : public host::Host, public machine::EventPosition {
+ public:
+  struct Parts {
+    EventReader& events;
+    KeptFiles& files;
+    ReplayEnd& end;
+    bool show_output = false;
+  };
+  explicit ReplayHost(const Parts& parts) : parts_(parts) {}
+
+  void at(const host::Instant& instant) override { instant_ = instant; }
+  i64 call(host::HostCall& call) override;
+  u64 read_tsc() override;
+  u32 current_cpu() override;
+  void random_bytes(std::span<u8> out) override;
+  bool next_signal(host::HostSignal& signal) override;
+  u64 stop_at_tick() override;
+  void exit(int status, int fatal_signal) override;
+
+  i64 map(const memory::MapRequest& request) override;
+  i64 unmap(u64 address, u64 size_bytes) override;
+  i64 protect(u64 address, u64 size_bytes, int protection) override;
+  i64 move(u64 from, u64 from_bytes, u64 to, u64 to_bytes) override;
+  i64 discard(u64 address, u64 size_bytes) override;
+
+  u64 next_event() const override;
+
+ private:
+  /// What is being asked now.
+  struct Question {
+    trace::EventKind kind;
+    u16 detail = 0;
+    u64 hash = 0;
+    const host::HostCall* call = nullptr;
+  };
+  const trace::EventHeader* next();
+  trace::EventHeader expect(const Question& question);
+  [[noreturn]] void differ(Difference difference, const trace::EventHeader& expected,
+                           const Question& question, i64 got_result = 0);
+  [[noreturn]] void end_of_trace();
+  void finish(const trace::EventHeader& expected, const Question& question, bool good);
+  bool read_ranges(const host::HostCall& call, i64 result);
+  void show(const host::HostCall& call, i64 result);
+  i64 map_file(const memory::MapRequest& request);
+  bool known_failure(host::MemoryOperation operation, u64 hash, i64& result);
+
+  Parts parts_;
+  host::Instant instant_;
+};
+
+}  // namespace orrery::replay
