@@ -1,0 +1,106 @@
+#include "lens/code_place.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace orrery::lens {
+namespace {
+
+constexpr u64 kOuterShown = 3;
+/// A stack in which one return address stands this often is a recursion that ran away.
+constexpr u64 kRecursionLeast = 500;
+
+/// The frames that one machine frame stands for: the function and what was inlined into it.
+void add_frames(ReplaySession& session, const elf::Stack& stack, u64 index, const std::string& program,
+                std::vector<FrameFact>& out) {
+  const elf::Frame& frame = stack.frames[index];
+  const elf::Images& images = session.images();
+  const elf::Location location = elf::locate(images, frame.lookup_pc());
+  FrameFact fact{.pc = frame.pc, .found_by = frame.found_by, .signal_frame = frame.signal_frame};
+  if (location.image) {
+    fact.image = location.image->path;
+    fact.image_offset = location.image_offset;
+    fact.users = fact.image == program || !is_system_file(fact.image);
+  }
+  fact.function = location.symbol;
+  fact.function_offset = location.symbol_offset;
+  if (location.frames.empty()) {
+    out.push_back(std::move(fact));
+    return;
+  }
+  std::vector<std::vector<elf::Argument>> arguments = elf::arguments_of(session, images, stack, index);
+  for (u64 i = 0; i < location.frames.size(); ++i) {
+    const elf::SourceFrame& source = location.frames[i];
+    FrameFact one = fact;
+    if (!source.function.empty()) one.function = source.function;
+    one.source = source.source;
+    one.inlined = source.inlined;
+    if (i < arguments.size()) {
+      one.arguments = std::move(arguments[i]);
+      one.has_arguments = true;
+    }
+    out.push_back(std::move(one));
+  }
+}
+
+void note_recursion(ReplaySession& session, const elf::Stack& stack, StackFact& fact) {
+  std::unordered_map<u64, u64> counts;
+  for (const elf::Frame& frame : stack.frames) ++counts[frame.pc];
+  const auto most = std::max_element(counts.begin(), counts.end(), [](const auto& left, const auto& right) {
+    return left.second < right.second;
+  });
+  if (most == counts.end() || most->second < kRecursionLeast) return;
+  fact.repeated_count = most->second;
+  const elf::Location location = elf::locate(session.images(), most->first - 1);
+  fact.repeated = location.frames.empty() ? location.symbol : location.frames.back().function;
+}
+
+bool is_code(ReplaySession& session, u64 pc) {
+  const elf::MappedRegion* region = session.find_region(pc);
+  return region && (region->protection & 4) != 0;
+}
+
+}  // namespace
+
+bool is_system_file(const std::string& path) {
+  for (const char* directory : {"/lib/", "/lib64/", "/lib32/", "/usr/lib/", "/usr/lib64/", "/usr/bin/",
+                                "/bin/", "/sbin/", "/usr/sbin/", "[vdso]"}) {
+    if (path.starts_with(directory)) return true;
+  }
+  return path.empty();
+}
+
+const FrameFact* StackFact::users() const {
+  const FrameFact* without_line = nullptr;
+  for (const FrameFact& frame : inner) {
+    if (!frame.users) continue;
+    if (frame.source.line != 0) return &frame;
+    if (!without_line) without_line = &frame;
+  }
+  return without_line;
+}
+
+StackFact stack_of(ReplaySession& session, const std::string& program, u64 frames_shown) {
+  elf::Stack stack = elf::unwind(session, session.images());
+  StackFact fact;
+  fact.complete = stack.complete;
+  // Below the innermost frame, a pc that is no code was put there by a stray write.
+  for (u64 i = 1; i < stack.frames.size(); ++i) {
+    if (is_code(session, stack.frames[i].pc)) continue;
+    fact.overwritten_return = stack.frames[i].pc;
+    fact.complete = false;
+    stack.frames.resize(i);
+    break;
+  }
+  fact.frames_total = stack.frames.size();
+  note_recursion(session, stack, fact);
+  const u64 total = stack.frames.size();
+  const u64 inner = total > frames_shown + kOuterShown ? frames_shown : total;
+  for (u64 i = 0; i < inner; ++i) add_frames(session, stack, i, program, fact.inner);
+  for (u64 i = std::max(inner, total - std::min(total, kOuterShown)); i < total; ++i) {
+    add_frames(session, stack, i, program, fact.outer);
+  }
+  return fact;
+}
+
+}  // namespace orrery::lens

@@ -1,0 +1,161 @@
+#include "lens/replay_session.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "cpu/registers.h"
+
+namespace orrery::lens {
+
+using machine::ControlOp;
+using machine::ControlRegion;
+using machine::ControlReply;
+using machine::ControlRequest;
+
+Result<std::unique_ptr<ReplaySession>> ReplaySession::attach(int control_fd, KeptFiles kept_files) {
+  std::unique_ptr<ReplaySession> session(new ReplaySession(control_fd, std::move(kept_files)));
+  TRY(session->ask({.op = ControlOp::hello}));
+  if (session->packet_->reply.value != machine::kControlVersion) {
+    return Error{"the replaying engine speaks another version of the control protocol"};
+  }
+  return session;
+}
+
+ReplaySession::~ReplaySession() {
+  const ControlRequest request{.op = ControlOp::quit};
+  send(control_fd_, &request, sizeof request, MSG_NOSIGNAL);
+  close(control_fd_);
+}
+
+/// One request and its reply, which lies in packet_ then.
+Status ReplaySession::ask(const ControlRequest& request) {
+  if (send(control_fd_, &request, sizeof request, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof request)) {
+    return Error{"cannot reach the replaying engine", errno};
+  }
+  ssize_t got = 0;
+  do {
+    got = recv(control_fd_, packet_.get(), sizeof *packet_, 0);
+  } while (got < 0 && errno == EINTR);
+  if (got < static_cast<ssize_t>(sizeof(ControlReply))) return Error{"the replaying engine has gone"};
+  if (packet_->reply.payload_bytes != static_cast<u64>(got) - sizeof(ControlReply)) {
+    return Error{"the replaying engine sent a reply of the wrong size"};
+  }
+  if (packet_->reply.error != 0) {
+    return Error{"the replaying engine refused a request", static_cast<int>(packet_->reply.error)};
+  }
+  return Nothing{};
+}
+
+Result<Stop> ReplaySession::run_before(u64 event) {
+  forget();
+  TRY(ask({.op = ControlOp::run, .argument = event}));
+  const ControlReply& reply = packet_->reply;
+  stop_ = {.reason = reply.stop,
+           .event = reply.event,
+           .value = reply.value,
+           .task = reply.task,
+           .ticks = reply.ticks,
+           .pc = reply.pc,
+           .fault_address = reply.fault_address,
+           .fault_signal = reply.fault_signal,
+           .fault_code = reply.fault_code,
+           .fault_error = reply.fault_error};
+  return stop_;
+}
+
+void ReplaySession::forget() {
+  has_registers_ = false;
+  has_regions_ = false;
+  pages_.clear();
+}
+
+const elf::MachineRegisters& ReplaySession::registers() {
+  if (has_registers_) return registers_;
+  cpu::CpuState state;
+  if (ask({.op = ControlOp::registers}) && packet_->reply.payload_bytes >= sizeof state) {
+    std::memcpy(&state, packet_->payload, sizeof state);
+  }
+  std::copy(std::begin(state.regs.gpr), std::end(state.regs.gpr), std::begin(registers_.gpr));
+  registers_.rip = state.regs.rip;
+  registers_.rflags = state.regs.rflags;
+  registers_.fs_base = state.regs.fs_base;
+  registers_.gs_base = state.regs.gs_base;
+  has_registers_ = true;
+  return registers_;
+}
+
+/// The readable prefix of the page at `address`. Unwinding reads words, so whole pages are fetched.
+const std::vector<u8>& ReplaySession::page(u64 address) {
+  const auto known = pages_.find(address);
+  if (known != pages_.end()) return known->second;
+  std::vector<u8> bytes;
+  if (ask({.op = ControlOp::read_memory, .size_bytes = kPageBytes, .argument = address})) {
+    bytes.assign(packet_->payload, packet_->payload + packet_->reply.payload_bytes);
+  }
+  return pages_.emplace(address, std::move(bytes)).first->second;
+}
+
+u64 ReplaySession::read(u64 address, std::span<u8> out) {
+  u64 done = 0;
+  while (done < out.size() && address + done >= address) {
+    const u64 at = address + done;
+    const std::vector<u8>& bytes = page(page_floor(at));
+    const u64 within = at - page_floor(at);
+    if (within >= bytes.size()) break;
+    const u64 piece = std::min<u64>(out.size() - done, bytes.size() - within);
+    std::memcpy(out.data() + done, bytes.data() + within, piece);
+    done += piece;
+    if (bytes.size() < kPageBytes) break;
+  }
+  return done;
+}
+
+const std::vector<elf::MappedRegion>& ReplaySession::regions() {
+  if (has_regions_) return regions_;
+  regions_.clear();
+  while (true) {
+    if (!ask({.op = ControlOp::regions, .argument = regions_.size()})) break;
+    const u64 count = packet_->reply.payload_bytes / sizeof(ControlRegion);
+    if (count == 0) break;
+    for (u64 i = 0; i < count; ++i) {
+      ControlRegion region;
+      std::memcpy(&region, packet_->payload + i * sizeof region, sizeof region);
+      region.path[sizeof region.path - 1] = '\0';
+      const std::string path = region.path;
+      const bool is_file = !path.empty() && path[0] == '/';
+      regions_.push_back({.start = region.start,
+                          .end = region.end,
+                          .offset = region.offset,
+                          .protection = static_cast<int>(region.protection),
+                          .flags = static_cast<int>(region.flags),
+                          .path = path,
+                          .kept_file = is_file ? kept_files_(path, region.inode) : ""});
+    }
+  }
+  has_regions_ = true;
+  return regions_;
+}
+
+const elf::Images& ReplaySession::images() {
+  std::vector<elf::MappedRegion> files;
+  for (const elf::MappedRegion& region : regions()) {
+    if (!region.kept_file.empty()) files.push_back(region);
+  }
+  const auto same = [](const elf::MappedRegion& left, const elf::MappedRegion& right) {
+    return left.start == right.start && left.end == right.end && left.offset == right.offset &&
+           left.protection == right.protection && left.kept_file == right.kept_file;
+  };
+  const bool current =
+      images_ && std::equal(files.begin(), files.end(), images_regions_.begin(), images_regions_.end(), same);
+  if (!current) {
+    images_ = std::make_unique<elf::Images>(*this);
+    images_regions_ = std::move(files);
+  }
+  return *images_;
+}
+
+}  // namespace orrery::lens

@@ -1,0 +1,93 @@
+// A replay that is being asked: the client of machine/control.h. It runs the replaying engine forward
+// to where a lens wants to look, and shows the machine standing there. Forward only; to look at an
+// earlier place, begin another replay.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "elf/images_hosted.h"
+#include "elf/stopped_machine_hosted.h"
+#include "machine/control.h"
+
+namespace orrery::lens {
+
+/// Where a replay stands and why.
+struct Stop {
+  machine::StopReason reason = machine::StopReason::start;
+  u64 event = 0;  ///< number of the next event
+  u64 value = 0;  ///< exit: the status; fatal_signal: the signal
+  i32 task = 0;
+  u64 ticks = 0;
+  u64 pc = 0;
+  /// Of the last synchronous fault; signal 0 if there was none.
+  u64 fault_address = 0;
+  i32 fault_signal = 0;
+  i32 fault_code = 0;
+  u64 fault_error = 0;
+
+  bool ended() const {
+    using machine::StopReason;
+    return reason == StopReason::exit || reason == StopReason::fatal_signal ||
+           reason == StopReason::diverged || reason == StopReason::trace_end;
+  }
+};
+
+/// Where the bytes of a file of the guest's map can be read now; "" if they are not kept.
+using KeptFiles = std::function<std::string(const std::string& path, u64 inode)>;
+
+class ReplaySession final : public elf::StoppedMachine {
+ public:
+  /// Takes over the control socket of a replay that waits at its start.
+  static Result<std::unique_ptr<ReplaySession>> attach(int control_fd, KeptFiles kept_files);
+  ~ReplaySession() override;
+  ReplaySession(const ReplaySession&) = delete;
+  ReplaySession& operator=(const ReplaySession&) = delete;
+
+  /// Runs until the next event is `event` or later (see ControlOp::run), or the run has ended.
+  Result<Stop> run_before(u64 event);
+  Result<Stop> run_to_end() { return run_before(~u64{0}); }
+  const Stop& stop() const { return stop_; }
+
+  const elf::MachineRegisters& registers() override;
+  u64 read(u64 address, std::span<u8> out) override;
+  const std::vector<elf::MappedRegion>& regions() override;
+  /// The images of the present map. Valid until the map changes.
+  const elf::Images& images();
+
+ private:
+  struct Packet {
+    machine::ControlReply reply;
+    u8 payload[machine::kControlBytesMost];
+  };
+
+  ReplaySession(int control_fd, KeptFiles kept_files)
+      : control_fd_(control_fd), kept_files_(std::move(kept_files)) {}
+  Status ask(const machine::ControlRequest& request);
+  const std::vector<u8>& page(u64 address);
+  void forget();
+
+  int control_fd_;
+  KeptFiles kept_files_;
+  Stop stop_;
+  std::unique_ptr<Packet> packet_ = std::make_unique<Packet>();
+
+  // What was asked at the present stop.
+  bool has_registers_ = false;
+  elf::MachineRegisters registers_;
+  bool has_regions_ = false;
+  std::vector<elf::MappedRegion> regions_;
+  std::unordered_map<u64, std::vector<u8>> pages_;  ///< readable prefix of each page
+
+  // Images outlive a stop as long as the map has the same files at the same places.
+  std::unique_ptr<elf::Images> images_;
+  std::vector<elf::MappedRegion> images_regions_;
+};
+
+}  // namespace orrery::lens

@@ -1,0 +1,40 @@
+// What a recording says by itself, before anything of it is replayed: what was run, how it ended, which
+// files were mapped.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/types.h"
+
+namespace orrery::lens {
+
+struct KeptFile {
+  std::string path{};  ///< as the guest's map shows it
+  u64 inode = 0;
+  std::string kept{};  ///< the copy in the recording
+};
+
+struct RunSummary {
+  std::string directory{};  ///< of the recording
+  std::string program{};    ///< path as given to execve
+  std::string cwd{};
+  std::vector<std::string> arguments{};
+  bool ended = false;  ///< false: the recording stops before the program's end
+  int status = 0;      ///< valid if it ended and signal is 0
+  int signal = 0;      ///< the fatal signal, or 0
+  u64 last_event = 0;
+  bool started = false;  ///< some instruction of the program ran
+  bool has_gap = false;  ///< the recorder lost events
+  std::vector<KeptFile> files{};
+  std::vector<u64> memory_events{};  ///< numbers of the events that changed the map, ascending
+};
+
+/// Reads the recording in `directory`.
+Result<RunSummary> summarize(const std::string& directory);
+
+/// Where the bytes of a mapped file are kept; "" if they are not.
+std::string kept_file(const RunSummary& run, const std::string& path, u64 inode);
+
+}  // namespace orrery::lens

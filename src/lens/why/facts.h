@@ -1,0 +1,53 @@
+// All that `why` looks at, gathered from one or two replays. Values only: the explanations are functions
+// of these, and tests can make them up.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "lens/call.h"
+#include "lens/code_place.h"
+#include "lens/memory_operand.h"
+#include "lens/replay_session.h"
+#include "lens/run_summary.h"
+
+namespace orrery::lens::why {
+
+enum class Access : u8 { unknown, read, write, execute };
+
+/// A synchronous fault that ended the run.
+struct Fault {
+  int signal = 0;
+  int code = 0;     ///< si_code
+  u64 address = 0;  ///< what was accessed, from the fault or from the instruction's operand
+  bool address_known = false;
+  Access access = Access::unknown;
+  std::optional<MemoryOperand> operand{};
+  std::vector<u8> instruction{};              ///< up to 15 bytes at the pc
+  std::optional<elf::MappedRegion> region{};  ///< that holds the address
+  std::optional<elf::MappedRegion> below{};   ///< the nearest region under the address
+  std::optional<elf::MappedRegion> above{};
+  std::optional<Call> unmapped_by{};  ///< the call that took the memory away, if it was mapped once
+};
+
+struct Facts {
+  RunSummary run{};
+  bool replayed = false;  ///< false: the rest is empty
+  Stop stop{};            ///< where the replay ended
+  elf::MachineRegisters registers{};
+  std::optional<Fault> fault{};
+  StackFact stack{};
+  std::vector<Call> calls{};         ///< the last calls, in order
+  std::vector<elf::Image> images{};  ///< mapped at the end; their modules are null
+};
+
+/// Begins a new replay of the same recording.
+using BeginReplay = std::function<Result<std::unique_ptr<ReplaySession>>()>;
+
+Result<Facts> gather(RunSummary run, const BeginReplay& begin);
+
+}  // namespace orrery::lens::why

@@ -1,0 +1,106 @@
+// Signals that are neither a bad memory access nor an abort: arithmetic, illegal instructions, traps, and
+// signals that somebody sent.
+#include <csignal>
+
+#include "lens/why/verdict.h"
+
+namespace orrery::lens::why {
+namespace {
+
+void explain_arithmetic(const Facts& facts, Verdict& verdict) {
+  verdict.category = Category::arithmetic;
+  switch (facts.fault->code) {
+    case FPE_INTDIV: {
+      // The same trap serves a quotient that does not fit; only the divisor tells them apart.
+      verdict.headline += "it divided an integer by zero";
+      verdict.sentences.push_back("The same signal comes when the smallest integer is divided by -1.");
+      break;
+    }
+    case FPE_FLTDIV:
+      verdict.headline += "it divided by zero in floating point";
+      break;
+    case FPE_FLTINV:
+      verdict.headline += "an invalid floating-point operation";
+      break;
+    case FPE_FLTOVF:
+      verdict.headline += "a floating-point overflow";
+      break;
+    default:
+      verdict.headline += "an arithmetic error";
+      break;
+  }
+}
+
+void explain_illegal(const Facts& facts, Verdict& verdict) {
+  verdict.category = Category::illegal_instruction;
+  const std::vector<u8>& bytes = facts.fault->instruction;
+  const bool deliberate = bytes.size() >= 2 && bytes[0] == 0x0f && (bytes[1] == 0x0b || bytes[1] == 0xb9);
+  if (deliberate) {
+    verdict.headline += "it ran into an instruction that compilers put where code must not come";
+    verdict.sentences.push_back(
+        "ud2 stands for __builtin_unreachable, a failed check, or a path that returns nothing.");
+    return;
+  }
+  verdict.headline += "the CPU does not know an instruction of it";
+  std::string text;
+  for (const u8 byte : bytes) {
+    constexpr const char* kDigits = "0123456789abcdef";
+    text += (text.empty() ? "" : " ") + std::string{kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+  verdict.sentences.push_back("The bytes there are " + text + ".");
+}
+
+/// kill and its kin, by the program itself.
+const Call* own_kill(const Facts& facts) {
+  if (facts.calls.empty()) return nullptr;
+  const Call& last = facts.calls.back();
+  return last.name == "kill" || last.name == "tgkill" || last.name == "tkill" ? &last : nullptr;
+}
+
+void explain_sent(const Facts& facts, Verdict& verdict) {
+  verdict.category = Category::signal;
+  const int signal = facts.run.signal;
+  verdict.show_calls = true;
+  if (const Call* call = own_kill(facts)) {
+    verdict.headline += "it sent the signal to itself";
+    verdict.sentences.push_back("The call was " + call->text() + ".");
+  } else if (signal == SIGPIPE) {
+    verdict.headline += "it wrote to a pipe or socket that nobody reads";
+  } else if (signal == SIGALRM || signal == SIGVTALRM || signal == SIGPROF) {
+    verdict.headline += "a timer of it ran out";
+  } else if (signal == SIGXCPU) {
+    verdict.headline += "it used up its CPU time (ulimit -t)";
+  } else if (signal == SIGXFSZ) {
+    verdict.headline += "a file of it grew over the limit (ulimit -f)";
+  } else if (signal == SIGINT) {
+    verdict.headline += "it was interrupted (Ctrl-C, or kill)";
+  } else {
+    verdict.headline += "somebody sent it that signal";
+  }
+}
+
+}  // namespace
+
+std::optional<Verdict> explain_other_signal(const Facts& facts) {
+  if (facts.run.signal == 0) return std::nullopt;
+  Verdict verdict{.headline = program_name(facts) + " died of " + signal_name(facts.run.signal) + ": "};
+  const int fault = facts.fault ? facts.fault->signal : 0;
+  if (fault == SIGFPE) {
+    explain_arithmetic(facts, verdict);
+  } else if (fault == SIGILL) {
+    explain_illegal(facts, verdict);
+  } else if (fault == SIGTRAP) {
+    verdict.category = Category::trap;
+    verdict.headline += "it ran into a breakpoint instruction and no debugger was there";
+  } else {
+    explain_sent(facts, verdict);
+  }
+  verdict.headline += ".";
+  if (const FrameFact* frame = facts.stack.users()) verdict.place = *frame;
+  verdict.words = last_words(facts, 2);
+  verdict.show_stack = facts.replayed;
+  verdict.show_registers = fault != 0;
+  return verdict;
+}
+
+}  // namespace orrery::lens::why

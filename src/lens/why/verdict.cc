@@ -1,0 +1,187 @@
+#include "lens/why/verdict.h"
+
+#include <cinttypes>
+#include <cstdio>
+
+#include "linux/signal_names.h"
+
+namespace orrery::lens::why {
+namespace {
+
+Verdict clean(const Facts& facts) {
+  Verdict verdict{.category = Category::clean,
+                  .headline = program_name(facts) + " ended well: exit status 0."};
+  return verdict;
+}
+
+/// The recorder or the machine did not see the end.
+std::optional<Verdict> explain_missing_end(const Facts& facts) {
+  if (facts.replayed && facts.stop.reason == machine::StopReason::diverged) {
+    return Verdict{.category = Category::replay_differs,
+                   .headline = "The replay differs from the recording, so nothing can be said for sure.",
+                   .sentences = {"It parts at event " + std::to_string(facts.stop.event) + "."},
+                   .hints = {{"orrery replay --check", "what was expected there and what came"}}};
+  }
+  if (facts.run.ended) return std::nullopt;
+  Verdict verdict{.category = Category::recording_cut,
+                  .headline = "The recording stops before " + program_name(facts) + " ended.",
+                  .sentences = {"The program or its recorder was killed, or is still running."}};
+  if (facts.replayed) {
+    verdict.sentences.push_back("This is where the program stood at the last recorded event:");
+    if (const FrameFact* frame = facts.stack.users()) verdict.place = *frame;
+    verdict.show_stack = true;
+    verdict.show_calls = true;
+  }
+  return verdict;
+}
+
+std::vector<Hint> common_hints(const Facts& facts) {
+  const std::string& recording = facts.run.directory;
+  return {{"orrery replay -a " + recording, "run it again, to the same bytes"},
+          {"orrery dump " + recording, "all that entered or left the program"}};
+}
+
+}  // namespace
+
+Verdict explain(const Facts& facts) {
+  constexpr std::optional<Verdict> (*kExplanations[])(const Facts&) = {
+      explain_failed_start, explain_missing_end, explain_memory_fault, explain_abort,
+      explain_other_signal, explain_loader,      explain_exit_status,
+  };
+  Verdict verdict;
+  bool explained = false;
+  for (const auto& explanation : kExplanations) {
+    if (auto found = explanation(facts)) {
+      verdict = std::move(*found);
+      explained = true;
+      break;
+    }
+  }
+  if (!explained) verdict = clean(facts);
+  for (Hint& hint : common_hints(facts)) verdict.hints.push_back(std::move(hint));
+  return verdict;
+}
+
+const char* name_of(Category category) {
+  switch (category) {
+    case Category::clean:
+      return "clean";
+    case Category::exit_status:
+      return "exit_status";
+    case Category::null_access:
+      return "null_access";
+    case Category::wild_pointer:
+      return "wild_pointer";
+    case Category::unmapped_memory:
+      return "unmapped_memory";
+    case Category::freed_map:
+      return "freed_map";
+    case Category::stack_overflow:
+      return "stack_overflow";
+    case Category::write_to_read_only:
+      return "write_to_read_only";
+    case Category::no_access:
+      return "no_access";
+    case Category::null_call:
+      return "null_call";
+    case Category::bad_jump:
+      return "bad_jump";
+    case Category::file_truncated:
+      return "file_truncated";
+    case Category::arithmetic:
+      return "arithmetic";
+    case Category::illegal_instruction:
+      return "illegal_instruction";
+    case Category::trap:
+      return "trap";
+    case Category::abort:
+      return "abort";
+    case Category::assertion:
+      return "assertion";
+    case Category::heap_corruption:
+      return "heap_corruption";
+    case Category::stack_smash:
+      return "stack_smash";
+    case Category::uncaught_exception:
+      return "uncaught_exception";
+    case Category::signal:
+      return "signal";
+    case Category::missing_program:
+      return "missing_program";
+    case Category::missing_interpreter:
+      return "missing_interpreter";
+    case Category::not_executable:
+      return "not_executable";
+    case Category::missing_library:
+      return "missing_library";
+    case Category::missing_symbol:
+      return "missing_symbol";
+    case Category::recording_cut:
+      return "recording_cut";
+    case Category::replay_differs:
+      return "replay_differs";
+  }
+  return "?";
+}
+
+std::string base_name(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+std::string program_name(const Facts& facts) {
+  const std::string name = base_name(facts.run.program);
+  return name.empty() ? "The program" : name;
+}
+
+std::string hexadecimal(u64 value) {
+  char text[24];
+  std::snprintf(text, sizeof text, "0x%" PRIx64, value);
+  return text;
+}
+
+std::string signal_name(int signal) {
+  if (const abi::SignalName* known = abi::find_signal(signal)) return known->name;
+  if (signal >= abi::kFirstRealTimeSignal)
+    return "SIGRTMIN+" + std::to_string(signal - abi::kFirstRealTimeSignal);
+  return "signal " + std::to_string(signal);
+}
+
+std::string place_text(const FrameFact& frame) {
+  std::string text = frame.function.empty() ? hexadecimal(frame.pc) : frame.function;
+  if (!frame.function.empty() && frame.function.back() != ')') text += "()";
+  if (frame.source.line != 0)
+    return text + " at " + base_name(frame.source.file) + ":" + std::to_string(frame.source.line);
+  if (!frame.image.empty()) return text + " in " + base_name(frame.image);
+  return text;
+}
+
+std::string error_output(const Facts& facts) {
+  std::string text;
+  for (const Call& call : facts.calls) {
+    if (call.fd == 2 && !call.failed()) text += call.written;
+  }
+  return text;
+}
+
+std::vector<Words> last_words(const Facts& facts, u64 lines_most) {
+  std::vector<Words> words;
+  for (const Call& call : facts.calls) {
+    if (call.fd != 2 || call.failed() || call.written.empty()) continue;
+    Words one{.text = call.written, .writer = std::nullopt};
+    if (call.stack) {
+      if (const FrameFact* frame = call.stack->users()) one.writer = *frame;
+    }
+    // Pieces of one line (perror writes once, a shell many times) belong together.
+    const bool continues = !words.empty() && words.back().text.back() != '\n';
+    if (continues) {
+      words.back().text += one.text;
+    } else {
+      words.push_back(std::move(one));
+    }
+  }
+  if (words.size() > lines_most) words.erase(words.begin(), words.end() - static_cast<i64>(lines_most));
+  return words;
+}
+
+}  // namespace orrery::lens::why

@@ -1,0 +1,96 @@
+// What `why` says: the verdict on a run, as values that the command prints as text or JSON.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lens/why/facts.h"
+
+namespace orrery::lens::why {
+
+enum class Category : u8 {
+  clean,
+  exit_status,
+  null_access,
+  wild_pointer,
+  unmapped_memory,
+  freed_map,
+  stack_overflow,
+  write_to_read_only,
+  no_access,
+  null_call,
+  bad_jump,
+  file_truncated,
+  arithmetic,
+  illegal_instruction,
+  trap,
+  abort,
+  assertion,
+  heap_corruption,
+  stack_smash,
+  uncaught_exception,
+  signal,
+  missing_program,
+  missing_interpreter,
+  not_executable,
+  missing_library,
+  missing_symbol,
+  recording_cut,
+  replay_differs,
+};
+
+/// "null_access": the name in --json.
+const char* name_of(Category category);
+
+/// A command to look closer, and what it shows.
+struct Hint {
+  std::string command{};
+  std::string shows{};
+};
+
+/// Lines the program wrote to stderr, and who wrote them.
+struct Words {
+  std::string text{};
+  std::optional<FrameFact> writer{};
+};
+
+struct Verdict {
+  Category category = Category::clean;
+  std::string headline{};                ///< one sentence
+  std::vector<std::string> sentences{};  ///< what else is known, most telling first
+  std::optional<FrameFact> place{};      ///< the line to look at
+  std::vector<Words> words{};            ///< last lines on stderr
+  std::vector<Call> failing_calls{};     ///< those that matter to the verdict
+  bool show_stack = false;
+  bool show_registers = false;
+  bool show_calls = false;
+  std::vector<Hint> hints{};
+};
+
+/// Chooses the explanation; each category has its file.
+Verdict explain(const Facts& facts);
+
+// --- one a file; nothing if the facts are of another kind ---
+std::optional<Verdict> explain_memory_fault(const Facts& facts);
+std::optional<Verdict> explain_abort(const Facts& facts);
+std::optional<Verdict> explain_other_signal(const Facts& facts);
+std::optional<Verdict> explain_failed_start(const Facts& facts);
+std::optional<Verdict> explain_loader(const Facts& facts);
+std::optional<Verdict> explain_exit_status(const Facts& facts);
+
+// --- shared by the explanations ---
+std::string program_name(const Facts& facts);
+/// "deposit() at crash.c:18", "deposit() in libx.so", "0x401136 in prog".
+std::string place_text(const FrameFact& frame);
+/// The last path component.
+std::string base_name(const std::string& path);
+std::string hexadecimal(u64 value);
+/// "SIGSEGV".
+std::string signal_name(int signal);
+/// Lines written to stderr at the end, in order, with the code that wrote them.
+std::vector<Words> last_words(const Facts& facts, u64 lines_most);
+/// All of what was written to stderr in the calls that were read.
+std::string error_output(const Facts& facts);
+
+}  // namespace orrery::lens::why
