@@ -45,6 +45,9 @@ struct FileReference {
 };
 static_assert(sizeof(FileReference) == 40);
 
+/// FileReference::file_number of a mapping of /dev/zero: there is no file, only new zero pages.
+inline constexpr u32 kZeroPages = ~u32{0};
+
 /// Little-endian, 8-byte aligned, followed by `size_bytes - sizeof(EventHeader)` bytes of payload,
 /// padded to a multiple of 8.
 struct EventHeader {
