@@ -28,6 +28,9 @@ class Translator final : public cpu::Executor {
   };
   /// The ranges of memory/layout.h (state, cells, shadow tables, cache) must be mapped already.
   Translator(memory::AddressSpace& space, const Options& options);
+  ~Translator() { flush(); }  ///< leaves no entry in the shadow code table
+  Translator(const Translator&) = delete;
+  Translator& operator=(const Translator&) = delete;
 
   cpu::Exit run(cpu::CpuState& cpu, const cpu::RunLimits& limits) override;
 

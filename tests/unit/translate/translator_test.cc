@@ -1,0 +1,114 @@
+// Running translated code: results, ticks, stops at every tick, changing code. Integer code only: this
+// program is built with SSE, so the guest's vector registers are not its own (tests/differential and the
+// guest tests have those).
+#include "translate/translator.h"
+
+#include <gtest/gtest.h>
+
+#include "guest_memory.h"
+
+namespace orrery::translate {
+namespace {
+
+using cpu::ExitKind;
+using cpu::Gpr;
+
+// fib(rdi): see the disassembly beside each line group.
+constexpr u8 kFib[] = {
+    0x48, 0x83, 0xff, 0x02,        // cmp rdi, 2
+    0x72, 0x1c,                    // jb base
+    0x53, 0x57,                    // push rbx; push rdi
+    0x48, 0xff, 0xcf,              // dec rdi
+    0xe8, 0xf0, 0xff, 0xff, 0xff,  // call fib
+    0x48, 0x89, 0xc3,              // mov rbx, rax
+    0x5f,                          // pop rdi
+    0x48, 0x83, 0xef, 0x02,        // sub rdi, 2
+    0xe8, 0xe3, 0xff, 0xff, 0xff,  // call fib
+    0x48, 0x01, 0xd8,              // add rax, rbx
+    0x5b, 0xc3,                    // pop rbx; ret
+    0x48, 0x89, 0xf8, 0xc3,        // base: mov rax, rdi; ret
+};
+constexpr u64 kEndOffset = 0x8000;  // a syscall instruction: where the guest's last return leads
+constexpr u8 kSyscall[] = {0x0f, 0x05};
+
+u64 fib(u64 n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
+
+class TranslatorTest : public testing::TestWithParam<TickHome> {
+ protected:
+  TranslatorTest() { memory_.put(kSyscall, kEndOffset); }
+
+  cpu::CpuState at(u64 pc, u64 argument) {
+    cpu::CpuState cpu;
+    cpu.regs.rip = pc;
+    cpu.regs[Gpr::rdi] = argument;
+    cpu.regs[Gpr::rsp] = memory_.stack_top();
+    *reinterpret_cast<u64*>(cpu.regs[Gpr::rsp]) = GuestMemory::kCode + kEndOffset;
+    return cpu;
+  }
+
+  GuestMemory& memory_ = guest_memory();
+  Translator translator_{memory_.space(), {GetParam(), all_features()}};
+};
+
+TEST_P(TranslatorTest, ComputesAndCountsEveryTick) {
+  cpu::CpuState cpu = at(memory_.put(kFib), 15);
+  const cpu::Exit exit = translator_.run(cpu, {});
+  EXPECT_EQ(exit.kind, ExitKind::syscall);
+  EXPECT_EQ(cpu.regs[Gpr::rax], fib(15));
+  EXPECT_EQ(cpu.regs.rip, GuestMemory::kCode + kEndOffset + 2);
+  // Each of the 1,973 activations is entered by a call (but the first) and left by a return.
+  EXPECT_EQ(cpu.ticks, 2u * 1973 - 1);
+}
+
+TEST_P(TranslatorTest, StopsAtEveryTickAndGoesOn) {
+  cpu::CpuState whole = at(memory_.put(kFib), 12);
+  translator_.run(whole, {});
+  cpu::CpuState cpu = at(memory_.put(kFib), 12);
+  u64 stops = 0;
+  for (;; ++stops) {
+    const cpu::Exit exit = translator_.run(cpu, {.stop_at_tick = stops + 1});
+    if (exit.kind != ExitKind::tick_reached) break;
+    ASSERT_EQ(cpu.ticks, stops + 1);
+  }
+  EXPECT_EQ(stops, whole.ticks);
+  EXPECT_EQ(cpu.regs[Gpr::rax], fib(12));
+  EXPECT_EQ(cpu.regs.rflags, whole.regs.rflags);
+}
+
+TEST_P(TranslatorTest, RunsNewBytesAfterAChange) {
+  constexpr u8 kOne[] = {0xb8, 0x01, 0x00, 0x00, 0x00, 0xc3};  // mov eax, 1; ret
+  constexpr u8 kTwo[] = {0xb8, 0x02, 0x00, 0x00, 0x00, 0xc3};
+  cpu::CpuState cpu = at(memory_.put(kOne), 0);
+  translator_.run(cpu, {});
+  EXPECT_EQ(cpu.regs[Gpr::rax], 1u);
+  cpu = at(memory_.put(kTwo), 0);
+  translator_.run(cpu, {});
+  EXPECT_EQ(cpu.regs[Gpr::rax], 2u);
+}
+
+TEST_P(TranslatorTest, FetchFaultsWhereNothingIsMapped) {
+  constexpr u64 kNowhere = 0x1450'0000'0000;
+  cpu::CpuState cpu = at(kNowhere, 0);
+  const cpu::Exit exit = translator_.run(cpu, {});
+  EXPECT_EQ(exit.kind, ExitKind::fault);
+  EXPECT_EQ(exit.fault.address, kNowhere);
+  EXPECT_EQ(cpu.regs.rip, kNowhere);
+}
+
+TEST_P(TranslatorTest, GatedInstructionsLeaveWithTheirName) {
+  constexpr u8 kCpuid[] = {0x90, 0x0f, 0xa2};
+  cpu::CpuState cpu = at(memory_.put(kCpuid), 0);
+  const cpu::Exit exit = translator_.run(cpu, {});
+  EXPECT_EQ(exit.kind, ExitKind::gated);
+  EXPECT_EQ(exit.gate, cpu::Gate::cpuid);
+  EXPECT_EQ(exit.instruction_bytes, 2);
+  EXPECT_EQ(cpu.regs.rip, GuestMemory::kCode + 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Homes, TranslatorTest, testing::Values(TickHome::vector, TickHome::memory),
+                         [](const auto& info) {
+                           return info.param == TickHome::vector ? "vector" : "memory";
+                         });
+
+}  // namespace
+}  // namespace orrery::translate
