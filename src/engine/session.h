@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "engine/doors.h"
 #include "engine/launch_block.h"
 #include "engine/stderr_report.h"
 #include "host/live_host.h"
@@ -19,13 +20,15 @@ class Session {
   void run();
 
  private:
-  host::Host& choose_host();
+  void open_doors();
+  void be_controlled();
   void start_program();
 
   int first_fd_;
   LaunchBlock launch_;
   StderrReport report_;
   std::unique_ptr<host::LiveHost> live_;
+  std::unique_ptr<Doors> doors_;
   host::Host* host_ = nullptr;
   std::unique_ptr<kernel::Kernel> kernel_;
   std::unique_ptr<machine::ControlServer> control_;

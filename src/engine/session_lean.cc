@@ -36,11 +36,27 @@ Session::Session(int first_fd, LaunchBlock launch)
     header.parent_pid = static_cast<i32>(host::raw_syscall(__NR_getppid));
   }
   live_ = std::make_unique<host::LiveHost>(first_fd);
-  host_ = &choose_host();
+  open_doors();
   kernel_ = std::make_unique<kernel::Kernel>(*host_, configuration_of(header, first_fd), &report_);
 }
 
-host::Host& Session::choose_host() { return *live_; }
+void Session::open_doors() {
+  auto doors = Doors::open(*launch_.header, *live_, report_);
+  if (!doors) {
+    report_.line(doors.error().doing);
+    for (;;) host::raw_syscall(__NR_exit_group, kReplayCannotRun);
+  }
+  doors_ = doors.take();
+  host_ = &doors_->host();
+}
+
+/// A replay that someone asks about stops where it is told to and answers.
+void Session::be_controlled() {
+  if (launch_.header->controlled == 0 || doors_->replaying() == nullptr) return;
+  control_ = std::make_unique<machine::ControlServer>(first_fd_ + machine::kControlFd, *kernel_,
+                                                      *doors_->replaying(), launch_.header->xcr0);
+  doors_->set_control(control_.get(), kernel_.get());
+}
 
 void Session::start_program() {
   std::vector<char> failing_path;
@@ -51,6 +67,7 @@ void Session::start_program() {
 
 void Session::run() {
   start_program();
+  be_controlled();
   machine_ = std::make_unique<machine::Machine>(machine::Machine::Parts{.host = *host_,
                                                                         .kernel = *kernel_,
                                                                         .launch = *launch_.header,
@@ -64,6 +81,8 @@ void Session::run() {
                                   .stack_address = machine::signal_stack_start(),
                                   .stack_bytes = machine::kSignalStackBytes});
   machine_->run();
+  if (control_ != nullptr)
+    control_->before_end(kernel_->current(), kernel_->exit_status(), kernel_->fatal_signal());
   host_->exit(kernel_->exit_status(), kernel_->fatal_signal());
 }
 

@@ -11,11 +11,12 @@ namespace orrery::machine {
 
 /// Offsets from `first`.
 enum EngineFd : int {
-  kLaunchFd = 0,   ///< memfd with the launch block
-  kRingFd = 1,     ///< memfd with the event ring (trace/ring.h); -1 kept free when mode is run
-  kControlFd = 2,  ///< SOCK_SEQPACKET to the controlling process (machine/control.h), replay only
-  kStoreFd = 3,    ///< O_PATH directory of the content store (record), see trace/store.h
-  kFilesFd = 4,    ///< O_PATH directory REC/files: kept copies of mapped files
+  kLaunchFd = 0,      ///< memfd with the launch block
+  kRingFd = 1,        ///< memfd with the event ring (trace/ring.h); -1 kept free when mode is run
+  kControlFd = 2,     ///< SOCK_SEQPACKET to the controlling process (machine/control.h), replay only
+  kStoreFd = 3,       ///< O_PATH directory of the content store (record), see trace/store.h
+  kFilesFd = 4,       ///< O_PATH directory REC/files: kept copies of mapped files
+  kEngineFdFree = 8,  ///< from here on: whatever the engine opens later
   kEngineFdCount = 16,
 };
 
@@ -44,6 +45,8 @@ struct LaunchHeader {
   u32 show_output = 0;  ///< replay -a: write the guest's output again
   u32 controlled = 0;   ///< replay: obey kControlFd
   u32 verbosity = 0;
+  u64 signals_ignored = 0, signals_blocked = 0;  ///< as the guest inherits them; bit n - 1: signal n
+  u64 clock_tsc = 0, clock_ns = 0, clock_ns_per_tick_32 = 0;  ///< host/tsc_clock.h
   u64 nofile_soft = 0;      ///< the guest's RLIMIT_NOFILE soft limit (the host's may be higher)
   char profile[32] = {};    ///< name of the CPU profile
   char vendor[16] = {};     ///< cpuid vendor of the recording host
