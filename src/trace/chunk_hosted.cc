@@ -1,0 +1,278 @@
+// Chunks and their compression.
+//
+// Events are 64-byte headers with few payload bytes behind them. Compressed as they stand, a million
+// cheap system calls cost about 13 bytes each, because every header breaks the match with the one before at
+// time, ticks and hash. So the headers are turned into columns: the numbers are left out (they count
+// up), ticks, pc and time are replaced by their difference to the event before, and each column is stored
+// byte plane by byte plane (all lowest bytes, then all second ones, ...), which puts the zero
+// bytes together. The payloads follow in order, without padding. zstd does the rest, at its fastest
+// levels, since one writer must keep up with the program.
+//
+// Columns stand only for events that are regular: padding of zeros, sizes that follow from the payload.
+// The ring's producer writes no others, but what cannot be restored exactly is stored without columns.
+#include "trace/chunk_hosted.h"
+
+#include <zstd.h>
+
+#include <cstddef>
+#include <cstring>
+
+#include "base/check.h"
+#include "base/hash.h"
+
+namespace orrery::trace {
+namespace {
+
+/// Bytes an event takes in the columns, without payload.
+constexpr u64 kColumnBytes = 2 + 2 + 4 + 4 + 5 * 8;
+
+/// Writes numbers of a column as byte planes.
+template <class Number>
+class PlaneWriter {
+ public:
+  PlaneWriter(u8*& out, u64 count) : planes_(out), count_(count) { out += count * sizeof(Number); }
+  void put(u64 index, Number value) {
+    for (u64 plane = 0; plane < sizeof(Number); ++plane)
+      planes_[plane * count_ + index] = static_cast<u8>(value >> (8 * plane));
+  }
+
+ private:
+  u8* planes_;
+  u64 count_;
+};
+
+template <class Number>
+class PlaneReader {
+ public:
+  PlaneReader(const u8*& in, u64 count) : planes_(in), count_(count) { in += count * sizeof(Number); }
+  Number get(u64 index) const {
+    u64 value = 0;
+    for (u64 plane = 0; plane < sizeof(Number); ++plane)
+      value |= u64{planes_[plane * count_ + index]} << (8 * plane);
+    return static_cast<Number>(value);
+  }
+
+ private:
+  const u8* planes_;
+  u64 count_;
+};
+
+/// The columns in the order in which they stand in a chunk; one list for both directions.
+template <template <class> class Plane, class Cursor>
+struct Columns {
+  Columns(Cursor& cursor, u64 count)
+      : kind(cursor, count),
+        detail(cursor, count),
+        task(cursor, count),
+        payload_bytes(cursor, count),
+        ticks(cursor, count),
+        pc(cursor, count),
+        request_hash(cursor, count),
+        result(cursor, count),
+        time_ns(cursor, count) {}
+  Plane<u16> kind, detail;
+  Plane<u32> task, payload_bytes;
+  Plane<u64> ticks, pc, request_hash, result, time_ns;
+};
+
+bool padding_is_zero(const EventView& event) {
+  const u8* at = event.payload.data() + event.payload.size();
+  const u8* end = reinterpret_cast<const u8*>(event.header) + event.header->size_bytes;
+  for (; at != end; ++at)
+    if (*at != 0) return false;
+  return true;
+}
+
+/// Calls `visit(event, index)` for each event. Precondition: they were checked.
+template <class Visit>
+u64 for_each_event(std::span<const u8> events, Visit visit) {
+  u64 index = 0;
+  for (u64 at = 0; at < events.size(); ++index) {
+    EventView event;
+    CHECK(parse_event(events.subspan(at), event) == ParseResult::event, "trace: chunk of broken events");
+    visit(event, index);
+    at += event.header->size_bytes;
+  }
+  return index;
+}
+
+void write_columns(std::span<const u8> events, u64 count, std::vector<u8>& columns) {
+  columns.resize(events.size());
+  u8* out = columns.data();
+  Columns<PlaneWriter, u8*> planes(out, count);
+  EventHeader before;
+  for_each_event(events, [&](const EventView& event, u64 index) {
+    const EventHeader& header = *event.header;
+    planes.kind.put(index, static_cast<u16>(header.kind));
+    planes.detail.put(index, header.detail);
+    planes.task.put(index, static_cast<u32>(header.task));
+    planes.payload_bytes.put(index, header.payload_bytes);
+    planes.ticks.put(index, header.ticks - before.ticks);
+    planes.pc.put(index, header.pc - before.pc);
+    planes.request_hash.put(index, header.request_hash);
+    planes.result.put(index, static_cast<u64>(header.result));
+    planes.time_ns.put(index, header.time_ns - before.time_ns);
+    before = header;
+    if (!event.payload.empty()) std::memcpy(out, event.payload.data(), event.payload.size());
+    out += event.payload.size();
+  });
+  columns.resize(static_cast<u64>(out - columns.data()));
+}
+
+/// False if the columns do not make up exactly `header.raw_bytes` of events.
+bool read_columns(std::span<const u8> columns, const ChunkHeader& header, std::vector<u8>& events) {
+  const u64 count = header.event_count;
+  if (columns.size() < count * kColumnBytes) return false;
+  const u8* in = columns.data();
+  const Columns<PlaneReader, const u8*> planes(in, count);
+  std::span<const u8> payloads = columns.subspan(count * kColumnBytes);
+  events.assign(header.raw_bytes, 0);
+  EventHeader event;
+  u64 at = 0;
+  for (u64 index = 0; index < count; ++index) {
+    event.payload_bytes = planes.payload_bytes.get(index);
+    const u64 size_bytes = event_bytes(event.payload_bytes);
+    if (event.payload_bytes > payloads.size() || size_bytes > events.size() - at) return false;
+    event.size_bytes = static_cast<u32>(size_bytes);
+    event.kind = static_cast<EventKind>(planes.kind.get(index));
+    event.detail = planes.detail.get(index);
+    event.number = header.first_number + index;
+    event.task = static_cast<i32>(planes.task.get(index));
+    event.ticks += planes.ticks.get(index);
+    event.pc += planes.pc.get(index);
+    event.request_hash = planes.request_hash.get(index);
+    event.result = static_cast<i64>(planes.result.get(index));
+    event.time_ns += planes.time_ns.get(index);
+    std::memcpy(events.data() + at, &event, sizeof event);
+    if (event.payload_bytes != 0)
+      std::memcpy(events.data() + at + sizeof event, payloads.data(), event.payload_bytes);
+    payloads = payloads.subspan(event.payload_bytes);
+    at += size_bytes;
+  }
+  return at == events.size() && payloads.empty();
+}
+
+std::string judge_events(const ChunkHeader& header, std::span<const u8> events) {
+  u64 at = 0;
+  for (u64 index = 0; index < header.event_count; ++index) {
+    EventView event;
+    if (parse_event(events.subspan(at), event) != ParseResult::event) return "an event does not parse";
+    if (event.header->number != header.first_number + index) return "the events are not numbered in order";
+    at += event.header->size_bytes;
+  }
+  return at == events.size() ? "" : "bytes are left over behind the last event";
+}
+
+}  // namespace
+
+template <class T>
+u64 checksum_of(const T& value) {
+  return xxh64({reinterpret_cast<const u8*>(&value), offsetof(T, checksum)});
+}
+template u64 checksum_of(const TraceFileHeader&);
+template u64 checksum_of(const ChunkHeader&);
+template u64 checksum_of(const IndexHeader&);
+template u64 checksum_of(const Trailer&);
+
+struct ChunkEncoder::State {
+  ZSTD_CCtx* context = ZSTD_createCCtx();
+  std::vector<u8> columns;
+  std::vector<u8> chunk;
+};
+
+ChunkEncoder::ChunkEncoder() : state_(new State) {}
+ChunkEncoder::~ChunkEncoder() {
+  ZSTD_freeCCtx(state_->context);
+  delete state_;
+}
+
+std::span<const u8> ChunkEncoder::encode(std::span<const u8> events, int zstd_level) {
+  CHECK(!events.empty() && events.size() <= kChunkBytesMost, "trace: chunk of a wrong size");
+  ChunkHeader header;
+  bool regular = true;
+  header.event_count = static_cast<u32>(for_each_event(events, [&](const EventView& event, u64 index) {
+    if (index == 0) {
+      header.first_number = event.header->number;
+      header.first_time_ns = event.header->time_ns;
+      header.first_ticks = event.header->ticks;
+    }
+    header.last_time_ns = event.header->time_ns;
+    regular = regular && padding_is_zero(event);
+  }));
+  header.raw_bytes = static_cast<u32>(events.size());
+  header.raw_checksum = xxh64(events);
+
+  std::span<const u8> input = events;
+  if (regular) {
+    write_columns(events, header.event_count, state_->columns);
+    input = state_->columns;
+  }
+  std::vector<u8>& chunk = state_->chunk;
+  chunk.resize(sizeof header + ZSTD_compressBound(input.size()));
+  u8* stored = chunk.data() + sizeof header;
+  const std::size_t compressed = ZSTD_compressCCtx(state_->context, stored, chunk.size() - sizeof header,
+                                                   input.data(), input.size(), zstd_level);
+  if (ZSTD_isError(compressed) != 0 || compressed >= events.size()) {
+    header.codec = Codec::plain;
+    header.stored_bytes = header.raw_bytes;
+    chunk.resize(sizeof header + events.size());
+    std::memcpy(chunk.data() + sizeof header, events.data(), events.size());
+  } else {
+    header.codec = regular ? Codec::columns : Codec::zstd;
+    header.stored_bytes = static_cast<u32>(compressed);
+  }
+  header.stored_checksum = xxh64({chunk.data() + sizeof header, header.stored_bytes});
+  header.checksum = checksum_of(header);
+  std::memcpy(chunk.data(), &header, sizeof header);
+  return {chunk.data(), sizeof header + header.stored_bytes};
+}
+
+std::string judge_chunk_header(const ChunkHeader& header) {
+  if (header.magic != kChunkMagic) return "no chunk begins here";
+  if (header.checksum != checksum_of(header)) return "the chunk header's checksum is wrong";
+  if (static_cast<u16>(header.codec) >= kCodecCount) return "the chunk's codec is unknown";
+  if (header.raw_bytes > kChunkBytesMost || header.stored_bytes > kChunkBytesMost)
+    return "the chunk is too large";
+  if (header.event_count == 0 || header.raw_bytes / sizeof(EventHeader) < header.event_count)
+    return "the chunk's event count is impossible";
+  if (header.first_number + header.event_count < header.first_number) return "the event numbers overflow";
+  return "";
+}
+
+struct ChunkDecoder::State {
+  ZSTD_DCtx* context = ZSTD_createDCtx();
+  std::vector<u8> columns;
+};
+
+ChunkDecoder::ChunkDecoder() : state_(new State) {}
+ChunkDecoder::~ChunkDecoder() {
+  ZSTD_freeDCtx(state_->context);
+  delete state_;
+}
+
+std::string ChunkDecoder::decode(const ChunkHeader& header, std::span<const u8> stored,
+                                 std::vector<u8>& events) {
+  events.clear();
+  if (std::string trouble = judge_chunk_header(header); !trouble.empty()) return trouble;
+  if (stored.size() != header.stored_bytes || xxh64(stored) != header.stored_checksum)
+    return "the chunk's checksum is wrong";
+  if (header.codec == Codec::plain) {
+    if (header.stored_bytes != header.raw_bytes) return "the chunk's sizes contradict each other";
+    events.assign(stored.begin(), stored.end());
+  } else {
+    std::vector<u8>& out = header.codec == Codec::columns ? state_->columns : events;
+    out.resize(header.raw_bytes);  // columns are never larger than their events
+    const std::size_t size =
+        ZSTD_decompressDCtx(state_->context, out.data(), out.size(), stored.data(), stored.size());
+    if (ZSTD_isError(size) != 0)
+      return std::string("the chunk does not decompress: ") + ZSTD_getErrorName(size);
+    out.resize(size);
+    if (header.codec == Codec::columns && !read_columns(out, header, events))
+      return "the chunk's columns are broken";
+  }
+  if (events.size() != header.raw_bytes || xxh64(events) != header.raw_checksum)
+    return "the chunk's events have a wrong checksum";
+  return judge_events(header, events);
+}
+
+}  // namespace orrery::trace

@@ -1,0 +1,53 @@
+// One chunk of a trace: whole events in, header and stored bytes out, and back. Reading believes nothing.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "trace/event_view.h"
+#include "trace/format.h"
+
+namespace orrery::trace {
+
+/// Compresses chunks; keeps its buffers and the compressor between them.
+class ChunkEncoder {
+ public:
+  ChunkEncoder();
+  ChunkEncoder(const ChunkEncoder&) = delete;
+  ChunkEncoder& operator=(const ChunkEncoder&) = delete;
+  ~ChunkEncoder();
+
+  /// Precondition: `events` is one or more whole events with consecutive numbers, at most
+  /// kChunkBytesMost. Returns the ChunkHeader and the stored bytes; valid until the next call.
+  std::span<const u8> encode(std::span<const u8> events, int zstd_level);
+
+ private:
+  struct State;
+  State* state_;
+};
+
+class ChunkDecoder {
+ public:
+  ChunkDecoder();
+  ChunkDecoder(const ChunkDecoder&) = delete;
+  ChunkDecoder& operator=(const ChunkDecoder&) = delete;
+  ~ChunkDecoder();
+
+  /// Checks everything and leaves the events in `events`, 8-byte aligned and each one known to parse.
+  /// Returns an empty string, or what is wrong.
+  std::string decode(const ChunkHeader& header, std::span<const u8> stored, std::vector<u8>& events);
+
+ private:
+  struct State;
+  State* state_;
+};
+
+/// XXH64 of a struct up to its `checksum` member.
+template <class T>
+u64 checksum_of(const T& value);
+
+/// An empty string, or what is wrong with the header of a chunk.
+std::string judge_chunk_header(const ChunkHeader& header);
+
+}  // namespace orrery::trace

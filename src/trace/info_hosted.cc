@@ -1,0 +1,176 @@
+#include "trace/info_hosted.h"
+
+#include <fcntl.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <functional>
+#include <string_view>
+
+namespace orrery::trace {
+namespace {
+
+constexpr u64 kInfoBytesMost = 8 << 20;
+constexpr const char* kStateNames[] = {"recording", "complete", "cut", "gap"};
+
+/// One line a value: control characters and the backslash as \xNN.
+std::string escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f && c != '\\') {
+      out += c;
+      continue;
+    }
+    char code[5];
+    std::snprintf(code, sizeof code, "\\x%02x", byte);
+    out += code;
+  }
+  return out;
+}
+
+std::string unescape(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned byte = 0;
+    if (text[i] == '\\' && i + 3 < text.size() && text[i + 1] == 'x' &&
+        std::from_chars(text.data() + i + 2, text.data() + i + 4, byte, 16).ec == std::errc{}) {
+      out += static_cast<char>(byte);
+      i += 3;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// Calls `line(key, value)` for all that is to be written.
+void for_each_line(const RecordingInfo& info,
+                   const std::function<void(const char*, const std::string&)>& line) {
+  line("program", info.program);
+  for (const std::string& argument : info.arguments) line("argument", argument);
+  line("directory", info.directory);
+  line("orrery", info.orrery_version);
+  line("host", info.host);
+  line("kernel", info.kernel);
+  line("cpu", info.cpu);
+  line("profile", info.profile);
+  if (info.seed) line("seed", std::to_string(*info.seed));
+  line("started_ns", std::to_string(info.started_ns));
+  line("duration_ns", std::to_string(info.duration_ns));
+  line("pid", std::to_string(info.pid));
+  line("state", state_name(info.state));
+  if (info.exit_status) line("exit_status", std::to_string(*info.exit_status));
+  if (info.fatal_signal) line("fatal_signal", std::to_string(*info.fatal_signal));
+  if (info.gap) line("gap", std::to_string(static_cast<int>(*info.gap)));
+  line("event_count", std::to_string(info.event_count));
+  line("raw_bytes", std::to_string(info.raw_bytes));
+  line("trace_bytes", std::to_string(info.trace_bytes));
+}
+
+void take_number(u64& field, std::string_view value) {
+  if (const auto number = parse_number<u64>(value)) field = *number;
+}
+
+/// Unknown keys are of a newer version and left out.
+void take_line(RecordingInfo& info, std::string_view key, std::string_view value) {
+  if (key == "program") info.program = unescape(value);
+  if (key == "argument") info.arguments.push_back(unescape(value));
+  if (key == "directory") info.directory = unescape(value);
+  if (key == "orrery") info.orrery_version = unescape(value);
+  if (key == "host") info.host = unescape(value);
+  if (key == "kernel") info.kernel = unescape(value);
+  if (key == "cpu") info.cpu = unescape(value);
+  if (key == "profile") info.profile = unescape(value);
+  if (key == "seed") info.seed = parse_number<u64>(value);
+  if (key == "started_ns") take_number(info.started_ns, value);
+  if (key == "duration_ns") take_number(info.duration_ns, value);
+  if (key == "pid") info.pid = parse_number<i32>(value).value_or(0);
+  if (key == "state")
+    for (int i = 0; i < 4; ++i)
+      if (value == kStateNames[i]) info.state = static_cast<RecordingState>(i);
+  if (key == "exit_status") info.exit_status = parse_number<int>(value);
+  if (key == "fatal_signal") info.fatal_signal = parse_number<int>(value);
+  if (key == "gap")
+    if (const auto number = parse_number<u8>(value)) info.gap = static_cast<GapReason>(*number);
+  if (key == "event_count") take_number(info.event_count, value);
+  if (key == "raw_bytes") take_number(info.raw_bytes, value);
+  if (key == "trace_bytes") take_number(info.trace_bytes, value);
+}
+
+}  // namespace
+
+const char* state_name(RecordingState state) { return kStateNames[static_cast<int>(state)]; }
+
+/// Replaces the file whole, so that a reader never sees half of it.
+Status write_info(const std::string& recording, const RecordingInfo& info) {
+  std::string text = "orrery recording 1\n";
+  for_each_line(info, [&](const char* key, const std::string& value) {
+    text += std::string(key) + ": " + escape(value) + "\n";
+  });
+  const std::string path = recording + "/info";
+  const std::string temporary = path + "." + std::to_string(getpid());
+  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return Error{"writing the recording's info", errno};
+  const ssize_t written = write(fd, text.data(), text.size());
+  const int error = written == static_cast<ssize_t>(text.size()) ? 0 : (written < 0 ? errno : ENOSPC);
+  close(fd);
+  if (error != 0 || rename(temporary.c_str(), path.c_str()) != 0) {
+    const int why = error != 0 ? error : errno;
+    unlink(temporary.c_str());
+    return Error{"writing the recording's info", why};
+  }
+  return Nothing{};
+}
+
+Result<RecordingInfo> read_info(const std::string& recording) {
+  std::ifstream file(recording + "/info", std::ios::binary);
+  if (!file) return Error{"reading the recording's info", errno};
+  std::string text(kInfoBytesMost, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (!text.starts_with("orrery recording ")) return Error{"reading the recording's info: it is none", 0};
+  RecordingInfo info;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const std::size_t colon = line.find(": ");
+    if (colon != std::string_view::npos) take_line(info, line.substr(0, colon), line.substr(colon + 2));
+  }
+  return info;
+}
+
+void describe_host(RecordingInfo& info) {
+  utsname names{};
+  if (uname(&names) == 0) {
+    info.host = names.nodename;
+    info.kernel = names.release;
+  }
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);) {
+    if (!line.starts_with("model name")) continue;
+    const std::size_t colon = line.find(": ");
+    if (colon != std::string::npos) info.cpu = line.substr(colon + 2);
+    break;
+  }
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  info.started_ns = static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
+}
+
+}  // namespace orrery::trace

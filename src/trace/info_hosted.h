@@ -1,0 +1,51 @@
+// REC/info: what a recording is, in lines that people can read too (docs/format.md). The supervisor
+// writes it before the guest starts, the writer process again when the recording ends.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "trace/event.h"
+
+namespace orrery::trace {
+
+enum class RecordingState : u8 {
+  recording,  ///< not ended, as far as this file knows; the trace's lock tells whether it is still written
+  complete,   ///< every event up to the guest's end
+  cut,        ///< the guest or its engine was killed: every event up to the last flush
+  gap,        ///< events are missing at the end: see gap
+};
+const char* state_name(RecordingState state);
+
+struct RecordingInfo {
+  std::string program;                 ///< resolved path
+  std::vector<std::string> arguments;  ///< argv
+  std::string directory;               ///< cwd
+  std::string orrery_version;
+  std::string host;     ///< nodename
+  std::string kernel;   ///< release
+  std::string cpu;      ///< model name
+  std::string profile;  ///< --cpu
+  std::optional<u64> seed;
+  u64 started_ns = 0;  ///< CLOCK_REALTIME
+  u64 duration_ns = 0;
+  i32 pid = 0;
+  RecordingState state = RecordingState::recording;
+  std::optional<int> exit_status;   ///< of exit_group
+  std::optional<int> fatal_signal;  ///< that ended it
+  std::optional<GapReason> gap;
+  u64 event_count = 0;
+  u64 raw_bytes = 0;    ///< of the events
+  u64 trace_bytes = 0;  ///< as stored
+};
+
+Status write_info(const std::string& recording, const RecordingInfo& info);
+/// A missing or partly damaged file gives what could be read; fails only if there is nothing.
+Result<RecordingInfo> read_info(const std::string& recording);
+
+/// Host, kernel, cpu, start time: of this machine, now.
+void describe_host(RecordingInfo& info);
+
+}  // namespace orrery::trace

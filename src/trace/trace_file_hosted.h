@@ -1,0 +1,118 @@
+// REC/trace as a file: appended to by the writer process, read by everything else. docs/format.md is
+// its specification.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "trace/chunk_hosted.h"
+#include "trace/event_view.h"
+#include "trace/format.h"
+
+namespace orrery::trace {
+
+/// Appends chunks. After a failed append the file is as long as it was before, so what was written stays
+/// readable.
+class TraceAppender {
+ public:
+  /// Creates `path`, which must not exist, with mode 0600 and holds an exclusive flock(2) on it, by
+  /// which others see that the recording is still being written.
+  static Result<TraceAppender> create(const std::string& path, u64 started_ns);
+  TraceAppender(TraceAppender&& other) noexcept;
+  TraceAppender(const TraceAppender&) = delete;
+  TraceAppender& operator=(const TraceAppender&) = delete;
+  TraceAppender& operator=(TraceAppender&&) = delete;
+  ~TraceAppender();
+
+  /// Precondition as ChunkEncoder::encode.
+  Status append(std::span<const u8> events, int zstd_level);
+  /// Writes the index. Without it the file is complete too, but is read by scanning.
+  Status finish();
+
+  int fd() const { return fd_; }
+  u64 stored_bytes() const { return end_; }
+  u64 raw_bytes() const { return raw_bytes_; }
+  u64 event_count() const { return event_count_; }
+
+ private:
+  explicit TraceAppender(int fd) : fd_(fd), encoder_(std::make_unique<ChunkEncoder>()) {}
+  Status write_all(std::span<const u8> bytes);
+
+  int fd_;
+  std::unique_ptr<ChunkEncoder> encoder_;
+  std::vector<IndexEntry> index_;
+  u64 end_ = 0;
+  u64 raw_bytes_ = 0;
+  u64 event_count_ = 0;
+};
+
+/// How a trace ends.
+enum class Ending : u8 {
+  clean,    ///< closed by its writer
+  cut,      ///< not closed (the writer was killed, or still writes): whole up to its last flush
+  damaged,  ///< bytes are wrong: whole up to there
+};
+
+enum class ReadStatus : u8 { event, end };
+
+/// Reads events in order, from any number on. Never believes the file: whatever the bytes are, it
+/// yields events that parse, or says where the damage is. After damage it yields what came before.
+class TraceReader {
+ public:
+  /// Opens a recording's directory or a trace file. On failure returns null and says why in `trouble`.
+  static std::unique_ptr<TraceReader> open(const std::string& path, std::string& trouble);
+  TraceReader(const TraceReader&) = delete;
+  TraceReader& operator=(const TraceReader&) = delete;
+  ~TraceReader();
+
+  /// The next event; valid until the next call that reads or seeks. `end`: see ending().
+  ReadStatus next(EventView& event);
+  /// All events from the next one to the end of its chunk, as they stood in the ring; empty at the end.
+  /// They count as read.
+  std::span<const u8> next_run();
+  /// Makes `number` the next event. False if it is not in the trace, or in a damaged chunk (see ending()).
+  bool seek(u64 number);
+
+  u64 first_number() const { return chunks_.empty() ? 0 : chunks_.front().first_number; }
+  /// One past the last event's number, as far as is known without reading all chunks.
+  u64 end_number() const {
+    return chunks_.empty() ? 0 : chunks_.back().first_number + chunks_.back().event_count;
+  }
+  u64 event_count() const { return end_number() - first_number(); }
+  u64 file_bytes() const { return file_bytes_; }
+  u64 started_ns() const { return started_ns_; }
+  std::span<const IndexEntry> chunks() const { return chunks_; }
+
+  /// Final only once next() has returned `end`: damage inside a chunk is found when it is read.
+  Ending ending() const { return ending_; }
+  /// For people: "damaged at byte 123 of REC/trace: the chunk's checksum is wrong"; empty when clean.
+  const std::string& trouble() const { return trouble_; }
+
+ private:
+  TraceReader(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  bool read_at(void* bytes, u64 size_bytes, u64 offset) const;
+  bool read_file_header(std::string& trouble);
+  bool load_index();
+  void scan();
+  bool load_chunk(u64 index);
+  void end_at(u64 chunk, Ending ending, u64 offset, const std::string& what);
+
+  int fd_;
+  std::string path_;
+  u64 file_bytes_ = 0;
+  u64 started_ns_ = 0;
+  std::vector<IndexEntry> chunks_;
+  Ending ending_ = Ending::clean;
+  std::string trouble_;
+
+  ChunkDecoder decoder_;
+  std::vector<u8> stored_;
+  std::vector<u8> events_;  ///< of the chunk before next_chunk_
+  u64 at_ = 0;              ///< in events_
+  u64 next_chunk_ = 0;
+};
+
+}  // namespace orrery::trace
