@@ -79,7 +79,8 @@ void Session::run() {
   root.live = launch_.header->mode == Mode::replay ? nullptr : live_.get();
   live_->install_signal_handlers({.handler = machine::handle_host_signal,
                                   .stack_address = machine::signal_stack_start(),
-                                  .stack_bytes = machine::kSignalStackBytes});
+                                  .stack_bytes = machine::kSignalStackBytes,
+                                  .faults_only = launch_.header->mode == Mode::replay});
   machine_->run();
   if (control_ != nullptr)
     control_->before_end(kernel_->current(), kernel_->exit_status(), kernel_->fatal_signal());

@@ -58,12 +58,22 @@ KernelSigaction action_for(SignalHandler handler) {
 
 }  // namespace
 
+namespace {
+
+/// Signals that the processor's exceptions become.
+bool is_fault(int number) {
+  return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL || number == SIGTRAP;
+}
+
+}  // namespace
+
 void LiveHost::install_signal_handlers(const SignalSetup& setup) {
   handler_ = setup.handler;
   const KernelStack stack{.address = setup.stack_address, .size_bytes = setup.stack_bytes};
   raw_syscall(__NR_sigaltstack, &stack, nullptr);
   for (int number = 1; number <= kSignalsMost; ++number) {
     if (number == SIGKILL || number == SIGSTOP) continue;
+    if (setup.faults_only && !is_fault(number)) continue;
     KernelSigaction old;
     raw_syscall(__NR_rt_sigaction, number, nullptr, &old, kSignalSetBytes);
     if (old.handler != kIgnore) set_action(number, action_for(handler_));

@@ -18,6 +18,7 @@ struct SignalSetup {
   SignalHandler handler = nullptr;
   u64 stack_address = 0;  ///< handlers run on this stack, never on the guest's
   u64 stack_bytes = 0;
+  bool faults_only = false;  ///< a replay: signals from outside keep their default effect
 };
 
 class LiveHost final : public Host {
