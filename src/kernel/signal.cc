@@ -35,13 +35,6 @@ bool blocked_by_any(const Process& process, int number) {
   return false;
 }
 
-bool unwanted(Process& process, int number) {
-  if (contains(kUnblockable, number)) return false;
-  const u64 handler = process.action(number).handler;
-  if (handler == kHandlerIgnore) return true;
-  return handler == kHandlerDefault && default_action(number) == DefaultAction::ignore;
-}
-
 /// prepare_signal: SIGCONT removes pending stops and the other way round, whatever their handlers.
 void cancel_opposites(Process& process, int number) {
   SignalSet gone = 0;
@@ -174,8 +167,15 @@ DefaultAction default_action(int number) {
   return DefaultAction::terminate;
 }
 
-bool ignored(Process& process, int number) {
-  return unwanted(process, number) && !blocked_by_any(process, number);
+bool handler_ignores(const Process& process, int number) {
+  if (contains(kUnblockable, number)) return false;
+  const u64 handler = process.actions[static_cast<std::size_t>(number - 1)].handler;
+  if (handler == kHandlerIgnore) return true;
+  return handler == kHandlerDefault && default_action(number) == DefaultAction::ignore;
+}
+
+bool ignored(const Process& process, int number) {
+  return handler_ignores(process, number) && !blocked_by_any(process, number);
 }
 
 void send_to_process(Process& process, const SignalInfo& info) {
@@ -185,7 +185,7 @@ void send_to_process(Process& process, const SignalInfo& info) {
 
 void send_to_task(Task& task, const SignalInfo& info) {
   cancel_opposites(task.process, info.number);
-  if (unwanted(task.process, info.number) && !contains(task.blocked, info.number)) return;
+  if (handler_ignores(task.process, info.number) && !contains(task.blocked, info.number)) return;
   task.pending.add(info);
 }
 

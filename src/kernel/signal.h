@@ -22,9 +22,12 @@ inline constexpr u64 kHandlerIgnore = 1;
 /// SIGKILL and SIGSTOP can be neither blocked, caught nor ignored.
 inline constexpr SignalSet kUnblockable = signal_bit(9) | signal_bit(19);
 
+/// True if the signal's handler, or lack of one, ignores it.
+bool handler_ignores(const Process& process, int number);
+
 /// True if the signal would be thrown away on arrival: ignored, or ignored by default, and not blocked (a
 /// blocked one is kept, since the program may look at it with sigpending or change its handler).
-bool ignored(Process& process, int number);
+bool ignored(const Process& process, int number);
 
 /// A signal to the whole process (kill, alarm, the outside) or to one task (tgkill, a fault).
 void send_to_process(Process& process, const SignalInfo& info);

@@ -120,7 +120,7 @@ i64 sys_rt_sigaction(Call& call) {
   const SignalAction before = action;
   if (sets) {
     action = {wanted.handler, wanted.flags & kKnownFlags, wanted.restorer, wanted.mask & ~kUnblockable};
-    if (ignored(call.process, number)) {
+    if (handler_ignores(call.process, number)) {
       call.process.pending.discard(signal_bit(number));
       for (const auto& task : call.process.tasks) task->pending.discard(signal_bit(number));
     }
