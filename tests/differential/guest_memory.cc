@@ -1,0 +1,105 @@
+#include "guest_memory.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <random>
+
+#include "base/check.h"
+
+namespace orrery::differential {
+namespace {
+
+void* pointer(u64 address) { return reinterpret_cast<void*>(address); }
+i64 result(void* mapped) { return mapped == MAP_FAILED ? -errno : 0; }
+i64 result(int status) { return status != 0 ? -errno : 0; }
+
+}  // namespace
+
+i64 HostPages::map(const memory::MapRequest& r) {
+  return result(mmap(pointer(r.address), r.size_bytes, r.protection, r.flags | MAP_FIXED, r.fd,
+                     static_cast<off_t>(r.offset)));
+}
+i64 HostPages::unmap(u64 address, u64 size_bytes) { return result(munmap(pointer(address), size_bytes)); }
+i64 HostPages::protect(u64 address, u64 size_bytes, int protection) {
+  return result(mprotect(pointer(address), size_bytes, protection));
+}
+i64 HostPages::move(u64 from, u64 from_bytes, u64 to, u64 to_bytes) {
+  return result(mremap(pointer(from), from_bytes, to_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, pointer(to)));
+}
+i64 HostPages::discard(u64 address, u64 size_bytes) {
+  return result(madvise(pointer(address), size_bytes, MADV_DONTNEED));
+}
+
+GuestMemory::GuestMemory() : space_(pages_) {
+  struct Area {
+    u64 address, size_bytes;
+    int protection;
+  };
+  constexpr Area kAreas[] = {{kCode, kCodeBytes, PROT_READ | PROT_EXEC},
+                             {kData, kDataBytes, PROT_READ | PROT_WRITE},
+                             {kReadOnly, kPageBytes, PROT_READ},
+                             {kStack, kStackBytes, PROT_READ | PROT_WRITE}};
+  for (const Area& area : kAreas) {
+    memory::AddressSpace::MmapArguments arguments;
+    arguments.address = area.address;
+    arguments.size_bytes = area.size_bytes;
+    arguments.protection = area.protection;
+    arguments.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    CHECK(space_.mmap(arguments) == static_cast<i64>(area.address), "the guest's memory can be mapped");
+  }
+  // Where the machine never lets guest code run in place, the native run must.
+  CHECK(mprotect(pointer(kCode), kCodeBytes, PROT_READ | PROT_WRITE | PROT_EXEC) == 0,
+        "code can be executed");
+}
+
+void GuestMemory::set_code(std::span<const u8> bytes, u64 offset) {
+  std::memset(pointer(kCode), 0xcc, kCodeBytes);
+  std::memcpy(pointer(kCode + offset), bytes.data(), bytes.size());
+  space_.code().announce(kCode, kCode + kCodeBytes);
+}
+
+void GuestMemory::fill(u64 seed) {
+  std::mt19937_64 random(seed);
+  for (u64 at = 0; at < initial_.size(); at += 8) {
+    // Small numbers, floats near one and anything at all.
+    const u64 any = random();
+    const u64 value = any % 4 == 0   ? any >> 60
+                      : any % 4 == 1 ? 0x3f80'0000'3f80'0000 ^ (any & 0x807f'0000'807f'0000)
+                                     : any;
+    std::memcpy(initial_.data() + at, &value, 8);
+  }
+  reset();
+}
+
+void GuestMemory::reset() {
+  std::memcpy(pointer(kData), initial_.data(), kDataBytes);
+  std::memcpy(pointer(kStack), initial_.data() + kDataBytes, kStackBytes);
+}
+
+void GuestMemory::read(Contents& contents) const {
+  std::memcpy(contents.data(), pointer(kData), kDataBytes);
+  std::memcpy(contents.data() + kDataBytes, pointer(kStack), kStackBytes);
+}
+
+void GuestMemory::remember() { read(remembered_); }
+
+std::string GuestMemory::difference() const {
+  static Contents now;
+  read(now);
+  std::string out;
+  if (now == remembered_) return out;
+  for (u64 at = 0; at < now.size() && out.size() < 1000; ++at) {
+    if (now[at] == remembered_[at]) continue;
+    char line[80];
+    const u64 address = at < kDataBytes ? kData + at : kStack + at - kDataBytes;
+    std::snprintf(line, sizeof line, "  byte at %lx: expected %02x got %02x\n", address, remembered_[at],
+                  now[at]);
+    out += line;
+  }
+  return out;
+}
+
+}  // namespace orrery::differential

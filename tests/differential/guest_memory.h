@@ -1,0 +1,54 @@
+// The little address space the random programs live in: code, data, a read-only page, a stack. It is
+// real memory at the same addresses for all machines; between runs it is put back as it was.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+#include "memory/address_space.h"
+
+namespace orrery::differential {
+
+inline constexpr u64 kCode = 0x2c00'0000, kCodeBytes = 2 * kPageBytes;
+inline constexpr u64 kData = 0x1000'0000, kDataBytes = 4 * kPageBytes;
+inline constexpr u64 kReadOnly = kData + kDataBytes;  ///< one page, then nothing
+inline constexpr u64 kStack = 0x3000'0000, kStackBytes = 2 * kPageBytes;
+
+/// Maps for real whatever the guest's address space asks for.
+class HostPages final : public memory::Backend {
+ public:
+  i64 map(const memory::MapRequest& request) override;
+  i64 unmap(u64 address, u64 size_bytes) override;
+  i64 protect(u64 address, u64 size_bytes, int protection) override;
+  i64 move(u64 from, u64 from_bytes, u64 to, u64 to_bytes) override;
+  i64 discard(u64 address, u64 size_bytes) override;
+};
+
+class GuestMemory {
+ public:
+  GuestMemory();
+  memory::AddressSpace& space() { return space_; }
+
+  /// Writes the program at kCode + offset. Announced, as a guest's own write would be.
+  void set_code(std::span<const u8> bytes, u64 offset);
+  /// Fills data and stack with bytes of the seed's, which reset() brings back.
+  void fill(u64 seed);
+  void reset();
+
+  /// Remembers the writable memory of a finished run, and says where the present one differs.
+  void remember();
+  std::string difference() const;
+
+ private:
+  using Contents = std::array<u8, kDataBytes + kStackBytes>;
+  void read(Contents& contents) const;
+
+  HostPages pages_;
+  memory::AddressSpace space_;
+  Contents initial_ = {}, remembered_ = {};
+};
+
+}  // namespace orrery::differential
