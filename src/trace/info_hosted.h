@@ -20,22 +20,22 @@ enum class RecordingState : u8 {
 const char* state_name(RecordingState state);
 
 struct RecordingInfo {
-  std::string program;                 ///< resolved path
-  std::vector<std::string> arguments;  ///< argv
-  std::string directory;               ///< cwd
-  std::string orrery_version;
-  std::string host;     ///< nodename
-  std::string kernel;   ///< release
-  std::string cpu;      ///< model name
-  std::string profile;  ///< --cpu
-  std::optional<u64> seed;
+  std::string program{};                 ///< resolved path
+  std::vector<std::string> arguments{};  ///< argv
+  std::string directory{};               ///< cwd
+  std::string orrery_version{};
+  std::string host{};     ///< nodename
+  std::string kernel{};   ///< release
+  std::string cpu{};      ///< model name
+  std::string profile{};  ///< --cpu
+  std::optional<u64> seed{};
   u64 started_ns = 0;  ///< CLOCK_REALTIME
   u64 duration_ns = 0;
   i32 pid = 0;
   RecordingState state = RecordingState::recording;
-  std::optional<int> exit_status;   ///< of exit_group
-  std::optional<int> fatal_signal;  ///< that ended it
-  std::optional<GapReason> gap;
+  std::optional<int> exit_status{};   ///< of exit_group
+  std::optional<int> fatal_signal{};  ///< that ended it
+  std::optional<GapReason> gap{};
   u64 event_count = 0;
   u64 raw_bytes = 0;    ///< of the events
   u64 trace_bytes = 0;  ///< as stored

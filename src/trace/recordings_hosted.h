@@ -46,11 +46,11 @@ struct RecordingSizes {
 RecordingSizes measure_recording(const std::string& recording);
 
 struct RecordingSummary {
-  std::string name;
-  std::string path;
-  RecordingInfo info;
+  std::string name{};
+  std::string path{};
+  RecordingInfo info{};
   bool being_written = false;
-  RecordingSizes sizes;
+  RecordingSizes sizes{};
 };
 /// Of the recordings directory, oldest first.
 std::vector<RecordingSummary> list_recordings();

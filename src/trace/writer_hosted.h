@@ -9,11 +9,11 @@
 namespace orrery::trace {
 
 struct WriterOptions {
-  std::string recording;  ///< the directory; holds `info`, which is updated at the end
-  int ring_fd = -1;       ///< memfd of the ring
-  int guest_pidfd = -1;   ///< readable when the guest is gone
-  int done_fd = -1;       ///< a pipe's end: gets one byte when the recording is complete on disk; or -1
-  int ready_fd = -1;      ///< a pipe's end: gets one byte when the ring may be filled; or -1
+  std::string recording{};  ///< the directory; holds `info`, which is updated at the end
+  int ring_fd = -1;         ///< memfd of the ring
+  int guest_pidfd = -1;     ///< readable when the guest is gone
+  int done_fd = -1;         ///< a pipe's end: gets one byte when the recording is complete on disk; or -1
+  int ready_fd = -1;        ///< a pipe's end: gets one byte when the ring may be filled; or -1
   u64 flush_bytes = 1 << 20;
   u64 flush_ns = 100'000'000;
 };

@@ -1,0 +1,321 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+
+#include "events.h"
+#include "trace/info_hosted.h"
+#include "trace/ring_hosted.h"
+#include "trace/trace_file_hosted.h"
+#include "trace/writer_hosted.h"
+
+namespace orrery::trace {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// A writer process and its ring, as `orrery record` sets them up.
+class Writing : public testing::Test {
+ protected:
+  void start(const std::string& recording, pid_t guest = 0, u64 file_bytes_most = 0) {
+    recording_ = recording;
+    auto made = MappedRing::create(1 << 20);
+    ASSERT_TRUE(made);
+    ring_ = std::make_unique<MappedRing>(made.take());
+    int ready[2], done[2], words[2];
+    ASSERT_EQ(pipe2(ready, O_CLOEXEC), 0);
+    ASSERT_EQ(pipe2(done, O_CLOEXEC), 0);
+    ASSERT_EQ(pipe2(words, O_CLOEXEC), 0);
+    WriterOptions options{
+        .recording = recording, .ring_fd = ring_->fd(), .done_fd = done[1], .ready_fd = ready[1]};
+    if (guest != 0) options.guest_pidfd = static_cast<int>(syscall(SYS_pidfd_open, guest, 0));
+    writer_ = fork();
+    if (writer_ == 0) {
+      dup2(words[1], STDERR_FILENO);
+      if (file_bytes_most != 0) {
+        const rlimit limit{file_bytes_most, file_bytes_most};
+        setrlimit(RLIMIT_FSIZE, &limit);
+      }
+      _exit(run_writer(options));
+    }
+    for (const int fd : {ready[1], done[1], words[1]}) close(fd);
+    done_ = done[0];
+    words_ = words[0];
+    char byte = 0;
+    ASSERT_EQ(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+  }
+
+  /// Waits until the recording is complete. Returns the writer's status.
+  int finish() {
+    char byte = 0;
+    EXPECT_EQ(read(done_, &byte, 1), 1);
+    int status = 0;
+    waitpid(writer_, &status, 0);
+    writer_ = 0;
+    char text[4096];
+    const ssize_t size = read(words_, text, sizeof text);
+    said_.assign(text, size > 0 ? static_cast<std::size_t>(size) : 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+  void TearDown() override {
+    if (writer_ > 0) {
+      kill(writer_, SIGKILL);
+      waitpid(writer_, nullptr, 0);
+    }
+  }
+
+  /// Puts events into the ring as the engine does. False when the writer has gone.
+  static bool produce(Producer& producer, const std::vector<u8>& events) {
+    FutexWaiter waiter;
+    for (u64 at = 0; at < events.size();) {
+      EventView event;
+      EXPECT_EQ(parse_event(std::span(events).subspan(at), event), ParseResult::event);
+      const u64 size_bytes = event.header->size_bytes;
+      u8* room = producer.reserve_waiting(size_bytes, waiter);
+      if (room == nullptr) return false;
+      std::memcpy(room, events.data() + at, size_bytes);
+      producer.commit(size_bytes, waiter);
+      at += size_bytes;
+    }
+    return true;
+  }
+
+  std::vector<u8> read_back(Ending expected = Ending::clean) {
+    std::string trouble;
+    auto reader = TraceReader::open(recording_, trouble);
+    EXPECT_NE(reader, nullptr) << trouble;
+    std::vector<u8> all;
+    if (reader == nullptr) return all;
+    for (auto run = reader->next_run(); !run.empty(); run = reader->next_run())
+      all.insert(all.end(), run.begin(), run.end());
+    EXPECT_EQ(reader->ending(), expected) << reader->trouble();
+    return all;
+  }
+
+  EventHeader last_event() {
+    const auto all = read_back();
+    EventHeader last;
+    for (u64 at = 0; at < all.size(); at += last.size_bytes) std::memcpy(&last, all.data() + at, sizeof last);
+    return last;
+  }
+
+  TemporaryDirectory directory_;
+  std::string recording_, said_;
+  std::unique_ptr<MappedRing> ring_;
+  pid_t writer_ = 0;
+  int done_ = -1, words_ = -1;
+};
+
+std::vector<u8> with_exit(std::vector<u8> events, u64 number, i64 result) {
+  add_event(events, {.kind = EventKind::exit, .number = number, .result = result});
+  return events;
+}
+
+/// Random events that are no exits.
+std::vector<u8> plain_events(u64 seed, u64 first, u64 count) {
+  auto events = random_events(seed, first, count);
+  EventHeader header;
+  for (u64 at = 0; at < events.size(); at += header.size_bytes) {
+    std::memcpy(&header, events.data() + at, sizeof header);
+    header.kind = EventKind::syscall;
+    std::memcpy(events.data() + at, &header, sizeof header);
+  }
+  return events;
+}
+
+TEST_F(Writing, StoresWhatTheRingCarried) {
+  ASSERT_TRUE(
+      write_info(directory_.path(), {.program = "/bin/true", .arguments = {"true", "a\nb\\"}, .pid = 7}));
+  start(directory_.path());
+  Producer producer(ring_->base(), ring_->capacity_bytes());
+  const auto events = with_exit(plain_events(1, 0, 40'000), 40'000, 3);
+  ASSERT_TRUE(produce(producer, events));
+  FutexWaiter waiter;
+  producer.close(waiter);
+  EXPECT_EQ(finish(), 0);
+  EXPECT_EQ(said_, "");
+  EXPECT_EQ(read_back(), events);
+  auto info = read_info(directory_.path());
+  ASSERT_TRUE(info);
+  EXPECT_EQ(info.value().state, RecordingState::complete);
+  EXPECT_EQ(info.value().exit_status, 3);
+  EXPECT_FALSE(info.value().fatal_signal);
+  EXPECT_EQ(info.value().event_count, 40'001u);
+  EXPECT_EQ(info.value().raw_bytes, events.size());
+  EXPECT_EQ(info.value().arguments, (std::vector<std::string>{"true", "a\nb\\"}));
+  EXPECT_EQ(info.value().pid, 7);
+  struct stat status {};
+  ASSERT_EQ(stat((directory_.path() + "/trace").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  EXPECT_EQ(static_cast<u64>(status.st_size), info.value().trace_bytes);
+}
+
+TEST_F(Writing, EndsAtOnceWhenTheRingIsClosed) {
+  start(directory_.path());
+  FutexWaiter waiter;
+  Producer producer(ring_->base(), ring_->capacity_bytes());
+  ASSERT_TRUE(produce(producer, with_exit({}, 0, 0x10b)));
+  const auto begin = Clock::now();
+  producer.close(waiter);
+  EXPECT_EQ(finish(), 0);
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(2));
+  EXPECT_EQ(read_info(directory_.path()).value().fatal_signal, 11);
+}
+
+TEST_F(Writing, FlushesInTimeWhileTheGuestIsQuiet) {
+  start(directory_.path());
+  Producer producer(ring_->base(), ring_->capacity_bytes());
+  ASSERT_TRUE(produce(producer, plain_events(1, 0, 3)));
+  const auto begin = Clock::now();
+  u64 count = 0;
+  while (count == 0 && Clock::now() - begin < std::chrono::seconds(10)) {
+    std::string trouble;
+    if (const auto reader = TraceReader::open(directory_.path(), trouble)) count = reader->event_count();
+    usleep(2000);
+  }
+  EXPECT_EQ(count, 3u);
+  EXPECT_LT(Clock::now() - begin, std::chrono::milliseconds(500)) << "100 ms, and some for a loaded host";
+}
+
+TEST_F(Writing, AKilledGuestKeepsAllItCommitted) {
+  auto made = MappedRing::create(1 << 20);
+  for (int round = 0; round < 15; ++round) {
+    const TemporaryDirectory recording;
+    int go[2];
+    ASSERT_EQ(pipe(go), 0);
+    const pid_t guest = fork();
+    if (guest == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      int ring_fd = -1;
+      if (read(go[0], &ring_fd, sizeof ring_fd) != sizeof ring_fd) _exit(1);
+      const std::string path = "/proc/" + std::to_string(getppid()) + "/fd/" + std::to_string(ring_fd);
+      auto mapped = MappedRing::map(open(path.c_str(), O_RDWR));
+      if (!mapped) _exit(1);
+      MappedRing ring = mapped.take();
+      Producer producer(ring.base(), ring.capacity_bytes());
+      for (u64 number = 0;; number += 10) produce(producer, plain_events(number, number, 10));
+    }
+    start(recording.path(), guest);
+    const int fd = ring_->fd();
+    ASSERT_EQ(write(go[1], &fd, sizeof fd), static_cast<ssize_t>(sizeof fd));
+    usleep(static_cast<useconds_t>(20'000 + 7'000 * round));
+    kill(guest, SIGKILL);
+    waitpid(guest, nullptr, 0);
+    EXPECT_EQ(finish(), 0);
+    const auto all = read_back();
+    const auto* header = static_cast<const RingHeader*>(ring_->base());
+    EXPECT_EQ(all.size(), header->head) << "every committed byte";
+    EXPECT_EQ(read_info(recording.path()).value().state, RecordingState::cut);
+    for (u64 at = 0, number = 0; at < all.size(); number += 10) {
+      const auto expected = plain_events(number, number, 10);
+      const u64 size = std::min<u64>(expected.size(), all.size() - at);
+      ASSERT_EQ(std::memcmp(all.data() + at, expected.data(), size), 0);
+      at += size;
+    }
+    for (const int end : go) close(end);
+  }
+}
+
+TEST_F(Writing, AKilledWriterLeavesAReadableTraceAndAFreeGuest) {
+  for (int round = 0; round < 15; ++round) {
+    const TemporaryDirectory recording;
+    start(recording.path());
+    const pid_t killer = fork();
+    if (killer == 0) {
+      usleep(static_cast<useconds_t>(10'000 + 9'000 * round));
+      kill(writer_, SIGKILL);
+      _exit(0);
+    }
+    Producer producer(ring_->base(), ring_->capacity_bytes());
+    u64 number = 0;
+    while (produce(producer, plain_events(number, number, 10))) number += 10;
+    EXPECT_EQ(producer.peer(), PeerState::died);
+    waitpid(killer, nullptr, 0);
+    waitpid(writer_, nullptr, 0);
+    writer_ = 0;
+    const auto all = read_back(Ending::cut);
+    for (u64 at = 0, next = 0; at < all.size(); next += 10) {
+      const auto expected = plain_events(next, next, 10);
+      const u64 size = std::min<u64>(expected.size(), all.size() - at);
+      ASSERT_EQ(std::memcmp(all.data() + at, expected.data(), size), 0);
+      at += size;
+    }
+  }
+}
+
+TEST_F(Writing, AFullDiskEndsTheRecordingWithAGapAndLetsTheGuestGoOn) {
+  const std::string disk = directory_.path() + "/disk";
+  mkdir(disk.c_str(), 0700);
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=2m") != 0)
+    GTEST_SKIP() << "cannot mount a small disk here";
+  ASSERT_TRUE(write_info(disk, {.program = "/bin/big"}));
+  start(disk);
+  Producer producer(ring_->base(), ring_->capacity_bytes());
+  u64 number = 0;
+  while (number < 400'000 && produce(producer, plain_events(number, number, 100))) number += 100;
+  EXPECT_LT(number, 400'000u);
+  EXPECT_EQ(producer.peer(), PeerState::closed);
+  EXPECT_EQ(finish(), 1);
+  EXPECT_NE(said_.find("No space left on device"), std::string::npos) << said_;
+  EXPECT_EQ(std::count(said_.begin(), said_.end(), '\n'), 1);
+  const EventHeader last = last_event();
+  EXPECT_EQ(last.kind, EventKind::gap);
+  EXPECT_EQ(last.result, static_cast<i64>(GapReason::disk_full));
+  EXPECT_GT(last.number, 1000u);
+  EXPECT_EQ(read_info(disk).value().state, RecordingState::gap);
+  umount(disk.c_str());
+}
+
+TEST_F(Writing, AFileSizeLimitIsAFullDiskToo) {
+  start(directory_.path(), 0, 300'000);
+  Producer producer(ring_->base(), ring_->capacity_bytes());
+  u64 number = 0;
+  while (number < 400'000 && produce(producer, plain_events(number, number, 100))) number += 100;
+  EXPECT_EQ(producer.peer(), PeerState::closed);
+  EXPECT_EQ(finish(), 1);
+  EXPECT_NE(said_.find("File too large"), std::string::npos) << said_;
+}
+
+TEST_F(Writing, ABrokenRecordIsSaidAndNotStored) {
+  start(directory_.path());
+  FutexWaiter waiter;
+  Producer producer(ring_->base(), ring_->capacity_bytes());
+  const auto events = plain_events(1, 0, 100);
+  ASSERT_TRUE(produce(producer, events));
+  u8* room = producer.reserve(4096);
+  std::memset(room, 0xee, 4096);
+  producer.commit(4096, waiter);
+  EXPECT_EQ(finish(), 1);
+  EXPECT_EQ(producer.peer(), PeerState::closed);
+  EXPECT_NE(said_.find("broken record"), std::string::npos) << said_;
+  const EventHeader last = last_event();
+  EXPECT_EQ(last.kind, EventKind::gap);
+  EXPECT_EQ(last.number, 100u);
+  EXPECT_EQ(last.result, static_cast<i64>(GapReason::bad_record));
+}
+
+TEST_F(Writing, SignalsOfTheTerminalDoNotReachIt) {
+  start(directory_.path());
+  EXPECT_EQ(getsid(writer_), writer_);
+  for (const int signal : {SIGINT, SIGHUP, SIGTERM, SIGQUIT}) kill(writer_, signal);
+  FutexWaiter waiter;
+  Producer producer(ring_->base(), ring_->capacity_bytes());
+  const auto events = with_exit(plain_events(2, 0, 1000), 1000, 0);
+  ASSERT_TRUE(produce(producer, events));
+  producer.close(waiter);
+  EXPECT_EQ(finish(), 0);
+  EXPECT_EQ(read_back(), events);
+}
+
+}  // namespace
+}  // namespace orrery::trace
