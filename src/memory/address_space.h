@@ -213,7 +213,7 @@ class AddressSpace {
   i64 change_attributes(Span span, u16 set, u16 cleared);
   i64 discard(Span span);
   i64 punch_hole(const Region& region, Span span);
-  i64 populate(Span span, bool for_writing);
+  i64 populate(Span span, int wanted);
 
   // --- watching.cc ---
   void unwatch(const Region& region, Span span);

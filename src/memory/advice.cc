@@ -69,7 +69,7 @@ i64 AddressSpace::madvise(u64 address, u64 size_bytes, int advice) {
   if (advice == kMadvHwpoison || advice == kMadvSoftOffline) return -EPERM;  // CAP_SYS_ADMIN
   const Span whole{address, address + bytes};
   if (advice == kMadvPopulateRead || advice == kMadvPopulateWrite)
-    return populate(whole, advice == kMadvPopulateWrite);
+    return populate(whole, advice == kMadvPopulateWrite ? PROT_WRITE : PROT_READ);
 
   i64 result = 0;
   u64 reached = whole.start;
@@ -118,26 +118,34 @@ i64 AddressSpace::discard(Span span) {
 /// is memory's alone and the same on replay; pages beyond the end of the file stay away.
 i64 AddressSpace::punch_hole(const Region& region, Span span) {
   if (region.has(kLocked) || region.private_anonymous()) return -EINVAL;
-  if (!region.shared() || !region.writable()) return -EACCES;
+  if (!region.shared() || (region.protection_most & PROT_WRITE) == 0) return -EACCES;
   static constexpr u8 kZeros[kPageBytes] = {};
   prepare_write(span.start, span.size_bytes());
+  if (!region.writable())
+    if (const i64 error = backend_.protect(span.start, span.size_bytes(), PROT_READ | PROT_WRITE); error != 0)
+      return error;
   for (u64 page = span.start; page < span.end; page += kPageBytes)
     if (guarded_copy(reinterpret_cast<void*>(page), kZeros, kPageBytes) != kPageBytes) break;
-  return 0;
+  if (region.writable()) return 0;
+  return backend_.protect(span.start, span.size_bytes(), host_protection(region.protection, false));
 }
 
-/// Touching pages early has no effect the guest can see but the errors.
-i64 AddressSpace::populate(Span span, bool for_writing) {
+/// Brings pages in, as mlock and MAP_POPULATE do; `wanted`: one of these permissions is needed. Anonymous
+/// pages show no difference. A page of a file shows whether it exists, and one that is private and
+/// writable is copied now, so that it does not show what is written to the file later.
+i64 AddressSpace::populate(Span span, int wanted) {
   u64 reached = span.start;
   while (reached < span.end) {
-    const Region* const region = find(reached);
-    if (region == nullptr) return -ENOMEM;
-    const bool fits = for_writing ? region->writable() : (region->protection & kAccessBits) != 0;
-    if (!fits) return -EINVAL;
-    const u64 end = std::min(region->end, span.end);
-    for (; reached < end && region->file != 0; reached += kPageBytes) {
+    const Region* const found = find(reached);
+    if (found == nullptr) return -ENOMEM;
+    const Region region = *found;
+    if ((region.protection & wanted) == 0) return -EINVAL;
+    const u64 end = std::min(region.end, span.end);
+    const bool copies = !region.shared() && region.writable();
+    for (; reached < end && !region.private_anonymous(); reached += kPageBytes) {
       u8 byte = 0;
       if (guarded_copy(&byte, reinterpret_cast<const void*>(reached), 1) != 1) return -EFAULT;
+      if (copies && !write(reached, {&byte, 1})) return -EFAULT;
     }
     reached = end;
   }

@@ -64,7 +64,10 @@ i64 AddressSpace::check_anonymous_rules(const MmapArguments& arguments) {
 i64 AddressSpace::check_mmap(const MmapArguments& arguments, Span& span) {
   if ((arguments.flags & MAP_HUGETLB) != 0) {
     // No huge pages are set aside (nr_hugepages is 0), and only hugetlbfs files may ask for them.
-    return !is_anonymous(arguments) || arguments.size_bytes == 0 ? -EINVAL : -ENOMEM;
+    constexpr u64 kMask = 2 * layout::kMiB - 1;
+    const bool unaligned = is_fixed(arguments) && (arguments.address & kMask) != 0;
+    const bool is_empty = ((arguments.size_bytes + kMask) & ~kMask) == 0;
+    return !is_anonymous(arguments) || is_empty || unaligned ? -EINVAL : -ENOMEM;
   }
   if (arguments.size_bytes == 0) return -EINVAL;
   const u64 bytes = page_ceil(arguments.size_bytes);
@@ -154,6 +157,8 @@ i64 AddressSpace::mmap(const MmapArguments& arguments) {
   merge(span.start, span.end);
   if (error != 0) return error;
   protect_aliases(span);
+  const bool brings_in = (arguments.flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
+  if (brings_in || whole.has(kLocked)) (void)populate(span, kAccessBits);
   return static_cast<i64>(span.start);
 }
 

@@ -66,6 +66,7 @@ i64 AddressSpace::change_protection(Position at, Span span, int protection) {
   }
   alter(span, [&](Region& changed) { changed.protection = protection; });
   protect_aliases(span);
+  if (becomes_data && region.has(kLocked) && !region.has(kLockedOnFault)) (void)populate(span, PROT_WRITE);
   return 0;
 }
 
@@ -118,7 +119,9 @@ i64 AddressSpace::lock(u64 address, u64 size_bytes, u16 attributes) {
       return error;
     reached = span.end;
   }
-  return 0;
+  if (attributes != kLocked) return 0;
+  // The pages are brought in at once; where that fails the call does, with the locks kept (__mm_populate).
+  return populate({start, start + bytes}, kAccessBits) == 0 ? 0 : -ENOMEM;
 }
 
 /// mm/mlock.c: apply_mlockall_flags().
@@ -127,6 +130,12 @@ void AddressSpace::lock_all(int flags) {
   attributes_later_ = (flags & MCL_FUTURE) != 0 ? wanted : 0;
   if ((flags & MCL_FUTURE) != 0 && (flags & MCL_CURRENT) == 0) return;
   (void)change_attributes({0, kTaskSize}, (flags & MCL_CURRENT) != 0 ? wanted : 0, kLocked | kLockedOnFault);
+  if (wanted != kLocked || (flags & MCL_CURRENT) == 0) return;
+  for (const Region* region = find_at_or_above(0); region != nullptr;) {
+    const Span span{region->start, region->end};
+    (void)populate(span, kAccessBits);
+    region = find_at_or_above(span.end);
+  }
 }
 
 }  // namespace orrery::memory

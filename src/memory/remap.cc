@@ -52,9 +52,8 @@ i64 AddressSpace::check_remap_source(const Remap& remap) const {
   if (remap.from_bytes == 0 && !region->shared()) return -EINVAL;
   const bool private_file = !region->shared() && !region->private_anonymous();
   if ((remap.flags & MREMAP_DONTUNMAP) != 0 && private_file) return -EINVAL;
-  if (remap.from_bytes > region->end - remap.from) return -EFAULT;
-  if (remap.to_bytes == remap.from_bytes) return 0;
-  if (remap.to_bytes < remap.from_bytes) return 0;
+  if (std::min(remap.from_bytes, remap.to_bytes) > region->end - remap.from) return -EFAULT;
+  if (remap.to_bytes <= remap.from_bytes) return 0;
   const u64 more = remap.to_bytes - remap.from_bytes;
   if (region->has(kLocked) && usage_.locked_bytes + more > limits_.locked_bytes) return -EAGAIN;
   if (!may_expand(more, region->writable() && !region->shared())) return -ENOMEM;
@@ -92,8 +91,7 @@ i64 AddressSpace::remap_to(Remap remap) {
     if (find(remap.from) == nullptr) return -EFAULT;
   }
   if (remap.to_bytes < remap.from_bytes) {
-    if (const i64 error = unmap_span({remap.from + remap.to_bytes, remap.from + remap.from_bytes});
-        error != 0)
+    if (const i64 error = munmap(remap.from + remap.to_bytes, remap.from_bytes - remap.to_bytes); error != 0)
       return error;
     remap.from_bytes = remap.to_bytes;
   }
@@ -116,7 +114,7 @@ i64 AddressSpace::remap_in_place_or_move(Remap remap) {
   const i64 stays = static_cast<i64>(remap.from);
   if (remap.to_bytes == remap.from_bytes) return stays;
   if (remap.to_bytes < remap.from_bytes) {
-    const i64 error = unmap_span({remap.from + remap.to_bytes, remap.from + remap.from_bytes});
+    const i64 error = munmap(remap.from + remap.to_bytes, remap.from_bytes - remap.to_bytes);
     return error != 0 ? error : stays;
   }
   const Region region = *find(remap.from);
@@ -155,6 +153,7 @@ i64 AddressSpace::grow_in_place(const Region& region, u64 end) {
   insert(tail);
   merge(tail.start, tail.start);
   protect_aliases({tail.start, tail.end});
+  if (tail.has(kLocked)) (void)populate({tail.start, tail.end}, kAccessBits);
   return 0;
 }
 
@@ -180,6 +179,8 @@ i64 AddressSpace::move_region(const Remap& remap) {
   merge(target.start, target.end);
   if (keeps_source && region.has(kLocked)) (void)change_attributes(source, 0, kLocked | kLockedOnFault);
   protect_aliases(target);
+  const u64 kept_bytes = std::min(remap.from_bytes, remap.to_bytes);
+  if (moved.has(kLocked)) (void)populate({target.start + kept_bytes, target.end}, kAccessBits);
   return static_cast<i64>(target.start);
 }
 
