@@ -35,7 +35,10 @@ namespace {
 constexpr u64 kTrapFlag = 0x100;
 constexpr u64 kPlainFlags = 0x202;
 
-u64& reg(ucontext_t* context, int index) { return reinterpret_cast<u64&>(context->uc_mcontext.gregs[index]); }
+/// A register of the interrupted code. The frame's type is long long; only its signedness may be changed.
+unsigned long long& reg(ucontext_t* context, int index) {
+  return reinterpret_cast<unsigned long long&>(context->uc_mcontext.gregs[index]);
+}
 
 Translator::HostFrame frame_of(ucontext_t* context) {
   static constexpr int kOrder[cpu::kGprCount] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
@@ -125,6 +128,13 @@ bool is_synchronous(int number, const siginfo_t* info) {
   return fault && info->si_code > 0;
 }
 
+/// si_addr as the guest should see it: for faults of an operation it is the instruction, which the host
+/// met in the cache. The guest's pc was lifted before.
+u64 fault_address(int number, const siginfo_t* info) {
+  const bool names_instruction = number == SIGFPE || number == SIGILL || number == SIGTRAP;
+  return names_instruction ? slots().regs.rip : reinterpret_cast<u64>(info->si_addr);
+}
+
 void guest_fault(int number, const siginfo_t* info, ucontext_t* context) {
   if (number == SIGTRAP && step_on(context)) return;
   if (const u64 resume = memory::guarded_copy_resume(reg(context, REG_RIP)); resume != 0) {
@@ -134,7 +144,7 @@ void guest_fault(int number, const siginfo_t* info, ucontext_t* context) {
   switch (root().translator->lift_fault(frame_of(context))) {
     case Translator::FaultKind::guest:
       abandon_stepping(context);
-      slots().fault = {number, info->si_code, reinterpret_cast<u64>(info->si_addr), reg(context, REG_ERR),
+      slots().fault = {number, info->si_code, fault_address(number, info), reg(context, REG_ERR),
                        reg(context, REG_TRAPNO)};
       return resume_at(context, Translator::resume_after_fault());
     case Translator::FaultKind::missing_entry:
@@ -150,7 +160,8 @@ void guest_fault(int number, const siginfo_t* info, ucontext_t* context) {
 void signal_from_outside(int number, const siginfo_t* info, ucontext_t* context) {
   if (root().live == nullptr) return;
   root().live->queue_signal(number, info, *reinterpret_cast<u64*>(&context->uc_sigmask));
-  host::fix_interrupted_pc(reg(context, REG_RIP));
+  u64 resume_pc = reg(context, REG_RIP);
+  if (host::fix_interrupted_pc(resume_pc)) reg(context, REG_RIP) = resume_pc;
   slots().stop_requested = 1;
   if (slots().in_guest == 0) return;
   const u64 pc = reg(context, REG_RIP);
