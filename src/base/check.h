@@ -19,8 +19,8 @@ struct CheckFailure {
 
 }  // namespace orrery
 
-#define CHECK(condition, message)                                                  \
-  do {                                                                             \
-    if (!(condition)) [[unlikely]]                                                 \
-      ::orrery::check_failed({__FILE__, __LINE__, #condition, message});           \
+#define CHECK(condition, message)                                        \
+  do {                                                                   \
+    if (!(condition)) [[unlikely]]                                       \
+      ::orrery::check_failed({__FILE__, __LINE__, #condition, message}); \
   } while (false)

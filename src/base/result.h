@@ -64,9 +64,9 @@ using Status = Result<Nothing>;
 }  // namespace orrery
 
 /// Unwraps a Result or returns its error from the enclosing function.
-#define TRY(expression)                                   \
-  __extension__({                                         \
-    auto try_result_ = (expression);                      \
-    if (!try_result_) return try_result_.error();         \
-    try_result_.take();                                   \
+#define TRY(expression)                           \
+  __extension__({                                 \
+    auto try_result_ = (expression);              \
+    if (!try_result_) return try_result_.error(); \
+    try_result_.take();                           \
   })

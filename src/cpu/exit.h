@@ -8,11 +8,11 @@
 namespace orrery::cpu {
 
 enum class ExitKind : u8 {
-  syscall,      ///< `syscall`; rip is after it, rcx and r11 not yet clobbered
-  fault,        ///< a synchronous fault; rip is at the instruction
-  gated,        ///< an instruction of design.md invariant 3; rip is at it
-  tick_reached, ///< RunLimits::stop_at_tick; rip is the target of the transfer that ticked
-  interrupted,  ///< a host signal asked for a stop; taken at a tick
+  syscall,       ///< `syscall`; rip is after it, rcx and r11 not yet clobbered
+  fault,         ///< a synchronous fault; rip is at the instruction
+  gated,         ///< an instruction of design.md invariant 3; rip is at it
+  tick_reached,  ///< RunLimits::stop_at_tick; rip is the target of the transfer that ticked
+  interrupted,   ///< a host signal asked for a stop; taken at a tick
 };
 
 /// Which instruction of x86/gate.h stopped the run.

@@ -18,7 +18,8 @@ enum class ControlOp : u32 {
   run = 1,
   registers = 2,    ///< reply payload: cpu::CpuState of the current task
   read_memory = 3,  ///< argument = address, size = bytes; payload: as many bytes as are readable
-  regions = 4,      ///< argument = list those that end above this address; payload: ControlRegion[] (0 of them: no more)
+  regions = 4,  ///< argument = list those that end above this address; payload: ControlRegion[] (0 of them:
+                ///< no more)
   quit = 5,
   vector_state = 6,  ///< payload: FXSAVE/XSAVE image of the current task
 };

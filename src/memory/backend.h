@@ -25,7 +25,7 @@ class Backend {
   /// mremap(MAYMOVE|FIXED); where from == to, mremap without flags: grown in place or not at all.
   /// from_bytes may be 0: a second view of a shared mapping.
   virtual i64 move(u64 from, u64 from_bytes, u64 to, u64 to_bytes) = 0;
-  virtual i64 discard(u64 address, u64 size_bytes) = 0;                  ///< madvise(MADV_DONTNEED)
+  virtual i64 discard(u64 address, u64 size_bytes) = 0;  ///< madvise(MADV_DONTNEED)
 
  protected:
   ~Backend() = default;

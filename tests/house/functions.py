@@ -1,10 +1,11 @@
-"""Functions fit a screen: 70 lines, with a ratchet for the few pure tables and sequences that do not
+"""Functions fit a screen: 70 lines (a test may be a sequence of 100), with a ratchet for the few pure tables and sequences that do not
 (tests/house/functions.txt). Files over 800 lines get a warning, over 1500 they fail."""
 import re
 
 import house
 
 LINES_MOST = 70
+TEST_LINES_MOST = 100
 FILE_LINES_WARN = 800
 FILE_LINES_MOST = 1500
 
@@ -70,15 +71,15 @@ def problems_in(lengths, allowed):
     """`lengths` holds (file, function, lines, first line)."""
     problems, used = [], set()
     for path, function, lines, first in lengths:
-        most = allowed.get((path, function))
+        most, limit = allowed.get((path, function)), TEST_LINES_MOST if path.startswith("tests/") else LINES_MOST
         if most is not None:
             used.add((path, function))
             if lines > most:
                 problems.append(f"{path}:{first}: {function} grew to {lines} lines; the ratchet is at {most}")
-            elif lines <= LINES_MOST:
+            elif lines <= limit:
                 problems.append(f"{path}:{first}: {function} has {lines} lines now; take it off functions.txt")
-        elif lines > LINES_MOST:
-            problems.append(f"{path}:{first}: {function} has {lines} lines, {LINES_MOST} are the most")
+        elif lines > limit:
+            problems.append(f"{path}:{first}: {function} has {lines} lines, {limit} are the most")
     problems += [f"tests/house/functions.txt: {p} has no {f}" for p, f in allowed if (p, f) not in used]
     return problems
 

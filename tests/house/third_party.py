@@ -5,16 +5,17 @@ import re
 import house
 
 C_HEADERS = set("""alloca.h dirent.h dlfcn.h elf.h endian.h errno.h execinfo.h fcntl.h glob.h grp.h inttypes.h
-libgen.h limits.h link.h locale.h malloc.h math.h poll.h pthread.h pty.h pwd.h sched.h semaphore.h setjmp.h signal.h
+libgen.h limits.h link.h locale.h malloc.h math.h mqueue.h poll.h pthread.h pty.h pwd.h sched.h semaphore.h setjmp.h signal.h
 spawn.h stdarg.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h syscall.h termios.h time.h ucontext.h
-unistd.h utime.h wait.h cpuid.h cxxabi.h immintrin.h x86intrin.h""".split())
+unistd.h ustat.h utime.h wait.h cpuid.h cxxabi.h immintrin.h x86intrin.h""".split())
 C_FOLDERS = ("sys/", "linux/", "asm/", "asm-generic/", "netinet/", "arpa/", "net/", "bits/")
 
 LEAN = set("""array span string_view optional variant utility algorithm bit type_traits vector memory new compare
 concepts cstring cstddef cstdint cerrno climits limits iterator initializer_list atomic numeric tuple ranges ctime csignal
 cstdarg""".split())
 LEAN_C = {"cpuid.h", "elf.h", "fcntl.h", "signal.h", "poll.h", "sched.h", "termios.h", "time.h", "errno.h", "stddef.h", "stdint.h",
-          "stdarg.h", "limits.h", "ucontext.h", "syscall.h"}
+          "stdarg.h", "limits.h", "ucontext.h", "syscall.h",
+          "unistd.h"}
 
 
 def is_standard(header):
