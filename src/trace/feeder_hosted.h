@@ -13,7 +13,7 @@ class RingFeeder {
       : reader_(reader), producer_(producer), waiter_(waiter) {}
 
   enum class State : u8 {
-    fed,       ///< the ring is full for now
+    fed,       ///< the ring is full; more later
     finished,  ///< all events are in the ring, which is closed
     refused,   ///< the consumer has gone, or an event is larger than the ring takes
   };
