@@ -27,34 +27,50 @@ u64 number_of(Dwarf_Die* die, unsigned name, u64 otherwise) {
 }
 
 bool is_character(Dwarf_Die* type) {
+  // unsigned char is how C spells bytes, which are no text.
   const u64 encoding = number_of(type, DW_AT_encoding, 0);
-  return dwarf_tag(type) == DW_TAG_base_type &&
-         (encoding == DW_ATE_signed_char || encoding == DW_ATE_unsigned_char) &&
+  return dwarf_tag(type) == DW_TAG_base_type && (encoding == DW_ATE_signed_char || encoding == DW_ATE_UTF) &&
          number_of(type, DW_AT_byte_size, 0) == 1;
 }
 
-/// C's escapes; the text is cut after kStringBytesShown bytes.
+/// How many bytes at `at` are one UTF-8 character; 0 if they are none.
+u64 utf8_bytes(const std::string& text, u64 at) {
+  const u8 first = static_cast<u8>(text[at]);
+  const u64 bytes = first < 0x80                    ? 1
+                    : first >= 0xc2 && first < 0xe0 ? 2
+                    : (first & 0xf0) == 0xe0        ? 3
+                    : (first & 0xf8) == 0xf0        ? 4
+                                                    : 0;
+  for (u64 i = 1; i < bytes; ++i) {
+    if (at + i >= text.size() || (static_cast<u8>(text[at + i]) & 0xc0) != 0x80) return 0;
+  }
+  return bytes;
+}
+
+/// C's escapes for what cannot be printed; the text is cut after kStringBytesShown bytes.
 std::string quoted(const std::string& text) {
   std::string out = "\"";
-  for (u64 i = 0; i < text.size() && i < kStringBytesShown; ++i) {
-    const char letter = text[i];
-    if (letter == '"' || letter == '\\')
-      (out += '\\') += letter;
-    else if (letter == '\n')
+  u64 at = 0;
+  while (at < text.size() && at < kStringBytesShown) {
+    const char letter = text[at];
+    const u64 bytes = utf8_bytes(text, at);
+    if (letter == '"' || letter == '\\') {
+      out += std::string("\\") + letter;
+    } else if (letter == '\n') {
       out += "\\n";
-    else if (letter == '\t')
+    } else if (letter == '\t') {
       out += "\\t";
-    else if (static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f) {
+    } else if (bytes == 0 || static_cast<u8>(letter) < 0x20 || letter == 0x7f) {
       char escape[8];
-      std::snprintf(escape, sizeof escape, "\\x%02x",
-                    static_cast<unsigned>(static_cast<unsigned char>(letter)));
+      std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned>(static_cast<u8>(letter)));
       out += escape;
     } else {
-      out += letter;
+      out += text.substr(at, bytes);
     }
+    at += bytes == 0 ? 1 : bytes;
   }
   out += '"';
-  return text.size() > kStringBytesShown ? out + kMore : out;
+  return at < text.size() ? out + kMore : out;
 }
 
 std::string character_text(u64 bits, bool is_signed) {

@@ -60,31 +60,47 @@ class ArgumentReader {
   Argument read_one(u64 index, DwarfScope& scope, Dwarf_Die& parameter) {
     Dwarf_Attribute attribute;
     const char* name = dwarf_formstring(dwarf_attr_integrate(&parameter, DW_AT_name, &attribute));
-    return {
-        .name = name ? name : "", .type = type_name(&parameter), .value = value_of(index, scope, parameter)};
+    Argument argument{
+        .name = name ? name : "", .type = type_name(&parameter), .value = kGone, .pointer = std::nullopt};
+    find_value(index, scope, parameter, argument);
+    return argument;
   }
 
-  std::string value_of(u64 index, DwarfScope& scope, Dwarf_Die& parameter) {
+  /// Leaves the value as it is if it cannot be known.
+  void find_value(u64 index, DwarfScope& scope, Dwarf_Die& parameter, Argument& argument) {
     Dwarf_Die type;
-    if (!resolved_type(&parameter, &type)) return kGone;
+    if (!resolved_type(&parameter, &type)) return;
     Dwarf_Attribute attribute;
     Dwarf_Sword constant = 0;
     if (dwarf_formsdata(dwarf_attr_integrate(&parameter, DW_AT_const_value, &attribute), &constant) == 0) {
-      return scalar_text(machine_, &type, static_cast<u64>(constant));
+      return set_scalar(type, static_cast<u64>(constant), argument);
     }
-    if (!dwarf_attr_integrate(&parameter, DW_AT_location, &attribute)) return kGone;
+    if (!dwarf_attr_integrate(&parameter, DW_AT_location, &attribute)) return;
     const Frame& frame = stack_.frames[index];
     Dwarf_Op* operations = nullptr;
     size_t count = 0;
     if (dwarf_getlocation_addr(&attribute, frame.lookup_pc() - scope.bias, &operations, &count, 1) != 1 ||
-        count == 0) {
-      return kGone;
-    }
+        count == 0)
+      return;
     const auto operand = evaluate_in(index, scope, &attribute, {operations, count}, kCallersAsked);
-    if (!operand) return kGone;
-    if (operand->place == Place::memory) return memory_text(machine_, &type, operand->number, 1);
-    const auto bits = scalar_of(frame, *operand);
-    return bits ? scalar_text(machine_, &type, *bits) : kGone;
+    if (!operand) return;
+    if (operand->place == Place::memory) {
+      argument.value = memory_text(machine_, &type, operand->number, 1);
+      u64 pointer = 0;
+      if (is_pointer(type) && machine_.read_value(operand->number, pointer)) argument.pointer = pointer;
+    } else if (const auto bits = scalar_of(frame, *operand)) {
+      set_scalar(type, *bits, argument);
+    }
+  }
+
+  void set_scalar(Dwarf_Die& type, u64 bits, Argument& argument) {
+    argument.value = scalar_text(machine_, &type, bits);
+    if (is_pointer(type)) argument.pointer = bits;
+  }
+
+  static bool is_pointer(Dwarf_Die& type) {
+    const int tag = dwarf_tag(&type);
+    return tag == DW_TAG_pointer_type || tag == DW_TAG_reference_type || tag == DW_TAG_rvalue_reference_type;
   }
 
   static std::optional<u64> scalar_of(const Frame& frame, const Operand& operand) {

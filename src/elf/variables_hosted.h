@@ -11,8 +11,9 @@ namespace orrery::elf {
 
 struct Argument {
   std::string name;
-  std::string type;   ///< "const char *"
-  std::string value;  ///< "0x0", "42", "\"text\""; "<optimized out>" when it cannot be known
+  std::string type;            ///< "const char *"
+  std::string value;           ///< "NULL", "42", "\"text\""; "<optimized out>" when it cannot be known
+  std::optional<u64> pointer;  ///< the address, if it is a pointer or reference that is known
 };
 
 /// The arguments of the functions at the frame `index` of `stack`: one list for each of

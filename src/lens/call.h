@@ -16,18 +16,17 @@ struct Call {
   u64 number = 0;
   std::string name{};
   std::array<u64, 6> arguments{};
-  std::string words{};    ///< the arguments, as strace prints them
+  std::string text{};     ///< "openat(AT_FDCWD, \"/x\", O_RDONLY) = -1 ENOENT (No such file or directory)"
   bool returned = false;  ///< false: the run ended in it
   i64 result = 0;
-  std::string path{};     ///< the first path argument
-  std::string written{};  ///< what write and writev were given to write, the first kWrittenBytesMost
-  int fd = -1;            ///< of write and writev
+  bool from_loader = false;  ///< the dynamic loader made it, before main or in dlopen
+  std::string path{};        ///< the first path argument
+  std::string written{};     ///< what write and writev were given to write, the first kWrittenBytesMost
+  int fd = -1;               ///< of write and writev
   std::optional<StackFact> stack{};  ///< where it came from, if it was looked at
 
   bool failed() const { return returned && result < 0 && result >= -4095; }
   int error() const { return failed() ? static_cast<int>(-result) : 0; }
-  /// "openat(AT_FDCWD, "/x", O_RDONLY) = -1 ENOENT (No such file or directory)"
-  std::string text() const;
 };
 
 inline constexpr u64 kWrittenBytesMost = 16 * 1024;

@@ -6,7 +6,7 @@
 namespace orrery::lens {
 namespace {
 
-constexpr u64 kOuterShown = 3;
+constexpr u64 kOuterShown = 5;
 /// A stack in which one return address stands this often is a recursion that ran away.
 constexpr u64 kRecursionLeast = 500;
 
@@ -55,12 +55,43 @@ void note_recursion(ReplaySession& session, const elf::Stack& stack, StackFact& 
   fact.repeated = location.frames.empty() ? location.symbol : location.frames.back().function;
 }
 
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
 bool is_code(ReplaySession& session, u64 pc) {
   const elf::MappedRegion* region = session.find_region(pc);
   return region && (region->protection & 4) != 0;
 }
 
 }  // namespace
+
+std::string short_function(const std::string& name) {
+  std::string text = name;
+  for (const char* suffix :
+       {" [clone .cold]", " [clone .part.0]", " [clone .isra.0]", " [clone .constprop.0]", ".cold"}) {
+    if (text.ends_with(suffix)) text.resize(text.size() - std::string(suffix).size());
+  }
+  if (const auto version = text.find('@'); version != std::string::npos && version > 0) text.resize(version);
+  if (text.starts_with("__GI_")) text.erase(0, 5);
+  // The parameter list is the last bracketed part, before an optional " const".
+  const auto close = text.rfind(')');
+  if (close != std::string::npos && !text.starts_with("operator")) {
+    int depth = 0;
+    for (u64 at = close + 1; at-- > 0;) {
+      if (text[at] == ')') ++depth;
+      if (text[at] == '(' && --depth == 0) {
+        if (at > 0) text.resize(at);
+        break;
+      }
+    }
+  }
+  replace_all(text, "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >",
+              "std::string");
+  replace_all(text, "std::__cxx11::", "std::");
+  return text;
+}
 
 bool is_system_file(const std::string& path) {
   for (const char* directory : {"/lib/", "/lib64/", "/lib32/", "/usr/lib/", "/usr/lib64/", "/usr/bin/",

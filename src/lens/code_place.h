@@ -43,6 +43,9 @@ struct StackFact {
   const FrameFact* users() const;
 };
 
+/// A function's name without parameter list, version and compiler's suffixes, the usual long names short.
+std::string short_function(const std::string& name);
+
 /// True for files of the distribution, whose insides the user did not write.
 bool is_system_file(const std::string& path);
 

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "machine/launch.h"
-#include "trace/format.h"
+#include "trace/event.h"
+#include "trace/recordings_hosted.h"
 #include "trace/trace_file_hosted.h"
 
 namespace orrery::lens {
@@ -29,20 +28,18 @@ class Strings {
   u64 at_ = 0;
 };
 
-/// REC/launch: a file header, the launch block's header, and its strings.
-Status read_launch(const std::string& directory, RunSummary& run) {
-  std::ifstream file(directory + "/launch", std::ios::binary);
-  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  constexpr u64 kStringsAt = sizeof(trace::LaunchFileHeader) + sizeof(machine::LaunchHeader);
-  if (bytes.size() < kStringsAt) return Error{"cannot read how the program was started (launch)"};
+/// REC/launch: the launch block's header and its strings.
+Status read_start(const std::string& directory, RunSummary& run) {
+  const std::vector<u8> block = TRY(trace::read_launch(directory));
   machine::LaunchHeader header;
-  std::memcpy(&header, bytes.data() + sizeof(trace::LaunchFileHeader), sizeof header);
-  if (header.magic != machine::kLaunchMagic) return Error{"the recording's launch file is damaged"};
-  Strings strings(bytes.substr(kStringsAt));
+  if (block.size() < sizeof header) return Error{"read how the program was started"};
+  std::memcpy(&header, block.data(), sizeof header);
+  if (header.magic != machine::kLaunchMagic) return Error{"read how the program was started"};
+  Strings strings(std::string(block.begin() + sizeof header, block.end()));
   run.program = strings.next();
   run.cwd = strings.next();
   // A count is believed only as far as there are bytes.
-  for (u64 i = 0; i < std::min<u64>(header.argument_count, bytes.size()); ++i)
+  for (u64 i = 0; i < std::min<u64>(header.argument_count, block.size()); ++i)
     run.arguments.push_back(strings.next());
   return Nothing{};
 }
@@ -53,9 +50,12 @@ void read_map(const trace::EventView& event, RunSummary& run) {
   std::memcpy(&file, event.payload.data(), sizeof file);
   if (file.file_number == trace::kZeroPages) return;
   const auto path = event.payload.subspan(sizeof file);
+  // The first file that exec maps is the program itself.
+  if (run.image.empty()) run.image.assign(path.begin(), path.end());
   run.files.push_back({.path = std::string(path.begin(), path.end()),
                        .inode = file.inode,
-                       .kept = run.directory + "/files/" + std::to_string(file.file_number)});
+                       .kept = run.directory + "/files/" + std::to_string(file.file_number),
+                       .mtime_ns = file.mtime_ns});
 }
 
 void read_event(const trace::EventView& event, RunSummary& run) {
@@ -77,6 +77,9 @@ void read_event(const trace::EventView& event, RunSummary& run) {
       run.status = by_signal ? 0 : static_cast<int>(event.header->result & 0xff);
       break;
     }
+    case EventKind::exec:
+      run.image.clear();
+      break;
     case EventKind::gap:
       run.has_gap = true;
       break;
@@ -90,10 +93,10 @@ void read_event(const trace::EventView& event, RunSummary& run) {
 Result<RunSummary> summarize(const std::string& directory) {
   RunSummary run;
   run.directory = directory;
-  TRY(read_launch(directory, run));
+  TRY(read_start(directory, run));
   std::string trouble;
   const std::unique_ptr<trace::TraceReader> reader = trace::TraceReader::open(directory, trouble);
-  if (!reader) return Error{"cannot read the recording's trace"};
+  if (!reader) return Error{"read the recording's trace"};
   trace::EventView event;
   while (reader->next(event) == trace::ReadStatus::event) read_event(event, run);
   return run;

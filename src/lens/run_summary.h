@@ -14,11 +14,13 @@ struct KeptFile {
   std::string path{};  ///< as the guest's map shows it
   u64 inode = 0;
   std::string kept{};  ///< the copy in the recording
+  u64 mtime_ns = 0;    ///< of the original, when it was mapped
 };
 
 struct RunSummary {
   std::string directory{};  ///< of the recording
   std::string program{};    ///< path as given to execve
+  std::string image{};      ///< the ELF file that ran, as the map shows it; "" if none was mapped
   std::string cwd{};
   std::vector<std::string> arguments{};
   bool ended = false;  ///< false: the recording stops before the program's end

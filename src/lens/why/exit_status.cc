@@ -94,7 +94,6 @@ std::optional<Verdict> explain_exit_status(const Facts& facts) {
     const FrameFact* frame = culprit.stack ? culprit.stack->users() : nullptr;
     if (frame) {
       verdict.place = *frame;
-      verdict.sentences.push_back("The call came from " + place_text(*frame) + ".");
     }
   }
   verdict.headline += ".";

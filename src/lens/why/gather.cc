@@ -35,11 +35,11 @@ Status walk_tail(ReplaySession& session, const RunSummary& run, std::vector<Call
   for (int stops = 0; !session.stop().ended() && stops < kTailStopsMost; ++stops) {
     if (session.stop().reason == StopReason::system_call) {
       pending = read_call(session);
-      if (wants_stack_at_entry(*pending)) pending->stack = stack_of(session, run.program, kCallFramesShown);
+      if (wants_stack_at_entry(*pending)) pending->stack = stack_of(session, run.image, kCallFramesShown);
     } else if (pending) {
       finish_call(session, *pending);
       if (pending->failed() && !pending->stack)
-        pending->stack = stack_of(session, run.program, kCallFramesShown);
+        pending->stack = stack_of(session, run.image, kCallFramesShown);
       calls.push_back(std::move(*pending));
       pending.reset();
     }
@@ -114,7 +114,7 @@ Result<std::optional<Call>> find_unmapping(const RunSummary& run, const BeginRep
     if (!pending) continue;
     finish_call(*session, *pending);
     if (!takes_away(*pending, address)) continue;
-    pending->stack = stack_of(*session, run.program, kCallFramesShown);
+    pending->stack = stack_of(*session, run.image, kCallFramesShown);
     found = std::move(pending);
   }
   return found;
@@ -131,7 +131,7 @@ Result<Facts> gather(RunSummary run, const BeginReplay& begin) {
   facts.stop = session->stop();
   facts.registers = session->registers();
   facts.fault = read_fault(*session);
-  facts.stack = stack_of(*session, facts.run.program, kFramesShown);
+  facts.stack = stack_of(*session, facts.run.image, kFramesShown);
   facts.images = session->images().all();
   for (elf::Image& image : facts.images) image.module = nullptr;
   session.reset();

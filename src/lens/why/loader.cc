@@ -19,6 +19,9 @@ std::string until(const std::string& text, const std::string& marker) {
   return text.substr(0, text.find(marker));
 }
 
+/// With its slash.
+std::string directory_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
+
 /// Which mapped file names the library in its DT_NEEDED.
 std::vector<std::string> who_needs(const Facts& facts, const std::string& library) {
   std::vector<std::string> paths;
@@ -29,11 +32,17 @@ std::vector<std::string> who_needs(const Facts& facts, const std::string& librar
   return paths;
 }
 
+/// The opens of the library that failed. Each directory is tried with subdirectories for the CPU's features
+/// too; those say nothing new.
 std::vector<Call> tries_of(const Facts& facts, const std::string& library) {
   std::vector<Call> tries;
   for (const Call& call : facts.calls) {
-    if (call.failed() && base_name(call.path) == library && tries.size() < kPathsShown) tries.push_back(call);
+    if (!call.failed() || base_name(call.path) != library) continue;
+    const std::string directory = directory_of(call.path);
+    std::erase_if(tries, [&](const Call& earlier) { return earlier.path.starts_with(directory); });
+    tries.push_back(call);
   }
+  if (tries.size() > kPathsShown) tries.resize(kPathsShown);
   return tries;
 }
 
@@ -49,9 +58,9 @@ Verdict missing_library(const Facts& facts, const std::string& message) {
   if (verdict.failing_calls.empty()) {
     verdict.sentences.push_back("The loader says: " + message + ".");
   } else {
-    verdict.sentences.push_back("The loader looked for it in " +
-                                std::to_string(verdict.failing_calls.size()) +
-                                " places and found it in none:");
+    std::string places = "It is in none of the places where the loader looked:";
+    for (const Call& call : verdict.failing_calls) places += " " + directory_of(call.path);
+    verdict.sentences.push_back(places + " (and the library cache).");
   }
   verdict.hints.push_back({"ldd " + facts.run.program, "where each library is found now"});
   verdict.hints.push_back({"apt-file search " + library, "which Debian package has it"});

@@ -67,20 +67,19 @@ std::string as_text(u64 value) {
   return static_cast<int>(text.size()) >= kTextBytesLeast ? text : "";
 }
 
-/// The argument of the faulting function whose value is `text`: the name of the bad pointer.
-const elf::Argument* argument_with_value(const StackFact& stack, const std::string& text) {
+/// The argument of the faulting function that holds this pointer.
+const elf::Argument* argument_with(const StackFact& stack, u64 pointer) {
   if (stack.inner.empty()) return nullptr;
   for (const elf::Argument& argument : stack.inner.front().arguments) {
-    if (argument.value == text || argument.value.starts_with(text + " (")) return &argument;
+    if (argument.pointer == pointer) return &argument;
   }
   return nullptr;
 }
 
-/// "`account` is NULL there" or "rax holds 0x...".
+/// Which name in the source, or which register, held the bad address.
 std::string pointer_sentence(const Facts& facts, u64 pointer) {
-  const std::string value = pointer == 0 ? "NULL" : hexadecimal(pointer);
-  if (const elf::Argument* argument = argument_with_value(facts.stack, value)) {
-    return "Its argument `" + argument->name + "` is " + value + ".";
+  if (const elf::Argument* argument = argument_with(facts.stack, pointer)) {
+    return "Its argument `" + argument->name + "` is " + (pointer == 0 ? "NULL" : hexadecimal(pointer)) + ".";
   }
   const auto& operand = facts.fault->operand;
   if (operand && operand->base >= 0 && facts.registers.gpr[operand->base] == pointer) {
@@ -166,9 +165,6 @@ void explain_jump(const Facts& facts, Verdict& verdict) {
     verdict.headline += "it jumped to nowhere";
     verdict.sentences.push_back("Nothing is mapped at " + hexadecimal(fault.address) + ".");
   }
-  if (facts.stack.inner.size() > 1 && facts.stack.inner[1].found_by == elf::FoundBy::return_address) {
-    verdict.sentences.push_back("The call came from " + place_text(facts.stack.inner[1]) + ".");
-  }
 }
 
 void explain_protection(const Facts& facts, Verdict& verdict) {
@@ -197,7 +193,7 @@ void explain_unmapped(const Facts& facts, Verdict& verdict) {
   if (fault.unmapped_by) {
     verdict.category = Category::freed_map;
     verdict.headline += "it " + did_at(fault.access) + " memory it had given back";
-    std::string sentence = hexadecimal(fault.address) + " was unmapped by " + fault.unmapped_by->text();
+    std::string sentence = hexadecimal(fault.address) + " was unmapped by " + fault.unmapped_by->text;
     const FrameFact* frame = fault.unmapped_by->stack ? fault.unmapped_by->stack->users() : nullptr;
     if (frame) sentence += ", called from " + place_text(*frame);
     verdict.sentences.push_back(sentence + ".");
@@ -218,7 +214,7 @@ void describe_map(const Fault& fault, Verdict& verdict) {
     verdict.sentences.push_back("Map: " + region_text(*fault.region) + ".");
     return;
   }
-  if (verdict.category == Category::wild_pointer) return;
+  if (verdict.category == Category::wild_pointer || verdict.category == Category::freed_map) return;
   if (fault.below && fault.address - fault.below->end < kStackReach) {
     verdict.sentences.push_back("Map: " + std::to_string(fault.address - fault.below->end) +
                                 " bytes behind the end of " + region_text(*fault.below) + ".");

@@ -63,7 +63,7 @@ void explain_sent(const Facts& facts, Verdict& verdict) {
   verdict.show_calls = true;
   if (const Call* call = own_kill(facts)) {
     verdict.headline += "it sent the signal to itself";
-    verdict.sentences.push_back("The call was " + call->text() + ".");
+    verdict.sentences.push_back("The call was " + call->text + ".");
   } else if (signal == SIGPIPE) {
     verdict.headline += "it wrote to a pipe or socket that nobody reads";
   } else if (signal == SIGALRM || signal == SIGVTALRM || signal == SIGPROF) {

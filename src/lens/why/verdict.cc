@@ -148,8 +148,7 @@ std::string signal_name(int signal) {
 }
 
 std::string place_text(const FrameFact& frame) {
-  std::string text = frame.function.empty() ? hexadecimal(frame.pc) : frame.function;
-  if (!frame.function.empty() && frame.function.back() != ')') text += "()";
+  std::string text = frame.function.empty() ? hexadecimal(frame.pc) : short_function(frame.function) + "()";
   if (frame.source.line != 0)
     return text + " at " + base_name(frame.source.file) + ":" + std::to_string(frame.source.line);
   if (!frame.image.empty()) return text + " in " + base_name(frame.image);
@@ -173,7 +172,9 @@ std::vector<Words> last_words(const Facts& facts, u64 lines_most) {
       if (const FrameFact* frame = call.stack->users()) one.writer = *frame;
     }
     // Pieces of one line (perror writes once, a shell many times) belong together.
-    const bool continues = !words.empty() && words.back().text.back() != '\n';
+    const auto last = words.empty() ? one.writer : words.back().writer;
+    const bool same_writer = last && one.writer && last->pc == one.writer->pc;
+    const bool continues = !words.empty() && (words.back().text.back() != '\n' || same_writer);
     if (continues) {
       words.back().text += one.text;
     } else {
