@@ -217,6 +217,7 @@ class AddressSpace {
 
   // --- watching.cc ---
   void unwatch(const Region& region, Span span);
+  void unwatch_views(const Region& region, Span span);
   void drop_watch(Span span);
   void protect_aliases(Span span);
   template <class Visit>

@@ -121,9 +121,11 @@ i64 AddressSpace::punch_hole(const Region& region, Span span) {
   if (!region.shared() || (region.protection_most & PROT_WRITE) == 0) return -EACCES;
   static constexpr u8 kZeros[kPageBytes] = {};
   prepare_write(span.start, span.size_bytes());
-  if (!region.writable())
-    if (const i64 error = backend_.protect(span.start, span.size_bytes(), PROT_READ | PROT_WRITE); error != 0)
-      return error;
+  if (!region.writable()) {
+    unwatch_views(region, span);
+    const i64 error = backend_.protect(span.start, span.size_bytes(), PROT_READ | PROT_WRITE);
+    if (error != 0) return error;
+  }
   for (u64 page = span.start; page < span.end; page += kPageBytes)
     if (guarded_copy(reinterpret_cast<void*>(page), kZeros, kPageBytes) != kPageBytes) break;
   if (region.writable()) return 0;

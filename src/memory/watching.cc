@@ -110,6 +110,14 @@ void AddressSpace::unwatch(const Region& region, Span span) {
   if (span.start <= region.start && span.end >= region.end) set_watched(region.start, false);
 }
 
+/// The same for a change that does not come through `region` as a store would: of a view that the guest
+/// may not write now, and whose writes therefore nobody watched.
+void AddressSpace::unwatch_views(const Region& region, Span span) {
+  unwatch(region, span);
+  if (region.object != 0 && objects_.find(region.object) != nullptr)
+    visit_aliases(region, span, [&](const Region& other, Span seen) { unwatch(other, seen); });
+}
+
 /// The pages of `span` are gone from the host: nothing to unprotect, only to announce.
 void AddressSpace::drop_watch(Span span) {
   if (watched_pages_.empty()) return;
