@@ -47,6 +47,7 @@ struct LaunchHeader {
   u32 verbosity = 0;
   u64 signals_ignored = 0, signals_blocked = 0;  ///< as the guest inherits them; bit n - 1: signal n
   u64 clock_tsc = 0, clock_ns = 0, clock_ns_per_tick_32 = 0;  ///< host/tsc_clock.h
+  u64 engine_fd_first = 0;  ///< when recorded; a replay's own may differ, what the guest sees may not
   u64 nofile_soft = 0;      ///< the guest's RLIMIT_NOFILE soft limit (the host's may be higher)
   char profile[32] = {};    ///< name of the CPU profile
   char vendor[16] = {};     ///< cpuid vendor of the recording host

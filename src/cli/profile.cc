@@ -1,0 +1,58 @@
+#include "cli/profile.h"
+
+#include <sys/auxv.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "x86/cpu_profile.h"
+
+namespace orrery::cli {
+namespace {
+
+Result<x86::CpuProfile> profile_here(const std::string& name) {
+  return x86::make_cpu_profile(name, x86::this_cpu(getauxval(AT_HWCAP2)));
+}
+
+bool includes(const x86::FeatureSet& all, const x86::FeatureSet& some) {
+  for (unsigned i = 0; i < x86::kFeatureCount; ++i) {
+    const auto feature = static_cast<x86::Feature>(i);
+    if (some.contains(feature) && !all.contains(feature)) return false;
+  }
+  return true;
+}
+
+/// The upper vector registers are free for the tick counter: the host has them and the guest does not see
+/// them.
+bool has_spare_registers(const machine::LaunchHeader& header, const x86::CpuProfile& automatic) {
+  return automatic.spare_vector_registers && (header.xcr0 & x86::kXcr0Avx512) == 0;
+}
+
+}  // namespace
+
+Status set_profile(machine::LaunchHeader& header, const std::string& name) {
+  const x86::CpuProfile profile = TRY(profile_here(name));
+  std::memcpy(header.profile, profile.name.data(), std::min(sizeof header.profile - 1, profile.name.size()));
+  std::memcpy(header.vendor, profile.vendor.data(),
+              std::min(sizeof header.vendor - 1, profile.vendor.size()));
+  std::copy_n(profile.rows.begin(), profile.row_count, header.cpuid);
+  header.cpuid_count = profile.row_count;
+  header.hwcap = profile.hwcap;
+  header.hwcap2 = profile.hwcap2;
+  header.xcr0 = profile.xcr0;
+  header.xsave_bytes = profile.xsave_bytes;
+  header.ticks_in_memory = profile.spare_vector_registers ? 0 : 1;
+  return Nothing{};
+}
+
+Status fit_profile(machine::LaunchHeader& header) {
+  const x86::CpuProfile here = TRY(profile_here("host"));
+  const x86::CpuProfile automatic = TRY(profile_here("auto"));
+  const x86::FeatureSet wanted = x86::features_of({header.cpuid, header.cpuid_count});
+  if (!includes(here.features, wanted))
+    return Error{"replay here: the recording's processor has instructions that this one lacks", 0};
+  header.ticks_in_memory = has_spare_registers(header, automatic) ? 0 : 1;
+  return Nothing{};
+}
+
+}  // namespace orrery::cli

@@ -1,0 +1,297 @@
+// `orrery record`: runs a program on the machine and writes down what enters it.
+//
+// Three processes: this one, which starts the others and waits; the engine, which becomes the program;
+// and the writer, in a session of its own, which drains the ring and outlives both.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <optional>
+
+#include "cli/command.h"
+#include "cli/launch.h"
+#include "cli/profile.h"
+#include "host/tsc_clock.h"
+#include "trace/recordings_hosted.h"
+#include "trace/ring_hosted.h"
+#include "trace/writer_hosted.h"
+
+extern char** environ;
+
+namespace orrery::cli {
+namespace {
+
+struct RecordOptions {
+  std::string output;
+  std::string profile = "auto";
+  std::optional<u64> seed;
+  std::vector<std::string> words;  ///< the program and its arguments
+};
+
+// --- finding the program, as execvp does ---
+
+bool is_file(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+/// The path to execute; empty when there is none, with errno as execvp leaves it.
+std::string find_program(const std::string& name) {
+  if (name.find('/') != std::string::npos) {
+    if (is_file(name)) return name;
+    return {};
+  }
+  const char* variable = std::getenv("PATH");
+  const std::string search = variable != nullptr ? variable : "/bin:/usr/bin";
+  bool denied = false;
+  for (std::size_t begin = 0; begin <= search.size();) {
+    const std::size_t end = std::min(search.find(':', begin), search.size());
+    const std::string directory = search.substr(begin, end - begin);
+    const std::string path = directory.empty() ? name : directory + "/" + name;
+    if (access(path.c_str(), X_OK) == 0) return path;
+    denied = denied || errno == EACCES;
+    begin = end + 1;
+  }
+  errno = denied ? EACCES : ENOENT;
+  return {};
+}
+
+Result<Program> find(const RecordOptions& options) {
+  Program program;
+  program.path = find_program(options.words.front());
+  if (program.path.empty()) return Error{options.words.front().c_str(), errno};
+  char* directory = get_current_dir_name();
+  if (directory == nullptr) return Error{"finding the current directory", errno};
+  program.directory = directory;
+  std::free(directory);
+  program.arguments = options.words;
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    program.environment.emplace_back(*variable);
+  return program;
+}
+
+// --- the clock of the events ---
+
+u64 monotonic_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
+}
+
+struct ClockSample {
+  u64 tsc = host::TscClock::tsc();
+  u64 ns = monotonic_ns();
+};
+
+/// The longer ago `earlier` was taken, the better.
+void set_clock(machine::LaunchHeader& header, const ClockSample& earlier) {
+  const ClockSample now;
+  header.clock_tsc = now.tsc;
+  header.clock_ns = now.ns;
+  if (now.tsc > earlier.tsc)
+    header.clock_ns_per_tick_32 = static_cast<u64>(
+        (static_cast<unsigned __int128>(now.ns - earlier.ns) << 32) / (now.tsc - earlier.tsc));
+}
+
+// --- one recording ---
+
+class Recorder {
+ public:
+  Recorder(const RecordOptions& options, machine::Mode mode) : options_(options), mode_(mode) {}
+
+  /// What the guest ended with.
+  Result<int> run() {
+    TRY(prepare());
+    if (mode_ == machine::Mode::record) TRY(make_recording());
+    const pid_t guest = TRY(start());
+    ignore_terminal_signals(guest);
+    if (mode_ == machine::Mode::record) TRY(start_writer(guest));
+    const int status = wait_for(guest);
+    if (mode_ == machine::Mode::record) wait_for_writer();
+    return status;
+  }
+
+  const std::string& recording() const { return recording_; }
+
+ private:
+  Status prepare() {
+    engine_ = TRY(find_engine());
+    program_ = TRY(find(options_));
+    room_ = TRY(find_descriptor_room());
+    header_.mode = mode_;
+    header_.seeded = options_.seed ? 1 : 0;
+    header_.seed = options_.seed.value_or(0);
+    header_.signals_ignored = ignored_signals();
+    header_.signals_blocked = blocked_signals();
+    header_.nofile_soft = room_.soft_before;
+    header_.engine_fd_first = static_cast<u64>(room_.first);
+    header_.parent_pid = getpid();
+    TRY(set_profile(header_, options_.profile));
+    return Nothing{};
+  }
+
+  Status make_recording() {
+    recording_ = TRY(trace::create_recording(program_.arguments.front(), options_.output));
+    TRY(trace::keep_engine(recording_, engine_));
+    store_ = Fd(TRY(trace::open_store()));
+    files_ = Fd(TRY(trace::open_files(recording_)));
+    ring_.emplace(TRY(trace::MappedRing::create()));
+    return Nothing{};
+  }
+
+  Result<pid_t> start() {
+    set_clock(header_, started_);
+    std::vector<u8> block = make_launch_block(header_, program_);
+    const Fd launch = TRY(make_launch_memory(block));
+    EngineStart start{.engine = engine_,
+                      .descriptors = {{machine::kLaunchFd, launch.get()},
+                                      {machine::kRingFd, ring_ ? ring_->fd() : -1},
+                                      {machine::kStoreFd, store_.get()},
+                                      {machine::kFilesFd, files_.get()}},
+                      .room = room_,
+                      .signals_ignored = header_.signals_ignored,
+                      .signals_blocked = header_.signals_blocked};
+    const pid_t guest = TRY(start_engine(start));
+    header_.pid = guest;
+    if (mode_ != machine::Mode::record) return guest;
+    // The engine fills in its own pid; what is kept is the block as it will be then.
+    block = make_launch_block(header_, program_);
+    TRY(trace::write_launch(recording_, block));
+    TRY(write_first_info(guest));
+    return guest;
+  }
+
+  Status write_first_info(pid_t guest) {
+    trace::RecordingInfo info;
+    info.program = program_.path;
+    info.arguments = program_.arguments;
+    info.directory = program_.directory;
+    info.orrery_version = "0.1.0";
+    info.profile = header_.profile;
+    info.seed = options_.seed;
+    info.pid = guest;
+    trace::describe_host(info);
+    return trace::write_info(recording_, info);
+  }
+
+  Status start_writer(pid_t guest) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return Error{"making a pipe", errno};
+    const Fd done_write(ends[1]);
+    writer_done_ = Fd(ends[0]);
+    const Fd guest_pidfd(static_cast<int>(syscall(SYS_pidfd_open, guest, 0)));
+    const pid_t writer = fork();
+    if (writer < 0) return Error{"starting the writer", errno};
+    if (writer > 0) return Nothing{};
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    _exit(trace::run_writer({.recording = recording_,
+                             .ring_fd = ring_->fd(),
+                             .guest_pidfd = guest_pidfd.get(),
+                             .done_fd = done_write.get()}));
+  }
+
+  /// Ctrl-C is for the program, which is in the same process group; we go on until it has ended. What was
+  /// sent to us alone is handed on.
+  static void ignore_terminal_signals(pid_t guest) {
+    guest_ = guest;
+    for (const int number : {SIGINT, SIGQUIT}) signal(number, SIG_IGN);
+    for (const int number : {SIGTERM, SIGHUP}) {
+      struct sigaction action {};
+      sigaction(number, nullptr, &action);
+      if (action.sa_handler == SIG_IGN) continue;
+      action = {};
+      action.sa_handler = [](int which) { kill(guest_, which); };
+      action.sa_flags = SA_RESTART;
+      sigaction(number, &action, nullptr);
+    }
+  }
+
+  static int wait_for(pid_t guest) {
+    int status = 0;
+    while (waitpid(guest, &status, 0) < 0 && errno == EINTR) {
+    }
+    return status;
+  }
+
+  /// A byte when the recording is complete; the end of the pipe when the writer died.
+  void wait_for_writer() {
+    char byte;
+    while (read(writer_done_.get(), &byte, 1) < 0 && errno == EINTR) {
+    }
+  }
+
+  static inline volatile pid_t guest_ = 0;  // for the signal handler alone
+
+  const RecordOptions& options_;
+  machine::Mode mode_;
+  ClockSample started_;
+  std::string engine_;
+  Program program_;
+  DescriptorRoom room_;
+  machine::LaunchHeader header_;
+  std::string recording_;
+  Fd store_, files_, writer_done_;
+  std::optional<trace::MappedRing> ring_;
+};
+
+std::string last_part(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
+
+int record(const RecordOptions& options, machine::Mode mode) {
+  Recorder recorder(options, mode);
+  auto ended = recorder.run();
+  if (!ended) return complain(ended.error());
+  const char* quiet = std::getenv("ORRERY_QUIET");
+  if (mode == machine::Mode::record && (quiet == nullptr || *quiet == 0))
+    std::fprintf(stderr, "orrery: recorded to %s\n", last_part(recorder.recording()).c_str());
+  return exit_code_like(ended.value());
+}
+
+void add_words(CLI::App& command, RecordOptions& options) {
+  command.add_option("--cpu", options.profile,
+                     "The processor the program sees: auto, host, x86-64-v2, x86-64-v3 or x86-64-v4");
+  command.add_option("--seed", options.seed, "Clocks, random bytes and the like come from this number");
+  command.prefix_command();
+}
+
+void add_runner(CLI::App& command, std::shared_ptr<RecordOptions> options, Session& session,
+                machine::Mode mode) {
+  add_words(command, *options);
+  command.callback([&command, options, &session, mode] {
+    options->words = command.remaining();
+    if (!options->words.empty() && options->words.front() == "--")
+      options->words.erase(options->words.begin());
+    session.exit_code = options->words.empty() ? complain(std::string("no program to run was given"), kUsage)
+                                               : record(*options, mode);
+  });
+}
+
+}  // namespace
+
+void add_record(CLI::App& app, Session& session) {
+  auto options = std::make_shared<RecordOptions>();
+  CLI::App* command =
+      app.add_subcommand("record", "Run a program and record it: record [OPTIONS] -- PROG ARGS...");
+  command->add_option("-o,--output", options->output,
+                      "The recording's directory; by default a new one of our own");
+  add_runner(*command, options, session, machine::Mode::record);
+  set_examples(*command,
+               "  orrery record -- python3 -c 'print(1)'\n"
+               "  orrery record -o crash -- ./program argument\n"
+               "  orrery record --seed 7 -- ./simulation\n");
+}
+
+/// The same machine without a recording. For tests and measurements; not listed.
+void add_run(CLI::App& app, Session& session) {
+  CLI::App* command = app.add_subcommand("run", "Run a program on the machine without recording it");
+  command->group("");
+  add_runner(*command, std::make_shared<RecordOptions>(), session, machine::Mode::run);
+}
+
+}  // namespace orrery::cli
