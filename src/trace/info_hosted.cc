@@ -139,9 +139,9 @@ Status write_info(const std::string& recording, const RecordingInfo& info) {
 Result<RecordingInfo> read_info(const std::string& recording) {
   std::ifstream file(recording + "/info", std::ios::binary);
   if (!file) return Error{"reading the recording's info", errno};
-  std::string text(kInfoBytesMost, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
+  std::string text;
+  for (char block[4096]; text.size() < kInfoBytesMost && (file.read(block, sizeof block), file.gcount() > 0);)
+    text.append(block, static_cast<std::size_t>(file.gcount()));
   if (!text.starts_with("orrery recording ")) return Error{"reading the recording's info: it is none", 0};
   RecordingInfo info;
   std::string_view rest = text;

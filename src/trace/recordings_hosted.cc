@@ -152,6 +152,7 @@ void verify_kept_file(const std::string& recording, const EventView& event, std:
     return;
   }
   std::memcpy(&reference, event.payload.data(), sizeof reference);
+  if (reference.file_number == kZeroPages) return;
   if (!seen.try_emplace(reference.file_number, reference.size_bytes).second) return;
   const std::string path = recording + "/files/" + file_name(reference.file_number).text;
   struct stat status {};
