@@ -1,0 +1,84 @@
+// `orrery gc`: keeps recordings within a quota and the content store free of what nobody uses.
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <limits>
+
+#include "cli/command.h"
+#include "cli/recording_text.h"
+
+namespace orrery::cli {
+namespace {
+
+struct GcOptions {
+  u64 keep = std::numeric_limits<u64>::max();
+  u64 bytes_most = std::numeric_limits<u64>::max();
+  u64 days_most = std::numeric_limits<u64>::max();
+  bool dry_run = false;
+  bool json = false;
+};
+
+/// The recordings that have to go: oldest first until the rest is within all three limits.
+std::vector<trace::RecordingSummary> choose(const GcOptions& options) {
+  std::vector<trace::RecordingSummary> all = trace::list_recordings();
+  std::erase_if(all, [](const trace::RecordingSummary& recording) { return recording.being_written; });
+  u64 bytes = 0;
+  for (const auto& recording : all) bytes += recording.sizes.total_bytes - recording.sizes.shared_bytes;
+  const u64 now_ns = static_cast<u64>(time(nullptr)) * 1'000'000'000;
+  std::vector<trace::RecordingSummary> gone;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const u64 age_ns = now_ns - std::min(now_ns, all[i].info.started_ns);
+    const bool too_old = age_ns / 86'400'000'000'000 >= options.days_most;
+    const bool within = all.size() - i <= options.keep && bytes <= options.bytes_most;
+    if (within && !too_old) continue;
+    bytes -= all[i].sizes.total_bytes - all[i].sizes.shared_bytes;
+    gone.push_back(all[i]);
+  }
+  return gone;
+}
+
+int run_gc(const GcOptions& options) {
+  const auto gone = choose(options);
+  int code = 0;
+  auto removed = nlohmann::ordered_json::array();
+  for (const trace::RecordingSummary& recording : gone) {
+    if (!options.dry_run) {
+      if (const Status status = trace::remove_recording(recording.path); !status) {
+        code = complain(status.error());
+        continue;
+      }
+    }
+    removed.push_back(recording.name);
+    if (!options.json) std::printf("%s\n", printable(recording.name).c_str());
+  }
+  const trace::StoreUse store = trace::tidy_store(!options.dry_run);
+  if (options.json)
+    print_json({{"dry_run", options.dry_run},
+                {"removed", removed},
+                {"store_entries", store.entry_count},
+                {"store_bytes", store.entry_bytes},
+                {"store_removed_entries", store.unused_count},
+                {"store_removed_bytes", store.unused_bytes}});
+  else
+    std::fprintf(stderr, "orrery: %s %zu recordings and %s files of the store (%s)\n",
+                 options.dry_run ? "would remove" : "removed", removed.size(),
+                 std::to_string(store.unused_count).c_str(), human_bytes(store.unused_bytes).c_str());
+  return code;
+}
+
+}  // namespace
+
+void add_gc(CLI::App& app, Session& session) {
+  auto options = std::make_shared<GcOptions>();
+  CLI::App* command = app.add_subcommand("gc", "Remove old recordings and unused kept files");
+  command->add_option("--keep", options->keep, "Keep at most this many recordings, the newest");
+  command->add_option("--max-size", options->bytes_most, "Keep at most this much, as 500MB or 10GB")
+      ->transform(CLI::AsSizeValue(true));
+  command->add_option("--max-days", options->days_most, "Keep none that is this many days old");
+  command->add_flag("-n,--dry-run", options->dry_run, "Only say what would go");
+  command->add_flag("--json", options->json, "Print JSON");
+  set_examples(*command, "  orrery gc --max-size 10GB --max-days 30\n  orrery gc --keep 5 --dry-run\n");
+  command->callback([options, &session] { session.exit_code = run_gc(*options); });
+}
+
+}  // namespace orrery::cli

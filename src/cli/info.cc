@@ -1,0 +1,102 @@
+// `orrery info REC`: what one recording is and whether it is whole.
+#include <cstdio>
+#include <filesystem>
+
+#include "cli/command.h"
+#include "cli/recording_text.h"
+#include "trace/trace_file_hosted.h"
+
+namespace orrery::cli {
+namespace {
+
+struct InfoOptions {
+  std::string recording;
+  bool json = false;
+  bool verify = false;
+};
+
+/// What is known of it without being in the list of recordings.
+trace::RecordingSummary summarize(const std::string& path) {
+  trace::RecordingSummary summary;
+  summary.name = std::filesystem::path(path).filename();
+  summary.path = path;
+  if (auto info = trace::read_info(path)) summary.info = info.take();
+  summary.being_written = trace::is_being_written(path);
+  summary.sizes = trace::measure_recording(path);
+  return summary;
+}
+
+/// Where the trace differs from what `info` says, the trace is right: a killed writer leaves no count.
+void take_counts_from_trace(trace::RecordingSummary& summary, std::string& trouble) {
+  const auto reader = trace::TraceReader::open(summary.path, trouble);
+  if (!reader) return;
+  if (summary.info.event_count == 0) {
+    summary.info.event_count = reader->event_count();
+    summary.info.trace_bytes = reader->file_bytes();
+  }
+  if (!summary.being_written) trouble = reader->trouble();
+}
+
+void print_line(const char* key, const std::string& value) {
+  if (!value.empty()) std::printf("%-12s %s\n", key, value.c_str());
+}
+
+void print_text(const trace::RecordingSummary& summary) {
+  const trace::RecordingInfo& info = summary.info;
+  print_line("recording", printable(summary.path));
+  print_line("command", shell_words(info.arguments));
+  print_line("program", printable(info.program));
+  print_line("directory", printable(info.directory));
+  if (info.started_ns != 0) print_line("started", local_time(info.started_ns));
+  if (info.duration_ns != 0) print_line("took", human_duration(info.duration_ns));
+  print_line("ended", ending_words(info, summary.being_written));
+  print_line("events", std::to_string(info.event_count));
+  print_line("trace", human_bytes(info.trace_bytes) +
+                          (info.raw_bytes != 0 ? " (" + human_bytes(info.raw_bytes) + " of events)" : ""));
+  print_line("on disk", human_bytes(summary.sizes.total_bytes - summary.sizes.shared_bytes) +
+                            " of its own, " + human_bytes(summary.sizes.shared_bytes) +
+                            " shared with the store");
+  if (info.seed) print_line("seed", std::to_string(*info.seed));
+  print_line("profile", printable(info.profile));
+  print_line("cpu", printable(info.cpu));
+  print_line("host", printable(info.host + (info.kernel.empty() ? "" : ", Linux " + info.kernel)));
+  print_line("orrery", printable(info.orrery_version));
+}
+
+int run_info(const InfoOptions& options) {
+  const auto path = find_recording(options.recording);
+  if (!path) return kCannotRun;
+  trace::RecordingSummary summary = summarize(*path);
+  std::string note;
+  take_counts_from_trace(summary, note);
+  const auto troubles = options.verify ? trace::verify_recording(*path) : std::vector<std::string>{};
+  if (options.json) {
+    auto json = recording_json(summary);
+    json["note"] = note;
+    if (options.verify) json["troubles"] = troubles;
+    print_json(json);
+  } else {
+    print_text(summary);
+    print_line("note", printable(note));
+    for (const std::string& trouble : troubles) print_line("trouble", printable(trouble));
+    if (options.verify && troubles.empty())
+      print_line("verified", "whole: everything a replay needs is there");
+  }
+  return troubles.empty() ? kNothingFound : kFound;
+}
+
+}  // namespace
+
+void add_info(CLI::App& app, Session& session) {
+  auto options = std::make_shared<InfoOptions>();
+  CLI::App* command = app.add_subcommand("info", "Show what a recording is");
+  command->add_option("REC", options->recording,
+                      "The recording: a name or a directory; the latest if left out");
+  command->add_flag("--verify", options->verify,
+                    "Read all of it and check that nothing is damaged or missing");
+  command->add_flag("--json", options->json, "Print JSON");
+  set_examples(*command, "  orrery info\n  orrery info --verify grep-0\n");
+  command->callback([options, &session] { session.exit_code = run_info(*options); });
+}
+
+}  // namespace orrery::cli
