@@ -136,6 +136,7 @@ constexpr ErrorName kErrors[] = {
     {130, "EOWNERDEAD", "Owner died"},
     {131, "ENOTRECOVERABLE", "State not recoverable"},
     {132, "ERFKILL", "Operation not possible due to RF-kill"},
+    {133, "EHWPOISON", "Memory page has hardware error"},
 };
 
 // What never leaves the kernel, but stands in an event of an interrupted call (include/linux/errno.h).

@@ -587,7 +587,7 @@ constexpr SyscallRow kListed[] = {
   refused(459, "lsm_get_self_attr", ENOSYS, "as before Linux 6.8"),
   refused(460, "lsm_set_self_attr", ENOSYS, "as before Linux 6.8"),
   refused(461, "lsm_list_modules", ENOSYS, "as before Linux 6.8"),
-  refused(462, "mseal", ENOSYS, "as before Linux 6.10", {addr(), size("len"), hex("flags")}),
+  answered(462, "mseal", {addr(), size("len"), hex("flags")}),
 };
 // clang-format on
 
