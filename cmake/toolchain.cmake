@@ -8,7 +8,7 @@ if(ORRERY_CCACHE)
   endforeach()
 endif()
 
-add_compile_options(-Wall -Wextra -Wconversion -Werror -g -fno-omit-frame-pointer)
+add_compile_options(-Wall -Wextra -Wconversion -Werror $<$<NOT:$<CXX_COMPILER_ID:Clang>>:-g> -fno-omit-frame-pointer)
 # clang counts sign conversions under -Wconversion in C++, g++ does not. One meaning for both.
 add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-sign-conversion>)
 # g++ 12 sees overlapping copies where there are none, in `"text" + string` at -O3 (GCC bug 105651).
