@@ -1,0 +1,91 @@
+#include "cli/replay_process.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "trace/feeder_hosted.h"
+#include "trace/recordings_hosted.h"
+
+namespace orrery::cli {
+namespace {
+
+/// How long the feeder sleeps at most before it looks whether it is still wanted.
+constexpr u64 kFeederWaitNs = 5'000'000;
+
+}  // namespace
+
+Result<std::unique_ptr<ReplayProcess>> ReplayProcess::start(const std::string& recording,
+                                                            const ReplayOptions& options) {
+  std::string trouble;
+  std::unique_ptr<trace::TraceReader> reader = trace::TraceReader::open(recording, trouble);
+  if (!reader) return Error{"opening the recording's trace", EIO};
+  std::unique_ptr<ReplayProcess> process(
+      new ReplayProcess(TRY(trace::MappedRing::create()), std::move(reader)));
+  TRY(process->start_engine_of(recording, options));
+  process->feeder_ = std::thread([replay = process.get()] { replay->feed(); });
+  return process;
+}
+
+Status ReplayProcess::start_engine_of(const std::string& recording, const ReplayOptions& options) {
+  std::vector<u8> block = TRY(trace::read_launch(recording));
+  if (!launch_header(block))
+    return Error{"reading the recording's launch block: it is of another version", EINVAL};
+  auto* header = reinterpret_cast<machine::LaunchHeader*>(block.data());
+  header->mode = machine::Mode::replay;
+  header->show_output = options.show_output ? 1 : 0;
+  header->controlled = options.controlled ? 1 : 0;
+  const Fd launch = TRY(make_launch_memory(block));
+  const Fd files(TRY(trace::open_files(recording)));
+  Fd engines_end;
+  if (options.controlled) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+      return Error{"making a socket", errno};
+    control_ = Fd(ends[0]);
+    engines_end = Fd(ends[1]);
+  }
+  engine_ = TRY(start_engine({.engine = TRY(find_engine()),
+                              .descriptors = {{machine::kLaunchFd, launch.get()},
+                                              {machine::kRingFd, ring_.fd()},
+                                              {machine::kControlFd, engines_end.get()},
+                                              {machine::kFilesFd, files.get()}},
+                              .room = TRY(find_descriptor_room())}));
+  return Nothing{};
+}
+
+/// The feeding thread is the ring's hosted peer: if this process is killed, the engine learns of it.
+void ReplayProcess::feed() {
+  if (!ring_.become_hosted_peer()) return;
+  trace::FutexWaiter waiter;
+  trace::Producer producer(ring_.base(), ring_.capacity_bytes());
+  trace::RingFeeder feeder(*reader_, producer, waiter);
+  while (!stop_feeding_) {
+    if (feeder.feed_and_wait(kFeederWaitNs) == trace::RingFeeder::State::fed) continue;
+    stop_feeding_.wait(false);  // the engine takes what is in the ring; the peer must not be gone by then
+  }
+}
+
+int ReplayProcess::wait() {
+  int status = 0;
+  while (waitpid(engine_, &status, 0) < 0 && errno == EINTR) {
+  }
+  engine_ = -1;
+  return status;
+}
+
+ReplayProcess::~ReplayProcess() {
+  if (engine_ > 0) {
+    kill(engine_, SIGKILL);
+    wait();
+  }
+  stop_feeding_ = true;
+  stop_feeding_.notify_all();
+  if (feeder_.joinable()) feeder_.join();
+}
+
+}  // namespace orrery::cli

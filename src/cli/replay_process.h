@@ -1,0 +1,53 @@
+// A replay under way: an engine that runs a recording again, and the thread that feeds it the events.
+// `replay` waits for its end; `why` and whatever else asks questions speaks to it over the control socket.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "base/result.h"
+#include "cli/launch.h"
+#include "trace/ring_hosted.h"
+#include "trace/trace_file_hosted.h"
+
+namespace orrery::cli {
+
+struct ReplayOptions {
+  bool show_output = false;  ///< write the guest's output again
+  bool controlled = false;   ///< wait at the start for requests on control()
+};
+
+class ReplayProcess {
+ public:
+  /// `recording` is a recording's directory.
+  static Result<std::unique_ptr<ReplayProcess>> start(const std::string& recording,
+                                                      const ReplayOptions& options);
+  /// Ends the engine if it still runs.
+  ~ReplayProcess();
+  ReplayProcess(const ReplayProcess&) = delete;
+  ReplayProcess& operator=(const ReplayProcess&) = delete;
+
+  /// The control socket (machine/control.h); the caller's from then on. Only if `controlled`.
+  int take_control() { return control_.release(); }
+  /// Waits for the engine's end: a wait(2) status.
+  int wait();
+
+ private:
+  ReplayProcess(trace::MappedRing ring, std::unique_ptr<trace::TraceReader> reader)
+      : ring_(std::move(ring)), reader_(std::move(reader)) {}
+  Status start_engine_of(const std::string& recording, const ReplayOptions& options);
+  void feed();
+
+  trace::MappedRing ring_;
+  std::unique_ptr<trace::TraceReader> reader_;
+  Fd control_;
+  pid_t engine_ = -1;
+  std::atomic<bool> stop_feeding_ = false;
+  std::thread feeder_;
+};
+
+}  // namespace orrery::cli

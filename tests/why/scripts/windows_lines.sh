@@ -1,0 +1,3 @@
+#!/bin/sh
+# why: ends with a carriage return
+echo hello
