@@ -2,99 +2,67 @@
 
 #include <signal.h>
 
-#include <cstring>
+#include "x86/decode.h"
+#include "x86/exception.h"
 
 namespace orrery::translate {
 
 namespace {
 
-// Exception vectors (SDM vol. 3, table 6-1), as sigcontext.trapno shows them.
-constexpr u64 kVectorDebug = 1, kVectorBreakpoint = 3, kVectorInvalidOpcode = 6,
-              kVectorGeneralProtection = 13, kVectorPageFault = 14;
 // Page fault error code bits (SDM vol. 3, 4.7).
 constexpr u64 kPresent = 1, kUser = 4, kFetch = 16;
 
-constexpr cpu::Fault kInvalidOpcode{SIGILL, ILL_ILLOPN, 0, 0, kVectorInvalidOpcode};
-constexpr cpu::Fault kGeneralProtection{SIGSEGV, SI_KERNEL, 0, 0, kVectorGeneralProtection};
-
-bool is_legacy_prefix(u8 byte) {
-  switch (byte) {
-    case 0x66:
-    case 0x67:
-    case 0xf0:
-    case 0xf2:
-    case 0xf3:
-    case 0x2e:
-    case 0x36:
-    case 0x3e:
-    case 0x26:
-    case 0x64:
-    case 0x65:
-      return true;
-    default:
-      return (byte & 0xf0) == 0x40;
-  }
-}
+constexpr cpu::Fault kGeneralProtection{SIGSEGV, SI_KERNEL, 0, 0, x86::kVectorGeneralProtection};
 
 }  // namespace
 
 cpu::Fault raised_fault(u64 pc, u8 instruction_bytes) {
-  const u8* bytes = reinterpret_cast<const u8*>(pc);
-  u8 at = 0;
-  while (at + 1 < instruction_bytes && is_legacy_prefix(bytes[at])) ++at;
-  cpu::Fault fault = kInvalidOpcode;
-  switch (bytes[at]) {
-    case 0xcc:  // int3: the kernel reports the pc after it; so does the executor (rip is moved on by the
-                // machine)
-      return {SIGTRAP, SI_KERNEL, 0, 0, kVectorBreakpoint};
-    case 0xf1:  // icebp
-      return {SIGTRAP, TRAP_BRKPT, pc + instruction_bytes, 0, kVectorDebug};
-    case 0xcd:  // int imm8 to a gate user code may not use: #GP(vector * 8 + 2)
-      fault = kGeneralProtection;
-      fault.error_code = static_cast<u64>(bytes[at + 1]) * 8 + 2;
-      return fault;
-    case 0x0f: {
-      const u8 second = bytes[at + 1];
-      const bool undefined = second == 0x0b || second == 0xb9 || second == 0xff;
-      const bool privileged = second == 0x00 || second == 0x01 || second == 0x06 || second == 0x08 ||
-                              second == 0x09 || (second >= 0x20 && second <= 0x23) || second == 0x30 ||
-                              second == 0x32 || second == 0x33 || second == 0xc7 || second == 0x07;
-      if (!undefined && privileged) return kGeneralProtection;
+  x86::Decoded decoded = x86::decode({reinterpret_cast<const u8*>(pc), instruction_bytes});
+  if (decoded.category == x86::Category::far_transfer) return kGeneralProtection;
+  // Anything else that is no trap is undefined, here or in the guest's profile.
+  if (decoded.category != x86::Category::trap) decoded.category = x86::Category::invalid;
+  const x86::Exception exception = x86::exception_of(decoded);
+  switch (exception.vector) {
+    case x86::kVectorDebug:
+      return {SIGTRAP, TRAP_BRKPT, pc + instruction_bytes, 0, exception.vector};
+    case x86::kVectorBreakpoint:  // the pc after it is reported; the machine moves rip on
+      return {SIGTRAP, SI_KERNEL, 0, 0, exception.vector};
+    case x86::kVectorInvalidOpcode:
+      return {SIGILL, ILL_ILLOPN, pc, 0, exception.vector};
+    default:
+      return {SIGSEGV, SI_KERNEL, 0, exception.error_code, exception.vector};
+  }
+}
+
+cpu::Fault executed_fault(const cpu::Fault& host_fault, u64 pc) {
+  constexpr u64 kVectorDivideError = 0, kVectorX87Error = 16, kVectorSimdError = 19;
+  cpu::Fault fault = host_fault;
+  switch (fault.trap_number) {
+    case kVectorDivideError:
+    case x86::kVectorInvalidOpcode:
+    case kVectorX87Error:
+    case kVectorSimdError:
+      fault.address = pc;
       break;
-    }
-    case 0xf4:
-    case 0xfa:
-    case 0xfb:  // hlt, cli, sti
-    case 0x6c:
-    case 0x6d:
-    case 0x6e:
-    case 0x6f:  // ins, outs
-    case 0xe4:
-    case 0xe5:
-    case 0xe6:
-    case 0xe7:  // in, out
-    case 0xec:
-    case 0xed:
-    case 0xee:
-    case 0xef:
-    case 0xca:
-    case 0xcb:
-    case 0xcf:
-    case 0xff:  // far returns, iret, far jmp and call
-      return kGeneralProtection;
     default:
       break;
   }
-  fault.address = pc;
   return fault;
 }
 
+std::optional<cpu::Fault> transfer_fault(u64 target) {
+  const u64 top = target >> 47;
+  if (top == 0 || top == 0x1ffff) return std::nullopt;
+  return kGeneralProtection;
+}
+
 cpu::Fault instruction_fetch_fault(const memory::AddressSpace& space, u64 address) {
-  constexpr u64 kCanonicalEnd = u64{1} << 47;
-  if (address >= kCanonicalEnd && address < ~u64{0} - kCanonicalEnd + 1) return kGeneralProtection;
+  if (const auto fault = transfer_fault(address)) return *fault;
   const memory::Region* region = space.find(address);
-  const u64 error = kUser | kFetch | (region != nullptr && region->protection != 0 ? kPresent : 0);
-  return {SIGSEGV, region != nullptr ? SEGV_ACCERR : SEGV_MAPERR, address, error, kVectorPageFault};
+  // Of its own half the kernel tells nothing apart: always "present" (fault.c, sanitize_error_code).
+  const bool present = (address >> 63) != 0 || (region != nullptr && region->protection != 0);
+  const u64 error = kUser | kFetch | (present ? kPresent : 0);
+  return {SIGSEGV, region != nullptr ? SEGV_ACCERR : SEGV_MAPERR, address, error, x86::kVectorPageFault};
 }
 
 }  // namespace orrery::translate

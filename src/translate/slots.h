@@ -53,6 +53,7 @@ struct Slots {
   u64 in_guest;         ///< 1 while emitted code runs
   u64 stop_requested;   ///< a host signal waits: stop at the next tick
   cpu::Fault fault;     ///< what the host's signal handler learned of the last synchronous fault
+  u64 transfer_pc;      ///< guest pc of the indirect transfer whose table look-up faulted, else 0
 };
 static_assert(offsetof(Slots, regs.rflags) == ORRERY_SLOT_RFLAGS);
 static_assert(offsetof(Slots, ticks) == ORRERY_SLOT_TICKS);

@@ -14,6 +14,7 @@
 #include "translate/code_cache.h"
 #include "translate/fault_table.h"
 #include "translate/indirect.h"
+#include "x86/decode.h"
 
 extern "C" {
 orrery::u64 orrery_enter();
@@ -90,6 +91,7 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
         slots().regs.rip = exits_[index].pc;
         continue;
       case ExitCode::indirect:
+        if (auto refused = refuse_target(cpu)) return *refused;
         slots().regs.rip = slots().target;
         turn.indirect = true;
         ++statistics_.indirect_misses;
@@ -100,6 +102,23 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
         return finish(cpu, code, index);
     }
   }
+}
+
+/// A target that is no address faults at the transfer, which has by now been done: takes it back. (The return
+/// address a call pushed stays below the stack pointer.)
+std::optional<cpu::Exit> Translator::refuse_target(cpu::CpuState& cpu) {
+  const u64 pc = slots().transfer_pc;
+  const std::optional<cpu::Fault> fault = transfer_fault(slots().target);
+  if (!fault || pc == 0) return std::nullopt;
+  const u64 bytes = space_.accessible_bytes(pc, 15, memory::Access::execute);
+  const x86::Decoded decoded = x86::decode({reinterpret_cast<const u8*>(pc), bytes});
+  u64& rsp = slots().regs[Gpr::rsp];
+  if (decoded.category == x86::Category::ret) rsp -= 8 + (static_cast<u64>(decoded.immediate) & 0xffff);
+  if (decoded.category == x86::Category::call_indirect) rsp += 8;
+  --slots().ticks;
+  slots().regs.rip = pc;
+  store(cpu);
+  return cpu::Exit{.kind = cpu::ExitKind::fault, .instruction_bytes = decoded.length, .fault = *fault};
 }
 
 /// A host signal waits: exact code runs on to the next tick, where a signal may be delivered.
@@ -125,6 +144,7 @@ BlockIndex Translator::next_block(const Turn& turn, Variant variant) {
 
 u64 Translator::enter(BlockIndex block) {
   slots().enter_pc = reinterpret_cast<u64>(cache_at(blocks_[block].host_entry));
+  slots().transfer_pc = 0;
   ++statistics_.entries;
   return orrery_enter();
 }
@@ -182,7 +202,7 @@ cpu::Exit Translator::leave(ExitCode code, const BlockExit& exit) const {
     case ExitCode::stopped_indirect:
       return {.kind = cpu::ExitKind::tick_reached};
     case ExitCode::fault:
-      return {.kind = cpu::ExitKind::fault, .fault = slots().fault};
+      return {.kind = cpu::ExitKind::fault, .fault = executed_fault(slots().fault, slots().regs.rip)};
     case ExitCode::raise:
       return {.kind = cpu::ExitKind::fault,
               .instruction_bytes = exit.instruction_bytes,
@@ -411,7 +431,10 @@ Translator::FaultKind Translator::lift_fault(const HostFrame& frame) const {
     (marks_[middle].host_offset <= offset ? low : high) = middle;
   }
   const InstructionMark& mark = marks_[low];
-  if (mark.borrowed == Borrowed::shadow_load) return FaultKind::missing_entry;
+  if (mark.borrowed == Borrowed::shadow_load) {
+    slots().transfer_pc = block->pc + mark.guest_offset;
+    return FaultKind::missing_entry;
+  }
   lift(frame, block->pc + mark.guest_offset);
   give_back(mark.borrowed);
   slots().exit_code = exit_code(ExitCode::fault, 0);

@@ -3,6 +3,7 @@
 // returns exits by value. It never calls the kernel or the host.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "cpu/exit.h"
@@ -76,6 +77,7 @@ class Translator final : public cpu::Executor {
   BlockIndex next_block(const Turn& turn, Variant variant);
   u64 enter(BlockIndex block);
   cpu::Exit finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index);
+  std::optional<cpu::Exit> refuse_target(cpu::CpuState& cpu);
   BlockIndex find_or_build(u64 pc, Variant variant);
   BlockIndex build(u64 pc, const BuildOptions& options, bool keep);
   void keep(BlockIndex index);
