@@ -34,6 +34,9 @@ namespace {
 
 constexpr u64 kCarry = 1 << 0, kParity = 1 << 2, kZero = 1 << 6, kSign = 1 << 7, kTrapFlag = 1 << 8,
               kOverflow = 1 << 11;
+/// What the processor stores in the flags image of a fault (not of a trap) and clears after an instruction
+/// (SDM vol. 3, 17.3.1.1). Programs see it in signal frames.
+constexpr u64 kResumeFlag = 1 << 16;
 
 /// tttn (SDM vol. 2, table B-10).
 bool condition_holds(u8 tttn, u64 rflags) {
@@ -105,11 +108,14 @@ Fault fetch_fault(const memory::AddressSpace& space, u64 address) {
   constexpr u64 kPresent = 1, kUser = 4, kFetch = 16;
   if (!canonical(address)) return kGeneralProtection;
   const memory::Region* region = space.find(address);
-  const u64 error = kUser | kFetch | (region != nullptr && region->protection != 0 ? kPresent : 0);
+  // Of its own half the kernel tells nothing apart: always "present" (fault.c, sanitize_error_code).
+  const bool present = (address >> 63) != 0 || (region != nullptr && region->protection != 0);
+  const u64 error = kUser | kFetch | (present ? kPresent : 0);
   return {SIGSEGV, region != nullptr ? SEGV_ACCERR : SEGV_MAPERR, address, error, x86::kVectorPageFault};
 }
 
-Exit fault_exit(const Fault& fault, u8 instruction_bytes = 0) {
+Exit fault_exit(CpuState& cpu, const Fault& fault, u8 instruction_bytes = 0) {
+  if (fault.signal != SIGTRAP && fault.trap_number != x86::kVectorOverflow) cpu.regs.rflags |= kResumeFlag;
   return {.kind = ExitKind::fault, .instruction_bytes = instruction_bytes, .fault = fault};
 }
 
@@ -135,23 +141,23 @@ bool Stepper::fetch(u64 pc) {
 std::optional<Exit> Stepper::step(CpuState& cpu, const cpu::RunLimits& limits) {
   Instruction instruction{cpu.regs.rip, {}, {}};
   const u64 pc = instruction.pc;
-  if (!fetch(pc)) return fault_exit(fetch_fault(space_, pc));
+  if (!fetch(pc)) return fault_exit(cpu, fetch_fault(space_, pc));
   instruction.decoded = x86::decode({buffer_, buffer_bytes_});
   Decoded& decoded = instruction.decoded;
-  if (decoded.length == 0) return fault_exit(fetch_fault(space_, pc + buffer_bytes_));
+  if (decoded.length == 0) return fault_exit(cpu, fetch_fault(space_, pc + buffer_bytes_));
   instruction.bytes = {buffer_, decoded.length};
   if (!x86::offered(options_.features, decoded)) decoded.category = Category::invalid;
   switch (decoded.category) {
     case Category::invalid:
     case Category::trap:
-      return fault_exit(fault_of(decoded, pc), decoded.length);
+      return fault_exit(cpu, fault_of(decoded, pc), decoded.length);
     case Category::gated:
       return Exit{.kind = ExitKind::gated, .gate = decoded.gate, .instruction_bytes = decoded.length};
     case Category::syscall:
       cpu.regs.rip = instruction.next();
       return Exit{.kind = ExitKind::syscall, .instruction_bytes = decoded.length};
     case Category::far_transfer:
-      return fault_exit(kGeneralProtection, decoded.length);
+      return fault_exit(cpu, kGeneralProtection, decoded.length);
     case Category::copy:
       if (auto exit = execute_here(cpu, instruction)) return exit;
       cpu.regs.rip = instruction.next();
@@ -185,7 +191,7 @@ std::optional<Exit> Stepper::transfer(CpuState& cpu, const Instruction& instruct
       if (auto exit = load_target(cpu, instruction)) return exit;
       break;
   }
-  if (!canonical(target_)) return fault_exit(kGeneralProtection, decoded.length);
+  if (!canonical(target_)) return fault_exit(cpu, kGeneralProtection, decoded.length);
   if (decoded.category == Category::call || decoded.category == Category::call_indirect)
     return push_return_address(cpu, instruction);
   if (decoded.category == Category::ret)
@@ -195,6 +201,7 @@ std::optional<Exit> Stepper::transfer(CpuState& cpu, const Instruction& instruct
 
 std::optional<Exit> Stepper::jump(CpuState& cpu, u64 target, bool ticks, const cpu::RunLimits& limits) {
   cpu.regs.rip = target;
+  cpu.regs.rflags &= ~kResumeFlag;
   if (!ticks) return std::nullopt;
   ++cpu.ticks;
   if (cpu.ticks == limits.stop_at_tick) return Exit{.kind = ExitKind::tick_reached};
@@ -248,7 +255,7 @@ std::optional<Exit> Stepper::push_return_address(CpuState& cpu, const Instructio
 
 Exit Stepper::faulted(CpuState& cpu, const Instruction& instruction) const {
   cpu.regs.rip = instruction.pc;
-  return fault_exit(fault_, instruction.decoded.length);
+  return fault_exit(cpu, fault_, instruction.decoded.length);
 }
 
 void Stepper::recover(HostFrame& host, const Fault& fault) {

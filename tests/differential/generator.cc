@@ -1,6 +1,7 @@
 #include "generator.h"
 
 #include <cstring>
+#include <initializer_list>
 
 #include "guest_memory.h"
 #include "x86/decode.h"
@@ -170,12 +171,25 @@ Generator::Bytes Generator::candidate(u64 pc) {
   return out;
 }
 
-std::vector<u8> Generator::instruction(u64 pc) {
+/// Also without string instructions, enter and leave, and mov to the stack pointer.
+bool Generator::is_tame(const Decoded& decoded) {
+  if (decoded.map == 0 && decoded.encoding == x86::Encoding::legacy && !decoded.has_modrm) {
+    const u8 opcode = decoded.opcode;
+    return opcode < 0xa0 || (opcode > 0xaf && opcode < 0xc8 && (opcode & 7) != 4) || opcode > 0xd7;
+  }
+  const bool memory = decoded.has_modrm && decoded.modrm < 0xc0;
+  if (!memory) return !decoded.has_modrm || (decoded.modrm_rm() != 4 && decoded.modrm_reg() != 4);
+  const bool absolute = decoded.modrm_mod() == 0 && decoded.modrm_rm() == 4 && decoded.sib == 0x25;
+  return decoded.segment == 0 && decoded.modrm_reg() != 4 && (decoded.rip_relative || absolute);
+}
+
+std::vector<u8> Generator::instruction(u64 pc, bool tame) {
   for (;;) {
     Bytes bytes = candidate(pc);
     const Decoded decoded = x86::decode(bytes);
     if (decoded.category != Category::copy || decoded.length == 0 || !x86::offered(features_, decoded))
       continue;
+    if (tame && !is_tame(decoded)) continue;
     bytes.resize(decoded.length);
     // An absolute address in place of a pointer: only where the guest's pages are.
     if (decoded.map == 0 && decoded.encoding == x86::Encoding::legacy && (decoded.opcode & 0xfc) == 0xa0) {
@@ -183,7 +197,8 @@ std::vector<u8> Generator::instruction(u64 pc) {
       std::memcpy(bytes.data() + decoded.displacement_offset, &address, decoded.displacement_bytes);
     }
     if (decoded.rip_relative) {
-      const u32 displacement = static_cast<u32>(kData + below(kDataBytes) - pc - decoded.length);
+      const u64 target = kData + (one_in(2) ? below(kDataBytes) : below(kDataBytes) & ~u64{63});
+      const u32 displacement = static_cast<u32>(target - pc - decoded.length);
       std::memcpy(bytes.data() + decoded.displacement_offset, &displacement, 4);
     }
     return bytes;
@@ -195,6 +210,106 @@ std::vector<u8> Generator::straight_line(u64 pc, u64 count) {
   for (; count > 0; --count) {
     const Bytes next = instruction(pc + out.size());
     out.insert(out.end(), next.begin(), next.end());
+  }
+  out.push_back(0xcc);
+  return out;
+}
+
+// --- programs of several blocks ---
+
+void Generator::append(Bytes& out, std::initializer_list<unsigned> bytes) {
+  for (unsigned value : bytes) out.push_back(static_cast<u8>(value));
+}
+
+/// sub dword [kFuel], 1; js end
+void Generator::append_fuel_check(Bytes& out, u64 pc, u64 end) {
+  append(out, {0x83, 0x2c, 0x25});
+  append_word32(out, static_cast<u32>(kFuel));
+  append(out, {0x01, 0x0f, 0x88});
+  append_word32(out, static_cast<u32>(end - (pc + out.size() + 4)));
+}
+
+/// A relative transfer: jmp, jcc, call or one of the loop family, with a prefix that changes nothing now and
+/// then.
+void Generator::append_relative(Bytes& out, u64 pc, u64 target) {
+  static constexpr u8 kIdle[] = {0x2e, 0x3e, 0x66, 0xf2, 0x48};
+  const u64 kind = below(8);
+  if (one_in(8)) out.push_back(kIdle[below(std::size(kIdle))]);
+  if (kind == 0) {
+    append(out, {0xe8});
+  } else if (kind == 1) {
+    append(out, {0xe9});
+  } else if (kind < 4) {
+    // loopne, loope, loop, jrcxz reach only nearby: over a jump to the target.
+    append(out, {0xe0u + static_cast<unsigned>(below(4)), 0x02, 0xeb, 0x05, 0xe9});
+  } else if (kind == 4 && target - pc + 120 < 240) {
+    append(out, {one_in(4) ? 0xebu : 0x70u + static_cast<unsigned>(below(16))});
+    out.push_back(static_cast<u8>(target - (pc + out.size() + 1)));
+    return;
+  } else {
+    append(out, {0x0f, 0x80u + static_cast<unsigned>(below(16))});
+  }
+  append_word32(out, static_cast<u32>(target - (pc + out.size() + 4)));
+}
+
+/// jmp, call or ret to an address from a register, memory or the stack.
+void Generator::append_indirect(Bytes& out, u64 pc, u64 target) {
+  const unsigned reg = static_cast<unsigned>(below(16));
+  const unsigned jump_or_call = one_in(2) ? 0xe0u : 0xd0u;
+  const unsigned low = reg & 7, rex_b = reg >> 3;
+  switch (below(5)) {
+    case 0:  // mov r, target; jmp or call r
+      if (low == 4 && rex_b == 0) return append_relative(out, pc, target);
+      append(out, {0x40u | rex_b, 0xb8u | low});
+      append_word32(out, static_cast<u32>(target));
+      append(out, {0x40u | rex_b, 0xff, jump_or_call | low});
+      return;
+    case 1:  // mov qword [kFuel + 64], target; jmp or call [rip + ...]
+    case 2:  // the same by its absolute address
+      append(out, {0x48, 0xc7, 0x04, 0x25});
+      append_word32(out, static_cast<u32>(kFuel + 64));
+      append_word32(out, static_cast<u32>(target));
+      if (one_in(2)) {
+        append(out, {0xff, (jump_or_call & 0x30u) | 5u});
+        append_word32(out, static_cast<u32>(kFuel + 64 - (pc + out.size() + 4)));
+      } else {
+        append(out, {0xff, (jump_or_call & 0x30u) | 4u, 0x25});
+        append_word32(out, static_cast<u32>(kFuel + 64));
+      }
+      return;
+    default:  // push target; ret, or ret that also drops what is above
+      append(out, {0x68});
+      append_word32(out, static_cast<u32>(target));
+      if (one_in(2)) return append(out, {0xc2, 0x08, 0x00});
+      if (one_in(4)) append(out, {0xf3});
+      return append(out, {0xc3});
+  }
+}
+
+void Generator::append_transfer(Bytes& out, u64 pc, u64 target) {
+  switch (below(4)) {
+    case 0:
+      return append_indirect(out, pc, target);
+    case 1:
+      if (one_in(4)) return append(out, {0xc3});  // to where a call came from, or to anything
+      [[fallthrough]];
+    default:
+      return append_relative(out, pc, target);
+  }
+}
+
+std::vector<u8> Generator::program(u64 pc, u64 blocks) {
+  Bytes out;
+  const u64 end = pc + blocks * kBlockBytes;
+  for (u64 block = 0; block < blocks; ++block) {
+    const u64 start = out.size();
+    append_fuel_check(out, pc, end);
+    for (u64 count = below(5); count > 0 && out.size() < start + 50; --count) {
+      const Bytes next = instruction(pc + out.size(), true);
+      out.insert(out.end(), next.begin(), next.end());
+    }
+    append_transfer(out, pc, pc + below(blocks) * kBlockBytes);
+    out.resize(start + kBlockBytes, 0x90);
   }
   out.push_back(0xcc);
   return out;

@@ -2,22 +2,28 @@
 // features offer, comes up; memory operands mostly hit the guest's few pages.
 #pragma once
 
+#include <initializer_list>
 #include <random>
 #include <vector>
 
 #include "base/types.h"
 #include "processor_state.h"
+#include "x86/decode.h"
 #include "x86/isa_table.h"
 
 namespace orrery::differential {
+
+/// Every block of a program has its place; what it does not fill is nops.
+inline constexpr u64 kBlockBytes = 96;
 
 class Generator {
  public:
   Generator(u64 seed, const x86::FeatureSet& features) : random_(seed), features_(features) {}
 
   ProcessorState state();
-  /// One copyable instruction for address `pc`.
-  std::vector<u8> instruction(u64 pc);
+  /// One copyable instruction for address `pc`. A tame one has no memory operand that depends on a
+  /// register, so that it mostly does not fault.
+  std::vector<u8> instruction(u64 pc, bool tame = false);
   /// `count` instructions and the int3 that ends them.
   std::vector<u8> straight_line(u64 pc, u64 count);
   /// `blocks` short blocks that jump, loop, call and return among each other, and an int3.
@@ -36,6 +42,12 @@ class Generator {
   void append_operand(Bytes& out, u64 pc);
   void append_word32(Bytes& out, u32 value);
   Bytes candidate(u64 pc);
+  static bool is_tame(const x86::Decoded& decoded);
+  void append(Bytes& out, std::initializer_list<unsigned> bytes);
+  void append_fuel_check(Bytes& out, u64 pc, u64 end);
+  void append_relative(Bytes& out, u64 pc, u64 target);
+  void append_indirect(Bytes& out, u64 pc, u64 target);
+  void append_transfer(Bytes& out, u64 pc, u64 target);
 
   std::mt19937_64 random_;
   x86::FeatureSet features_;

@@ -41,6 +41,7 @@ GuestMemory::GuestMemory() : space_(pages_) {
   constexpr Area kAreas[] = {{kCode, kCodeBytes, PROT_READ | PROT_EXEC},
                              {kData, kDataBytes, PROT_READ | PROT_WRITE},
                              {kReadOnly, kPageBytes, PROT_READ},
+                             {kFuel, kPageBytes, PROT_READ | PROT_WRITE},
                              {kStack, kStackBytes, PROT_READ | PROT_WRITE}};
   for (const Area& area : kAreas) {
     memory::AddressSpace::MmapArguments arguments;
@@ -50,15 +51,21 @@ GuestMemory::GuestMemory() : space_(pages_) {
     arguments.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
     CHECK(space_.mmap(arguments) == static_cast<i64>(area.address), "the guest's memory can be mapped");
   }
-  // Where the machine never lets guest code run in place, the native run must.
-  CHECK(mprotect(pointer(kCode), kCodeBytes, PROT_READ | PROT_WRITE | PROT_EXEC) == 0,
-        "code can be executed");
 }
 
 void GuestMemory::set_code(std::span<const u8> bytes, u64 offset) {
+  protect_code(PROT_READ | PROT_WRITE);
   std::memset(pointer(kCode), 0xcc, kCodeBytes);
   std::memcpy(pointer(kCode + offset), bytes.data(), bytes.size());
+  // The machine never lets guest code run in place; the native run must.
+  protect_code(PROT_READ | PROT_EXEC);
+  // A page that is not resident gives another page fault error code.
+  for (u64 page : {kCode, kCode + kPageBytes, kReadOnly}) (void)*static_cast<const volatile u8*>(pointer(page));
   space_.code().announce(kCode, kCode + kCodeBytes);
+}
+
+void GuestMemory::protect_code(int protection) {
+  CHECK(mprotect(pointer(kCode), kCodeBytes, protection) == 0, "the code's protection can be changed");
 }
 
 void GuestMemory::fill(u64 seed) {
@@ -77,6 +84,7 @@ void GuestMemory::fill(u64 seed) {
 void GuestMemory::reset() {
   std::memcpy(pointer(kData), initial_.data(), kDataBytes);
   std::memcpy(pointer(kStack), initial_.data() + kDataBytes, kStackBytes);
+  std::memcpy(pointer(kFuel), &fuel_, sizeof fuel_);
 }
 
 void GuestMemory::read(Contents& contents) const {
@@ -86,16 +94,16 @@ void GuestMemory::read(Contents& contents) const {
 
 void GuestMemory::remember() { read(remembered_); }
 
-std::string GuestMemory::difference() const {
+std::string GuestMemory::difference(const Contents& expected) const {
   static Contents now;
   read(now);
   std::string out;
-  if (now == remembered_) return out;
+  if (now == expected) return out;
   for (u64 at = 0; at < now.size() && out.size() < 1000; ++at) {
-    if (now[at] == remembered_[at]) continue;
+    if (now[at] == expected[at]) continue;
     char line[80];
     const u64 address = at < kDataBytes ? kData + at : kStack + at - kDataBytes;
-    std::snprintf(line, sizeof line, "  byte at %lx: expected %02x got %02x\n", address, remembered_[at],
+    std::snprintf(line, sizeof line, "  byte at %lx: expected %02x got %02x\n", address, expected[at],
                   now[at]);
     out += line;
   }

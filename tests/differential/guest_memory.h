@@ -15,6 +15,7 @@ namespace orrery::differential {
 inline constexpr u64 kCode = 0x2c00'0000, kCodeBytes = 2 * kPageBytes;
 inline constexpr u64 kData = 0x1000'0000, kDataBytes = 4 * kPageBytes;
 inline constexpr u64 kReadOnly = kData + kDataBytes;  ///< one page, then nothing
+inline constexpr u64 kFuel = 0x1800'0000;  ///< a page with the count of blocks a program may still run
 inline constexpr u64 kStack = 0x3000'0000, kStackBytes = 2 * kPageBytes;
 
 /// Maps for real whatever the guest's address space asks for.
@@ -37,17 +38,22 @@ class GuestMemory {
   /// Fills data and stack with bytes of the seed's, which reset() brings back.
   void fill(u64 seed);
   void reset();
+  /// How many blocks a program may run before it jumps to its end.
+  void set_fuel(u32 blocks) { fuel_ = blocks; }
 
   /// Remembers the writable memory of a finished run, and says where the present one differs.
   void remember();
-  std::string difference() const;
+  using Contents = std::array<u8, kDataBytes + kStackBytes>;
+  const Contents& remembered() const { return remembered_; }
+  std::string difference(const Contents& expected) const;
 
  private:
-  using Contents = std::array<u8, kDataBytes + kStackBytes>;
+  void protect_code(int protection);
   void read(Contents& contents) const;
 
   HostPages pages_;
   memory::AddressSpace space_;
+  u32 fuel_ = 0;
   Contents initial_ = {}, remembered_ = {};
 };
 

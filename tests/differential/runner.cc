@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <cstring>
 
 #include "base/check.h"
@@ -102,11 +104,15 @@ Frame host_frame(const ucontext_t* context) {
   return frame;
 }
 
-[[noreturn]] void unexpected(int number) {
-  _writefsbase_u64(current.host_fs_base ? current.host_fs_base : _readfsbase_u64());
-  signal(number, SIG_DFL);
-  raise(number);
-  __builtin_trap();
+/// A fault of the test's or the engine's own code.
+[[noreturn]] void unexpected(int number, const siginfo_t* info, const ucontext_t* context) {
+  if (current.host_fs_base != 0) _writefsbase_u64(current.host_fs_base);
+  char line[128];
+  const int size =
+      std::snprintf(line, sizeof line, "signal %d, pc %llx, address %p, while running %d\n", number,
+                    context->uc_mcontext.gregs[REG_RIP], info->si_addr, static_cast<int>(current.running));
+  if (write(2, line, static_cast<size_t>(size)) != size) _exit(3);
+  _exit(2);
 }
 
 bool recover_stepper(int number, const siginfo_t* info, ucontext_t* context) {
@@ -123,6 +129,7 @@ bool recover_translator(int number, const siginfo_t* info, ucontext_t* context) 
     case Translator::FaultKind::guest:
       translate::slots().fault = fault_of(number, info, context);
       context->uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(Translator::resume_after_fault());
+      context->uc_mcontext.gregs[REG_EFL] = 0x202;
       return true;
     case Translator::FaultKind::missing_entry:
       context->uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(Translator::resume_miss());
@@ -153,7 +160,27 @@ void handle(int number, siginfo_t* info, void* data) {
     case Running::nothing:
       break;
   }
-  unexpected(number);
+  unexpected(number, info, context);
+}
+
+/// A case may have loaded segment registers; the next begins with what Linux gives a process. Loading fs and
+/// gs clears their bases on Intel, so those are put back.
+void reset_segments() {
+  const u64 fs_base = _readfsbase_u64(), gs_base = _readgsbase_u64();
+  __asm__ volatile(
+      "mov %0, %%ds\n\tmov %0, %%es\n\tmov %0, %%fs\n\tmov %0, %%gs\n\twrfsbase %1\n\twrgsbase %2"
+      :
+      : "r"(0), "r"(fs_base), "r"(gs_base));
+}
+
+/// What the processor stores and an executor leaves to the machine: int3 is reported behind itself, and any
+/// fault that is not a trap sets the resume flag (SDM vol. 3, 17.3.1.1).
+void deliver(cpu::Registers& regs, const cpu::Exit& exit) {
+  constexpr u64 kResumeFlag = 1 << 16;
+  if (exit.fault.signal == SIGTRAP)
+    regs.rip += exit.instruction_bytes;
+  else
+    regs.rflags |= kResumeFlag;
 }
 
 template <class Executor>
@@ -164,6 +191,7 @@ ExecutorRun run_executor(Executor& executor, Running running, const ProcessorSta
   std::memcpy(guest_vectors, start.vectors.bytes.data(), kImageBytes);
   guest_fs_base = start.regs.fs_base;
   guest_gs_base = start.regs.gs_base;
+  reset_segments();
   current.running = running;
   const cpu::Exit exit = executor.run(cpu, limits);
   current.running = Running::nothing;
@@ -174,9 +202,7 @@ ExecutorRun run_executor(Executor& executor, Running running, const ProcessorSta
   result.outcome.state.regs = cpu.regs;
   result.outcome.state.regs.fs_base = guest_fs_base;
   result.outcome.state.regs.gs_base = guest_gs_base;
-  // int3 and its like are reported after themselves; the machine moves rip on when it delivers them.
-  if (exit.kind == cpu::ExitKind::fault && exit.fault.signal == SIGTRAP)
-    result.outcome.state.regs.rip += exit.instruction_bytes;
+  if (exit.kind == cpu::ExitKind::fault) deliver(result.outcome.state.regs, exit);
   std::memcpy(result.outcome.state.vectors.bytes.data(), guest_vectors, kImageBytes);
   make_canonical(result.outcome.state.vectors);
   return result;
@@ -204,6 +230,7 @@ Outcome run_native(const ProcessorState& start) {
   Outcome outcome;
   outcome.state = start;
   current.state = &outcome.state;
+  reset_segments();
   current.running = Running::native_start;
   __asm__ volatile("int3" : : : "memory");
   outcome.fault = current.fault;

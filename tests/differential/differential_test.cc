@@ -1,0 +1,219 @@
+// The processor, the stepper and the translator side by side.
+//
+// The engine's memory (shadow code tables of many gigabytes at fixed addresses) must not be there when
+// the processor runs a case, or a wild access would not fault. So a batch of cases is run on the
+// processor and the stepper first; then a forked child maps the engine's memory and runs the same
+// batch through the translator. ORRERY_SEED and ORRERY_CASES repeat or widen a run.
+#include <gtest/gtest.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "generator.h"
+#include "guest_memory.h"
+#include "machine/engine_memory.h"
+#include "memory/layout.h"
+#include "runner.h"
+#include "x86/cpu_profile.h"
+
+namespace orrery::differential {
+namespace {
+
+constexpr u64 kBatch = 500;
+constexpr int kFailuresMost = 3;
+
+u64 number_from_environment(const char* name, u64 otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+/// The code, a line a block; of the nops that fill blocks up only a few.
+std::string hex(std::span<const u8> bytes) {
+  std::string out;
+  char text[32];
+  u64 nops = 0;
+  for (u64 i = 0; i < bytes.size(); ++i) {
+    nops = bytes[i] == 0x90 ? nops + 1 : 0;
+    if (i % kBlockBytes == 0) std::snprintf(text, sizeof text, "\n%4lx: ", i), out += text;
+    std::snprintf(text, sizeof text, "%02x ", bytes[i]);
+    if (nops < 4) out += text;
+  }
+  return out + "\n";
+}
+
+u8* scratch_area() {
+  void* area = mmap(nullptr, step::kScratchBytes, PROT_READ | PROT_WRITE | PROT_EXEC,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return static_cast<u8*>(area);
+}
+
+enum class Kind { straight_line, program };
+
+/// What a case is run from, made again from its seed wherever it is needed.
+struct Case {
+  u64 seed = 0;
+  std::vector<u8> code;
+  ProcessorState start;
+};
+
+Case make_case(GuestMemory& memory, Kind kind, u64 seed, const x86::FeatureSet& features) {
+  Generator generator(seed, features);
+  Case result;
+  result.seed = seed;
+  const u64 offset = generator.below(2048);
+  if (kind == Kind::straight_line)
+    result.code = generator.straight_line(kCode + offset, 1 + generator.below(4));
+  else
+    result.code = generator.program(kCode + offset, 2 + generator.below(12));
+  memory.set_code(result.code, offset);
+  memory.set_fuel(static_cast<u32>(generator.below(100)));
+  memory.fill(seed);
+  result.start = generator.state();
+  result.start.regs.rip = kCode + offset;
+  return result;
+}
+
+/// What the processor and the stepper made of a case.
+struct Expected {
+  Outcome outcome;
+  GuestMemory::Contents memory;
+  u64 ticks = 0;
+};
+
+struct Totals {
+  u64 cases = 0, completed = 0, ticks = 0;
+};
+
+class Campaign {
+ public:
+  Campaign(Kind kind, std::string_view profile_name)
+      : kind_(kind),
+        profile_(x86::make_cpu_profile(profile_name, x86::this_cpu(getauxval(AT_HWCAP2))).take()),
+        stepper_(memory_.space(), scratch_area(), {profile_.features}) {
+    prepare_process();
+  }
+
+  void run(u64 cases) {
+    const u64 first = number_from_environment("ORRERY_SEED", std::random_device()());
+    cases = number_from_environment("ORRERY_CASES", cases);
+    for (u64 done = 0; done < cases && !testing::Test::HasFailure(); done += kBatch) {
+      const u64 count = std::min(kBatch, cases - done);
+      run_on_processor_and_stepper(first + done, count);
+      if (!testing::Test::HasFailure()) run_translator_in_child(first + done, count);
+    }
+    std::printf("%lu cases, %lu ran to their end, %lu ticks\n", totals_.cases, totals_.completed,
+                totals_.ticks);
+  }
+
+ private:
+  bool hides_avx512() const { return !profile_.features.contains(x86::Feature::avx512f); }
+
+  void run_on_processor_and_stepper(u64 first, u64 count) {
+    expected_.resize(count);
+    for (u64 i = 0; i < count && failures_ < kFailuresMost; ++i) {
+      const Case test = make_case(memory_, kind_, first + i, profile_.features);
+      Expected& expected = expected_[i];
+      expected.outcome = run_native(test.start);
+      memory_.remember();
+      expected.memory = memory_.remembered();
+      memory_.reset();
+      const ExecutorRun stepped = run_stepper(stepper_, test.start);
+      expected.ticks = stepped.ticks;
+      ++totals_.cases;
+      totals_.completed += expected.outcome.fault.signal == SIGTRAP;
+      totals_.ticks += stepped.ticks;
+      const std::string differs =
+          difference(expected.outcome, stepped.outcome, false) + memory_.difference(expected.memory);
+      if (!differs.empty()) {
+        ++failures_;
+        ADD_FAILURE() << "stepper, ORRERY_SEED=" << test.seed << "\n" << hex(test.code) << differs;
+      }
+    }
+  }
+
+  void run_translator_in_child(u64 first, u64 count) {
+    const pid_t child = fork();
+    if (child == 0) {
+      translate_batch(first, count);
+      std::fflush(stderr);
+      _exit(failures_ == 0 ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0) << "translator, in the batch from ORRERY_SEED=" << first;
+  }
+
+  void translate_batch(u64 first, u64 count) {
+    CHECK(machine::map_engine_memory(), "the engine's memory is free");
+    const auto home =
+        profile_.spare_vector_registers ? translate::TickHome::vector : translate::TickHome::memory;
+    translate::Translator translator(memory_.space(), {home, profile_.features});
+    for (u64 i = 0; i < count && failures_ < kFailuresMost; ++i)
+      translate_case(translator, first + i, expected_[i]);
+  }
+
+  void translate_case(translate::Translator& translator, u64 seed, const Expected& expected) {
+    if (hits_the_engine(expected.outcome.fault)) return;
+    const Case test = make_case(memory_, kind_, seed, profile_.features);
+    const ExecutorRun run = run_translator(translator, test.start);
+    std::string differs =
+        difference(expected.outcome, run.outcome, hides_avx512()) + memory_.difference(expected.memory);
+    if (run.ticks != expected.ticks)
+      differs +=
+          "  ticks: expected " + std::to_string(expected.ticks) + " got " + std::to_string(run.ticks) + "\n";
+    if (differs.empty() && expected.ticks > 0) differs = stop_at_tick(translator, test, expected);
+    if (differs.empty()) return;
+    ++failures_;
+    std::fprintf(stderr, "translator, ORRERY_SEED=%lu, code at %lx\n%s%s\n", seed, test.start.regs.rip,
+                 hex(test.code).c_str(), differs.c_str());
+  }
+
+  /// Both executors stopped at the same tick must be in the same state.
+  std::string stop_at_tick(translate::Translator& translator, const Case& test, const Expected& expected) {
+    cpu::RunLimits limits;
+    limits.stop_at_tick = 1 + test.seed % expected.ticks;
+    memory_.reset();
+    const ExecutorRun stepped = run_stepper(stepper_, test.start, limits);
+    memory_.remember();
+    memory_.reset();
+    const ExecutorRun translated = run_translator(translator, test.start, limits);
+    std::string differs = difference(stepped.outcome, translated.outcome, hides_avx512()) +
+                          memory_.difference(memory_.remembered());
+    if (stepped.kind != translated.kind) differs += "  another kind of exit\n";
+    if (stepped.ticks != translated.ticks)
+      differs += "  ticks: got " + std::to_string(translated.ticks) + "\n";
+    return differs.empty() ? differs
+                           : "  stopped at tick " + std::to_string(limits.stop_at_tick) + "\n" + differs;
+  }
+
+  /// Where the native case faulted the engine has memory: the translated one would not fault.
+  static bool hits_the_engine(const cpu::Fault& fault) {
+    if (fault.signal != SIGSEGV || fault.address == 0) return false;
+    for (const memory::layout::Range& range : memory::layout::kReserved)
+      if (range.overlaps(fault.address, fault.address + 64)) return true;
+    return false;
+  }
+
+  Kind kind_;
+  x86::CpuProfile profile_;
+  GuestMemory memory_;
+  step::Stepper stepper_;
+  std::vector<Expected> expected_;
+  Totals totals_;
+  int failures_ = 0;
+};
+
+TEST(Differential, StraightLinesWithoutAvx512) { Campaign(Kind::straight_line, "auto").run(10'000); }
+TEST(Differential, StraightLinesWithEverything) { Campaign(Kind::straight_line, "host").run(10'000); }
+TEST(Differential, ProgramsWithoutAvx512) { Campaign(Kind::program, "auto").run(5'000); }
+TEST(Differential, ProgramsWithEverything) { Campaign(Kind::program, "host").run(5'000); }
+
+}  // namespace
+}  // namespace orrery::differential
