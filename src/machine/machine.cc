@@ -18,7 +18,6 @@ namespace {
 
 constexpr u64 kHwcap2Fsgsbase = 1 << 1;
 constexpr u64 kPageFaultWrite = 2;
-constexpr u8 kInt3 = 0xcc;
 constexpr std::size_t kStackLimit = 3;  // RLIMIT_STACK
 
 translate::Translator::Options translator_options(const LaunchHeader& launch) {
@@ -117,9 +116,13 @@ void Machine::handle_fault(kernel::Task& task, const cpu::Exit& exit) {
       space.handle_stack_growth(fault.address, task.process.limits[kStackLimit].soft))
     return;
   if (parts_.control != nullptr) parts_.control->note_fault(fault);
-  // int3 is a trap: the kernel reports the pc behind it.
-  if (fault.signal == SIGTRAP && *reinterpret_cast<const u8*>(task.cpu.regs.rip) == kInt3)
-    ++task.cpu.regs.rip;
+  // What the processor stores besides: a trap (int3, icebp) is reported behind itself, any other fault sets
+  // the resume flag in the flags image (SDM vol. 3, 17.3.1.1).
+  constexpr u64 kResumeFlag = 1 << 16;
+  if (fault.signal == SIGTRAP)
+    task.cpu.regs.rip += exit.instruction_bytes;
+  else
+    task.cpu.regs.rflags |= kResumeFlag;
   parts_.kernel.fault(task, fault);
 }
 
