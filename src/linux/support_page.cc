@@ -18,6 +18,32 @@ const char* support_name(Support support) {
   return "";
 }
 
+constexpr const char* kIntroduction[] = {
+    "# System calls",
+    "",
+    "Every x86-64 system call of Linux 6.12 and what the machine makes of it. This page is written from",
+    "`src/linux/syscall_table.cc`; a test compares the two (`ORRERY_UPDATE=1` writes it anew).",
+    "",
+};
+
+struct Explained {
+  Support support;
+  const char* text;
+};
+constexpr Explained kExplained[] = {
+    {Support::full, "as the kernel does it, for a program of one task."},
+    {Support::partial, "what is missing stands beside it."},
+    {Support::refused, "fails as on an older or locked-down kernel, and orrery says so once on stderr."},
+};
+
+constexpr const char* kTableHead[] = {
+    "",
+    "A number in no row is ENOSYS and one line on stderr that names it.",
+    "",
+    "| number | call | support | what is missing, or why it is refused |",
+    "|---:|---|---|---|",
+};
+
 u64 count_of(Support support) {
   u64 count = 0;
   for (const SyscallRow& row : syscall_rows()) count += row.name != nullptr && row.support == support ? 1 : 0;
@@ -40,19 +66,12 @@ void add_row(const SyscallRow& row, Text& page) {
 
 Text support_page() {
   Text page;
-  page.add("# System calls\n\n");
-  page.add(
-      "Every x86-64 system call of Linux 6.12 and what the machine makes of it. This page is written from\n");
-  page.add("`src/linux/syscall_table.cc`; a test compares the two (`ORRERY_UPDATE=1` writes it anew).\n\n");
-  page.add("* **full**: as the kernel does it, for a program of one task. ");
-  page.decimal(count_of(Support::full)).add(" calls.\n");
-  page.add("* **partial**: what is missing stands beside it. ")
-      .decimal(count_of(Support::partial))
-      .add(" calls.\n");
-  page.add("* **refused**: fails as on an older or locked-down kernel, and orrery says so once on stderr. ");
-  page.decimal(count_of(Support::refused)).add(" calls.\n\n");
-  page.add("A number in no row is ENOSYS and one line on stderr that names it.\n\n");
-  page.add("| number | call | support | what is missing, or why it is refused |\n|---:|---|---|---|\n");
+  for (const char* line : kIntroduction) page.add(line).add("\n");
+  for (const Explained& explained : kExplained) {
+    page.add("* **").add(support_name(explained.support)).add("**: ").add(explained.text);
+    page.add(" ").decimal(count_of(explained.support)).add(" calls.\n");
+  }
+  for (const char* line : kTableHead) page.add(line).add("\n");
   for (const SyscallRow& row : syscall_rows())
     if (row.name != nullptr) add_row(row, page);
   return page;
