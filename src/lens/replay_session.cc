@@ -118,7 +118,7 @@ const std::vector<elf::MappedRegion>& ReplaySession::regions() {
   if (has_regions_) return regions_;
   regions_.clear();
   while (true) {
-    if (!ask({.op = ControlOp::regions, .argument = regions_.size()})) break;
+    if (!ask({.op = ControlOp::regions, .argument = regions_.empty() ? 0 : regions_.back().end})) break;
     const u64 count = packet_->reply.payload_bytes / sizeof(ControlRegion);
     if (count == 0) break;
     for (u64 i = 0; i < count; ++i) {
