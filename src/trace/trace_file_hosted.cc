@@ -49,6 +49,8 @@ TraceAppender::~TraceAppender() {
   if (fd_ >= 0) close(fd_);
 }
 
+void TraceAppender::unlock() { flock(fd_, LOCK_UN); }
+
 /// Appends all of it or nothing.
 Status TraceAppender::write_all(std::span<const u8> bytes) {
   u64 done = 0;

@@ -29,6 +29,8 @@ class TraceAppender {
 
   /// Precondition as ChunkEncoder::encode.
   Status append(std::span<const u8> events, int zstd_level);
+  /// Lets others see that nothing more will be written.
+  void unlock();
   /// Writes the index. Without it the file is complete too, but is read by scanning.
   Status finish();
 

@@ -312,6 +312,7 @@ int run_writer(const WriterOptions& options) {
   writer.drain(syncer);
   writer.finish();
   write_final_info(options.recording, writer, appender, started_ns);
+  appender.unlock();
   signal_pipe(options.done_fd);
   fdatasync(appender.fd());
   return writer.gap() ? 1 : 0;
