@@ -1,10 +1,11 @@
 // `orrery dump REC`: the events of a recording, one a line, as its file has them: what the outside
-// answered. Arguments of system calls are not in a recording; a replay computes them again.
+// answered. Arguments of system calls are not in a recording; with --calls a replay computes them again.
 #include <cstdio>
 #include <cstring>
 #include <limits>
 
 #include "cli/command.h"
+#include "cli/dump_calls.h"
 #include "cli/recording_text.h"
 #include "cli/style.h"
 #include "linux/error_names.h"
@@ -24,6 +25,7 @@ struct DumpOptions {
   u64 from = 0;
   u64 count = std::numeric_limits<u64>::max();
   u64 bytes_most = 32;
+  bool calls = false;
   bool json = false;
 };
 
@@ -131,6 +133,8 @@ void print_event_json(const EventView& event) {
 int run_dump(const DumpOptions& options, const Session& session) {
   const auto path = find_recording(options.recording);
   if (!path) return kCannotRun;
+  if (options.calls)
+    return dump_calls(*path, {.from = options.from, .count = options.count, .json = options.json});
   std::string trouble;
   const auto reader = trace::TraceReader::open(*path, trouble);
   if (!reader) return complain(printable(trouble));
@@ -170,8 +174,11 @@ void add_dump(CLI::App& app, Session& session) {
   command->add_option("-n,--count", options->count, "Print at most this many");
   command->add_option("--from", options->from, "Begin at this event");
   command->add_option("-s,--string-limit", options->bytes_most, "Show at most this many bytes of data");
+  command->add_flag("-c,--calls", options->calls, "Replay, and print the system calls as strace does");
   command->add_flag("--json", options->json, "Print one JSON object a line");
-  set_examples(*command, "  orrery dump -n 20\n  orrery dump grep-0 --from 100 --json | jq .call\n");
+  set_examples(
+      *command,
+      "  orrery dump --calls\n  orrery dump -n 20\n  orrery dump grep-0 --from 100 --json | jq .call\n");
   command->callback([options, &session] { session.exit_code = run_dump(*options, session); });
 }
 

@@ -1,0 +1,67 @@
+// A recording has no arguments of system calls: the program computes them, so a replay computes them
+// again. The replay stops at the entry of every call, where they lie in registers and memory, and again when
+// the call has returned.
+#include "cli/dump_calls.h"
+
+#include <cstdio>
+#include <optional>
+
+#include "cli/command.h"
+#include "cli/recording_text.h"
+#include "cli/replay_process.h"
+#include "lens/call.h"
+
+namespace orrery::cli {
+namespace {
+
+using machine::StopReason;
+
+void print_call(const lens::Call& call, const lens::Stop& entry, bool json) {
+  if (!json) {
+    std::printf("%8lu %9d %13lu  %s\n", call.event, entry.task, entry.ticks, printable(call.text).c_str());
+    return;
+  }
+  nlohmann::ordered_json line = {{"event", call.event}, {"task", entry.task}, {"ticks", entry.ticks},
+                                 {"pc", entry.pc},      {"call", call.name},  {"arguments", call.arguments},
+                                 {"result", nullptr},   {"words", call.text}};
+  if (call.returned) line["result"] = call.result;
+  std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+}
+
+Status walk(lens::ReplaySession& session, const CallsWanted& wanted) {
+  TRY(session.run_before(wanted.from));
+  std::optional<lens::Call> pending;
+  lens::Stop entry;
+  u64 shown = 0;
+  while (!session.stop().ended() && shown < wanted.count) {
+    if (session.stop().reason == StopReason::system_call) {
+      pending = lens::read_call(session);
+      entry = session.stop();
+    } else if (pending) {
+      lens::finish_call(session, *pending);
+      print_call(*pending, entry, wanted.json);
+      pending.reset();
+      ++shown;
+    }
+    TRY(session.run_before(session.stop().event));
+  }
+  if (pending && shown < wanted.count) print_call(*pending, entry, wanted.json);
+  if (session.stop().reason == StopReason::diverged) return Error{"the replay differs from the recording"};
+  return Nothing{};
+}
+
+}  // namespace
+
+int dump_calls(const std::string& recording, const CallsWanted& wanted) {
+  auto replay = ReplayProcess::start(recording, {.controlled = true});
+  if (!replay) return complain(replay.error());
+  const auto no_files = [](const std::string&, u64) { return std::string(); };
+  auto session = lens::ReplaySession::attach(replay.value()->take_control(), no_files);
+  if (!session) return complain(session.error());
+  if (!wanted.json) std::printf("   EVENT      TASK         TICKS  CALL\n");
+  const Status status = walk(*session.value(), wanted);
+  if (!status) return complain(status.error(), kReplayDiffers);
+  return 0;
+}
+
+}  // namespace orrery::cli

@@ -1,0 +1,20 @@
+// `orrery dump --calls`: the system calls of a run as strace would have printed them, from a replay.
+#pragma once
+
+#include <limits>
+#include <string>
+
+#include "base/types.h"
+
+namespace orrery::cli {
+
+struct CallsWanted {
+  u64 from = 0;  ///< event
+  u64 count = std::numeric_limits<u64>::max();
+  bool json = false;
+};
+
+/// Replays `recording` and prints its calls. Returns the exit code.
+int dump_calls(const std::string& recording, const CallsWanted& wanted);
+
+}  // namespace orrery::cli
