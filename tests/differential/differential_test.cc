@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@
 #include "memory/layout.h"
 #include "runner.h"
 #include "x86/cpu_profile.h"
+#include "x86/decode.h"
 
 namespace orrery::differential {
 namespace {
@@ -89,6 +91,7 @@ struct Expected {
 
 struct Totals {
   u64 cases = 0, completed = 0, ticks = 0;
+  std::set<u32> opcodes;  ///< encoding, map and opcode of every instruction of the completed straight lines
 };
 
 class Campaign {
@@ -108,8 +111,8 @@ class Campaign {
       run_on_processor_and_stepper(first + done, count);
       if (!testing::Test::HasFailure()) run_translator_in_child(first + done, count);
     }
-    std::printf("%lu cases, %lu ran to their end, %lu ticks\n", totals_.cases, totals_.completed,
-                totals_.ticks);
+    std::printf("%lu cases, %lu ran to their end, %lu opcodes, %lu ticks\n", totals_.cases, totals_.completed,
+                totals_.opcodes.size(), totals_.ticks);
   }
 
  private:
@@ -127,7 +130,7 @@ class Campaign {
       const ExecutorRun stepped = run_stepper(stepper_, test.start);
       expected.ticks = stepped.ticks;
       ++totals_.cases;
-      totals_.completed += expected.outcome.fault.signal == SIGTRAP;
+      if (expected.outcome.fault.signal == SIGTRAP) count_completed(test);
       totals_.ticks += stepped.ticks;
       const std::string differs =
           difference(expected.outcome, stepped.outcome, false) + memory_.difference(expected.memory);
@@ -135,6 +138,17 @@ class Campaign {
         ++failures_;
         ADD_FAILURE() << "stepper, ORRERY_SEED=" << test.seed << "\n" << hex(test.code) << differs;
       }
+    }
+  }
+
+  void count_completed(const Case& test) {
+    ++totals_.completed;
+    if (kind_ != Kind::straight_line) return;
+    for (std::span<const u8> rest = test.code; rest.size() > 1;) {
+      const x86::Decoded decoded = x86::decode(rest);
+      totals_.opcodes.insert(static_cast<u32>(decoded.encoding) << 16 | static_cast<u32>(decoded.map << 8) |
+                             decoded.opcode);
+      rest = rest.subspan(decoded.length);
     }
   }
 

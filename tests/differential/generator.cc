@@ -183,13 +183,21 @@ bool Generator::is_tame(const Decoded& decoded) {
   return decoded.segment == 0 && decoded.modrm_reg() != 4 && (decoded.rip_relative || absolute);
 }
 
+/// mov r/m, sreg; push fs; push gs. A null selector of 1 to 3 becomes 0 whenever an interrupt returns, so
+/// what they read depends on the host's timer.
+bool Generator::reads_selector(const Decoded& decoded) {
+  if (decoded.encoding != x86::Encoding::legacy) return false;
+  return (decoded.map == 0 && decoded.opcode == 0x8c) ||
+         (decoded.map == 1 && (decoded.opcode == 0xa0 || decoded.opcode == 0xa8));
+}
+
 std::vector<u8> Generator::instruction(u64 pc, bool tame) {
   for (;;) {
     Bytes bytes = candidate(pc);
     const Decoded decoded = x86::decode(bytes);
     if (decoded.category != Category::copy || decoded.length == 0 || !x86::offered(features_, decoded))
       continue;
-    if (tame && !is_tame(decoded)) continue;
+    if (reads_selector(decoded) || (tame && !is_tame(decoded))) continue;
     bytes.resize(decoded.length);
     // An absolute address in place of a pointer: only where the guest's pages are.
     if (decoded.map == 0 && decoded.encoding == x86::Encoding::legacy && (decoded.opcode & 0xfc) == 0xa0) {

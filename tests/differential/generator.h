@@ -43,6 +43,7 @@ class Generator {
   void append_word32(Bytes& out, u32 value);
   Bytes candidate(u64 pc);
   static bool is_tame(const x86::Decoded& decoded);
+  static bool reads_selector(const x86::Decoded& decoded);
   void append(Bytes& out, std::initializer_list<unsigned> bytes);
   void append_fuel_check(Bytes& out, u64 pc, u64 end);
   void append_relative(Bytes& out, u64 pc, u64 target);

@@ -60,7 +60,8 @@ void GuestMemory::set_code(std::span<const u8> bytes, u64 offset) {
   // The machine never lets guest code run in place; the native run must.
   protect_code(PROT_READ | PROT_EXEC);
   // A page that is not resident gives another page fault error code.
-  for (u64 page : {kCode, kCode + kPageBytes, kReadOnly}) (void)*static_cast<const volatile u8*>(pointer(page));
+  for (u64 page : {kCode, kCode + kPageBytes, kReadOnly})
+    (void)*static_cast<const volatile u8*>(pointer(page));
   space_.code().announce(kCode, kCode + kCodeBytes);
 }
 
@@ -84,6 +85,7 @@ void GuestMemory::fill(u64 seed) {
 void GuestMemory::reset() {
   std::memcpy(pointer(kData), initial_.data(), kDataBytes);
   std::memcpy(pointer(kStack), initial_.data() + kDataBytes, kStackBytes);
+  std::memset(pointer(kFuel), 0, kPageBytes);
   std::memcpy(pointer(kFuel), &fuel_, sizeof fuel_);
 }
 
