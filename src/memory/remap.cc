@@ -177,7 +177,9 @@ i64 AddressSpace::move_region(const Remap& remap) {
   if (!keeps_source) forget(source);
   insert(moved);
   merge(target.start, target.end);
-  if (keeps_source && region.has(kLocked)) (void)change_attributes(source, 0, kLocked | kLockedOnFault);
+  // The kernel unlocks all of the region that the source lies in, not the source alone (dontunmap_complete).
+  if (keeps_source && region.has(kLocked))
+    (void)change_attributes({region.start, region.end}, 0, kLocked | kLockedOnFault);
   protect_aliases(target);
   const u64 kept_bytes = std::min(remap.from_bytes, remap.to_bytes);
   if (moved.has(kLocked)) (void)populate({target.start + kept_bytes, target.end}, kAccessBits);
