@@ -37,6 +37,7 @@ constexpr Binding kHandlers[] = {
     {__NR_munlockall, sys_munlockall},
     {__NR_mlock2, sys_mlock2},
     {__NR_pkey_mprotect, sys_pkey_mprotect},
+    {462 /* mseal; not in Debian 12's headers */, sys_mseal},
     {__NR_rt_sigaction, sys_rt_sigaction},
     {__NR_rt_sigprocmask, sys_rt_sigprocmask},
     {__NR_rt_sigreturn, sys_rt_sigreturn},

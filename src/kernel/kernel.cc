@@ -9,6 +9,7 @@
 #include "kernel/dispatch.h"
 #include "kernel/exec.h"
 #include "kernel/fd_table.h"
+#include "kernel/memory_limits.h"
 #include "kernel/path.h"
 #include "kernel/process.h"
 #include "kernel/signal.h"
@@ -68,6 +69,7 @@ void inherit(Process& process) {
   process.umask = static_cast<u32>(ask_number(host, __NR_umask, 022));
   ask_number(host, __NR_umask, process.umask);
   ask_limits(process);
+  apply_memory_limits(process);
   refresh_cwd(process);
   for (int number = 1; number <= kSignalCount; ++number) {
     SignalAction action;

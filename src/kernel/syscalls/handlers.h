@@ -21,6 +21,7 @@ i64 sys_mlockall(Call& call);
 i64 sys_munlockall(Call& call);
 i64 sys_mlock2(Call& call);
 i64 sys_pkey_mprotect(Call& call);
+i64 sys_mseal(Call& call);
 
 // signals.cc
 i64 sys_rt_sigaction(Call& call);

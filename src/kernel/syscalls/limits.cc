@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "kernel/fd_table.h"
+#include "kernel/memory_limits.h"
 #include "kernel/syscalls/handlers.h"
 
 namespace orrery::kernel {
@@ -52,6 +53,7 @@ i64 set_limit(Call& call, u32 resource, const ResourceLimit& wanted) {
   if (!kept_here(resource))
     if (const i64 error = set_on_host(call, resource, wanted); error != 0) return error;
   call.process.limits[resource] = wanted;
+  apply_memory_limits(call.process);
   return 0;
 }
 
