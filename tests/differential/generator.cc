@@ -213,6 +213,15 @@ std::vector<u8> Generator::instruction(u64 pc, bool tame) {
   }
 }
 
+std::vector<u8> Generator::refused(u64 pc) {
+  for (;;) {
+    Bytes bytes = candidate(pc);
+    const Decoded decoded = x86::decode(bytes);
+    if (decoded.length == 0 || decoded.too_long) continue;
+    if (decoded.category == Category::invalid) return bytes;
+  }
+}
+
 std::vector<u8> Generator::straight_line(u64 pc, u64 count) {
   Bytes out;
   for (; count > 0; --count) {

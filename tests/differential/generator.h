@@ -24,6 +24,8 @@ class Generator {
   /// One copyable instruction for address `pc`. A tame one has no memory operand that depends on a
   /// register, so that it mostly does not fault.
   std::vector<u8> instruction(u64 pc, bool tame = false);
+  /// An encoding as random as `instruction`, but one that the decoder refuses.
+  std::vector<u8> refused(u64 pc);
   /// `count` instructions and the int3 that ends them.
   std::vector<u8> straight_line(u64 pc, u64 count);
   /// `blocks` short blocks that jump, loop, call and return among each other, and an int3.

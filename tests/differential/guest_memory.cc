@@ -89,24 +89,22 @@ void GuestMemory::reset() {
   std::memcpy(pointer(kFuel), &fuel_, sizeof fuel_);
 }
 
-void GuestMemory::read(Contents& contents) const {
+GuestMemory::Contents GuestMemory::contents() const {
+  Contents contents;
   std::memcpy(contents.data(), pointer(kData), kDataBytes);
   std::memcpy(contents.data() + kDataBytes, pointer(kStack), kStackBytes);
+  return contents;
 }
 
-void GuestMemory::remember() { read(remembered_); }
-
-std::string GuestMemory::difference(const Contents& expected) const {
-  static Contents now;
-  read(now);
+std::string memory_difference(const GuestMemory::Contents& expected, const GuestMemory::Contents& got) {
   std::string out;
-  if (now == expected) return out;
-  for (u64 at = 0; at < now.size() && out.size() < 1000; ++at) {
-    if (now[at] == expected[at]) continue;
+  if (expected == got) return out;
+  for (u64 at = 0; at < got.size() && out.size() < 1000; ++at) {
+    if (got[at] == expected[at]) continue;
     char line[80];
     const u64 address = at < kDataBytes ? kData + at : kStack + at - kDataBytes;
     std::snprintf(line, sizeof line, "  byte at %lx: expected %02x got %02x\n", address, expected[at],
-                  now[at]);
+                  got[at]);
     out += line;
   }
   return out;

@@ -41,20 +41,22 @@ class GuestMemory {
   /// How many blocks a program may run before it jumps to its end.
   void set_fuel(u32 blocks) { fuel_ = blocks; }
 
-  /// Remembers the writable memory of a finished run, and says where the present one differs.
-  void remember();
+  /// The writable memory as it is now, and as it was when remember() was called.
   using Contents = std::array<u8, kDataBytes + kStackBytes>;
+  Contents contents() const;
+  void remember() { remembered_ = contents(); }
   const Contents& remembered() const { return remembered_; }
-  std::string difference(const Contents& expected) const;
 
  private:
   void protect_code(int protection);
-  void read(Contents& contents) const;
 
   HostPages pages_;
   memory::AddressSpace space_;
   u32 fuel_ = 0;
   Contents initial_ = {}, remembered_ = {};
 };
+
+/// Empty if equal.
+std::string memory_difference(const GuestMemory::Contents& expected, const GuestMemory::Contents& got);
 
 }  // namespace orrery::differential
