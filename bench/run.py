@@ -124,8 +124,9 @@ def spread(values):
     return f"{statistics.median(values):6.2f} ({min(values):5.2f}..{max(values):5.2f})"
 
 
-def verdicts(results, chosen):
-    """(key, measured or None) for each target that the chosen workloads decide."""
+def verdicts(results, chosen, quick):
+    """(key, measured or None) for each target that the chosen workloads decide. The size of a quick run is
+    that of its start-up, so it decides nothing."""
     cpu = [w for w in chosen if w.cpu_bound]
     record = {w.name: median(results[w.name]["ratios"].get("record", [])) for w in chosen}
     found = []
@@ -137,7 +138,7 @@ def verdicts(results, chosen):
     replays = [median(results[w.name]["ratios"].get("replay/record", [])) for w in chosen]
     found.append(("replay", max(replays) if all(replays) else None))
     sizes = [megabytes_a_minute(results[w.name]) for w in cpu if not w.reads]
-    if sizes:
+    if sizes and not quick:
         found.append(("size", max(sizes) if all(s is not None for s in sizes) else None))
     return found
 
@@ -226,14 +227,14 @@ def main(arguments):
     report = {"when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "commit": commit(),
               "kernel": platform.release(), "processor": processor(), "cpus": os.cpu_count(), "quick": asked.quick,
               "results": results, "targets": {key: {"measured": value, "most": TARGETS[key][1]}
-                                              for key, value in verdicts(results, chosen)}}
+                                              for key, value in verdicts(results, chosen, asked.quick)}}
     old = json.loads(asked.compare.read_text()) if asked.compare else None
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(report, indent=1) + "\n")
     print(f"{report['processor']}, {report['cpus']} CPUs, Linux {report['kernel']}, commit {report['commit']}")
     print_table(results, chosen)
     print()
-    failed = print_verdicts(verdicts(results, chosen))
+    failed = print_verdicts(verdicts(results, chosen, asked.quick))
     if old:
         print_comparison(old, report)
     return 1 if failed else 0

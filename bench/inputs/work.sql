@@ -1,4 +1,5 @@
--- ROWS is replaced by the number of rows.
+-- ROWS is replaced by the number of rows. Sorting stays in memory: a temporary file would be I/O.
+PRAGMA temp_store = MEMORY;
 CREATE TABLE orders(id INTEGER PRIMARY KEY, customer INTEGER, name TEXT, cents INTEGER);
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ROWS)
 INSERT INTO orders SELECT i, i * 7919 % 9973, 'order ' || (i * 104729 % 100003), i * 31337 % 10007 FROM n;
