@@ -50,16 +50,16 @@ Case make_case(GuestMemory& memory, Kind kind, u64 seed, const x86::FeatureSet& 
   Generator generator(seed, features);
   Case result;
   result.seed = seed;
-  const u64 offset = generator.below(2048);
+  const u64 base = kCodeBases[generator.below(std::size(kCodeBases))], offset = generator.below(2048);
   if (kind == Kind::straight_line)
-    result.code = generator.straight_line(kCode + offset, 1 + generator.below(4));
+    result.code = generator.straight_line(base + offset, 1 + generator.below(4));
   else
-    result.code = generator.program(kCode + offset, 2 + generator.below(12));
-  memory.set_code(result.code, offset);
+    result.code = generator.program(base + offset, 2 + generator.below(12));
+  memory.set_code(result.code, base, offset);
   memory.set_fuel(static_cast<u32>(generator.below(100)));
   memory.fill(seed);
   result.start = generator.state();
-  result.start.regs.rip = kCode + offset;
+  result.start.regs.rip = base + offset;
   return result;
 }
 

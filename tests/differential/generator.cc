@@ -91,7 +91,7 @@ void Generator::append_operand(Bytes& out, u64 pc) {
       break;
     case 6:
       out.push_back(static_cast<u8>(0x05 | reg));
-      append_word32(out, static_cast<u32>(kData + below(kDataBytes) - pc - out.size() - 4));
+      append_word32(out, static_cast<u32>(near_data(pc) + below(kNearBytes) - pc - out.size() - 4));
       break;
     default:
       out.push_back(static_cast<u8>(0x04 | reg));
@@ -205,7 +205,7 @@ std::vector<u8> Generator::instruction(u64 pc, bool tame) {
       std::memcpy(bytes.data() + decoded.displacement_offset, &address, decoded.displacement_bytes);
     }
     if (decoded.rip_relative) {
-      const u64 target = kData + (one_in(2) ? below(kDataBytes) : below(kDataBytes) & ~u64{63});
+      const u64 target = near_data(pc) + (one_in(2) ? below(kNearBytes) : below(kNearBytes) & ~u64{63});
       const u32 displacement = static_cast<u32>(target - pc - decoded.length);
       std::memcpy(bytes.data() + decoded.displacement_offset, &displacement, 4);
     }
@@ -269,34 +269,35 @@ void Generator::append_relative(Bytes& out, u64 pc, u64 target) {
   append_word32(out, static_cast<u32>(target - (pc + out.size() + 4)));
 }
 
+/// lea r, [rip + ...]
+void Generator::append_address(Bytes& out, unsigned reg, u64 pc, u64 target) {
+  append(out, {0x48u | (reg >> 3) << 2, 0x8d, 0x05u | (reg & 7) << 3});
+  append_word32(out, static_cast<u32>(target - (pc + out.size() + 4)));
+}
+
 /// jmp, call or ret to an address from a register, memory or the stack.
 void Generator::append_indirect(Bytes& out, u64 pc, u64 target) {
   const unsigned reg = static_cast<unsigned>(below(16));
+  if (reg == 4) return append_relative(out, pc, target);
   const unsigned jump_or_call = one_in(2) ? 0xe0u : 0xd0u;
-  const unsigned low = reg & 7, rex_b = reg >> 3;
-  switch (below(5)) {
-    case 0:  // mov r, target; jmp or call r
-      if (low == 4 && rex_b == 0) return append_relative(out, pc, target);
-      append(out, {0x40u | rex_b, 0xb8u | low});
-      append_word32(out, static_cast<u32>(target));
-      append(out, {0x40u | rex_b, 0xff, jump_or_call | low});
+  append_address(out, reg, pc, target);
+  switch (below(4)) {
+    case 0:
+      append(out, {0x40u | reg >> 3, 0xff, jump_or_call | (reg & 7)});
       return;
-    case 1:  // mov qword [kFuel + 64], target; jmp or call [rip + ...]
-    case 2:  // the same by its absolute address
-      append(out, {0x48, 0xc7, 0x04, 0x25});
-      append_word32(out, static_cast<u32>(kFuel + 64));
-      append_word32(out, static_cast<u32>(target));
-      if (one_in(2)) {
-        append(out, {0xff, (jump_or_call & 0x30u) | 5u});
-        append_word32(out, static_cast<u32>(kFuel + 64 - (pc + out.size() + 4)));
-      } else {
-        append(out, {0xff, (jump_or_call & 0x30u) | 4u, 0x25});
-        append_word32(out, static_cast<u32>(kFuel + 64));
-      }
+    case 1: {  // through memory, rip-relative or by an absolute address
+      const bool relative = one_in(2);
+      const u64 cell = relative ? near_data(pc) : kFuel + 64;
+      append(out, {0x48u | (reg >> 3) << 2, 0x89, (relative ? 0x05u : 0x04u) | (reg & 7) << 3});
+      if (!relative) append(out, {0x25});
+      append_word32(out, static_cast<u32>(relative ? cell - (pc + out.size() + 4) : cell));
+      append(out, {0xff, (jump_or_call & 0x30u) | (relative ? 5u : 4u)});
+      if (!relative) append(out, {0x25});
+      append_word32(out, static_cast<u32>(relative ? cell - (pc + out.size() + 4) : cell));
       return;
+    }
     default:  // push target; ret, or ret that also drops what is above
-      append(out, {0x68});
-      append_word32(out, static_cast<u32>(target));
+      append(out, {0x40u | reg >> 3, 0x50u | (reg & 7)});
       if (one_in(2)) return append(out, {0xc2, 0x08, 0x00});
       if (one_in(4)) append(out, {0xf3});
       return append(out, {0xc3});

@@ -49,6 +49,7 @@ class Generator {
   void append(Bytes& out, std::initializer_list<unsigned> bytes);
   void append_fuel_check(Bytes& out, u64 pc, u64 end);
   void append_relative(Bytes& out, u64 pc, u64 target);
+  void append_address(Bytes& out, unsigned reg, u64 pc, u64 target);
   void append_indirect(Bytes& out, u64 pc, u64 target);
   void append_transfer(Bytes& out, u64 pc, u64 target);
 

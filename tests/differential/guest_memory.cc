@@ -34,39 +34,44 @@ i64 HostPages::discard(u64 address, u64 size_bytes) {
 }
 
 GuestMemory::GuestMemory() : space_(pages_) {
-  struct Area {
-    u64 address, size_bytes;
-    int protection;
-  };
-  constexpr Area kAreas[] = {{kCode, kCodeBytes, PROT_READ | PROT_EXEC},
-                             {kData, kDataBytes, PROT_READ | PROT_WRITE},
-                             {kReadOnly, kPageBytes, PROT_READ},
-                             {kFuel, kPageBytes, PROT_READ | PROT_WRITE},
-                             {kStack, kStackBytes, PROT_READ | PROT_WRITE}};
-  for (const Area& area : kAreas) {
-    memory::AddressSpace::MmapArguments arguments;
-    arguments.address = area.address;
-    arguments.size_bytes = area.size_bytes;
-    arguments.protection = area.protection;
-    arguments.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-    CHECK(space_.mmap(arguments) == static_cast<i64>(area.address), "the guest's memory can be mapped");
+  for (u64 base : kCodeBases) {
+    map(base, kCodeBytes, PROT_READ | PROT_EXEC);
+    map(near_data(base), kNearBytes, PROT_READ | PROT_WRITE);
   }
+  map(kData, kDataBytes, PROT_READ | PROT_WRITE);
+  map(kReadOnly, kPageBytes, PROT_READ);
+  map(kFuel, kPageBytes, PROT_READ | PROT_WRITE);
+  map(kStack, kStackBytes, PROT_READ | PROT_WRITE);
 }
 
-void GuestMemory::set_code(std::span<const u8> bytes, u64 offset) {
+void GuestMemory::map(u64 address, u64 size_bytes, int protection) {
+  memory::AddressSpace::MmapArguments arguments;
+  arguments.address = address;
+  arguments.size_bytes = size_bytes;
+  arguments.protection = protection;
+  arguments.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+  CHECK(space_.mmap(arguments) == static_cast<i64>(address), "the guest's memory can be mapped");
+}
+
+std::array<GuestMemory::Area, 3> GuestMemory::areas() const {
+  return {{{kData, kDataBytes}, {kStack, kStackBytes}, {near_data(code_), kNearBytes}}};
+}
+
+void GuestMemory::set_code(std::span<const u8> bytes, u64 base, u64 offset) {
+  code_ = base;
   protect_code(PROT_READ | PROT_WRITE);
-  std::memset(pointer(kCode), 0xcc, kCodeBytes);
-  std::memcpy(pointer(kCode + offset), bytes.data(), bytes.size());
+  std::memset(pointer(code_), 0xcc, kCodeBytes);
+  std::memcpy(pointer(code_ + offset), bytes.data(), bytes.size());
   // The machine never lets guest code run in place; the native run must.
   protect_code(PROT_READ | PROT_EXEC);
   // A page that is not resident gives another page fault error code.
-  for (u64 page : {kCode, kCode + kPageBytes, kReadOnly})
+  for (u64 page : {code_, code_ + kPageBytes, kReadOnly})
     (void)*static_cast<const volatile u8*>(pointer(page));
-  space_.code().announce(kCode, kCode + kCodeBytes);
+  space_.code().announce(code_, code_ + kCodeBytes);
 }
 
 void GuestMemory::protect_code(int protection) {
-  CHECK(mprotect(pointer(kCode), kCodeBytes, protection) == 0, "the code's protection can be changed");
+  CHECK(mprotect(pointer(code_), kCodeBytes, protection) == 0, "the code's protection can be changed");
 }
 
 void GuestMemory::fill(u64 seed) {
@@ -83,16 +88,22 @@ void GuestMemory::fill(u64 seed) {
 }
 
 void GuestMemory::reset() {
-  std::memcpy(pointer(kData), initial_.data(), kDataBytes);
-  std::memcpy(pointer(kStack), initial_.data() + kDataBytes, kStackBytes);
+  u64 at = 0;
+  for (const Area& area : areas()) {
+    std::memcpy(pointer(area.address), initial_.data() + at, area.size_bytes);
+    at += area.size_bytes;
+  }
   std::memset(pointer(kFuel), 0, kPageBytes);
   std::memcpy(pointer(kFuel), &fuel_, sizeof fuel_);
 }
 
 GuestMemory::Contents GuestMemory::contents() const {
   Contents contents;
-  std::memcpy(contents.data(), pointer(kData), kDataBytes);
-  std::memcpy(contents.data() + kDataBytes, pointer(kStack), kStackBytes);
+  u64 at = 0;
+  for (const Area& area : areas()) {
+    std::memcpy(contents.data() + at, pointer(area.address), area.size_bytes);
+    at += area.size_bytes;
+  }
   return contents;
 }
 
@@ -101,10 +112,14 @@ std::string memory_difference(const GuestMemory::Contents& expected, const Guest
   if (expected == got) return out;
   for (u64 at = 0; at < got.size() && out.size() < 1000; ++at) {
     if (got[at] == expected[at]) continue;
+    const bool data = at < kDataBytes, stack = !data && at < kDataBytes + kStackBytes;
+    const u64 offset = data ? at : stack ? at - kDataBytes : at - kDataBytes - kStackBytes;
     char line[80];
-    const u64 address = at < kDataBytes ? kData + at : kStack + at - kDataBytes;
-    std::snprintf(line, sizeof line, "  byte at %lx: expected %02x got %02x\n", address, expected[at],
-                  got[at]);
+    std::snprintf(line, sizeof line, "  byte %lx of the %s: expected %02x got %02x\n", offset,
+                  data    ? "data"
+                  : stack ? "stack"
+                          : "near data",
+                  expected[at], got[at]);
     out += line;
   }
   return out;

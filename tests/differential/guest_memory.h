@@ -12,7 +12,13 @@
 
 namespace orrery::differential {
 
-inline constexpr u64 kCode = 0x2c00'0000, kCodeBytes = 2 * kPageBytes;
+/// Where code may lie: below 2 GiB, within reach of the code cache, and out of its reach; the translator
+/// treats rip-relative operands differently in each.
+inline constexpr u64 kCodeBases[] = {0x2c00'0000, 0x146f'b000'0000, 0x1430'0000'0000};
+inline constexpr u64 kCode = kCodeBases[0], kCodeBytes = 2 * kPageBytes;
+/// The data that rip-relative operands reach, a little above the code that holds `pc`.
+inline constexpr u64 kNearBytes = 2 * kPageBytes;
+constexpr u64 near_data(u64 pc) { return (pc & ~u64{0xf'ffff}) + 0x10'0000; }
 inline constexpr u64 kData = 0x1000'0000, kDataBytes = 4 * kPageBytes;
 inline constexpr u64 kReadOnly = kData + kDataBytes;  ///< one page, then nothing
 inline constexpr u64 kFuel = 0x1800'0000;  ///< a page with the count of blocks a program may still run
@@ -33,8 +39,9 @@ class GuestMemory {
   GuestMemory();
   memory::AddressSpace& space() { return space_; }
 
-  /// Writes the program at kCode + offset. Announced, as a guest's own write would be.
-  void set_code(std::span<const u8> bytes, u64 offset);
+  /// Writes the program at base + offset; base is one of kCodeBases. Announced, as a guest's own write would
+  /// be.
+  void set_code(std::span<const u8> bytes, u64 base, u64 offset);
   /// Fills data and stack with bytes of the seed's, which reset() brings back.
   void fill(u64 seed);
   void reset();
@@ -42,16 +49,23 @@ class GuestMemory {
   void set_fuel(u32 blocks) { fuel_ = blocks; }
 
   /// The writable memory as it is now, and as it was when remember() was called.
-  using Contents = std::array<u8, kDataBytes + kStackBytes>;
+  using Contents = std::array<u8, kDataBytes + kStackBytes + kNearBytes>;
   Contents contents() const;
   void remember() { remembered_ = contents(); }
   const Contents& remembered() const { return remembered_; }
 
  private:
+  struct Area {
+    u64 address, size_bytes;
+  };
+  /// The writable memory, in the order of Contents.
+  std::array<Area, 3> areas() const;
+  void map(u64 address, u64 size_bytes, int protection);
   void protect_code(int protection);
 
   HostPages pages_;
   memory::AddressSpace space_;
+  u64 code_ = kCode;
   u32 fuel_ = 0;
   Contents initial_ = {}, remembered_ = {};
 };

@@ -55,7 +55,7 @@ class Validity : public testing::Test {
   Validity() { prepare_process(); }
 
   bool undefined_on_the_processor(std::span<const u8> code) {
-    memory_.set_code(code, 0);
+    memory_.set_code(code, kCode, 0);
     memory_.reset();
     ProcessorState start = generator_.state();
     start.regs.rip = kCode;
