@@ -4,6 +4,8 @@
 #include <asm/unistd.h>
 #include <signal.h>
 
+#include <string_view>
+
 #include "host/raw_syscall.h"
 #include "kernel/process.h"
 #include "machine/gates.h"

@@ -45,6 +45,7 @@ enum class ExitCode : u8 {
   raise = 6,             ///< an instruction that only raises a fault (ud2, int3, hlt, undefined bytes)
   end_of_fetch = 7,      ///< straight-line code ran to where fetching fails; the exit names the pc
   fault = 8,             ///< a signal handler lifted the registers of a synchronous fault
+  widen = 10,            ///< an instruction that the profile hides and the processor may have
   interrupted = 9,       ///< a signal handler stopped the guest at the start of a block
 };
 constexpr u64 exit_code(ExitCode code, ExitIndex index) { return (u64{index} << 4) | static_cast<u64>(code); }

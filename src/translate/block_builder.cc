@@ -117,7 +117,7 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
 BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
   mark(Borrowed::nothing);
   if (decoded.category != Category::invalid && !x86::offered(features_, decoded)) {
-    leave(ExitCode::raise, pc_, cpu::Gate::none, decoded.length);
+    leave(options_.may_widen ? ExitCode::widen : ExitCode::raise, pc_, cpu::Gate::none, decoded.length);
     return Step::ended;
   }
   const u64 next = pc_ + decoded.length;

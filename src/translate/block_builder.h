@@ -24,6 +24,7 @@ struct BuildOptions {
   Variant variant = Variant::fast;
   TickHome tick_home = TickHome::vector;
   u32 instructions_most = 128;
+  bool may_widen = false;  ///< leave by ExitCode::widen at an instruction that is not offered
 };
 
 /// The products of a build, appended to the translator's stores by it.

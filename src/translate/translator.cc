@@ -14,6 +14,7 @@
 #include "translate/code_cache.h"
 #include "translate/fault_table.h"
 #include "translate/indirect.h"
+#include "x86/cpu_profile.h"
 #include "x86/decode.h"
 
 extern "C" {
@@ -96,6 +97,10 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
         turn.indirect = true;
         ++statistics_.indirect_misses;
         continue;
+      case ExitCode::widen:
+        slots().regs.rip = exits_[index].pc;
+        widen();
+        continue;
       case ExitCode::interrupted:
         continue;
       default:
@@ -130,6 +135,25 @@ void Translator::stop_after_next_tick() {
   }
 }
 
+/// The guest came to an instruction that its profile does not offer. From here on it may use all that the
+/// processor has, AVX-512 among it, so the tick counter leaves xmm31 for memory and all code is made
+/// anew. Deterministic: it happens at an instruction. A profile chosen by name never widens: there
+/// the instruction is undefined, so that the recording replays on any processor of that profile.
+void Translator::widen() {
+  options_.may_widen = false;
+  if (auto host = x86::make_cpu_profile("host", x86::this_cpu(options_.hwcap2)); host)
+    options_.features = host.value().features;
+  flush();
+  if (options_.tick_home == TickHome::memory) return;
+  options_.tick_home = TickHome::memory;
+  slots().ticks_in_memory = 1;
+  // The guest finds the three registers as exec left the others: zero.
+  __asm__ volatile(
+      "vpxorq %%zmm29, %%zmm29, %%zmm29\n vpxorq %%zmm30, %%zmm30, %%zmm30\n vpxorq %%zmm31, %%zmm31, %%zmm31"
+      :
+      :);
+}
+
 BlockIndex Translator::next_block(const Turn& turn, Variant variant) {
   const u64 version = seen_version_, flushes = statistics_.flushes;
   apply_changes();
@@ -162,7 +186,7 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   load(cpu, {});
   apply_changes();
   const u32 cache_before = cache_used_;
-  const BuildOptions options{Variant::fast, options_.tick_home, 1};
+  const BuildOptions options{.tick_home = options_.tick_home, .instructions_most = 1};
   const BlockIndex block = build(cpu.regs.rip, options, false);
   if (block == kNone) return fetch_fault(cpu.regs.rip);
   const Block built = blocks_[block];
@@ -219,7 +243,8 @@ cpu::Exit Translator::leave(ExitCode code, const BlockExit& exit) const {
 BlockIndex Translator::find_or_build(u64 pc, Variant variant) {
   const BlockIndex found = by_pc_.find(key(pc, variant));
   if (found != kNone) return found;
-  return build(pc, BuildOptions{variant, options_.tick_home}, true);
+  return build(pc, {.variant = variant, .tick_home = options_.tick_home, .may_widen = options_.may_widen},
+               true);
 }
 
 BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) {

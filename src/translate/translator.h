@@ -26,6 +26,10 @@ class Translator final : public cpu::Executor {
   struct Options {
     TickHome tick_home = TickHome::vector;
     x86::FeatureSet features;
+    /// The guest may use what its cpuid hides if the processor has it: programs built for this very
+    /// processor (-march=native) do not ask. See widen().
+    bool may_widen = false;
+    u64 hwcap2 = 0;  ///< of this host; only for widen()
   };
   /// The ranges of memory/layout.h (state, cells, shadow tables, cache) must be mapped already.
   Translator(memory::AddressSpace& space, const Options& options);
@@ -74,6 +78,7 @@ class Translator final : public cpu::Executor {
   void store(cpu::CpuState& cpu) const;
   struct Turn;
   void stop_after_next_tick();
+  void widen();
   BlockIndex next_block(const Turn& turn, Variant variant);
   u64 enter(BlockIndex block);
   cpu::Exit finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index);
