@@ -150,6 +150,38 @@ u64 resident_kilobytes(const Task& task, std::string_view host_value) {
   return std::min(number_of(host_value), kilobytes(measure(task.process).total));
 }
 
+/// A field of stat that is the guest's own, numbered as proc_pid_stat(5) does.
+struct StatField {
+  int number;
+  u64 (*value)(const Task& task, u64 host_value);
+};
+
+constexpr u64 kStatSignals = 0x7fff'ffff;
+
+constexpr StatField kStatFields[] = {
+    {4, [](const Task& t, u64) -> u64 { return static_cast<u32>(t.process.parent.value); }},
+    {20, [](const Task& t, u64) -> u64 { return t.process.tasks.size(); }},
+    {23, [](const Task& t, u64) { return measure(t.process).total; }},
+    {24, [](const Task& t, u64 host) { return std::min(host, measure(t.process).total / kPageBytes); }},
+    {25, [](const Task& t, u64) { return t.process.limits[5].soft; }},
+    {26, [](const Task& t, u64) { return t.process.image.code_start; }},
+    {27, [](const Task& t, u64) { return t.process.image.code_end; }},
+    {28, [](const Task& t, u64) { return t.process.image.stack_start; }},
+    {29, [](const Task&, u64) -> u64 { return 0; }},  // kstkesp, kstkeip: only of exiting tasks
+    {30, [](const Task&, u64) -> u64 { return 0; }},
+    {31, [](const Task& t, u64) { return t.pending.set() & kStatSignals; }},
+    {32, [](const Task& t, u64) { return t.blocked & kStatSignals; }},
+    {33, [](const Task& t, u64) { return handled_signals(t.process).ignored & kStatSignals; }},
+    {34, [](const Task& t, u64) { return handled_signals(t.process).caught & kStatSignals; }},
+    {45, [](const Task& t, u64) { return t.process.image.data_start; }},
+    {46, [](const Task& t, u64) { return t.process.image.data_end; }},
+    {47, [](const Task& t, u64) { return t.process.memory->brk_start(); }},
+    {48, [](const Task& t, u64) { return t.process.image.arguments_start; }},
+    {49, [](const Task& t, u64) { return t.process.image.arguments_end; }},
+    {50, [](const Task& t, u64) { return t.process.image.environment_start; }},
+    {51, [](const Task& t, u64) { return t.process.image.environment_end; }},
+};
+
 }  // namespace
 
 void write_status_over(Task& task, const std::vector<char>& host_text, Text& out) {
@@ -175,86 +207,21 @@ void write_status_over(Task& task, const std::vector<char>& host_text, Text& out
 }
 
 void write_stat_over(Task& task, const std::vector<char>& host_text, Text& out) {
-  const Process& process = task.process;
-  const ImageLayout& image = process.image;
-  const SignalSets handled = handled_signals(process);
   std::string_view rest = view(host_text);
   const std::size_t name_end = rest.rfind(')');  // the name may hold blanks and parentheses
   rest.remove_prefix(name_end == std::string_view::npos ? rest.size() : name_end + 1);
-
-  // Numbered as proc_pid_stat(5) does; 0 stands for "as the host says".
-  constexpr int kLastField = 52;
-  out.integer(process.id.value).add(" (").add(comm_of(task)).add(") R");
+  out.integer(task.process.id.value).add(" (").add(comm_of(task)).add(") R");
   next_word(rest);
-  for (int field = 4; field <= kLastField; ++field) {
+  constexpr int kFirstField = 4, kLastField = 52;
+  for (int number = kFirstField; number <= kLastField; ++number) {
     const std::string_view host_value = next_word(rest);
+    const auto* own = std::find_if(std::begin(kStatFields), std::end(kStatFields),
+                                   [number](const StatField& field) { return field.number == number; });
     out.character(' ');
-    switch (field) {
-      case 4:
-        out.integer(process.parent.value);
-        break;
-      case 20:
-        out.decimal(process.tasks.size());
-        break;
-      case 23:
-        out.decimal(measure(process).total);
-        break;
-      case 24:
-        out.decimal(std::min(number_of(host_value), measure(process).total / kPageBytes));
-        break;
-      case 25:
-        out.decimal(process.limits[5].soft);
-        break;
-      case 26:
-        out.decimal(image.code_start);
-        break;
-      case 27:
-        out.decimal(image.code_end);
-        break;
-      case 28:
-        out.decimal(image.stack_start);
-        break;
-      case 29:
-      case 30:
-        out.decimal(0);
-        break;  // kstkesp, kstkeip: only of exiting tasks
-      case 31:
-        out.decimal(task.pending.set() & 0x7fff'ffff);
-        break;
-      case 32:
-        out.decimal(task.blocked & 0x7fff'ffff);
-        break;
-      case 33:
-        out.decimal(handled.ignored & 0x7fff'ffff);
-        break;
-      case 34:
-        out.decimal(handled.caught & 0x7fff'ffff);
-        break;
-      case 45:
-        out.decimal(image.data_start);
-        break;
-      case 46:
-        out.decimal(image.data_end);
-        break;
-      case 47:
-        out.decimal(process.memory->brk_start());
-        break;
-      case 48:
-        out.decimal(image.arguments_start);
-        break;
-      case 49:
-        out.decimal(image.arguments_end);
-        break;
-      case 50:
-        out.decimal(image.environment_start);
-        break;
-      case 51:
-        out.decimal(image.environment_end);
-        break;
-      default:
-        out.add(host_value.empty() ? std::string_view("0") : host_value);
-        break;
-    }
+    if (own != std::end(kStatFields))
+      out.decimal(own->value(task, number_of(host_value)));
+    else
+      out.add(host_value.empty() ? std::string_view("0") : host_value);
   }
   out.character('\n');
 }

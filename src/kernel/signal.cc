@@ -261,7 +261,7 @@ void deliver_signals(Task& task) {
 void reset_signals_for_exec(Task& task) {
   for (SignalAction& action : task.process.actions)
     action = {.handler = action.handler == kHandlerIgnore ? kHandlerIgnore : kHandlerDefault};
-  task.altstack = {};
+  task.altstack = {.flags = task.altstack.flags};  // begin_new_exec clears the place alone
   task.saved_mask.reset();
 }
 

@@ -31,7 +31,7 @@ using RunState = std::variant<Runnable, InHostCall, Stopped, Exited>;
 struct AltStack {
   u64 address = 0;
   u64 size_bytes = 0;
-  u32 flags = 0;  ///< as set: SS_DISABLE, SS_AUTODISARM, SS_ONSTACK; a size of 0 means none
+  u32 flags = 2;  ///< as set: SS_DISABLE, SS_AUTODISARM, SS_ONSTACK; a size of 0 means none
 };
 
 /// How restart_syscall(2) goes on with a call that was interrupted (struct restart_block): it makes
