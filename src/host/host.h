@@ -8,7 +8,9 @@
 #pragma once
 
 #include <array>
+#include <new>
 #include <span>
+#include <type_traits>
 
 #include "base/types.h"
 #include "memory/backend.h"
@@ -37,23 +39,24 @@ struct InRange {
   u64 size_bytes = 0;
 };
 
-/// A short list that needs no heap. Calls with more ranges (1,024 iovecs) point `overflow` at memory
-/// of the caller's that lives through the call.
+/// A short list that needs no heap, and whose unused items cost nothing. Calls with more ranges (1,024
+/// iovecs) point `set_external` at memory of the caller's that lives through the call.
 template <class T, int N>
 class RangeList {
  public:
   void add(const T& item) {
-    if (count_ < N) items_[static_cast<std::size_t>(count_)] = item;
+    if (count_ < N) new (&storage_[static_cast<std::size_t>(count_) * sizeof(T)]) T(item);
     ++count_;
   }
   void set_external(std::span<const T> items) { external_ = items; }
   std::span<const T> items() const {
-    return external_.empty() ? std::span<const T>(items_.data(), static_cast<std::size_t>(count_))
-                             : external_;
+    if (!external_.empty()) return external_;
+    return {reinterpret_cast<const T*>(storage_), static_cast<std::size_t>(count_)};
   }
 
  private:
-  std::array<T, N> items_{};
+  static_assert(std::is_trivially_copyable_v<T>);
+  alignas(T) unsigned char storage_[N * sizeof(T)];  // written by add(), read up to count_
   std::span<const T> external_{};
   int count_ = 0;
 };

@@ -182,27 +182,27 @@ void build_pointer(Call& call, CallBuilder& builder, int index, const Arg& arg, 
   }
 }
 
-/// Length words come first, so that whoever applies the outputs in order has them for the ranges whose
-/// size they tell.
-bool is_length_word(const SyscallRow& row, int index) {
-  for (const Arg& arg : row.args)
-    if (arg.rule == SizeRule::length_pointer && arg.size_arg == index) return true;
-  return false;
+void build_argument(Call& call, CallBuilder& builder, int index, int directory_fd) {
+  const Arg& arg = call.row.args[static_cast<std::size_t>(index)];
+  const u64 value = call.args[static_cast<std::size_t>(index)];
+  if (arg.is_pointer())
+    build_pointer(call, builder, index, arg, directory_fd);
+  else if (arg.kind == ArgKind::fd || arg.kind == ArgKind::directory_fd)
+    builder.fd(index, value);
+  else
+    builder.value(index, value);
 }
 
-void build_arguments(Call& call, CallBuilder& builder, bool length_words) {
+/// Length words come first, so that whoever applies the outputs in order has them for the ranges whose
+/// size they tell.
+void build_arguments(Call& call, CallBuilder& builder) {
+  const u32 length_words = call.row.length_words;
   int directory_fd = kAtFdCwd;
+  for (int i = 0; length_words >> i != 0; ++i)
+    if ((length_words >> i & 1) != 0) build_argument(call, builder, i, directory_fd);
   for (int i = 0; i < call.row.arg_count; ++i) {
-    const Arg& arg = call.row.args[static_cast<std::size_t>(i)];
-    const u64 value = call.args[static_cast<std::size_t>(i)];
-    if (arg.kind == ArgKind::directory_fd) directory_fd = static_cast<int>(value);
-    if (length_words != is_length_word(call.row, i)) continue;
-    if (arg.kind == ArgKind::fd || arg.kind == ArgKind::directory_fd)
-      builder.fd(i, value);
-    else if (arg.is_pointer())
-      build_pointer(call, builder, i, arg, directory_fd);
-    else
-      builder.value(i, value);
+    if (call.row.args[static_cast<std::size_t>(i)].kind == ArgKind::directory_fd) directory_fd = call.fd(i);
+    if ((length_words >> i & 1) == 0) build_argument(call, builder, i, directory_fd);
   }
 }
 
@@ -250,8 +250,7 @@ i64 admit_descriptor(Call& call, i64 fd) {
 i64 forward(Call& call) {
   if (hides_output(call)) return -EINVAL;
   CallBuilder builder(call, call.row.number);
-  build_arguments(call, builder, true);
-  build_arguments(call, builder, false);
+  build_arguments(call, builder);
   const i64 result = builder.perform();
   return call.row.result == abi::ResultKind::fd && result >= 0 ? admit_descriptor(call, result) : result;
 }

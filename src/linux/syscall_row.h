@@ -162,6 +162,7 @@ struct SyscallRow {
   Restart restart_rule = Restart::if_sa_restart;
   bool may_block = false;
   u8 arg_count = 0;
+  u8 length_words = 0;    ///< bit i: args[i] points at the length word of another argument
   i16 refusal = 0;        ///< errno of a refused call
   const char* note = "";  ///< what is missing, or why it is refused
   std::array<Arg, kArgsMost> args{};

@@ -173,7 +173,10 @@ constexpr SyscallRow row(u16 number, const char* name, Args args) {
   SyscallRow result;
   result.number = number;
   result.name = name;
-  for (const Arg& arg : args) result.args[result.arg_count++] = arg;
+  for (const Arg& arg : args) {
+    result.args[result.arg_count++] = arg;
+    if (arg.rule == SizeRule::length_pointer) result.length_words |= static_cast<u8>(1U << arg.size_arg);
+  }
   return result;
 }
 constexpr SyscallRow forwarded(u16 number, const char* name, Args args) {
