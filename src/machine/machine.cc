@@ -25,7 +25,9 @@ constexpr std::size_t kStackLimit = 3;  // RLIMIT_STACK
 translate::Translator::Options translator_options(const LaunchHeader& launch) {
   return {
       .tick_home = launch.ticks_in_memory != 0 ? translate::TickHome::memory : translate::TickHome::vector,
-      .features = x86::features_of({launch.cpuid, launch.cpuid_count})};
+      .features = x86::features_of({launch.cpuid, launch.cpuid_count}),
+      .may_widen = std::string_view(launch.profile) == kWideningProfile,
+      .hwcap2 = launch.hwcap2};
 }
 
 }  // namespace
