@@ -7,6 +7,7 @@ namespace orrery::cli {
 
 // One line a command; each is defined in the file of its name.
 void add_record(CLI::App& app, Session& session);
+void add_replay(CLI::App& app, Session& session);
 void add_run(CLI::App& app, Session& session);
 void add_why(CLI::App& app, Session& session);
 void add_ls(CLI::App& app, Session& session);
@@ -15,17 +16,16 @@ void add_dump(CLI::App& app, Session& session);
 void add_pack(CLI::App& app, Session& session);
 void add_rm(CLI::App& app, Session& session);
 void add_gc(CLI::App& app, Session& session);
+void add_doctor(CLI::App& app, Session& session);
 void add_completion(CLI::App& app, Session& session);
 void add_man(CLI::App& app, Session& session);
 
 namespace {
 
 constexpr Command kCommands[] = {
-    {"record", add_record}, {"run", add_run},
-    {"why", add_why},       {"ls", add_ls},
-    {"info", add_info},     {"dump", add_dump},
-    {"pack", add_pack},     {"rm", add_rm},
-    {"gc", add_gc},         {"completion", add_completion},
+    {"record", add_record}, {"replay", add_replay}, {"run", add_run},       {"why", add_why},
+    {"ls", add_ls},         {"info", add_info},     {"dump", add_dump},     {"pack", add_pack},
+    {"rm", add_rm},         {"gc", add_gc},         {"doctor", add_doctor}, {"completion", add_completion},
     {"man", add_man},
 };
 
