@@ -1,0 +1,312 @@
+// `orrery doctor`: what this host allows a recorder to do, and what that means for its user. Every line is
+// something that was tried or read just now, not derived from version numbers.
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <sys/auxv.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/launch.h"
+#include "cli/recording_text.h"
+#include "cli/style.h"
+#include "memory/layout.h"
+#include "trace/recordings_hosted.h"
+#include "x86/cpu_profile.h"
+
+namespace orrery::cli {
+namespace {
+
+enum class Health { good, limited, bad };
+
+struct Finding {
+  const char* name;
+  Health health;
+  std::string fact;     ///< what was found
+  std::string meaning;  ///< what follows; empty when there is nothing to do
+};
+
+std::string first_line(const char* path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+Finding kernel() {
+  utsname name{};
+  uname(&name);
+  const bool right_machine = std::strcmp(name.machine, "x86_64") == 0;
+  return {"kernel", right_machine ? Health::good : Health::bad,
+          std::string(name.sysname) + " " + name.release + " " + name.machine,
+          right_machine ? "" : "only x86-64 Linux is supported"};
+}
+
+Finding engine() {
+  auto found = find_engine();
+  if (!found)
+    return {"engine", Health::bad, "not found", "install orrery-engine beside orrery, or in ../lib/orrery"};
+  return {"engine", Health::good, found.value(), ""};
+}
+
+// --- the processor ---
+
+Finding fsgsbase() {
+  constexpr u64 kHwcap2Fsgsbase = 2;
+  const bool has = (getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0;
+  return {"fsgsbase", has ? Health::good : Health::limited, has ? "enabled" : "not enabled by the kernel",
+          has ? "" : "programs that change fs or gs often (Wine, some runtimes) record more slowly"};
+}
+
+Finding tick_counter() {
+  auto profile = x86::make_cpu_profile("auto", x86::this_cpu(getauxval(AT_HWCAP2)));
+  if (!profile)
+    return {"cpu", Health::bad, profile.error().doing, "this processor cannot be offered to programs"};
+  const bool spare = profile.value().spare_vector_registers;
+  return {"avx512vl", spare ? Health::good : Health::limited, spare ? "present" : "absent",
+          spare ? "" : "ticks are counted in memory: tight loops record up to twice as slowly"};
+}
+
+std::string profiles_offered() {
+  std::string offered;
+  for (const char* name : {"x86-64-v2", "x86-64-v3", "x86-64-v4", "host"}) {
+    if (!x86::make_cpu_profile(name, x86::this_cpu(getauxval(AT_HWCAP2)))) continue;
+    offered += offered.empty() ? name : std::string(", ") + name;
+  }
+  return offered;
+}
+
+Finding profiles() {
+  const std::string offered = profiles_offered();
+  return {"profiles", offered.empty() ? Health::bad : Health::good, "--cpu " + offered,
+          offered.empty() ? "this processor is older than x86-64-v2" : ""};
+}
+
+// --- memory ---
+
+Finding address_space() {
+  rlimit limit{};
+  getrlimit(RLIMIT_AS, &limit);
+  if (limit.rlim_cur == RLIM_INFINITY) return {"address space", Health::good, "unlimited", ""};
+  return {"address space", Health::bad, "limited to " + human_bytes(limit.rlim_cur) + " (ulimit -v)",
+          "the engine reserves much more address space than it uses: run `ulimit -v unlimited`"};
+}
+
+Finding overcommit() {
+  const std::string mode = first_line("/proc/sys/vm/overcommit_memory");
+  if (mode != "2") return {"overcommit", Health::good, "vm.overcommit_memory=" + mode, ""};
+  return {"overcommit", Health::limited, "vm.overcommit_memory=2: reservations count as memory",
+          "large programs may be refused memory; vm.overcommit_memory=0 lets them run"};
+}
+
+/// The engine's own places must be free in a fresh process, so they are tried in this one.
+Finding layout() {
+  using namespace memory::layout;
+  for (const Range& range : {kCodeCache, kHighShadow, Range{kEngineHigh.start, kEngineHigh.start + kGiB}}) {
+    void* const got = mmap(reinterpret_cast<void*>(range.start), range.size_bytes(), PROT_NONE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (got == MAP_FAILED)
+      return {"layout", Health::bad, std::string("fixed addresses cannot be had: ") + std::strerror(errno),
+              "the engine needs them; is this process under an emulator or a sanitizer?"};
+    munmap(got, range.size_bytes());
+  }
+  return {"layout", Health::good, "the engine's fixed addresses are free", ""};
+}
+
+// --- descriptors and files ---
+
+Finding descriptors() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const std::string fact =
+      std::to_string(limit.rlim_cur) + " now, " + std::to_string(limit.rlim_max) + " at most";
+  const bool few = limit.rlim_max <= limit.rlim_cur && limit.rlim_cur < 1024;
+  return {"descriptors", few ? Health::limited : Health::good, fact,
+          few ? "the engine takes 16 of them from the program" : ""};
+}
+
+Finding memfd() {
+  const Fd fd(memfd_create("orrery-doctor", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  return {"memfd", fd ? Health::good : Health::bad, fd ? "allowed" : std::strerror(errno),
+          fd ? "" : "the event ring lies in one: nothing can be recorded here"};
+}
+
+/// What can be done in the recordings' file system, by doing it.
+struct Disk {
+  std::string directory;
+  std::string trouble;
+  u64 free_bytes = 0;
+  bool reflinks = false;
+  bool hard_links = false;
+};
+
+Disk examine_disk() {
+  Disk disk;
+  auto store = trace::open_store();
+  disk.directory = trace::data_directory();
+  if (!store) {
+    disk.trouble = std::strerror(store.error().errno_value);
+    return disk;
+  }
+  const Fd store_directory(store.take());
+  struct statvfs space {};
+  if (statvfs(disk.directory.c_str(), &space) == 0) disk.free_bytes = u64{space.f_bavail} * space.f_frsize;
+  const std::string one = disk.directory + "/.doctor-1-" + std::to_string(getpid());
+  const std::string two = disk.directory + "/.doctor-2-" + std::to_string(getpid());
+  const Fd from(open(one.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!from || write(from.get(), "x", 1) != 1) disk.trouble = std::strerror(errno);
+  disk.hard_links = link(one.c_str(), two.c_str()) == 0;
+  unlink(two.c_str());
+  const Fd to(open(two.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  disk.reflinks = to && ioctl(to.get(), FICLONE, from.get()) == 0;
+  unlink(one.c_str());
+  unlink(two.c_str());
+  return disk;
+}
+
+std::vector<Finding> disk_findings() {
+  const Disk disk = examine_disk();
+  if (!disk.trouble.empty())
+    return {{"recordings", Health::bad, disk.directory + ": " + disk.trouble,
+             "set XDG_DATA_HOME to a directory that can be written"}};
+  constexpr u64 kLittle = u64{1} << 30;
+  const bool little = disk.free_bytes < kLittle;
+  return {{"recordings", little ? Health::limited : Health::good,
+           disk.directory + ", " + human_bytes(disk.free_bytes) + " free",
+           little ? "a full disk ends a recording; the program goes on" : ""},
+          {"reflinks", Health::good, disk.reflinks ? "supported" : "not supported here",
+           disk.reflinks ? "" : "files a program maps are copied the first time they are seen"},
+          {"hard links", disk.hard_links ? Health::good : Health::limited,
+           disk.hard_links ? "supported" : "not supported here",
+           disk.hard_links ? "" : "every recording holds its own copies of mapped files"}};
+}
+
+// --- what a sandbox may forbid ---
+
+/// Runs `attempt` in a child; true if it exits with 0.
+template <class Attempt>
+bool works_in_child(Attempt attempt) {
+  const pid_t child = fork();
+  if (child == 0) _exit(attempt() ? 0 : 1);
+  int status = 1;
+  return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+Finding writable_code() {
+  const bool works = works_in_child([] {
+    void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return false;
+    *static_cast<unsigned char*>(page) = 0xc3;  // ret
+    reinterpret_cast<void (*)()>(page)();
+    return true;
+  });
+  return {
+      "code memory", works ? Health::good : Health::bad,
+      works ? "can be written and executed" : "a policy forbids memory that is written and executed",
+      works ? "" : "the translator writes code: allow it (SELinux execmem, PaX MPROTECT) for orrery-engine"};
+}
+
+Finding seccomp() {
+  const int mode = prctl(PR_GET_SECCOMP);
+  const bool can_filter = prctl(PR_SET_SECCOMP, 2, nullptr) != 0 && errno == EFAULT;
+  std::string fact = mode == 2 ? "this process is under a filter" : "no filter";
+  fact += can_filter ? "; filters can be installed" : "; filters cannot be installed";
+  return {"seccomp", can_filter ? Health::good : Health::limited, fact,
+          mode == 2 ? "calls that the filter forbids fail for recorded programs too" : ""};
+}
+
+Finding yama() {
+  const std::string scope = first_line("/proc/sys/kernel/yama/ptrace_scope");
+  return {"ptrace", Health::good, scope.empty() ? "no restrictions (no Yama)" : "yama.ptrace_scope=" + scope,
+          "not needed: nothing is traced"};
+}
+
+Finding performance_counters() {
+  const std::string paranoid = first_line("/proc/sys/kernel/perf_event_paranoid");
+  return {"counters", Health::good, "perf_event_paranoid=" + (paranoid.empty() ? "absent" : paranoid),
+          "not needed: ticks are counted in software"};
+}
+
+Finding core_pattern() {
+  return {"core dumps", Health::good, "core_pattern=" + first_line("/proc/sys/kernel/core_pattern"),
+          "recorded programs leave none: their memory is in the recording"};
+}
+
+std::vector<Finding> examine() {
+  std::vector<Finding> findings = {kernel(),      engine(), fsgsbase(),      tick_counter(),
+                                   profiles(),    layout(), address_space(), overcommit(),
+                                   descriptors(), memfd(),  writable_code(), seccomp()};
+  for (Finding& finding : disk_findings()) findings.push_back(std::move(finding));
+  for (Finding& finding : std::vector<Finding>{yama(), performance_counters(), core_pattern()})
+    findings.push_back(std::move(finding));
+  return findings;
+}
+
+const char* health_name(Health health) {
+  switch (health) {
+    case Health::good:
+      return "good";
+    case Health::limited:
+      return "limited";
+    case Health::bad:
+      return "bad";
+  }
+  return "";
+}
+
+void print_findings(const std::vector<Finding>& findings, const Style& style) {
+  for (const Finding& finding : findings) {
+    std::string mark = style.green("ok  ");
+    if (finding.health == Health::limited) mark = style.yellow("warn");
+    if (finding.health == Health::bad) mark = style.red("BAD ");
+    std::printf("%s  %-14s %s\n", mark.c_str(), finding.name, printable(finding.fact).c_str());
+    if (!finding.meaning.empty()) std::printf("      %-14s %s\n", "", style.dim(finding.meaning).c_str());
+  }
+}
+
+int doctor(bool json, const Session& session) {
+  const std::vector<Finding> findings = examine();
+  Health worst = Health::good;
+  for (const Finding& finding : findings) worst = std::max(worst, finding.health);
+  if (json) {
+    nlohmann::ordered_json document = {{"verdict", health_name(worst)}};
+    for (const Finding& finding : findings)
+      document["findings"].push_back({{"name", finding.name},
+                                      {"health", health_name(finding.health)},
+                                      {"fact", finding.fact},
+                                      {"meaning", finding.meaning}});
+    print_json(document);
+  } else {
+    print_findings(findings, Style::for_stream(session.color, STDOUT_FILENO));
+    std::printf("\n%s\n", worst == Health::bad       ? "Programs cannot be recorded here."
+                          : worst == Health::limited ? "Programs can be recorded here, with the limits above."
+                                                     : "Programs can be recorded here.");
+  }
+  return worst == Health::bad ? kCannotRun : kNothingFound;
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Session& session) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand("doctor", "Say what this host allows, and what that means");
+  command->add_flag("--json", *json, "Print JSON");
+  set_examples(*command, "  orrery doctor\n  orrery doctor --json | jq .verdict\n");
+  command->callback([json, &session] { session.exit_code = doctor(*json, session); });
+}
+
+}  // namespace orrery::cli
