@@ -2,6 +2,7 @@
 // docs/conventions: stdout is data, stderr is words; 2 is a usage error.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -80,6 +81,28 @@ void finish_commands(CLI::App& app) {
   }
 }
 
+/// Takes the `--` out of `record -o DIR -- PROG ARGS`. CLI11 would hand what follows it to the parent
+/// command; without it everything from PROG on is the subcommand's remainder. A `--` behind PROG is the
+/// program's.
+void drop_separator(const CLI::App& app, std::vector<std::string>& words) {
+  const CLI::App* command = nullptr;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (word.empty() || word[0] != '-') {
+      if (command != nullptr) return;  // the program
+      const auto found = app.get_subcommands([&](const CLI::App* each) { return each->check_name(word); });
+      command = found.empty() ? nullptr : found.front();
+      if (command == nullptr || !command->get_prefix_command()) return;
+    } else if (word == "--") {
+      if (command != nullptr) words.erase(words.begin() + static_cast<std::ptrdiff_t>(i));
+      return;
+    } else {
+      const CLI::Option* option = (command != nullptr ? command : &app)->get_option_no_throw(word);
+      if (option != nullptr && option->get_items_expected_max() > 0) ++i;
+    }
+  }
+}
+
 int run(int argument_count, char** arguments) {
   Session session;
   CLI::App app(kPurpose, "orrery");
@@ -97,10 +120,10 @@ int run(int argument_count, char** arguments) {
   finish_commands(app);
   name_environment(app, "ORRERY_");
 
-  // CLI11 takes the words last first.
-  std::vector<std::string> words;
-  for (int i = argument_count - 1; i > 0; --i) words.emplace_back(arguments[i]);
-  if (argument_count > 1 && means_replay(arguments[1])) words.emplace_back("replay");
+  std::vector<std::string> words(arguments + 1, arguments + argument_count);
+  if (!words.empty() && means_replay(arguments[1])) words.insert(words.begin(), "replay");
+  drop_separator(app, words);
+  std::reverse(words.begin(), words.end());  // CLI11 takes the words last first
   try {
     app.parse(words);
   } catch (const CLI::ParseError& error) {
