@@ -9,6 +9,12 @@ if(TARGET engine_lean)
   target_link_options(orrery-engine PRIVATE -nostdlib -static -no-pie -Wl,-Ttext-segment=0x60000000
       -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,norelro -Wl,--build-id=sha1
       -Wl,-e,orrery_engine_start -Wl,--undefined=orrery_engine_start)
+  # Each recording keeps the engine that made it, so its debug information goes into a file of its own,
+  # which gdb finds beside it.
+  add_custom_command(TARGET orrery-engine POST_BUILD VERBATIM
+    COMMAND ${CMAKE_OBJCOPY} --only-keep-debug $<TARGET_FILE:orrery-engine> $<TARGET_FILE:orrery-engine>.debug
+    COMMAND ${CMAKE_OBJCOPY} --strip-debug --add-gnu-debuglink=$<TARGET_FILE:orrery-engine>.debug
+            $<TARGET_FILE:orrery-engine>)
 endif()
 
 if(TARGET cli)

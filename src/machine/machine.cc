@@ -22,6 +22,9 @@ constexpr u64 kHwcap2Fsgsbase = 1 << 1;
 constexpr u64 kPageFaultWrite = 2;
 constexpr std::size_t kStackLimit = 3;  // RLIMIT_STACK
 
+/// The default profile hides AVX-512 to have its registers, not to be portable.
+constexpr std::string_view kWideningProfile = "auto";
+
 translate::Translator::Options translator_options(const LaunchHeader& launch) {
   return {
       .tick_home = launch.ticks_in_memory != 0 ? translate::TickHome::memory : translate::TickHome::vector,
