@@ -71,6 +71,28 @@ std::optional<MemoryOperand> memory_operand(std::span<const u8> instruction,
   return operand;
 }
 
+std::optional<u64> divisor(elf::StoppedMachine& machine, std::span<const u8> instruction) {
+  const x86::Decoded decoded = x86::decode(instruction);
+  const bool divides = decoded.encoding == x86::Encoding::legacy && decoded.map == 0 &&
+                       (decoded.opcode & 0xfe) == 0xf6 && decoded.modrm_reg() >= 6;
+  if (decoded.length == 0 || !divides) return std::nullopt;
+  const bool wide = (decoded.rex & 8) != 0;
+  const u64 size_bytes = decoded.opcode == 0xf6 ? 1 : wide ? 8 : decoded.has_66 ? 2 : 4;
+  const u64 mask = size_bytes == 8 ? ~u64{0} : (u64{1} << (8 * size_bytes)) - 1;
+  const elf::MachineRegisters& registers = machine.registers();
+  if (decoded.modrm_mod() == 3) {
+    const int number = decoded.modrm_rm() | (decoded.rex & 1) << 3;
+    const bool high_byte = size_bytes == 1 && decoded.rex == 0 && number >= 4;  // ah, ch, dh, bh
+    return (high_byte ? registers.gpr[number - 4] >> 8 : registers.gpr[number]) & mask;
+  }
+  const auto operand = memory_operand(instruction, registers);
+  u64 value = 0;
+  if (!operand || machine.read(operand->address, {reinterpret_cast<u8*>(&value), size_bytes}) != size_bytes) {
+    return std::nullopt;
+  }
+  return value;
+}
+
 const char* register_name(int number) {
   constexpr const char* kNames[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                       "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};

@@ -22,6 +22,10 @@ struct MemoryOperand {
 std::optional<MemoryOperand> memory_operand(std::span<const u8> instruction,
                                             const elf::MachineRegisters& registers);
 
+/// The divisor of the div or idiv at registers.rip. Nothing if it is no such instruction, or its
+/// memory cannot be read.
+std::optional<u64> divisor(elf::StoppedMachine& machine, std::span<const u8> instruction);
+
 /// An address whose upper 17 bits are not all equal: it faults before any page is looked up.
 constexpr bool is_canonical(u64 address) {
   const i64 sign = static_cast<i64>(address) >> 47;

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "cpu/registers.h"
+#include "memory/address_space.h"
 
 namespace orrery::lens {
 
@@ -15,6 +16,26 @@ using machine::ControlOp;
 using machine::ControlRegion;
 using machine::ControlReply;
 using machine::ControlRequest;
+
+namespace {
+
+/// What /proc/PID/maps calls memory without a file.
+const char* name_of(memory::RegionKind kind) {
+  switch (kind) {
+    case memory::RegionKind::heap:
+      return "[heap]";
+    case memory::RegionKind::stack:
+      return "[stack]";
+    case memory::RegionKind::vdso:
+      return "[vdso]";
+    case memory::RegionKind::anonymous:
+    case memory::RegionKind::file:
+      break;
+  }
+  return "";
+}
+
+}  // namespace
 
 Result<std::unique_ptr<ReplaySession>> ReplaySession::attach(int control_fd, KeptFiles kept_files) {
   std::unique_ptr<ReplaySession> session(new ReplaySession(control_fd, std::move(kept_files)));
@@ -125,7 +146,8 @@ const std::vector<elf::MappedRegion>& ReplaySession::regions() {
       ControlRegion region;
       std::memcpy(&region, packet_->payload + i * sizeof region, sizeof region);
       region.path[sizeof region.path - 1] = '\0';
-      const std::string path = region.path;
+      const std::string path =
+          region.path[0] != '\0' ? region.path : name_of(static_cast<memory::RegionKind>(region.kind));
       const bool is_file = !path.empty() && path[0] == '/';
       regions_.push_back({.start = region.start,
                           .end = region.end,

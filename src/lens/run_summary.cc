@@ -66,9 +66,6 @@ void read_event(const trace::EventView& event, RunSummary& run) {
     case EventKind::map:
       read_map(event, run);
       break;
-    case EventKind::memory:
-      run.memory_events.push_back(event.header->number);
-      break;
     case EventKind::exit: {
       run.ended = true;
       constexpr i64 kBySignal = 0x100;

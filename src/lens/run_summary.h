@@ -30,7 +30,6 @@ struct RunSummary {
   bool started = false;  ///< some instruction of the program ran
   bool has_gap = false;  ///< the recorder lost events
   std::vector<KeptFile> files{};
-  std::vector<u64> memory_events{};  ///< numbers of the events that changed the map, ascending
 };
 
 /// Reads the recording in `directory`.

@@ -27,6 +27,7 @@ struct Fault {
   bool address_known = false;
   Access access = Access::unknown;
   std::optional<MemoryOperand> operand{};
+  std::optional<u64> divisor{};               ///< of a division that faulted
   std::vector<u8> instruction{};              ///< up to 15 bytes at the pc
   std::optional<elf::MappedRegion> region{};  ///< that holds the address
   std::optional<elf::MappedRegion> below{};   ///< the nearest region under the address

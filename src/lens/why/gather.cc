@@ -16,9 +16,13 @@ constexpr u64 kTailEvents = 400;
 constexpr int kTailStopsMost = 20'000;
 constexpr u64 kFramesShown = 16;
 constexpr u64 kCallFramesShown = 12;
-constexpr u64 kMemoryEventsSearched = 4'000;
+/// How far back an unmapping is looked for, and how many stops that may take.
+constexpr u64 kUnmapEventsSearched = 100'000;
+constexpr int kUnmapStopsMost = 200'000;
 constexpr u64 kCallsKept = 400;
 
+/// Below it nobody may map (vm.mmap_min_addr).
+constexpr u64 kNullEnd = 0x10000;
 constexpr u64 kFaultWrite = 1 << 1;  // page-fault error code, SDM vol. 3, 4.7
 constexpr u64 kFaultFetch = 1 << 4;
 
@@ -38,7 +42,8 @@ Status walk_tail(ReplaySession& session, const RunSummary& run, std::vector<Call
       if (wants_stack_at_entry(*pending)) pending->stack = stack_of(session, run.image, kCallFramesShown);
     } else if (pending) {
       finish_call(session, *pending);
-      if (pending->failed() && !pending->stack)
+      const bool unmaps = pending->number == __NR_munmap && !pending->from_loader;
+      if ((pending->failed() || unmaps) && !pending->stack)
         pending->stack = stack_of(session, run.image, kCallFramesShown);
       calls.push_back(std::move(*pending));
       pending.reset();
@@ -70,6 +75,7 @@ std::optional<Fault> read_fault(ReplaySession& session) {
   fault.instruction.resize(15);
   fault.instruction.resize(session.read(registers.rip, fault.instruction));
   fault.operand = memory_operand(fault.instruction, registers);
+  fault.divisor = divisor(session, fault.instruction);
   if (fault.signal != SIGSEGV && fault.signal != SIGBUS) return fault;
   const bool general_protection = fault.code == SI_KERNEL;
   fault.address_known = !general_protection;
@@ -96,26 +102,32 @@ bool takes_away(const Call& call, u64 address) {
   return covers && call.result >= 0 && (call.number == __NR_munmap || call.number == __NR_mremap);
 }
 
-/// The last call that unmapped `address`: walks the events that changed the map in a replay of its own.
-Result<std::optional<Call>> find_unmapping(const RunSummary& run, const BeginReplay& begin, u64 address) {
+/// The last call that unmapped the faulting address. If it is not among the last calls, the calls before are
+/// walked in a replay of its own.
+Result<std::optional<Call>> find_unmapping(const Facts& facts, const BeginReplay& begin) {
+  const RunSummary& run = facts.run;
+  const u64 address = facts.fault->address;
   std::optional<Call> found;
-  if (run.memory_events.empty()) return found;
+  for (const Call& call : facts.calls) {
+    if (takes_away(call, address)) found = call;
+  }
+  if (found) return found;
   std::unique_ptr<ReplaySession> session = TRY(begin());
-  const u64 count = run.memory_events.size();
-  for (u64 i = count > kMemoryEventsSearched ? count - kMemoryEventsSearched : 0; i < count; ++i) {
-    const u64 event = run.memory_events[i];
-    if (session->stop().event <= event) TRY(session->run_before(event));
-    std::optional<Call> pending;
-    while (!session->stop().ended() && session->stop().event <= event) {
-      if (session->stop().reason == StopReason::system_call) pending = read_call(*session);
-      TRY(session->run_before(session->stop().event));
+  TRY(session->run_before(run.last_event > kUnmapEventsSearched ? run.last_event - kUnmapEventsSearched : 0));
+  std::optional<Call> pending;
+  for (int stops = 0; !session->stop().ended() && stops < kUnmapStopsMost; ++stops) {
+    const u64 number = session->registers().gpr[0];
+    if (session->stop().reason == StopReason::system_call) {
+      if (number == __NR_munmap || number == __NR_mremap) pending = read_call(*session);
+    } else if (pending) {
+      finish_call(*session, *pending);
+      if (takes_away(*pending, address)) {
+        pending->stack = stack_of(*session, run.image, kCallFramesShown);
+        found = std::move(pending);
+      }
+      pending.reset();
     }
-    if (session->stop().ended()) break;
-    if (!pending) continue;
-    finish_call(*session, *pending);
-    if (!takes_away(*pending, address)) continue;
-    pending->stack = stack_of(*session, run.image, kCallFramesShown);
-    found = std::move(pending);
+    TRY(session->run_before(session->stop().event));
   }
   return found;
 }
@@ -135,8 +147,8 @@ Result<Facts> gather(RunSummary run, const BeginReplay& begin) {
   facts.images = session->images().all();
   for (elf::Image& image : facts.images) image.module = nullptr;
   session.reset();
-  if (facts.fault && facts.fault->address_known && !facts.fault->region && facts.fault->address >= 0x10000) {
-    facts.fault->unmapped_by = TRY(find_unmapping(facts.run, begin, facts.fault->address));
+  if (facts.fault && facts.fault->address_known && !facts.fault->region && facts.fault->address >= kNullEnd) {
+    facts.fault->unmapped_by = TRY(find_unmapping(facts, begin));
   }
   return facts;
 }

@@ -10,12 +10,16 @@ namespace {
 void explain_arithmetic(const Facts& facts, Verdict& verdict) {
   verdict.category = Category::arithmetic;
   switch (facts.fault->code) {
-    case FPE_INTDIV: {
+    case FPE_INTDIV:
       // The same trap serves a quotient that does not fit; only the divisor tells them apart.
-      verdict.headline += "it divided an integer by zero";
-      verdict.sentences.push_back("The same signal comes when the smallest integer is divided by -1.");
+      if (facts.fault->divisor.value_or(0) == 0) {
+        verdict.headline += "it divided an integer by zero";
+      } else {
+        verdict.headline += "the quotient of an integer division does not fit";
+        verdict.sentences.push_back("The divisor is " + hexadecimal(*facts.fault->divisor) +
+                                    "; the smallest integer divided by -1 does this.");
+      }
       break;
-    }
     case FPE_FLTDIV:
       verdict.headline += "it divided by zero in floating point";
       break;

@@ -59,12 +59,24 @@ class LiveEngine {
       reply_.payload_bytes = 0;
       reply_.error = 0;
       switch (request.op) {
-        case machine::ControlOp::hello: reply_.value = machine::kControlVersion; break;
-        case machine::ControlOp::run: run(request.argument); break;
-        case machine::ControlOp::registers: registers(); break;
-        case machine::ControlOp::read_memory: memory(request.argument, request.size_bytes); break;
-        case machine::ControlOp::regions: regions(request.argument); break;
-        default: kill(pid_, SIGKILL); return;
+        case machine::ControlOp::hello:
+          reply_.value = machine::kControlVersion;
+          break;
+        case machine::ControlOp::run:
+          run(request.argument);
+          break;
+        case machine::ControlOp::registers:
+          registers();
+          break;
+        case machine::ControlOp::read_memory:
+          memory(request.argument, request.size_bytes);
+          break;
+        case machine::ControlOp::regions:
+          regions(request.argument);
+          break;
+        default:
+          kill(pid_, SIGKILL);
+          return;
       }
       std::vector<u8> packet(sizeof reply_ + reply_.payload_bytes);
       std::memcpy(packet.data(), &reply_, sizeof reply_);
@@ -106,7 +118,8 @@ class LiveEngine {
   void signal_stop(int signal) {
     siginfo_t info{};
     ptrace(PTRACE_GETSIGINFO, pid_, nullptr, &info);
-    const bool fatal = signal == SIGSEGV || signal == SIGFPE || signal == SIGILL || signal == SIGABRT || signal == SIGBUS;
+    const bool fatal =
+        signal == SIGSEGV || signal == SIGFPE || signal == SIGILL || signal == SIGABRT || signal == SIGBUS;
     if (!fatal) {
       pass_ = signal;
       return;
@@ -130,7 +143,8 @@ class LiveEngine {
     iovec local{code, sizeof code}, remote{reinterpret_cast<void*>(host.rip), sizeof code};
     process_vm_readv(pid_, &local, 1, &remote, 1, 0);
     const u8* at = code + ((code[0] & 0xf0) == 0x40 ? 1 : 0);
-    const bool store = at[0] == 0x88 || at[0] == 0x89 || at[0] == 0xc6 || at[0] == 0xc7 || at[0] == 0x01 || at[0] == 0x80;
+    const bool store =
+        at[0] == 0x88 || at[0] == 0x89 || at[0] == 0xc6 || at[0] == 0xc7 || at[0] == 0x01 || at[0] == 0x80;
     return store ? 2 : 0;
   }
 
@@ -144,8 +158,22 @@ class LiveEngine {
     user_regs_struct host{};
     ptrace(PTRACE_GETREGS, pid_, nullptr, &host);
     const bool entry = reply_.stop == Reason::system_call;
-    const u64 gpr[16] = {entry ? host.orig_rax : host.rax, host.rcx, host.rdx, host.rbx, host.rsp, host.rbp, host.rsi, host.rdi,
-                         host.r8, host.r9, host.r10, host.r11, host.r12, host.r13, host.r14, host.r15};
+    const u64 gpr[16] = {entry ? host.orig_rax : host.rax,
+                         host.rcx,
+                         host.rdx,
+                         host.rbx,
+                         host.rsp,
+                         host.rbp,
+                         host.rsi,
+                         host.rdi,
+                         host.r8,
+                         host.r9,
+                         host.r10,
+                         host.r11,
+                         host.r12,
+                         host.r13,
+                         host.r14,
+                         host.r15};
     cpu::CpuState state;
     std::memcpy(state.regs.gpr, gpr, sizeof gpr);
     state.regs.rip = host.rip;
@@ -165,7 +193,8 @@ class LiveEngine {
 
   void regions(u64 first) {
     const std::vector<elf::MappedRegion> all = LiveProcess::maps_of(pid_);
-    for (u64 i = first; i < all.size() && reply_.payload_bytes + sizeof(machine::ControlRegion) <= sizeof payload_; ++i) {
+    for (u64 i = first;
+         i < all.size() && reply_.payload_bytes + sizeof(machine::ControlRegion) <= sizeof payload_; ++i) {
       machine::ControlRegion region{};
       region.start = all[i].start;
       region.end = all[i].end;

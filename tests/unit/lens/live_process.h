@@ -43,8 +43,8 @@ class LiveProcess : public elf::StoppedMachine {
     stopped_ = true;
     user_regs_struct host{};
     ptrace(PTRACE_GETREGS, pid_, nullptr, &host);
-    registers_ = {.gpr = {host.rax, host.rcx, host.rdx, host.rbx, host.rsp, host.rbp, host.rsi, host.rdi, host.r8, host.r9,
-                          host.r10, host.r11, host.r12, host.r13, host.r14, host.r15},
+    registers_ = {.gpr = {host.rax, host.rcx, host.rdx, host.rbx, host.rsp, host.rbp, host.rsi, host.rdi,
+                          host.r8, host.r9, host.r10, host.r11, host.r12, host.r13, host.r14, host.r15},
                   .rip = host.rip,
                   .rflags = host.eflags,
                   .fs_base = host.fs_base,
