@@ -67,7 +67,8 @@ i64 AddressSpace::check_mmap(const MmapArguments& arguments, Span& span) {
     constexpr u64 kMask = 2 * layout::kMiB - 1;
     const bool unaligned = is_fixed(arguments) && (arguments.address & kMask) != 0;
     const bool is_empty = ((arguments.size_bytes + kMask) & ~kMask) == 0;
-    return !is_anonymous(arguments) || is_empty || unaligned ? -EINVAL : -ENOMEM;
+    const bool refused = !is_anonymous(arguments) || is_empty || unaligned;
+    return refused || check_anonymous_rules(arguments) != 0 ? -EINVAL : -ENOMEM;
   }
   if (arguments.size_bytes == 0) return -EINVAL;
   const u64 bytes = page_ceil(arguments.size_bytes);
