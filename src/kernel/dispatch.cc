@@ -137,6 +137,10 @@ constexpr Binding kHandlers[] = {
     {__NR_msgrcv, sys_msgrcv},
     {__NR_msgctl, sys_msgctl},
     {__NR_keyctl, sys_keyctl},
+    {__NR_semctl, sys_semctl},
+    {__NR_mbind, sys_mbind},
+    {__NR_set_mempolicy, sys_set_mempolicy},
+    {__NR_get_mempolicy, sys_get_mempolicy},
 };
 
 consteval std::array<Handler, abi::kSyscallCount> handlers_by_number() {

@@ -63,6 +63,23 @@ bool in_engine(u64 address, u64 size_bytes) {
   return false;
 }
 
+/// Of a range that the guest's map allows, how much is really there: pages of a file mapping are gone when
+/// the file became shorter. The recorder reads what is listed, so each such page is tried here.
+u64 present_bytes(const memory::AddressSpace& space, u64 address, u64 size_bytes) {
+  const u64 end = address + size_bytes;
+  u64 reached = address;
+  while (reached < end) {
+    const memory::Region* region = space.find(reached);
+    if (region->file == 0) {
+      reached = region->end;
+      continue;
+    }
+    for (u8 byte = 0; reached < std::min(end, region->end); reached = page_floor(reached) + kPageBytes)
+      if (!space.read(reached, {&byte, 1})) return reached - address;
+  }
+  return size_bytes;
+}
+
 host::Extent extent_of(abi::Written written) {
   switch (written) {
     case abi::Written::on_success:
@@ -282,12 +299,8 @@ void CallBuilder::pointer(int index, u64 value, bool checked) {
 
 /// Says how much of the range the guest may access. False if the host must not get the address at all.
 bool CallBuilder::reach(u64 address, u64 size_bytes, Access access, u64& accessible) {
-  accessible = call_.space().accessible_bytes(address, size_bytes, access);
-  if (accessible < size_bytes) {
-    const u64 stack_limit = call_.process.limits[3].soft;
-    if (call_.space().handle_stack_growth(address + accessible, stack_limit))
-      accessible = call_.space().accessible_bytes(address, size_bytes, access);
-  }
+  memory::AddressSpace& space = call_.space();
+  accessible = present_bytes(space, address, space.accessible_bytes(address, size_bytes, access));
   last_accessible_bytes_ = accessible;
   return accessible != 0 || !in_engine(address, std::max<u64>(size_bytes, 1));
 }

@@ -151,5 +151,11 @@ i64 sys_msgsnd(Call& call);
 i64 sys_msgrcv(Call& call);
 i64 sys_msgctl(Call& call);
 i64 sys_keyctl(Call& call);
+i64 sys_semctl(Call& call);
+
+// numa.cc
+i64 sys_mbind(Call& call);
+i64 sys_set_mempolicy(Call& call);
+i64 sys_get_mempolicy(Call& call);
 
 }  // namespace orrery::kernel

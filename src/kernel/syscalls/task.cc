@@ -11,6 +11,7 @@ constexpr u64 kRobustHeadBytes = 24;  // struct robust_list_head
 
 // The guest has one CPU, number 0; masks are one word.
 constexpr u64 kCpuMask = 1;
+constexpr u32 kCpuNumber = 0;
 
 bool is_self(const Call& call, u64 argument) {
   const auto pid = static_cast<i32>(argument);
@@ -74,8 +75,7 @@ i64 sys_sched_getaffinity(Call& call) {
 }
 
 i64 sys_getcpu(Call& call) {
-  const u32 cpu = call.host().current_cpu() & 0xfff;  // as rdpid tells it: node << 12 | cpu
-  if (call.args[0] != 0 && !call.space().write_value(call.args[0], cpu)) return -EFAULT;
+  if (call.args[0] != 0 && !call.space().write_value(call.args[0], kCpuNumber)) return -EFAULT;
   if (call.args[1] != 0 && !call.space().write_value(call.args[1], u32{0})) return -EFAULT;
   return 0;
 }

@@ -79,7 +79,7 @@ TEST(SyscallPrint, OpensFiles) {
 TEST(SyscallPrint, ShowsMemoryCalls) {
   EXPECT_EQ(
       printed("mmap", 0x7f0000001000, 0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-      "mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0x0) = 0x7f0000001000");
+      "mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7f0000001000");
   EXPECT_EQ(printed("mprotect", 0, 0x1000, 4096, PROT_NONE), "mprotect(0x1000, 4096, PROT_NONE) = 0");
 }
 
