@@ -19,6 +19,11 @@ class StoreKeeper final : public FileKeeper {
         files_directory_(files_directory),
         store_(calls, store_directory, files_directory),
         report_(report) {}
+  ~StoreKeeper() {
+    if (open_fd_ >= 0) calls_.close(open_fd_);
+  }
+  StoreKeeper(const StoreKeeper&) = delete;
+  StoreKeeper& operator=(const StoreKeeper&) = delete;
 
   i64 keep(int guest_fd, KeptFile& kept) override;
 
