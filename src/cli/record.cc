@@ -112,9 +112,12 @@ class Recorder {
     ignore_terminal_signals(guest);
     if (mode_ == machine::Mode::record) TRY(start_writer(guest));
     const int status = wait_for(guest);
-    if (mode_ == machine::Mode::record) wait_for_writer();
+    if (mode_ == machine::Mode::record) complete_ = wait_for_writer();
     return status;
   }
+
+  /// Whether the writer stored all it was given; false when it was killed.
+  bool complete() const { return complete_; }
 
   const std::string& recording() const { return recording_; }
 
@@ -221,10 +224,12 @@ class Recorder {
   }
 
   /// A byte when the recording is complete; the end of the pipe when the writer died.
-  void wait_for_writer() {
+  bool wait_for_writer() {
     char byte;
-    while (read(writer_done_.get(), &byte, 1) < 0 && errno == EINTR) {
+    ssize_t got;
+    while ((got = read(writer_done_.get(), &byte, 1)) < 0 && errno == EINTR) {
     }
+    return got == 1;
   }
 
   static inline volatile pid_t guest_ = 0;  // for the signal handler alone
@@ -238,6 +243,7 @@ class Recorder {
   machine::LaunchHeader header_;
   std::string recording_;
   Fd store_, files_, writer_done_;
+  bool complete_ = false;
   std::optional<trace::MappedRing> ring_;
 };
 
@@ -248,8 +254,10 @@ int record(const RecordOptions& options, machine::Mode mode) {
   auto ended = recorder.run();
   if (!ended) return complain(ended.error());
   const char* quiet = std::getenv("ORRERY_QUIET");
-  if (mode == machine::Mode::record && (quiet == nullptr || *quiet == 0))
-    std::fprintf(stderr, "orrery: recorded to %s\n", last_part(recorder.recording()).c_str());
+  const bool may_speak = mode == machine::Mode::record && (quiet == nullptr || *quiet == 0);
+  if (may_speak)
+    std::fprintf(stderr, "orrery: recorded to %s%s\n", last_part(recorder.recording()).c_str(),
+                 recorder.complete() ? "" : ", up to where the writer of the recording was killed");
   return exit_code_like(ended.value());
 }
 
