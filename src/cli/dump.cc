@@ -29,8 +29,8 @@ struct DumpOptions {
   bool json = false;
 };
 
-constexpr const char* kKindNames[] = {"none",   "start",  "syscall", "map",  "memory", "tsc", "cpu_number",
-                                      "random", "signal", "exec",    "exit", "gap",    "more"};
+constexpr const char* kKindNames[] = {"none",   "start",  "syscall", "map",  "memory", "tsc",  "cpu_number",
+                                      "random", "signal", "exec",    "exit", "gap",    "more", "file_change"};
 static_assert(std::size(kKindNames) == trace::kEventKindCount);
 
 constexpr const char* kMemoryOperations[] = {"none", "map", "unmap", "protect", "move", "discard"};
@@ -109,6 +109,7 @@ std::string event_words(const EventView& event, u64 bytes_most) {
       return "gap: events are missing from here (reason " + std::to_string(header.result) + ")";
     case EventKind::random:
     case EventKind::more:
+    case EventKind::file_change:
       return kind_name(header.kind) + " " + std::to_string(event.payload.size()) + " bytes" + data;
     default:
       return kind_name(header.kind) + " = " + std::to_string(header.result) + data;

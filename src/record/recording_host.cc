@@ -3,8 +3,10 @@
 #include <asm/unistd.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 
+#include "host/raw_syscall.h"
 #include "host/request.h"
 
 namespace orrery::record {
@@ -48,6 +50,8 @@ i64 RecordingHost::call(HostCall& call) {
   const u64 hash = host::request_hash(call);
   const i64 result = parts_.inner.call(call);
   write_answer(call, hash, result);
+  if (live_files_.may_change(call.number)) [[unlikely]]
+    write_changes(call, result);
   return result;
 }
 
@@ -118,27 +122,57 @@ i64 RecordingHost::map(const memory::MapRequest& request) {
   return result;
 }
 
-/// Memory that the guest shares with a file it may write must be the file's own pages, or others would
-/// not see what the guest writes. Everything else is mapped from the kept copy, which cannot change.
-bool RecordingHost::wants_the_real_file(const memory::MapRequest& request) {
-  return (request.flags & MAP_SHARED) != 0 && (request.protection & PROT_WRITE) != 0;
+/// A file that the guest may write is mapped itself, so that all who look at it agree (live_files.h).
+/// Everything else is mapped from the kept copy, which cannot change.
+i64 RecordingHost::map_kept_or_live(const memory::MapRequest& request, KeptFile& kept) {
+  const LiveFile* live = live_files_.find(request.fd);
+  if (live == nullptr) {
+    if (const i64 error = parts_.files.keep(request.fd, kept); error < 0) return error;
+    if (kept.reference.file_number == trace::kZeroPages) {
+      memory::MapRequest zeros = request;
+      zeros.fd = -1;
+      zeros.flags |= MAP_ANONYMOUS;
+      return parts_.inner.map(zeros);
+    }
+    live = live_files_.add_if_writable(request.fd, kept.reference, kept.path, kept.fd);
+  }
+  if (live != nullptr) {
+    kept.reference = live->reference;
+    kept.path = {live->path.data(), live->path.size()};
+    return parts_.inner.map(request);
+  }
+  memory::MapRequest copy = request;
+  copy.fd = kept.fd;
+  copy.flags = (request.flags & ~MAP_SHARED) | MAP_PRIVATE;
+  return parts_.inner.map(copy);
+}
+
+void RecordingHost::write_changes(const HostCall& call, i64 result) {
+  live_files_.for_each_change(call, result, [&](const LiveFile& file, const trace::FileChange& change) {
+    write_change(file, change);
+  });
+}
+
+void RecordingHost::write_change(const LiveFile& file, const trace::FileChange& change) {
+  const EventWriter::Event event{.kind = EventKind::file_change, .result = file.reference.file_number};
+  if (!parts_.writer.begin(instant_, event, sizeof change + change.count)) return check_writer();
+  parts_.writer.put(&change, sizeof change);
+  u8 bytes[16384];
+  for (u64 done = 0; done < change.count;) {
+    const u64 wanted = std::min<u64>(sizeof bytes, change.count - done);
+    const i64 got = host::raw_syscall(__NR_pread64, file.fd, bytes, wanted, change.offset + done);
+    const u64 have = got > 0 ? static_cast<u64>(got) : 0;
+    std::memset(bytes + have, 0, wanted - have);  // shortened meanwhile
+    parts_.writer.put(bytes, wanted);
+    done += wanted;
+  }
+  parts_.writer.end();
 }
 
 i64 RecordingHost::map_file(const memory::MapRequest& request) {
   if (!parts_.writer.alive()) return parts_.inner.map(request);
   KeptFile kept;
-  i64 result = parts_.files.keep(request.fd, kept);
-  if (result >= 0) {
-    memory::MapRequest real = request;
-    if (kept.reference.file_number == trace::kZeroPages) {
-      real.fd = -1;
-      real.flags |= MAP_ANONYMOUS;
-    } else if (!wants_the_real_file(request)) {
-      real.fd = kept.fd;
-      real.flags = (request.flags & ~MAP_SHARED) | MAP_PRIVATE;
-    }
-    result = parts_.inner.map(real);
-  }
+  const i64 result = map_kept_or_live(request, kept);
   const EventWriter::Event event{EventKind::map, static_cast<u16>(MemoryOperation::map),
                                  host::request_hash(request), result};
   const u64 bytes = result >= 0 ? sizeof kept.reference + kept.path.size() : 0;

@@ -11,6 +11,7 @@
 #include "host/request.h"
 #include "kernel/report.h"
 #include "record/event_writer.h"
+#include "record/live_files.h"
 
 namespace orrery::record {
 
@@ -59,13 +60,16 @@ class RecordingHost final : public host::Host {
 
  private:
   i64 map_file(const memory::MapRequest& request);
-  bool wants_the_real_file(const memory::MapRequest& request);
+  i64 map_kept_or_live(const memory::MapRequest& request, KeptFile& kept);
+  void write_changes(const host::HostCall& call, i64 result);
+  void write_change(const LiveFile& file, const trace::FileChange& change);
   void write_answer(const host::HostCall& call, u64 hash, i64 result);
   i64 note_failure(host::MemoryOperation operation, std::span<const u64> request, i64 result);
   void check_writer();
 
   Parts parts_;
   host::Instant instant_;
+  LiveFiles live_files_;
   bool complained_ = false;
 };
 

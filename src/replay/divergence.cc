@@ -73,6 +73,8 @@ std::string_view kind_words(EventKind kind) {
       return "a gap in the recording";
     case EventKind::more:
       return "more of an answer";
+    case EventKind::file_change:
+      return "a change of a mapped file";
   }
   return "an event of unknown kind";
 }

@@ -85,8 +85,37 @@ i64 ReplayHost::call(HostCall& call) {
   const Question question{EventKind::syscall, static_cast<u16>(call.number), host::request_hash(call), &call};
   const EventHeader event = expect(question);
   finish(event, question, read_ranges(call, event.result));
+  if (has_live_files_) [[unlikely]]
+    apply_changes();
   if (parts_.show_output && call.terminal_stream != 0) show(call, event.result);
   return event.result;
+}
+
+/// What the call did to files that the program maps is done to their scratch copies.
+void ReplayHost::apply_changes() {
+  for (;;) {
+    const EventHeader* header = next();
+    if (header == nullptr || header->kind != EventKind::file_change) return;
+    const EventHeader event = *header;
+    parts_.events.take();
+    finish(event, {.kind = EventKind::file_change}, apply_change(event));
+  }
+}
+
+bool ReplayHost::apply_change(const EventHeader& event) {
+  trace::FileChange change;
+  if (!parts_.events.read(&change, sizeof change) || event.result != change.file_number) return false;
+  const i64 fd = parts_.files.open(change.file_number, true);
+  if (fd < 0 || host::raw_syscall(__NR_ftruncate, fd, change.size_bytes) < 0) return false;
+  u8 bytes[16384];
+  for (u64 done = 0; done < change.count;) {
+    const u64 part = std::min<u64>(sizeof bytes, change.count - done);
+    if (!parts_.events.read(bytes, part)) return false;
+    const i64 put = host::raw_syscall(__NR_pwrite64, fd, bytes, part, change.offset + done);
+    if (put != static_cast<i64>(part)) return false;
+    done += part;
+  }
+  return true;
 }
 
 /// Puts the recorded bytes where the call wrote them.
@@ -207,7 +236,8 @@ i64 ReplayHost::map_file(const memory::MapRequest& request) {
   const u64 path_bytes = event.payload_bytes - std::min<u64>(event.payload_bytes, sizeof reference);
   finish(event, question,
          complete && path_bytes <= path.size() && parts_.events.read(path.data(), path_bytes));
-  const bool writable = (request.flags & MAP_SHARED) != 0 && (request.protection & PROT_WRITE) != 0;
+  const bool writable = (reference.flags & trace::kLiveFile) != 0;
+  has_live_files_ |= writable;
   if (reference.file_number == trace::kZeroPages) {
     memory::MapRequest zeros = request;
     zeros.flags |= MAP_ANONYMOUS;

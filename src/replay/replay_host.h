@@ -70,10 +70,13 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   bool read_ranges(const host::HostCall& call, i64 result);
   void show(const host::HostCall& call, i64 result);
   i64 map_file(const memory::MapRequest& request);
+  void apply_changes();
+  bool apply_change(const trace::EventHeader& event);
   bool known_failure(host::MemoryOperation operation, u64 hash, i64& result);
 
   Parts parts_;
   host::Instant instant_;
+  bool has_live_files_ = false;
 };
 
 }  // namespace orrery::replay

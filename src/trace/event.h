@@ -8,20 +8,21 @@ namespace orrery::trace {
 
 enum class EventKind : u16 {
   none = 0,
-  start = 1,       ///< payload: StartInfo, argv, envp, auxv inputs: how the machine was started
-  syscall = 2,     ///< a HostCall's answer; payload: the output ranges' bytes, in order
-  map = 3,         ///< a file mapping; payload: FileReference
-  memory = 4,      ///< unmap, protect, move, discard or anonymous map: only checked
-  tsc = 5,         ///< result = the value read
-  cpu_number = 6,  ///< result = the number
-  random = 7,      ///< payload: the bytes
-  signal = 8,      ///< payload: siginfo; result = signal number
-  exec = 9,        ///< payload: path, argv: the process became another program
-  exit = 10,       ///< result = status, or 0x100 | signal
-  gap = 11,        ///< the recorder says: events are missing from here; result = a GapReason
-  more = 12,       ///< payload: what did not fit into the event before (see kEventBytesMost)
+  start = 1,         ///< payload: StartInfo, argv, envp, auxv inputs: how the machine was started
+  syscall = 2,       ///< a HostCall's answer; payload: the output ranges' bytes, in order
+  map = 3,           ///< a file mapping; payload: FileReference
+  memory = 4,        ///< unmap, protect, move, discard or anonymous map: only checked
+  tsc = 5,           ///< result = the value read
+  cpu_number = 6,    ///< result = the number
+  random = 7,        ///< payload: the bytes
+  signal = 8,        ///< payload: siginfo; result = signal number
+  exec = 9,          ///< payload: path, argv: the process became another program
+  exit = 10,         ///< result = status, or 0x100 | signal
+  gap = 11,          ///< the recorder says: events are missing from here; result = a GapReason
+  more = 12,         ///< payload: what did not fit into the event before (see kEventBytesMost)
+  file_change = 13,  ///< the call before changed a live file; payload: FileChange and the bytes
 };
-inline constexpr u16 kEventKindCount = 13;
+inline constexpr u16 kEventKindCount = 14;
 
 /// The largest event, padding included; rings hold at least two. An answer with more bytes (a read of
 /// a gigabyte) goes on in events of kind `more`, each with a number of its own, until all is told.
@@ -37,13 +38,27 @@ enum class GapReason : u8 {
 /// NUL; as the guest's map shows it).
 struct FileReference {
   u32 file_number = 0;
-  u32 flags = 0;  ///< 0; readers ignore bits they do not know
+  u32 flags = 0;  ///< kLiveFile; readers ignore bits they do not know
   u64 size_bytes = 0;
   u64 mtime_ns = 0;  ///< since the epoch
   u64 device = 0;    ///< st_dev, st_ino of the original
   u64 inode = 0;
 };
 static_assert(sizeof(FileReference) == 40);
+
+/// FileReference::flags: the program could write the file. All mappings of it show one set of pages, and
+/// file_change events say what system calls did to it after it was kept.
+inline constexpr u32 kLiveFile = 1;
+
+/// What a system call did to a live file.
+struct FileChange {
+  u32 file_number = 0;
+  u32 reserved = 0;
+  u64 size_bytes = 0;  ///< of the file, afterwards
+  u64 offset = 0;
+  u64 count = 0;  ///< bytes that follow, new at `offset`
+};
+static_assert(sizeof(FileChange) == 32);
 
 /// FileReference::file_number of a mapping of /dev/zero: there is no file, only new zero pages.
 inline constexpr u32 kZeroPages = ~u32{0};

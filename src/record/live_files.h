@@ -1,0 +1,59 @@
+// Files that the machine both maps and may write: a memfd of a JIT, a database's file. The guest maps the
+// file itself, not its kept copy, so that stores, write(2) and all its mappings agree; and what system
+// calls do to it is recorded, so that a replay can do it to its own copy. What strangers do to such a file
+// meanwhile is not known.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "host/host.h"
+#include "trace/event.h"
+
+namespace orrery::record {
+
+struct LiveFile {
+  int fd = -1;  ///< the engine's own; readable and writable
+  trace::FileReference reference;
+  std::vector<char> path;
+  u64 size_bytes = 0;  ///< when last looked at
+};
+
+class LiveFiles {
+ public:
+  /// The live file behind a guest descriptor, or null.
+  const LiveFile* find(int guest_fd) const;
+  /// Makes the file live if the descriptor may write it. `fd_least`: where engine descriptors may lie.
+  const LiveFile* add_if_writable(int guest_fd, const trace::FileReference& reference, std::string_view path,
+                                  int fd_least);
+
+  /// Whether a call of this number has to be looked at.
+  bool may_change(u32 call_number) const { return !files_.empty() && changes_files(call_number); }
+
+  /// Tells `visit(file, change)` of every file that `call` changed, where `result` is its answer. The bytes
+  /// of the change can be read from LiveFile::fd.
+  template <class Visit>
+  void for_each_change(const host::HostCall& call, i64 result, Visit visit);
+
+ private:
+  static bool changes_files(u32 call_number);
+  static u64 size_of(const LiveFile& file);
+  bool written_range(const host::HostCall& call, i64 result, u64 size_bytes, trace::FileChange& change) const;
+  LiveFile* target_of(const host::HostCall& call);
+
+  std::vector<LiveFile> files_;
+};
+
+template <class Visit>
+void LiveFiles::for_each_change(const host::HostCall& call, i64 result, Visit visit) {
+  const LiveFile* const target = result < 0 ? nullptr : target_of(call);
+  for (LiveFile& file : files_) {
+    const u64 size_bytes = size_of(file);
+    trace::FileChange change{.file_number = file.reference.file_number, .size_bytes = size_bytes};
+    const bool written = &file == target && written_range(call, result, size_bytes, change);
+    if (written || size_bytes != file.size_bytes) visit(file, change);
+    file.size_bytes = size_bytes;
+  }
+}
+
+}  // namespace orrery::record
