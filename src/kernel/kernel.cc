@@ -139,6 +139,11 @@ void Kernel::fault(Task& task, const cpu::Fault& fault) {
   force_signal(task, info);
 }
 
+void Kernel::widen_vector_state(u64 xcr0, u64 xsave_bytes) {
+  configuration_.xcr0 = xcr0;
+  configuration_.xsave_bytes = xsave_bytes;
+}
+
 int Kernel::exit_status() const { return current_->process.exit ? current_->process.exit->status & 0xff : 0; }
 int Kernel::fatal_signal() const { return current_->process.exit ? current_->process.exit->fatal_signal : 0; }
 memory::AddressSpace& Kernel::address_space() { return current_->process.space(); }

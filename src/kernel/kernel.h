@@ -58,13 +58,17 @@ class Kernel {
   /// The task's instruction faulted: queues the signal the kernel would send.
   void fault(Task& task, const cpu::Fault& fault);
 
+  /// The program uses more of the vector state than its profile offers (Translator::widened): signal frames
+  /// carry all of it from now on.
+  void widen_vector_state(u64 xcr0, u64 xsave_bytes);
+
   int exit_status() const;                ///< valid once ended(): 0..255
   int fatal_signal() const;               ///< 0, or the signal that ended it
   memory::AddressSpace& address_space();  ///< of the current task
 
  private:
   host::Host& host_;
-  const Configuration configuration_;
+  Configuration configuration_;
   ReportSink* report_;
   std::vector<std::unique_ptr<Process>> processes_;
   Task* current_ = nullptr;

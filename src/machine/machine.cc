@@ -55,7 +55,15 @@ void Machine::turn() {
   apply_segment_bases(task);
   if (parts_.control != nullptr) parts_.control->before_run(task);
   const cpu::Exit exit = translator_.run(task.cpu, {.stop_at_tick = parts_.host.stop_at_tick()});
+  if (translator_.widened() && !frames_widened_) widen_frames();
   handle(task, exit);
+}
+
+/// The code of the program uses AVX-512 although cpuid hides it: a signal frame has to carry it too.
+void Machine::widen_frames() {
+  frames_widened_ = true;
+  auto host = x86::make_cpu_profile("host", x86::this_cpu(parts_.launch.hwcap2));
+  if (host) parts_.kernel.widen_vector_state(host.value().xcr0, host.value().xsave_bytes);
 }
 
 void Machine::announce(const kernel::Task& task) {

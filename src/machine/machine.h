@@ -32,6 +32,7 @@ class Machine {
 
  private:
   void turn();
+  void widen_frames();
   void handle(kernel::Task& task, const cpu::Exit& exit);
   void handle_fault(kernel::Task& task, const cpu::Exit& exit);
   void handle_gate(kernel::Task& task, const cpu::Exit& exit);
@@ -43,6 +44,7 @@ class Machine {
   translate::Translator translator_;
   u64 fs_base_ = 0, gs_base_ = 0;  ///< as last set on the host
   bool has_fsgsbase_;
+  bool frames_widened_ = false;
 };
 
 }  // namespace orrery::machine

@@ -141,6 +141,7 @@ void Translator::stop_after_next_tick() {
 /// the instruction is undefined, so that the recording replays on any processor of that profile.
 void Translator::widen() {
   options_.may_widen = false;
+  widened_ = true;
   if (auto host = x86::make_cpu_profile("host", x86::this_cpu(options_.hwcap2)); host)
     options_.features = host.value().features;
   flush();

@@ -71,6 +71,8 @@ class Translator final : public cpu::Executor {
   static u64 resume_miss();
 
   const Statistics& statistics() const { return statistics_; }
+  /// The guest has used an instruction its profile hides; it may now use the whole vector state.
+  bool widened() const { return widened_; }
 
  private:
   static constexpr u64 key(u64 pc, Variant variant) { return pc * 2 + static_cast<u64>(variant); }
@@ -110,6 +112,7 @@ class Translator final : public cpu::Executor {
   u32 cells_used_ = 1;         ///< cell 0 is "no code yet"
   std::vector<u64> cell_pcs_;  ///< whose table entry each cell stands in
   u64 seen_version_ = 0;
+  bool widened_ = false;
   Statistics statistics_;
 };
 
