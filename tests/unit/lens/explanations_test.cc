@@ -15,7 +15,7 @@ constexpr int kEnoent = 2;
 
 Facts died_of(int signal) {
   Facts facts;
-  facts.run.program = "/home/ada/prog";
+  facts.run.program = "/srv/app/prog";
   facts.run.started = facts.run.ended = facts.replayed = true;
   facts.run.signal = signal;
   facts.stop.reason = machine::StopReason::fatal_signal;
@@ -111,7 +111,7 @@ TEST(Explain, WildPointerThatIsText) {
 
 TEST(Explain, TheFailingCallWhosePathWasComplainedOf) {
   const Facts facts =
-      exited_with(1, {failing_open("/etc/app.conf"), failing_open("/home/ada/.apprc"),
+      exited_with(1, {failing_open("/etc/app.conf"), failing_open("/srv/app/.apprc"),
                       stderr_write("app: cannot open /etc/app.conf: No such file or directory\n")});
   const Verdict verdict = explain(facts);
   EXPECT_EQ(verdict.category, Category::exit_status);
@@ -128,14 +128,14 @@ TEST(Explain, UsualFailuresAreNotBlamed) {
 TEST(Explain, MissingLibraryAndWhoNeedsIt) {
   Facts facts = exited_with(
       127, {failing_open("/lib/glibc-hwcaps/x86-64-v3/libx.so.1"), failing_open("/lib/libx.so.1"),
-            stderr_write("/home/ada/prog: error while loading shared libraries: libx.so.1: cannot open "
+            stderr_write("/srv/app/prog: error while loading shared libraries: libx.so.1: cannot open "
                          "shared object file: No such file or directory\n")});
   facts.images.push_back(
-      {.path = "/home/ada/prog", .kept_file = "", .needed = {"libc.so.6", "libx.so.1"}, .soname = ""});
+      {.path = "/srv/app/prog", .kept_file = "", .needed = {"libc.so.6", "libx.so.1"}, .soname = ""});
   const Verdict verdict = explain(facts);
   EXPECT_EQ(verdict.category, Category::missing_library);
   ASSERT_FALSE(verdict.sentences.empty());
-  EXPECT_NE(verdict.sentences[0].find("/home/ada/prog"), std::string::npos);
+  EXPECT_NE(verdict.sentences[0].find("/srv/app/prog"), std::string::npos);
   ASSERT_EQ(verdict.failing_calls.size(), 1U);
   EXPECT_EQ(verdict.failing_calls[0].path, "/lib/libx.so.1");
 }

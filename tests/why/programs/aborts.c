@@ -9,7 +9,7 @@
 __attribute__((noinline)) void check_version(int version) {
   if (version > 3) {
     fprintf(stderr, "version %d is newer than this program\n", version);  // WRITES
-    abort();  // CRASH
+    abort();                                                              // CRASH
   }
 }
 

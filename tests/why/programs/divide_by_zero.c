@@ -7,7 +7,7 @@ __attribute__((noinline)) int percent(int part, int whole) {
   return part * 100 / whole;  // CRASH
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   (void)argv;
   printf("%d\n", percent(3, 4));
   printf("%d\n", percent(3, argc - 1));

@@ -6,10 +6,10 @@
 #include <string.h>
 
 struct session {
-  char *user;
+  char* user;
 };
 
-__attribute__((noinline)) void close_session(struct session *session) {
+__attribute__((noinline)) void close_session(struct session* session) {
   free(session->user);  // CRASH
 }
 

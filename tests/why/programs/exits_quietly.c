@@ -7,6 +7,6 @@
 
 int main(void) {
   int fd = open("/root/.nothing-here/data.bin", O_RDONLY);  // OPENS
-  if (fd < 0) _exit(3);  // EXITS
+  if (fd < 0) _exit(3);                                     // EXITS
   return 0;
 }

@@ -7,14 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-__attribute__((noinline)) FILE *open_settings(const char *path) {
-  FILE *file = fopen(path, "r");  // OPENS
+__attribute__((noinline)) FILE* open_settings(const char* path) {
+  FILE* file = fopen(path, "r");  // OPENS
   if (!file) perror(path);        // WRITES
   return file;
 }
 
 int main(void) {
-  FILE *file = open_settings("/nonexistent/settings.conf");
+  FILE* file = open_settings("/nonexistent/settings.conf");
   if (!file) return 1;
   fclose(file);
   return 0;

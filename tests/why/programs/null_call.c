@@ -4,11 +4,11 @@
 #include <stddef.h>
 
 struct handler {
-  const char *name;
+  const char* name;
   int (*run)(int);
 };
 
-__attribute__((noinline)) int dispatch(const struct handler *handler, int value) {
+__attribute__((noinline)) int dispatch(const struct handler* handler, int value) {
   return handler->run(value) + 1;  // CALLER
 }
 

@@ -6,19 +6,19 @@
 #include <stddef.h>
 
 struct account {
-  const char *owner;
+  const char* owner;
   int balance;
 };
 
 static struct account accounts[] = {{"ada", 10}, {"bob", 20}};
 
-__attribute__((noinline)) static struct account *find(const char *owner) {
+__attribute__((noinline)) static struct account* find(const char* owner) {
   for (size_t i = 0; i < sizeof accounts / sizeof *accounts; ++i)
     if (accounts[i].owner[0] == owner[0]) return &accounts[i];
   return NULL;
 }
 
-__attribute__((noinline)) void deposit(struct account *account, int amount) {
+__attribute__((noinline)) void deposit(struct account* account, int amount) {
   account->balance += amount;  // CRASH
 }
 

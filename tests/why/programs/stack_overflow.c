@@ -4,7 +4,7 @@
 // why: ulimit -s
 #include <stdio.h>
 
-int depth_of(int level) {
+int depth_of(int level) {  // CALLER
   volatile char scratch[256];
   scratch[0] = (char)level;  // CRASH
   return depth_of(level + 1) + scratch[0];

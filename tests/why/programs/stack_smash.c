@@ -3,15 +3,15 @@
 // why: stack smashing detected
 #include <stdio.h>
 
-__attribute__((noinline)) void greet(const char *name) {
+__attribute__((noinline)) void greet(const char* name) {
   char copy[8];
-  char *to = copy;
+  char* to = copy;
   while ((*to++ = *name++) != 0) {
   }
   printf("hello %s\n", copy);
 }  // CRASH
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   greet(argc > 1 ? argv[1] : "a name that is far too long for this");
   return 0;
 }

@@ -7,10 +7,10 @@
 
 struct node {
   char name[8];
-  struct node *next;
+  struct node* next;
 };
 
-__attribute__((noinline)) int length(const struct node *node) {
+__attribute__((noinline)) int length(const struct node* node) {
   int count = 0;
   while (node) {
     node = node->next;  // CRASH
@@ -19,11 +19,11 @@ __attribute__((noinline)) int length(const struct node *node) {
   return count;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   struct node last = {"last", NULL};
   struct node first = {"first", &last};
-  const char *name = argc > 1 ? argv[1] : "a name that is far too long";
-  memcpy((char *)&first + 0, name, 16);
+  const char* name = argc > 1 ? argv[1] : "a name that is far too long";
+  memcpy((char*)&first + 0, name, 16);
   printf("%d\n", length(&first));
   return 0;
 }

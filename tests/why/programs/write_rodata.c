@@ -4,12 +4,12 @@
 // why: capitalise(text="hello")
 #include <stdio.h>
 
-__attribute__((noinline)) void capitalise(char *text) {
+__attribute__((noinline)) void capitalise(char* text) {
   text[0] = (char)(text[0] - 32);  // CRASH
 }
 
 int main(void) {
-  char *greeting = "hello";
+  char* greeting = "hello";
   capitalise(greeting);
   puts(greeting);
   return 0;

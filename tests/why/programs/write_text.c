@@ -6,11 +6,11 @@
 
 __attribute__((noinline)) int answer(void) { return 42; }
 
-__attribute__((noinline)) void patch(unsigned char *code) {
+__attribute__((noinline)) void patch(unsigned char* code) {
   *code = 0xc3;  // CRASH
 }
 
 int main(void) {
-  patch((unsigned char *)(uintptr_t)&answer);
+  patch((unsigned char*)(uintptr_t)&answer);
   return answer();
 }
