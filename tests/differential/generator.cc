@@ -55,7 +55,7 @@ ProcessorState Generator::state() {
   state.vectors.bytes[3] = static_cast<u8>(below(8) << 3);  // top of stack
   if (one_in(4))
     state.vectors.bytes[25] = static_cast<u8>(0x1f ^ (1u << below(8)));  // an unmasked exception or rounding
-  const u64 components = kImageComponents;
+  const u64 components = image_components();
   std::memcpy(state.vectors.bytes.data() + 512, &components, sizeof components);
   return state;
 }

@@ -1,7 +1,10 @@
 #include "processor_state.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
+
+#include "x86/cpu_profile.h"
 
 namespace orrery::differential {
 namespace {
@@ -57,6 +60,20 @@ void compare_vectors(std::string& out, const VectorImage& expected, const Vector
 }
 
 }  // namespace
+
+u64 image_components() {
+  constexpr u64 kAll = 0xe7;
+  static const u64 components = x86::this_cpu(0).xcr0 & kAll;  // cpuid is slow in a virtual machine
+  return components;
+}
+
+u64 image_bytes() {
+  const u64 present = image_components();
+  u64 end = kHeader + 64;
+  for (const Component& component : kComponents)
+    if ((present >> component.bit) & 1) end = std::max(end, component.offset + component.size_bytes);
+  return end;
+}
 
 VectorImage initial_vectors() {
   VectorImage image;

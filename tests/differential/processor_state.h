@@ -12,7 +12,6 @@ namespace orrery::differential {
 
 /// Standard-format XSAVE image up to AVX-512 (SDM vol. 1, 13.4).
 inline constexpr u64 kImageBytes = 2816;
-inline constexpr u64 kImageComponents = 0xe7;
 struct alignas(64) VectorImage {
   std::array<u8, kImageBytes> bytes = {};
 };
@@ -27,6 +26,10 @@ struct Outcome {
   ProcessorState state;
   cpu::Fault fault;
 };
+
+/// The components of it that this host has, and how far they reach.
+u64 image_components();
+u64 image_bytes();
 
 /// An image with every component at its reset value.
 VectorImage initial_vectors();

@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@ struct Current {
   greg_t host_gregs[NGREG];
   VectorImage host_vectors;
   u64 host_fs_base = 0, host_gs_base = 0;
+  u64 image_bytes = 0;  ///< a signal frame of this host has so many
 };
 Current current;
 
@@ -48,11 +50,11 @@ constexpr u64 kSoftwareBytes = 464, kSoftwareEnd = 512, kHeader = 512;
 void load_image(ucontext_t* context, const VectorImage& image) {
   u8* frame = reinterpret_cast<u8*>(context->uc_mcontext.fpregs);
   std::memcpy(frame, image.bytes.data(), kSoftwareBytes);
-  std::memcpy(frame + kSoftwareEnd, image.bytes.data() + kSoftwareEnd, kImageBytes - kSoftwareEnd);
+  std::memcpy(frame + kSoftwareEnd, image.bytes.data() + kSoftwareEnd, current.image_bytes - kSoftwareEnd);
 }
 
 void save_image(const ucontext_t* context, VectorImage& image) {
-  std::memcpy(image.bytes.data(), context->uc_mcontext.fpregs, kImageBytes);
+  std::memcpy(image.bytes.data(), context->uc_mcontext.fpregs, current.image_bytes);
 }
 
 cpu::Fault fault_of(int number, const siginfo_t* info, const ucontext_t* context) {
@@ -211,6 +213,7 @@ ExecutorRun run_executor(Executor& executor, Running running, const ProcessorSta
 }  // namespace
 
 void prepare_process() {
+  current.image_bytes = image_bytes();
   constexpr u64 kStackBytes = 1 << 18;
   stack_t stack{};
   stack.ss_sp = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -224,6 +227,11 @@ void prepare_process() {
   const VectorImage initial = initial_vectors();
   std::memcpy(host_vectors, initial.bytes.data(), kImageBytes);
   std::memset(host_vectors + kHeader, 3, 1);
+}
+
+bool processor_suffices() {
+  constexpr u64 kHwcap2Fsgsbase = 2;
+  return (getauxval(AT_HWCAP2) & kHwcap2Fsgsbase) != 0 && image_components() != 0;
 }
 
 Outcome run_native(const ProcessorState& start) {

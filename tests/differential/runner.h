@@ -11,6 +11,9 @@
 
 namespace orrery::differential {
 
+/// Whether these tests can run here: they need FSGSBASE and XSAVE.
+bool processor_suffices();
+
 /// Installs the signal handlers. Call once, before any run.
 void prepare_process();
 
