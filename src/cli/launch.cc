@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -136,6 +137,7 @@ Prepared prepare(const EngineStart& start) {
 
 /// In the child. Returns only on failure, with errno set.
 void become_engine(const EngineStart& start, const Prepared& prepared, char* const* arguments) {
+  if (start.dies_with_us) prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (setrlimit(RLIMIT_NOFILE, &prepared.limit) != 0) return;
   for (const Move& move : prepared.moves)
     if (dup2(move.from, move.to) < 0) return;

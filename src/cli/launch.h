@@ -64,6 +64,7 @@ struct EngineStart {
   std::map<machine::EngineFd, int> descriptors;  ///< which of ours becomes which of the engine's
   DescriptorRoom room;
   u64 signals_ignored = 0, signals_blocked = 0;  ///< what the engine is to inherit
+  bool dies_with_us = false;                     ///< a replay is of no use without who asked for it
 };
 /// Executes the engine in a child. Its standard streams are ours.
 Result<pid_t> start_engine(const EngineStart& start);

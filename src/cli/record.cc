@@ -160,16 +160,17 @@ class Recorder {
                       .signals_ignored = header_.signals_ignored,
                       .signals_blocked = header_.signals_blocked};
     const pid_t guest = TRY(start_engine(start));
-    header_.pid = guest;
+    header_.pid = options_.seed ? machine::seeded_pid(*options_.seed) : guest;
+    if (options_.seed) header_.parent_pid = 1;
     if (mode_ != machine::Mode::record) return guest;
     // The engine fills in its own pid; what is kept is the block as it will be then.
     block = make_launch_block(header_, program_);
     TRY(trace::write_launch(recording_, block));
-    TRY(write_first_info(guest));
+    TRY(write_first_info(header_.pid));
     return guest;
   }
 
-  Status write_first_info(pid_t guest) {
+  Status write_first_info(i32 pid) {
     trace::RecordingInfo info;
     info.program = program_.path;
     info.arguments = program_.arguments;
@@ -177,7 +178,7 @@ class Recorder {
     info.orrery_version = "0.1.0";
     info.profile = header_.profile;
     info.seed = options_.seed;
-    info.pid = guest;
+    info.pid = pid;
     trace::describe_host(info);
     return trace::write_info(recording_, info);
   }

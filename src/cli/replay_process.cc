@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "cli/profile.h"
 #include "trace/feeder_hosted.h"
 #include "trace/recordings_hosted.h"
 
@@ -39,6 +40,7 @@ Status ReplayProcess::start_engine_of(const std::string& recording, const Replay
   header->mode = machine::Mode::replay;
   header->show_output = options.show_output ? 1 : 0;
   header->controlled = options.controlled ? 1 : 0;
+  TRY(fit_profile(*header));
   const Fd launch = TRY(make_launch_memory(block));
   const Fd files(TRY(trace::open_files(recording)));
   Fd engines_end;
@@ -54,7 +56,8 @@ Status ReplayProcess::start_engine_of(const std::string& recording, const Replay
                                               {machine::kRingFd, ring_.fd()},
                                               {machine::kControlFd, engines_end.get()},
                                               {machine::kFilesFd, files.get()}},
-                              .room = TRY(find_descriptor_room())}));
+                              .room = TRY(find_descriptor_room()),
+                              .dies_with_us = true}));
   return Nothing{};
 }
 

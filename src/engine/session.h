@@ -23,6 +23,7 @@ class Session {
   void open_doors();
   void be_controlled();
   void start_program();
+  void inherit_signals();
 
   int first_fd_;
   LaunchBlock launch_;

@@ -2,6 +2,7 @@
 
 #include "engine/session.h"
 #include "host/raw_syscall.h"
+#include "kernel/process.h"
 #include "machine/engine_memory.h"
 #include "machine/host_signals.h"
 #include "machine/root.h"
@@ -12,15 +13,29 @@ using machine::Mode;
 
 namespace {
 
+constexpr u64 kIgnoreSignal = 1;  // SIG_IGN
+
 kernel::Configuration configuration_of(const machine::LaunchHeader& header, int first_fd) {
-  return {.pid = header.pid,
-          .parent_pid = header.parent_pid,
-          .hwcap = header.hwcap,
-          .hwcap2 = header.hwcap2,
-          .xcr0 = header.xcr0,
-          .xsave_bytes = header.xsave_bytes,
-          .engine_fd_first = static_cast<u64>(first_fd),
-          .nofile_soft = header.nofile_soft};
+  return {
+      .pid = header.pid,
+      .parent_pid = header.parent_pid,
+      .hwcap = header.hwcap,
+      .hwcap2 = header.hwcap2,
+      .xcr0 = header.xcr0,
+      .xsave_bytes = header.xsave_bytes,
+      .engine_fd_first = header.engine_fd_first != 0 ? header.engine_fd_first : static_cast<u64>(first_fd),
+      .nofile_soft = header.nofile_soft};
+}
+
+/// Its own process id, or one that the seed decides. `orrery record` writes down the same.
+void take_identity(machine::LaunchHeader& header) {
+  if (header.seeded != 0) {
+    header.pid = machine::seeded_pid(header.seed);
+    header.parent_pid = 1;
+    return;
+  }
+  header.pid = static_cast<i32>(host::raw_syscall(__NR_getpid));
+  header.parent_pid = static_cast<i32>(host::raw_syscall(__NR_getppid));
 }
 
 /// 127 for a program that is not there, 126 for one that cannot be run, as shells have it.
@@ -31,10 +46,7 @@ int status_of_failed_start(i64 error) { return error == -2 ? 127 : 126; }
 Session::Session(int first_fd, LaunchBlock launch)
     : first_fd_(first_fd), launch_(std::move(launch)), report_(launch_.header->mode == Mode::replay) {
   machine::LaunchHeader& header = *launch_.header;
-  if (header.mode != Mode::replay) {
-    header.pid = static_cast<i32>(host::raw_syscall(__NR_getpid));
-    header.parent_pid = static_cast<i32>(host::raw_syscall(__NR_getppid));
-  }
+  if (header.mode != Mode::replay) take_identity(header);
   live_ = std::make_unique<host::LiveHost>(first_fd);
   open_doors();
   kernel_ = std::make_unique<kernel::Kernel>(*host_, configuration_of(header, first_fd), &report_);
@@ -61,8 +73,17 @@ void Session::be_controlled() {
 void Session::start_program() {
   std::vector<char> failing_path;
   const i64 error = kernel_->start(launch_.program, launch_.arguments, launch_.environment, failing_path);
-  if (error == 0) return;
+  if (error == 0) return inherit_signals();
   host_->exit(status_of_failed_start(error), 0);
+}
+
+/// As exec leaves them: what was ignored stays ignored (nohup), what was blocked stays blocked.
+void Session::inherit_signals() {
+  kernel::Task& task = kernel_->current();
+  for (int number = 1; number <= kernel::kSignalCount; ++number)
+    if ((launch_.header->signals_ignored >> (number - 1) & 1) != 0)
+      task.process.action(number).handler = kIgnoreSignal;
+  task.blocked = launch_.header->signals_blocked;
 }
 
 void Session::run() {

@@ -56,4 +56,7 @@ struct LaunchHeader {
   CpuidRow cpuid[kCpuidRowsMost] = {};
 };
 
+/// The process id of a run with --seed: like a real one, and the seed's.
+constexpr i32 seeded_pid(u64 seed) { return static_cast<i32>(1000 + seed % 30000); }
+
 }  // namespace orrery::machine
