@@ -378,8 +378,9 @@ TEST_F(RecordAndReplay, DamageIsReportedWithItsPlace) {
 }
 
 TEST_F(RecordAndReplay, FilesAreMappedFromTheirCopies) {
-  const int original = memfd_create("original", MFD_CLOEXEC), copy = memfd_create("copy", MFD_CLOEXEC);
-  ASSERT_EQ(pwrite(original, "recorded", 8, 0), 8);
+  const int writable = memfd_create("original", MFD_CLOEXEC), copy = memfd_create("copy", MFD_CLOEXEC);
+  ASSERT_EQ(pwrite(writable, "recorded", 8, 0), 8);
+  const int original = open(("/proc/self/fd/" + std::to_string(writable)).c_str(), O_RDONLY | O_CLOEXEC);
   ASSERT_EQ(pwrite(copy, "replayed", 8, 0), 8);
   constexpr u64 kAt = 0x1420'0100'0000;
   const memory::MapRequest request{kAt, kPageBytes, PROT_READ, MAP_PRIVATE, original, 0};
@@ -394,8 +395,7 @@ TEST_F(RecordAndReplay, FilesAreMappedFromTheirCopies) {
   EXPECT_EQ(std::memcmp(reinterpret_cast<void*>(kAt), "replayed", 8), 0);
   EXPECT_EQ(host.map(request), -ENODEV);
   EXPECT_EQ(host.unmap(kAt, kPageBytes), 0);
-  ::close(original);
-  ::close(copy);
+  for (const int fd : {writable, original, copy}) ::close(fd);
 }
 
 TEST_F(RecordAndReplay, AMemoryOperationThatFailedFailsAgain) {
