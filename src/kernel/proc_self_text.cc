@@ -145,9 +145,28 @@ void write_status_line(const Task& task, const StatusLine& line, Text& out) {
   out.character('\n');
 }
 
+struct Resident {
+  u64 anonymous = 0, file = 0;
+};
+
+u64 host_kilobytes(std::string_view status, std::string_view name) {
+  const std::size_t at = status.find(name);
+  if (at == std::string_view::npos) return 0;
+  status.remove_prefix(at + name.size());
+  return number_of(next_word(status));
+}
+
 /// Resident memory is measured on the host with the engine in it; the guest's cannot be more than it mapped.
-u64 resident_kilobytes(const Task& task, std::string_view host_value) {
-  return std::min(number_of(host_value), kilobytes(measure(task.process).total));
+Resident resident_kilobytes(const Task& task, std::string_view host_status) {
+  Resident most;
+  for (const Region& region : task.process.memory->regions())
+    (region.file == 0 ? most.anonymous : most.file) += kilobytes(region.end - region.start);
+  return {std::min(most.anonymous, host_kilobytes(host_status, "\nRssAnon:\t")),
+          std::min(most.file, host_kilobytes(host_status, "\nRssFile:\t"))};
+}
+
+void write_kilobytes(std::string_view name, u64 value, Text& out) {
+  out.add(name).add(":\t").decimal(value, 8).add(" kB\n");
 }
 
 /// A field of stat that is the guest's own, numbered as proc_pid_stat(5) does.
@@ -186,6 +205,7 @@ constexpr StatField kStatFields[] = {
 
 void write_status_over(Task& task, const std::vector<char>& host_text, Text& out) {
   std::string_view rest = view(host_text);
+  const Resident resident = resident_kilobytes(task, rest);
   while (!rest.empty()) {
     const std::string_view line = next_line(rest);
     const std::string_view name = line.substr(0, line.find(':'));
@@ -196,8 +216,13 @@ void write_status_over(Task& task, const std::vector<char>& host_text, Text& out
     } else if (name == "State") {
       out.add("State:\tR (running)\n");
     } else if (name == "VmHWM" || name == "VmRSS") {
-      std::string_view value = line.substr(name.size() + 2);
-      out.add(name).add(":\t").decimal(resident_kilobytes(task, next_word(value)), 8).add(" kB\n");
+      write_kilobytes(name, resident.anonymous + resident.file, out);
+    } else if (name == "RssAnon") {
+      write_kilobytes(name, resident.anonymous, out);
+    } else if (name == "RssFile") {
+      write_kilobytes(name, resident.file, out);
+    } else if (name == "RssShmem") {
+      write_kilobytes(name, 0, out);
     } else if (own != std::end(kStatusLines)) {
       write_status_line(task, *own, out);
     } else {
