@@ -166,7 +166,9 @@ void build_by_length(Call& call, CallBuilder& builder, int index, const Arg& arg
   const u64 length_at = call.args[arg.size_arg];
   const u64 address = call.args[static_cast<std::size_t>(index)];
   u32 capacity = 0;
-  if (length_at == 0 || !call.space().read_value(length_at, capacity)) capacity = 0;
+  // A word that cannot be written makes the host fail after it may have written the address: none is kept.
+  const bool usable = length_at != 0 && call.space().accessible(length_at, sizeof capacity, Access::write);
+  if (!usable || !call.space().read_value(length_at, capacity)) capacity = 0;
   builder.out(index, address, std::min(u64{capacity}, kTransferBytesMost), host::Extent::length_word, 1,
               length_at);
 }
@@ -453,6 +455,7 @@ bool CallBuilder::rights_are_guests(u64 control, u64 size_bytes) {
 bool CallBuilder::add_message(u64 address, bool written, host::Extent data_extent, u64 data_length_at) {
   MessageHeader header;
   if (!call_.space().read_value(address, header)) return true;
+  if (written && !call_.space().accessible(address, sizeof header, Access::write)) return true;
   const u64 length_at = address + offsetof(MessageHeader, name_bytes);
   const u64 control_length_at = address + offsetof(MessageHeader, control_bytes);
   const Access access = written ? Access::write : Access::read;
