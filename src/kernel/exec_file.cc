@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/text.h"
+#include "kernel/device_numbers.h"
 #include "kernel/signal.h"
 
 namespace orrery::kernel {
@@ -43,12 +44,6 @@ i64 stat_at(Process& process, int directory_fd, const std::vector<char>& path, i
   call.out.add({.address = address_of(&out), .capacity_bytes = sizeof out});
   return call_uninterrupted(process, call);
 }
-
-// The kernel's encoding of dev_t in struct stat (include/linux/kdev_t.h new_encode_dev, huge as in libc).
-u32 device_major(u64 device) {
-  return static_cast<u32>((device >> 8 & 0xfff) | (device >> 32 & ~u64{0xfff}));
-}
-u32 device_minor(u64 device) { return static_cast<u32>((device & 0xff) | (device >> 12 & ~u64{0xff})); }
 
 }  // namespace
 

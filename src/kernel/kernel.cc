@@ -9,6 +9,7 @@
 #include "kernel/dispatch.h"
 #include "kernel/exec.h"
 #include "kernel/fd_table.h"
+#include "kernel/file_writes.h"
 #include "kernel/memory_limits.h"
 #include "kernel/path.h"
 #include "kernel/process.h"
@@ -125,6 +126,7 @@ void Kernel::system_call(Task& task) {
   regs[Gpr::rcx] = regs.rip;
   regs[Gpr::r11] = regs.rflags;
   kernel::system_call(task.process, task);
+  announce_file_writes(task);
 }
 
 void Kernel::fault(Task& task, const cpu::Fault& fault) {

@@ -92,6 +92,8 @@ void AddressSpace::account(const Region& region, bool added) {
   if (counts_as_data(region)) usage_.data_bytes += bytes;
   if (region.has(kLocked)) usage_.locked_bytes += bytes;
   if (region.object == 0) return;
+  if (region.watched && region.shared() && region.file != 0 && region.executable())
+    shared_code_regions_ += static_cast<u32>(sign);
   const bool writes_shared = region.shared() && region.writable();
   if (!writes_shared && !region.watched) return;
   ObjectUse& use = objects_[region.object];

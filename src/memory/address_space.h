@@ -137,6 +137,12 @@ class AddressSpace {
   bool handle_write_fault(u64 address);
   /// A fault just below a MAP_GROWSDOWN region: true if the region grew to cover it.
   bool handle_stack_growth(u64 address, u64 stack_limit_bytes);
+  /// Whether code runs from a shared file mapping, so that system calls that write files can change code.
+  bool has_shared_code() const { return shared_code_regions_ != 0; }
+  /// A system call wrote to this file: what was translated from shared mappings of it is announced.
+  void file_written(u32 device_major, u32 device_minor, u64 inode);
+  /// The same when it is not known which file.
+  void any_file_written();
   CodeWatch& code() { return code_; }
 
   /// The protection the host page gets: guest code is never executed where it lies.
@@ -217,6 +223,7 @@ class AddressSpace {
 
   // --- watching.cc ---
   void unwatch(const Region& region, Span span);
+  void unwatch_shared_code(u64 object);
   void unwatch_views(const Region& region, Span span);
   void drop_watch(Span span);
   void protect_aliases(Span span);
@@ -232,6 +239,7 @@ class AddressSpace {
   HashMap<u32> files_by_identity_;  ///< hash of device, inode and path -> Region::file
   HashMap<ObjectUse> objects_;
   u64 anonymous_objects_ = 0;
+  u32 shared_code_regions_ = 0;  ///< watched, shared, executable, of a file
   PageSet watched_pages_;
   Usage usage_;
   Limits limits_;

@@ -5,7 +5,6 @@
 // succeeds and is shown, but nothing is mapped there, and giving it access later fails with ENOMEM.
 #include <cerrno>
 
-#include "base/hash.h"
 #include "memory/address_space.h"
 #include "memory/linux_memory.h"
 #include "memory/reserved.h"
@@ -15,7 +14,6 @@ namespace orrery::memory {
 namespace {
 
 constexpr int kFlagsKept = MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE;
-constexpr u64 kAnonymousObject = u64{1} << 63;
 
 bool is_anonymous(const AddressSpace::MmapArguments& arguments) {
   return (arguments.flags & MAP_ANONYMOUS) != 0;
@@ -24,12 +22,6 @@ bool is_fixed(const AddressSpace::MmapArguments& arguments) {
   return (arguments.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
 }
 bool is_shared_type(int flags) { return (flags & kMapTypeMask) != MAP_PRIVATE; }
-
-/// The bytes of a file are one object under all its names.
-u64 object_of(const MappedFile& file) {
-  const u64 numbers[] = {file.device_major, file.device_minor, file.inode};
-  return (xxh64({reinterpret_cast<const u8*>(numbers), sizeof numbers}) & ~kAnonymousObject) | 1;
-}
 
 }  // namespace
 
@@ -113,7 +105,7 @@ Region AddressSpace::region_for(const MmapArguments& arguments, Span span) {
   }
   region.file = arguments.file;
   region.offset = arguments.offset;
-  if (arguments.file != 0) region.object = object_of(files_[arguments.file - 1]);
+  if (arguments.file != 0) region.object = file_object(files_[arguments.file - 1]);
   if (region.shared() && !arguments.file_writable) region.protection_most &= static_cast<u8>(~PROT_WRITE);
   if (!arguments.file_executable) region.protection_most &= static_cast<u8>(~PROT_EXEC);
   return region;

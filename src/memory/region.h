@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "base/hash.h"
 #include "base/types.h"
 
 namespace orrery::memory {
@@ -80,5 +81,12 @@ struct MappedFile {
   u32 device_major = 0, device_minor = 0;
   u64 inode = 0;
 };
+
+/// Region::object of a file: its bytes are one object under all its names. Never has kAnonymousObject.
+inline constexpr u64 kAnonymousObject = u64{1} << 63;
+inline u64 file_object(const MappedFile& file) {
+  const u64 numbers[] = {file.device_major, file.device_minor, file.inode};
+  return (xxh64({reinterpret_cast<const u8*>(numbers), sizeof numbers}) & ~kAnonymousObject) | 1;
+}
 
 }  // namespace orrery::memory

@@ -6,6 +6,7 @@
 //    kernel would get EFAULT from a protected page;
 //  * the guest stores through another mapping of the same bytes (a JIT's second view of one memfd): all
 //    writable shared mappings of a watched object are protected as well, now and when they are made;
+//  * a system call writes to the file behind a shared mapping: the kernel calls file_written() afterwards;
 //  * it is unmapped, mapped over, moved, discarded: announced then;
 //  * its execute permission is taken away: announced then, because while it is not executable it may be
 //    writable and its writes are nobody's business; when it is executable again it is translated anew.
@@ -133,6 +134,23 @@ void AddressSpace::drop_watch(Span span) {
     }
   }
 }
+
+/// `object` 0: of every file.
+void AddressSpace::unwatch_shared_code(u64 object) {
+  for (const Region* found = find_at_or_above(0); found != nullptr;) {
+    const Region region = *found;
+    if (region.watched && region.shared() && region.file != 0 && (object == 0 || region.object == object))
+      unwatch(region, {region.start, region.end});
+    found = find_at_or_above(region.end);
+  }
+}
+
+void AddressSpace::file_written(u32 device_major, u32 device_minor, u64 inode) {
+  unwatch_shared_code(
+      file_object({.path = {}, .device_major = device_major, .device_minor = device_minor, .inode = inode}));
+}
+
+void AddressSpace::any_file_written() { unwatch_shared_code(0); }
 
 void AddressSpace::prepare_write(u64 address, u64 size_bytes) {
   if (watched_pages_.empty() || size_bytes == 0) return;

@@ -61,6 +61,12 @@ static void two_views(int first_view_late) {
     emit(writable, i);
     CHECK_EQ(call(code), i);
   }
+  // Written by a system call, not through any view.
+  for (int i = 0; i < 50; ++i) {
+    emit(bytes, 5000 + i);
+    CHECK_EQ(pwrite(fd, bytes, 6, 0), 6);
+    CHECK_EQ(call(code), 5000 + i);
+  }
   // The second view made by mremap.
   char* third = mremap(writable, 0, 2 * PAGE, MREMAP_MAYMOVE);
   emit(third, 4321);
