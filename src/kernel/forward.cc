@@ -70,7 +70,7 @@ u64 present_bytes(const memory::AddressSpace& space, u64 address, u64 size_bytes
   u64 reached = address;
   while (reached < end) {
     const memory::Region* region = space.find(reached);
-    if (region->file == 0) {
+    if (region->private_anonymous()) {
       reached = region->end;
       continue;
     }
