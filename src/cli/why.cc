@@ -48,7 +48,8 @@ int run_why(const WhyOptions& options, const Session& session) {
   if (directory.empty()) return complain(trouble);
   auto summary = lens::summarize(directory);
   if (!summary) return complain(summary.error());
-  const lens::RunSummary run = summary.take();
+  lens::RunSummary run = summary.take();
+  run.named = options.recording;
   lens::why::Facts facts;
   facts.run = run;
   if (needs_replay(run)) {

@@ -51,6 +51,16 @@ std::string cut(const std::string& text, u64 width) {
   return out + "…";
 }
 
+/// A call on one line. When it is too long the result stays: first the error's text goes, then arguments.
+std::string call_line(const Call& call) {
+  if (columns(call.text) <= kWidth) return call.text;
+  const auto equals = call.text.rfind(" = ");
+  if (equals == std::string::npos) return cut(call.text, kWidth);
+  std::string result = call.text.substr(equals);
+  if (const auto words = result.find(" ("); words != std::string::npos) result.resize(words);
+  return cut(call.text.substr(0, equals), kWidth - std::min(columns(result), kWidth / 2)) + result;
+}
+
 /// Sentences may be longer than the screen is wide.
 std::string wrapped(const std::string& text, const std::string& indent) {
   std::string out = indent;
@@ -184,7 +194,7 @@ class Page {
     if (verdict_.failing_calls.empty()) return;
     heading(verdict_.failing_calls.size() == 1 ? "The call that failed" : "Calls that failed");
     for (const Call& call : verdict_.failing_calls) {
-      out_ += "  " + cut(call.text, kWidth) + "\n";
+      out_ += "  " + call_line(call) + "\n";
       const FrameFact* frame = call.stack ? call.stack->users() : nullptr;
       if (frame) out_ += style_.dim("      from " + lens::why::place_text(*frame)) + "\n";
     }
@@ -299,7 +309,7 @@ class Page {
     heading("Last system calls");
     const u64 count = calls.size();
     for (u64 i = count > kCallsShown ? count - kCallsShown : 0; i < count; ++i) {
-      out_ += style_.dim("  " + cut(calls[i]->text, kWidth)) + "\n";
+      out_ += style_.dim("  " + call_line(*calls[i])) + "\n";
     }
   }
 

@@ -18,6 +18,7 @@ struct KeptFile {
 };
 
 struct RunSummary {
+  std::string named{};      ///< as the user called the recording; "" for the latest
   std::string directory{};  ///< of the recording
   std::string program{};    ///< path as given to execve
   std::string image{};      ///< the ELF file that ran, as the map shows it; "" if none was mapped

@@ -62,7 +62,8 @@ std::vector<Call> choose_failures(const Facts& facts, const std::string& output)
   }
   int best = -1;
   for (const Call& call : failures) best = std::max(best, evidence(call, output));
-  if (best < 0) return {};
+  // What it said tells more than a failure that has nothing to do with it.
+  if (best < 0 || (best == 0 && !output.empty())) return {};
   std::erase_if(failures, [&](const Call& call) { return evidence(call, output) < best; });
   if (failures.size() > kCallsShown)
     failures.erase(failures.begin(), failures.end() - static_cast<i64>(kCallsShown));
@@ -95,6 +96,10 @@ std::optional<Verdict> explain_exit_status(const Facts& facts) {
     if (frame) {
       verdict.place = *frame;
     }
+  }
+  if (verdict.failing_calls.empty() && !verdict.words.empty()) {
+    const std::string& text = verdict.words.back().text;
+    verdict.headline += ", saying " + quote(text.substr(0, text.find('\n')), 120);
   }
   verdict.headline += ".";
   if (!verdict.place) {

@@ -36,9 +36,11 @@ std::optional<Verdict> explain_missing_end(const Facts& facts) {
 }
 
 std::vector<Hint> common_hints(const Facts& facts) {
-  const std::string& recording = facts.run.directory;
-  return {{"orrery replay -a " + recording, "run it again, to the same bytes"},
-          {"orrery dump " + recording, "all that entered or left the program"}};
+  const std::string recording = facts.run.named.empty() ? "" : " " + facts.run.named;
+  std::vector<Hint> hints;
+  if (facts.run.started) hints.push_back({"orrery replay -a" + recording, "run it again, to the same bytes"});
+  hints.push_back({"orrery dump" + recording, "all that entered or left the program"});
+  return hints;
 }
 
 }  // namespace
@@ -148,11 +150,15 @@ std::string signal_name(int signal) {
 }
 
 std::string place_text(const FrameFact& frame) {
-  std::string text = frame.function.empty() ? hexadecimal(frame.pc) : short_function(frame.function) + "()";
-  if (frame.source.line != 0)
+  if (frame.function.empty()) {
+    return frame.image.empty() ? hexadecimal(frame.pc)
+                               : base_name(frame.image) + "+" + hexadecimal(frame.image_offset);
+  }
+  const std::string text = short_function(frame.function) + "()";
+  if (frame.source.line != 0) {
     return text + " at " + base_name(frame.source.file) + ":" + std::to_string(frame.source.line);
-  if (!frame.image.empty()) return text + " in " + base_name(frame.image);
-  return text;
+  }
+  return frame.image.empty() ? text : text + " in " + base_name(frame.image);
 }
 
 std::string error_output(const Facts& facts) {

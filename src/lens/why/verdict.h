@@ -81,7 +81,7 @@ std::optional<Verdict> explain_exit_status(const Facts& facts);
 
 // --- shared by the explanations ---
 std::string program_name(const Facts& facts);
-/// "deposit() at crash.c:18", "deposit() in libx.so", "0x401136 in prog".
+/// "deposit() at crash.c:18", "deposit() in libx.so", "prog+0x1136".
 std::string place_text(const FrameFact& frame);
 /// The last path component.
 std::string base_name(const std::string& path);
