@@ -14,6 +14,7 @@ struct GcOptions {
   u64 keep = std::numeric_limits<u64>::max();
   u64 bytes_most = std::numeric_limits<u64>::max();
   u64 days_most = std::numeric_limits<u64>::max();
+  u64 unused_hours_least = 1;
   bool dry_run = false;
   bool json = false;
 };
@@ -51,7 +52,7 @@ int run_gc(const GcOptions& options) {
     removed.push_back(recording.name);
     if (!options.json) std::printf("%s\n", printable(recording.name).c_str());
   }
-  const trace::StoreUse store = trace::tidy_store(!options.dry_run);
+  const trace::StoreUse store = trace::tidy_store(!options.dry_run, options.unused_hours_least * 3600);
   if (options.json)
     print_json({{"dry_run", options.dry_run},
                 {"removed", removed},
@@ -75,6 +76,8 @@ void add_gc(CLI::App& app, Session& session) {
   command->add_option("--max-size", options->bytes_most, "Keep at most this much, as 500MB or 10GB")
       ->transform(CLI::AsSizeValue(true));
   command->add_option("--max-days", options->days_most, "Keep none that is this many days old");
+  command->add_option("--unused-hours", options->unused_hours_least,
+                      "Remove kept files that no recording has used for this long; 1 by default");
   command->add_flag("-n,--dry-run", options->dry_run, "Only say what would go");
   command->add_flag("--json", options->json, "Print JSON");
   set_examples(*command, "  orrery gc --max-size 10GB --max-days 30\n  orrery gc --keep 5 --dry-run\n");

@@ -26,7 +26,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr u64 kLaunchBytesMost = 64 << 20;
-constexpr i64 kUnusedSecondsLeast = 3600;
 
 /// A descriptor that closes itself.
 class Descriptor {
@@ -338,14 +337,15 @@ std::vector<std::string> verify_recording(const std::string& recording) {
   return troubles;
 }
 
-StoreUse tidy_store(bool remove) {
+StoreUse tidy_store(bool remove, u64 unused_seconds_least) {
   StoreUse use;
-  const i64 now = static_cast<i64>(time(nullptr));
+  const u64 now = static_cast<u64>(time(nullptr));
   for_each_file(store_directory(), [&](const std::string& path, const struct stat& status) {
     const u64 bytes = static_cast<u64>(status.st_size);
     ++use.entry_count;
     use.entry_bytes += bytes;
-    if (status.st_nlink > 1 || now - status.st_ctim.tv_sec < kUnusedSecondsLeast) return;
+    const u64 changed = static_cast<u64>(status.st_ctim.tv_sec);  // also when its last link went
+    if (status.st_nlink > 1 || now < changed + unused_seconds_least) return;
     if (remove && unlink(path.c_str()) != 0) return;
     ++use.unused_count;
     use.unused_bytes += bytes;

@@ -69,7 +69,7 @@ struct StoreUse {
   u64 entry_count = 0, entry_bytes = 0;
   u64 unused_count = 0, unused_bytes = 0;  ///< no recording links them
 };
-/// Looks at the store; with `remove`, unused entries older than an hour go.
-StoreUse tidy_store(bool remove);
+/// Looks at the store. Unused are entries that no recording has linked for so long; with `remove` they go.
+StoreUse tidy_store(bool remove, u64 unused_seconds_least);
 
 }  // namespace orrery::trace

@@ -176,12 +176,16 @@ TEST_F(Recordings, VerifyFindsWhatIsMissing) {
 
 TEST_F(Recordings, TheStoreIsTidiedOfWhatNobodyLinks) {
   const std::string path = make_whole();
-  StoreUse use = tidy_store(false);
+  StoreUse use = tidy_store(true, 0);
   EXPECT_EQ(use.entry_count, 1u);
   EXPECT_EQ(use.unused_count, 0u);
   ASSERT_TRUE(remove_recording(path));
-  EXPECT_EQ(tidy_store(true).unused_count, 0u) << "an hour is left to the next recording";
-  EXPECT_EQ(tidy_store(false).entry_count, 1u);
+  EXPECT_EQ(tidy_store(true, 3600).unused_count, 0u) << "an hour is left to the next recording";
+  EXPECT_EQ(tidy_store(false, 0).unused_count, 1u) << "only looked at";
+  use = tidy_store(true, 0);
+  EXPECT_EQ(use.unused_count, 1u);
+  EXPECT_EQ(use.unused_bytes, 5000u);
+  EXPECT_EQ(tidy_store(false, 0).entry_count, 0u);
 }
 
 TEST_F(Recordings, InfoSurvivesStrangers) {
