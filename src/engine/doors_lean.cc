@@ -5,6 +5,7 @@
 #include "engine/doors.h"
 #include "host/futex_waiter.h"
 #include "host/raw_syscall.h"
+#include "host/replay_filter.h"
 #include "host/seeded_host.h"
 #include "host/store_calls.h"
 #include "machine/engine_memory.h"
@@ -124,6 +125,9 @@ Result<std::unique_ptr<Doors>> Doors::open(const LaunchHeader& launch, host::Liv
   const u64 capacity = TRY(map_ring(live.engine_fd(machine::kRingFd)));
   if (launch.mode == machine::Mode::record)
     return std::unique_ptr<Doors>(new RecordingDoors(launch, live, report, capacity));
+  // From here on the process can do nothing but replay. A host without filters still replays.
+  host::install_replay_filter({.files_directory = live.engine_fd(machine::kFilesFd),
+                               .control_socket = live.engine_fd(machine::kControlFd)});
   return std::unique_ptr<Doors>(new ReplayDoors(launch, live, capacity));
 }
 

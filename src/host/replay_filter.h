@@ -1,0 +1,19 @@
+// The cage of a replay. A recording may come from a stranger, and its program is run again here; of the
+// host it needs memory, the kept files, and somewhere to write. A seccomp filter allows those calls and
+// kills the process at any other.
+#pragma once
+
+#include "base/types.h"
+
+namespace orrery::host {
+
+struct ReplayFilter {
+  int files_directory = -1;  ///< the only directory that files are opened in, for reading
+  int control_socket = -1;   ///< may be read and written
+};
+
+/// Installs the filter for good. 0, or -errno where the host allows no filters: the replay then runs
+/// without, as `orrery doctor` says.
+i64 install_replay_filter(const ReplayFilter& filter);
+
+}  // namespace orrery::host
