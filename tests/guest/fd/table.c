@@ -10,9 +10,9 @@
 
 static int open_count(void) {
   int count = 0;
-  DIR *directory = opendir("/proc/self/fd");
+  DIR* directory = opendir("/proc/self/fd");
   CHECK(directory != NULL);
-  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) count += entry->d_name[0] != '.';
+  for (struct dirent* entry; (entry = readdir(directory)) != NULL;) count += entry->d_name[0] != '.';
   closedir(directory);
   return count - 1;  // without the directory's own
 }

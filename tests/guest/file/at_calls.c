@@ -99,7 +99,7 @@ static void entries(int here) {
   long bytes = syscall(SYS_getdents, directory, buffer, sizeof buffer);
   CHECK(bytes > 0);
   int found = 0;
-  for (long at = 0; at < bytes; at += *(unsigned short *)(buffer + at + 16))
+  for (long at = 0; at < bytes; at += *(unsigned short*)(buffer + at + 16))
     found |= strcmp(buffer + at + 18, "one") == 0;
   CHECK(found);
   CHECK_EQ(close(directory), 0);

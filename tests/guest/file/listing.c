@@ -15,9 +15,9 @@ int main(void) {
   }
   char seen[kFiles] = {0};
   int count = 0;
-  DIR *directory = opendir("many");
+  DIR* directory = opendir("many");
   CHECK(directory != NULL);
-  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+  for (struct dirent* entry; (entry = readdir(directory)) != NULL;) {
     if (entry->d_name[0] == '.') continue;
     int number = atoi(entry->d_name + 5);
     CHECK(number >= 0 && number < kFiles && !seen[number]);
@@ -28,7 +28,7 @@ int main(void) {
   CHECK_EQ(count, kFiles);
   int fd = open("many", O_RDONLY | O_DIRECTORY);
   CHECK_ERRNO(syscall(SYS_getdents64, fd, name, 3), EINVAL);
-  CHECK_ERRNO(syscall(SYS_getdents64, fd, (void *)8, 4096), EFAULT);
+  CHECK_ERRNO(syscall(SYS_getdents64, fd, (void*)8, 4096), EFAULT);
   for (int i = 0; i < kFiles; i++) {
     snprintf(name, sizeof name, "many/file-%d", i);
     CHECK_EQ(unlink(name), 0);

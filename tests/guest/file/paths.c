@@ -1,7 +1,7 @@
 // Names: making, moving, linking, asking, and the errors of paths.
+#include <linux/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
-#include <linux/stat.h>
 
 #include "check.h"
 
@@ -93,9 +93,9 @@ int main(void) {
   long_name[sizeof long_name - 1] = 0;
   CHECK_ERRNO(open(long_name, O_RDONLY), ENAMETOOLONG);
   CHECK_ERRNO(open("", O_RDONLY), ENOENT);
-  CHECK_ERRNO(open((char *)8, O_RDONLY), EFAULT);
+  CHECK_ERRNO(open((char*)8, O_RDONLY), EFAULT);
   CHECK_ERRNO(open("/nowhere/at/all", O_RDONLY), ENOENT);
-  CHECK_ERRNO(stat("/etc/passwd", (void *)8), EFAULT);
+  CHECK_ERRNO(stat("/etc/passwd", (void*)8), EFAULT);
   CHECK_EQ(statfs("/", &system), 0);
   CHECK(system.f_bsize > 0);
   mode_t old = umask(077);

@@ -4,16 +4,16 @@
 
 #include "check.h"
 
-static char *page_before_nothing(void) {
-  char *two = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+static char* page_before_nothing(void) {
+  char* two = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHECK(two != MAP_FAILED);
   CHECK_EQ(munmap(two + 4096, 4096), 0);
   return two;
 }
 
 static void partial_copies(int fd) {
-  char *page = page_before_nothing();
-  char *end = page + 4096;
+  char* page = page_before_nothing();
+  char* end = page + 4096;
   memset(page, 'p', 4096);
   CHECK_EQ(ftruncate(fd, 0), 0);
   CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
@@ -28,7 +28,7 @@ static void partial_copies(int fd) {
   CHECK_ERRNO(read(fd, end, 1), EFAULT);
   CHECK_ERRNO(write(fd, end, 1), EFAULT);
   CHECK_ERRNO(read(99, end, 1), EBADF);
-  CHECK_ERRNO(read(fd, (void *)0xffff800000000000, 1), EFAULT);
+  CHECK_ERRNO(read(fd, (void*)0xffff800000000000, 1), EFAULT);
 }
 
 static void vectors(int fd) {

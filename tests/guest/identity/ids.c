@@ -55,11 +55,11 @@ int main(void) {
   users();
   scheduling();
   struct {
-    void *next;
+    void* next;
     long offset;
-    void *pending;
+    void* pending;
   } list = {&list, 0, NULL};
-  void *head = NULL;
+  void* head = NULL;
   size_t size = 0;
   CHECK_EQ(syscall(SYS_set_robust_list, &list, sizeof list), 0);
   CHECK_EQ(syscall(SYS_get_robust_list, 0, &head, &size), 0);

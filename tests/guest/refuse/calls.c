@@ -28,7 +28,7 @@ int main(void) {
   struct timespec brief = {0, 5000000};
   CHECK_ERRNO(syscall(SYS_futex, &word, FUTEX_WAIT, 6, NULL), EAGAIN);
   CHECK_ERRNO(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 5, &brief), ETIMEDOUT);
-  CHECK_ERRNO(syscall(SYS_futex, (char *)&word + 1, FUTEX_WAIT, 5, NULL), EINVAL);
+  CHECK_ERRNO(syscall(SYS_futex, (char*)&word + 1, FUTEX_WAIT, 5, NULL), EINVAL);
   CHECK_EQ(syscall(SYS_futex, &word, FUTEX_WAKE, 1), 0);
   CHECK_ERRNO(syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, 5, NULL, NULL, 0), EINVAL);
   CHECK_ERRNO(syscall(SYS_futex, &word, FUTEX_CMP_REQUEUE, 1, 1, &word, 6), EAGAIN);

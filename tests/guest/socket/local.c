@@ -10,16 +10,19 @@
 static void messages(int pair[2]) {
   char control[CMSG_SPACE(sizeof(int))] = {0};
   struct iovec part = {"data", 4};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  struct cmsghdr* header = CMSG_FIRSTHDR(&message);
+  *header =
+      (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
   int sent = open("/dev/null", O_RDONLY);
   memcpy(CMSG_DATA(header), &sent, sizeof sent);
   CHECK_EQ(sendmsg(pair[0], &message, 0), 4);
   char first[2], second[8];
   struct iovec parts[2] = {{first, 2}, {second, 8}};
   char received[CMSG_SPACE(sizeof(int))] = {0};
-  struct msghdr reply = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = received, .msg_controllen = sizeof received};
+  struct msghdr reply = {
+      .msg_iov = parts, .msg_iovlen = 2, .msg_control = received, .msg_controllen = sizeof received};
   CHECK_EQ(recvmsg(pair[1], &reply, MSG_CMSG_CLOEXEC), 4);
   CHECK_EQ(memcmp(first, "da", 2), 0);
   CHECK_EQ(memcmp(second, "ta", 2), 0);
@@ -34,12 +37,12 @@ static void datagrams(void) {
   if (server < 0) return;
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, from;
   socklen_t length = sizeof address, from_length = sizeof from;
-  CHECK_EQ(bind(server, (void *)&address, length), 0);
-  CHECK_EQ(getsockname(server, (void *)&address, &length), 0);
+  CHECK_EQ(bind(server, (void*)&address, length), 0);
+  CHECK_EQ(getsockname(server, (void*)&address, &length), 0);
   CHECK(address.sin_port != 0);
-  CHECK_EQ(sendto(client, "hello", 5, 0, (void *)&address, sizeof address), 5);
+  CHECK_EQ(sendto(client, "hello", 5, 0, (void*)&address, sizeof address), 5);
   char text[16];
-  CHECK_EQ(recvfrom(server, text, 3, MSG_TRUNC, (void *)&from, &from_length), 5);
+  CHECK_EQ(recvfrom(server, text, 3, MSG_TRUNC, (void*)&from, &from_length), 5);
   CHECK_EQ(from_length, sizeof from);
   CHECK_EQ(from.sin_family, AF_INET);
   struct mmsghdr batch[2] = {0};
@@ -91,10 +94,10 @@ int main(void) {
   int server = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
   struct sockaddr_un name = {AF_UNIX, "socket"}, peer;
   socklen_t peer_length = sizeof peer;
-  CHECK_EQ(bind(server, (void *)&name, sizeof name), 0);
+  CHECK_EQ(bind(server, (void*)&name, sizeof name), 0);
   CHECK_EQ(listen(server, 4), 0);
-  CHECK_EQ(connect(client, (void *)&name, sizeof name), 0);
-  int accepted = accept4(server, (void *)&peer, &peer_length, SOCK_CLOEXEC);
+  CHECK_EQ(connect(client, (void*)&name, sizeof name), 0);
+  int accepted = accept4(server, (void*)&peer, &peer_length, SOCK_CLOEXEC);
   CHECK(accepted >= 0);
   CHECK_EQ(peer_length, sizeof(sa_family_t));
   struct ucred who;
@@ -102,7 +105,7 @@ int main(void) {
   CHECK_EQ(getsockopt(accepted, SOL_SOCKET, SO_PEERCRED, &who, &length), 0);
   CHECK_EQ(who.pid, getpid());
   CHECK_EQ(unlink("socket"), 0);
-  CHECK_ERRNO(connect(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&name, sizeof name), ENOENT);
+  CHECK_ERRNO(connect(socket(AF_UNIX, SOCK_STREAM, 0), (void*)&name, sizeof name), ENOENT);
   CHECK_ERRNO(send(0, "x", 1, 0), ENOTSOCK);
   datagrams();
   return 0;

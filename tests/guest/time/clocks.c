@@ -12,8 +12,9 @@ static int64_t nanoseconds(clockid_t clock) {
 }
 
 int main(void) {
-  const clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID,
-                              CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME, CLOCK_TAI};
+  const clockid_t clocks[] = {
+      CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW,
+      CLOCK_BOOTTIME, CLOCK_TAI};
   for (size_t i = 0; i < sizeof clocks / sizeof *clocks; i++) {
     int64_t before = nanoseconds(clocks[i]), after = nanoseconds(clocks[i]);
     CHECK(after >= before);

@@ -6,7 +6,7 @@
 #include "check.h"
 
 static volatile sig_atomic_t caught;
-static void handler(int number, siginfo_t *info, void *context) { caught = number; }
+static void handler(int number, siginfo_t* info, void* context) { caught = number; }
 
 int main(void) {
   int event = (int)syscall(SYS_eventfd2, 1, EFD_CLOEXEC), old = (int)syscall(SYS_eventfd, 0);
