@@ -91,6 +91,8 @@ struct Process {
   std::array<SignalAction, kSignalCount> actions{};
   PendingSignals pending;  ///< sent to the process as a whole
   std::vector<PosixTimer> posix_timers;
+  SignalSet signalfd_mask = 0;  ///< some signalfd was asked to report these
+  SignalSet held_signals = 0;   ///< of these, those blocked: the host keeps them pending for the descriptor
 
   // What exec and the program set.
   std::array<ResourceLimit, kResourceLimitCount> limits{};

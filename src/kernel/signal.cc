@@ -6,6 +6,9 @@
 // An interrupted system call is settled exactly once, before the first frame, because the frame must hold
 // the registers the handler will return to: result EINTR, or the call again.
 //
+// A signalfd is the host's own, so what it is to report must stay pending there: such signals are blocked on
+// the host for as long as the guest blocks them, and what was queued here before moves over.
+//
 // Stops are carried out by the host: the signal's default action is put back for a moment and the signal
 // raised, so that the process stops for everyone who watches it, and orphaned process groups are left alone.
 #include "kernel/signal.h"
@@ -95,6 +98,16 @@ void settle_call(Task& task, const SignalAction* handler) {
     again(number);
   }
   task.call.number = -1;
+}
+
+void move_to_host(Process& process, const SignalInfo& info) {
+  host::HostCall call;
+  call.number = __NR_rt_sigqueueinfo;
+  call.args = {static_cast<u64>(process.id.value), static_cast<u64>(info.number),
+               reinterpret_cast<u64>(&info)};
+  call.checked_args = 0b011;
+  call.in.add({reinterpret_cast<u64>(&info), sizeof info});
+  process.host.call(call);
 }
 
 /// rseq_signal_deliver: a restartable sequence that a handler interrupts is aborted.
@@ -193,7 +206,7 @@ void force_signal(Task& task, const SignalInfo& info) {
   SignalAction& action = task.process.action(info.number);
   const bool is_blocked = contains(task.blocked, info.number);
   if (is_blocked || action.handler == kHandlerIgnore) action.handler = kHandlerDefault;
-  if (is_blocked) task.blocked &= ~signal_bit(info.number);
+  if (is_blocked) set_blocked(task, task.blocked & ~signal_bit(info.number));
   task.pending.add(info);
 }
 
@@ -235,7 +248,25 @@ bool take_signal(Task& task, SignalSet wanted, SignalInfo& out) {
   return true;
 }
 
-void set_blocked(Task& task, SignalSet mask) { task.blocked = mask & ~kUnblockable; }
+void set_blocked(Task& task, SignalSet mask) {
+  task.blocked = mask & ~kUnblockable;
+  hold_signals(task);
+}
+
+void hold_signals(Task& task, SignalSet except) {
+  Process& process = task.process;
+  const SignalSet wanted = process.signalfd_mask & task.blocked & ~except;
+  if (wanted == process.held_signals) return;
+  host::HostCall call;
+  call.number = __NR_rt_sigprocmask;
+  call.args = {SIG_SETMASK, reinterpret_cast<u64>(&wanted), 0, sizeof wanted};
+  call.checked_args = 0b1001;
+  call.in.add({reinterpret_cast<u64>(&wanted), sizeof wanted});
+  process.host.call(call);
+  const SignalSet newly_held = wanted & ~process.held_signals;
+  process.held_signals = wanted;
+  for (SignalInfo info; take_signal(task, newly_held, info);) move_to_host(process, info);
+}
 
 void deliver_signals(Task& task) {
   SignalInfo info;

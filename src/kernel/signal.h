@@ -54,8 +54,11 @@ SignalSet deliverable_signals(const Task& task);
 /// Takes the next one of `wanted`, the task's own first. False if none is pending.
 bool take_signal(Task& task, SignalSet wanted, SignalInfo& out);
 
-/// set_current_blocked: SIGKILL and SIGSTOP stay open.
+/// set_current_blocked: SIGKILL and SIGSTOP stay open. Signals for a signalfd are blocked on the host too.
 void set_blocked(Task& task, SignalSet mask);
+
+/// Has the host hold exactly the blocked ones among Process::signalfd_mask, but for `except`.
+void hold_signals(Task& task, SignalSet except = 0);
 
 /// Delivers what is pending and settles an interrupted system call: frames are built, default actions
 /// taken. May end the process.

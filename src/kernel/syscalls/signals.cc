@@ -25,6 +25,10 @@ constexpr i64 kNanosecondsPerSecond = 1'000'000'000;
 
 bool valid_signal(int number) { return number >= 0 && number <= kSignalCount; }
 bool is_self(const Call& call, int pid) { return pid == call.process.id.value; }
+/// A signal the host holds for a signalfd must be sent through the host.
+bool is_held(const Call& call, int number) {
+  return number >= 1 && number <= kSignalCount && contains(call.process.held_signals, number);
+}
 
 SignalInfo info_from_self(const Call& call, int number, int code) {
   return SignalInfo::from_sender(number, code, call.process.id.value, call.process.credentials.uid);
@@ -81,6 +85,19 @@ i64 wait_for_any_signal_until(Call& call, const Time& deadline) {
   return result;
 }
 
+/// What the host holds back for a signalfd.
+SignalSet pending_on_host(Call& call) {
+  SignalSet set = 0;
+  if (call.process.held_signals == 0) return set;
+  host::HostCall host_call;
+  host_call.number = __NR_rt_sigpending;
+  host_call.args = {reinterpret_cast<u64>(&set), kSetBytes};
+  host_call.checked_args = 0b10;
+  host_call.out.add({.address = reinterpret_cast<u64>(&set), .capacity_bytes = sizeof set});
+  call.host().call(host_call);
+  return set & call.process.held_signals;
+}
+
 /// The shared end of pause and sigsuspend.
 i64 wait_for_deliverable(Call& call) {
   while (true) {
@@ -105,6 +122,32 @@ i64 queue_to_self(Call& call, Task* task, const SignalInfo& info) {
   else
     send_to_process(call.process, info);
   return 0;
+}
+
+/// do_sigtimedwait: the number of the signal taken, or -errno. No timeout: waits for ever.
+i64 wait_for_one(Call& call, SignalSet wanted, const Time* timeout, SignalInfo& info) {
+  bool expired = timeout != nullptr && timeout->seconds == 0 && timeout->nanoseconds == 0;
+  Time deadline;
+  collect_host_signals(call.process);
+  for (bool first = true; !take_signal(call.task, wanted, info); first = false) {
+    if (expired) return -EAGAIN;
+    if ((deliverable_signals(call.task) & ~wanted) != 0) return -EINTR;
+    if (first && timeout != nullptr) {
+      deadline = monotonic_now(call);
+      const i64 nanoseconds = deadline.nanoseconds + timeout->nanoseconds;
+      deadline.seconds += timeout->seconds + nanoseconds / kNanosecondsPerSecond;
+      deadline.nanoseconds = nanoseconds % kNanosecondsPerSecond;
+    }
+    // The wanted ones count as blocked while the task waits: even an ignored one is kept for it.
+    const SignalSet blocked = call.task.blocked;
+    call.task.blocked |= wanted;
+    const i64 result =
+        timeout != nullptr ? wait_for_any_signal_until(call, deadline) : wait_for_any_signal(call);
+    call.task.blocked = blocked;
+    if (result != 0 && result != -EINTR) return result;
+    expired = result == 0;
+  }
+  return info.number;
 }
 
 }  // namespace
@@ -164,7 +207,7 @@ i64 sys_rt_sigreturn(Call& call) {
 i64 sys_rt_sigpending(Call& call) {
   const u64 size = call.args[1];
   if (size > kSetBytes) return -EINVAL;
-  const SignalSet set = pending_signals(call.task) & call.task.blocked;
+  const SignalSet set = (pending_signals(call.task) | pending_on_host(call)) & call.task.blocked;
   const std::span<const u8> bytes(reinterpret_cast<const u8*>(&set), size);
   return call.space().write(call.args[0], bytes) ? 0 : -EFAULT;
 }
@@ -182,28 +225,12 @@ i64 sys_rt_sigtimedwait(Call& call) {
   wanted &= ~kUnblockable;
 
   SignalInfo info;
-  bool expired = timed && timeout.seconds == 0 && timeout.nanoseconds == 0;
-  Time deadline;
-  collect_host_signals(call.process);
-  for (bool first = true; !take_signal(call.task, wanted, info); first = false) {
-    if (expired) return -EAGAIN;
-    if ((deliverable_signals(call.task) & ~wanted) != 0) return -EINTR;
-    if (first && timed) {
-      deadline = monotonic_now(call);
-      const i64 nanoseconds = deadline.nanoseconds + timeout.nanoseconds;
-      deadline.seconds += timeout.seconds + nanoseconds / kNanosecondsPerSecond;
-      deadline.nanoseconds = nanoseconds % kNanosecondsPerSecond;
-    }
-    // The wanted ones count as blocked while the task waits: even an ignored one is kept for it.
-    const SignalSet blocked = call.task.blocked;
-    call.task.blocked |= wanted;
-    const i64 result = timed ? wait_for_any_signal_until(call, deadline) : wait_for_any_signal(call);
-    call.task.blocked = blocked;
-    if (result != 0 && result != -EINTR) return result;
-    expired = result == 0;
-  }
+  hold_signals(call.task, wanted);
+  const i64 number = wait_for_one(call, wanted, timed ? &timeout : nullptr, info);
+  hold_signals(call.task);
+  if (number < 0) return number;
   if (call.args[1] != 0 && !call.space().write_value(call.args[1], info)) return -EFAULT;
-  return info.number;
+  return number;
 }
 
 i64 sys_rt_sigsuspend(Call& call) {
@@ -240,27 +267,27 @@ i64 sys_sigaltstack(Call& call) {
 }
 
 i64 sys_kill(Call& call) {
-  if (!is_self(call, call.fd(0))) return forward(call);
+  if (!is_self(call, call.fd(0)) || is_held(call, call.fd(1))) return forward(call);
   return queue_to_self(call, nullptr, info_from_self(call, call.fd(1), SI_USER));
 }
 
 i64 sys_tkill(Call& call) {
   if (call.fd(0) <= 0) return -EINVAL;
   Task* task = call.process.find_task(TaskId{call.fd(0)});
-  if (task == nullptr) return forward(call);
+  if (task == nullptr || is_held(call, call.fd(1))) return forward(call);
   return queue_to_self(call, task, info_from_self(call, call.fd(1), SI_TKILL));
 }
 
 i64 sys_tgkill(Call& call) {
   if (call.fd(0) <= 0 || call.fd(1) <= 0) return -EINVAL;
-  if (!is_self(call, call.fd(0))) return forward(call);
+  if (!is_self(call, call.fd(0)) || is_held(call, call.fd(2))) return forward(call);
   Task* task = call.process.find_task(TaskId{call.fd(1)});
   if (task == nullptr) return -ESRCH;
   return queue_to_self(call, task, info_from_self(call, call.fd(2), SI_TKILL));
 }
 
 i64 sys_rt_sigqueueinfo(Call& call) {
-  if (!is_self(call, call.fd(0))) return forward(call);
+  if (!is_self(call, call.fd(0)) || is_held(call, call.fd(1))) return forward(call);
   SignalInfo info;
   if (const i64 error = read_info(call, call.args[2], call.fd(1), info); error < 0) return error;
   return queue_to_self(call, nullptr, info);
@@ -268,7 +295,7 @@ i64 sys_rt_sigqueueinfo(Call& call) {
 
 i64 sys_rt_tgsigqueueinfo(Call& call) {
   if (call.fd(0) <= 0 || call.fd(1) <= 0) return -EINVAL;
-  if (!is_self(call, call.fd(0))) return forward(call);
+  if (!is_self(call, call.fd(0)) || is_held(call, call.fd(2))) return forward(call);
   SignalInfo info;
   if (const i64 error = read_info(call, call.args[3], call.fd(2), info); error < 0) return error;
   Task* task = call.process.find_task(TaskId{call.fd(1)});
@@ -279,10 +306,15 @@ i64 sys_rt_tgsigqueueinfo(Call& call) {
 /// The host finds out whom the descriptor means; a signal to ourselves comes back through the door.
 i64 sys_pidfd_send_signal(Call& call) { return forward(call); }
 
-/// Signals from outside are caught by the engine before a host descriptor could report them.
 i64 sys_signalfd(Call& call) {
-  call.process.say("signalfd is not supported: the program gets ENOSYS");
-  return -ENOSYS;
+  SignalSet mask = 0;
+  const bool readable = call.space().read_value(call.args[1], mask);
+  const i64 result = forward(call);
+  if (result >= 0 && readable) {
+    call.process.signalfd_mask |= mask & ~kUnblockable;
+    hold_signals(call.task);
+  }
+  return result;
 }
 i64 sys_signalfd4(Call& call) { return sys_signalfd(call); }
 
