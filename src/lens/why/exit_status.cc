@@ -70,6 +70,19 @@ std::vector<Call> choose_failures(const Facts& facts, const std::string& output)
   return failures;
 }
 
+/// The last line that is more than a pointer to the manual.
+std::string telling_line(const std::string& output) {
+  std::string telling;
+  for (u64 at = 0; at < output.size();) {
+    const u64 end = std::min(output.find('\n', at), output.size());
+    const std::string line = output.substr(at, end - at);
+    const bool manual = line.starts_with("Try ") || line.starts_with("usage") || line.starts_with("Usage");
+    if (!line.empty() && (!manual || telling.empty())) telling = line;
+    at = end + 1;
+  }
+  return telling;
+}
+
 std::string failure_sentence(const Call& call) {
   const abi::ErrorName* error = abi::find_error(call.error());
   std::string text = call.name;
@@ -98,8 +111,7 @@ std::optional<Verdict> explain_exit_status(const Facts& facts) {
     }
   }
   if (verdict.failing_calls.empty() && !verdict.words.empty()) {
-    const std::string& text = verdict.words.back().text;
-    verdict.headline += ", saying " + quote(text.substr(0, text.find('\n')), 120);
+    verdict.headline += ", saying " + quote(telling_line(output), 120);
   }
   verdict.headline += ".";
   if (!verdict.place) {
