@@ -66,16 +66,23 @@ i64 map_segment(AddressSpace& space, const Program& program, const elf::LoadSegm
   return at < 0 ? at : 0;
 }
 
+/// Where a position-independent program goes: the bottom of its window, if that has room for it.
+bool fits_program_window(const elf::Segments& segments, u64& bias) {
+  const u64 start = (layout::kProgram.start + segments.alignment - 1) & ~(segments.alignment - 1);
+  bias = start - segments.lowest_page;
+  return start < layout::kProgram.end && segments.total_bytes <= layout::kProgram.end - start;
+}
+
 /// Has the address space choose a place for the whole image and returns the bias. The place is kept by a
 /// map without access, which the segments then replace.
-i64 reserve_image(AddressSpace& space, const Program& program, u64& bias) {
+i64 reserve_image(AddressSpace& space, const Program& program, bool near_code, u64& bias) {
   const elf::Segments& segments = program.segments;
   const u64 slack = segments.alignment > kPageBytes ? segments.alignment : 0;
   const u64 size = page_ceil(segments.total_bytes) + slack;
   AddressSpace::MmapArguments arguments{.size_bytes = size,
                                         .protection = PROT_NONE,
                                         .flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                                        .is_image = true};
+                                        .is_image = near_code};
   const i64 at = space.mmap(arguments);
   if (at < 0) return at;
   const u64 start = (static_cast<u64>(at) + segments.alignment - 1) & ~(segments.alignment - 1);
@@ -153,14 +160,13 @@ i64 map_program(AddressSpace& space, const Program& program, Placement placement
   const elf::Segments& segments = program.segments;
   const u32 file = space.add_file(program.file.describe());
   u64 bias = 0;
-  if (!program.header.fixed_address) {
-    if (placement == Placement::program) {
-      const u64 alignment = segments.alignment;
-      bias = ((layout::kProgram.start + alignment - 1) & ~(alignment - 1)) - segments.lowest_page;
-    } else {
-      if (const i64 error = reserve_image(space, program, bias); error < 0) return error;
-      release_gaps(space, segments, bias);
-    }
+  const bool chosen = program.header.fixed_address ||
+                      (placement == Placement::program && fits_program_window(segments, bias));
+  if (!chosen) {
+    // A program too large for its window (gigabytes of bss) goes where large mappings go.
+    const bool near_code = placement == Placement::interpreter;
+    if (const i64 error = reserve_image(space, program, near_code, bias); error < 0) return error;
+    release_gaps(space, segments, bias);
   }
   for (const elf::LoadSegment& segment : segments.loads)
     if (const i64 error = map_segment(space, program, segment, bias, file); error < 0) return error;
