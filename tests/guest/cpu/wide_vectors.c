@@ -1,6 +1,6 @@
 // A program built for a processor with AVX-512 does not ask cpuid. It must find zmm29 to zmm31, where the
-// engine keeps its counter as long as nobody else wants them, as its own: its values stay through loops, calls
-// and system calls.
+// engine keeps its counter as long as nobody else wants them, as its own: its values stay through loops,
+// calls and system calls.
 #include "check.h"
 
 static int has_avx512f(void) {
