@@ -41,8 +41,13 @@ void print_bash(const CLI::App& app) {
   }
   std::printf("    *) choices=\"%s%s\" ;;\n  esac\n", names.c_str(), option_words(app).c_str());
   std::printf(
-      "  if [[ $COMP_CWORD -eq 1 || $word == -* ]]; then COMPREPLY=($(compgen -W \"$choices\" -- "
-      "\"$word\")); fi\n"
+      "  if [[ $COMP_CWORD -gt 1 && $word != -* ]]; then\n"
+      "    case \"${COMP_WORDS[1]}\" in\n"
+      "      replay|why|info|dump|pack|rm) choices=$(orrery ls --names 2>/dev/null) ;;\n"
+      "      *) return ;;\n"
+      "    esac\n"
+      "  fi\n"
+      "  COMPREPLY=($(compgen -W \"$choices\" -- \"$word\"))\n"
       "}\ncomplete -o default -F _orrery orrery\n");
 }
 

@@ -24,20 +24,29 @@ std::string troff(const std::string& text) {
   return out;
 }
 
+/// "-o, --output", or a positional's name.
+std::string names_of(const CLI::Option& option) {
+  if (option.get_positional()) return option.get_name(true);
+  std::string names;
+  for (const std::string& name : option.get_snames()) names += (names.empty() ? "-" : ", -") + name;
+  for (const std::string& name : option.get_lnames()) names += (names.empty() ? "--" : ", --") + name;
+  return names;
+}
+
 void print_options(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group().empty()) continue;
     std::string environment;
     if (!option->get_envname().empty()) environment = " (" + option->get_envname() + ")";
     const bool takes_value = option->get_items_expected_max() > 0 && !option->get_positional();
-    std::printf(".TP\n.B %s%s\n%s%s\n", troff(option->get_name(true)).c_str(), takes_value ? " VALUE" : "",
+    std::printf(".TP\n.B %s%s\n%s%s\n", troff(names_of(*option)).c_str(), takes_value ? " VALUE" : "",
                 troff(option->get_description()).c_str(), troff(environment).c_str());
   }
 }
 
 void print_command(const CLI::App& command) {
   if (command.get_group().empty()) return;
-  std::printf(".SS %s\n%s.\n", troff("orrery " + command.get_name()).c_str(),
+  std::printf(".SS %s\n%s\n", troff("orrery " + command.get_name()).c_str(),
               troff(command.get_description()).c_str());
   print_options(command);
   if (!command.get_footer().empty()) std::printf(".PP\n.nf\n%s\n.fi\n", troff(command.get_footer()).c_str());

@@ -276,8 +276,8 @@ class Page {
     u64 end = first;
     std::string names;
     while (end < count && !frames[end].users && frames[end].image == frames[first].image) {
-      const std::string name =
-          frames[end].function.empty() ? hexadecimal(frames[end].pc) : short_function(frames[end].function);
+      const std::string name = frames[end].function.empty() ? "+" + hexadecimal(frames[end].image_offset)
+                                                            : short_function(frames[end].function);
       if (end - first < 5)
         names += (end == first ? "" : " ← ") + name;
       else if (end - first == 5)
@@ -286,7 +286,9 @@ class Page {
     }
     const std::string range =
         end - first > 1 ? std::to_string(first) + "-" + std::to_string(end - 1) : std::to_string(first);
-    out_ += style_.dim("  " + padded(range, 3) + " " + names + "  " + image_place(frames[first])) + "\n";
+    out_ +=
+        style_.dim("  " + padded(range, 3) + " " + names + "  " + lens::why::base_name(frames[first].image)) +
+        "\n";
     return end;
   }
 
