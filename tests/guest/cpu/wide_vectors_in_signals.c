@@ -32,14 +32,13 @@ int main(void) {
   long mask = 0, result;
   const long pid = getpid();
   __asm__ volatile(
-      "vmovdqu64 %3, %%zmm0\n vmovdqu64 64+%3, %%zmm9\n vmovdqu64 128+%3, %%zmm20\n vmovdqu64 192+%3, "
-      "%%zmm31\n"
-      "mov $0x5a5a, %%ecx\n kmovw %%ecx, %%k3\n syscall\n kmovw %%k3, %%ecx\n mov %%rcx, %1\n"
-      "vmovdqu64 %%zmm0, %2\n vmovdqu64 %%zmm9, 64+%2\n vmovdqu64 %%zmm20, 128+%2\n vmovdqu64 %%zmm31, "
-      "192+%2\n"
-      "vzeroupper"
-      : "=a"(result), "=&r"(mask), "=o"(after)
-      : "o"(values), "a"(SYS_kill), "D"(pid), "S"((long)SIGUSR1)
+      "vmovdqu64 (%2), %%zmm0\n vmovdqu64 64(%2), %%zmm9\n vmovdqu64 128(%2), %%zmm20\n"
+      "vmovdqu64 192(%2), %%zmm31\n mov $0x5a5a, %%ecx\n kmovw %%ecx, %%k3\n"
+      "syscall\n"
+      "kmovw %%k3, %%ecx\n mov %%rcx, %1\n vmovdqu64 %%zmm0, (%3)\n vmovdqu64 %%zmm9, 64(%3)\n"
+      "vmovdqu64 %%zmm20, 128(%3)\n vmovdqu64 %%zmm31, 192(%3)\n vzeroupper"
+      : "=a"(result), "=&r"(mask)
+      : "r"(values), "r"(after), "a"(SYS_kill), "D"(pid), "S"((long)SIGUSR1)
       : "rcx", "r11", "memory", "xmm0", "xmm9");
   CHECK_EQ(calls, 1);
   CHECK_EQ(mask, 0x5a5a);
