@@ -142,7 +142,8 @@ void write_limits(Task& task, Text& out) {
   }
 }
 
-/// The host's own file, through the door.
+}  // namespace
+
 std::vector<char> read_host_file(Process& process, const char* path) {
   std::vector<char> text;
   host::HostCall open;
@@ -173,6 +174,8 @@ std::vector<char> read_host_file(Process& process, const char* path) {
   return text;
 }
 
+namespace {
+
 void write_stat(Task& task, Text& out) {
   write_stat_over(task, read_host_file(task.process, "/proc/self/stat"), out);
 }
@@ -199,7 +202,8 @@ const Entry* find_entry(std::string_view name) {
   return found == std::end(kEntries) ? nullptr : found;
 }
 
-/// A descriptor of an anonymous file that holds `text`, positioned at its start; -errno if there is none.
+}  // namespace
+
 i64 make_memory_file(Process& process, const char* name, std::string_view text, bool close_on_exec) {
   host::HostCall create;
   create.number = __NR_memfd_create;
@@ -223,8 +227,6 @@ i64 make_memory_file(Process& process, const char* name, std::string_view text, 
   process.host.call(rewind);
   return fd;
 }
-
-}  // namespace
 
 bool is_own_proc_file(std::string_view entry) { return find_entry(entry) != nullptr; }
 

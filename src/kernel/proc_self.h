@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "base/text.h"
 #include "base/types.h"
@@ -22,5 +23,13 @@ i64 open_own_proc_file(Task& task, std::string_view entry, int flags);
 
 /// The text of an entry. False if there is none of that name.
 bool write_own_proc_file(Task& task, std::string_view entry, Text& out);
+
+// What other views of the machine are made with (cpu_view.cc).
+
+/// All of a file of the host's, through the door; empty if it cannot be read.
+std::vector<char> read_host_file(Process& process, const char* path);
+
+/// A descriptor of an anonymous file that holds `text`, positioned at its start; -errno if there is none.
+i64 make_memory_file(Process& process, const char* name, std::string_view text, bool close_on_exec);
 
 }  // namespace orrery::kernel

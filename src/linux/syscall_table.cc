@@ -203,6 +203,8 @@ constexpr const char* kNeverBuilt = "not part of any current x86-64 kernel";
 constexpr const char* kMachineWide = "changes the host, not the guest";
 constexpr const char* kUnrecordable = "results arrive in memory without a system call";
 constexpr const char* kOneTask = "programs of one task only";
+constexpr const char* kWords =
+    "EINVAL towards standard output and error, whose bytes must pass through memory";
 constexpr const char* kRealScheduler = "acts on the host's scheduler, which does not order guest tasks";
 
 constexpr ResultKind kFd = ResultKind::fd;
@@ -251,7 +253,7 @@ constexpr SyscallRow kListed[] = {
   answered(37, "alarm", {dec("seconds")}),
   answered(38, "setitimer", {flags("which", Flags::itimer), in("new_value", Struct::itimerval), out("old_value", Struct::itimerval)}),
   answered(39, "getpid", {}),
-  forwarded(40, "sendfile", {fd("out_fd"), fd("in_fd"), in_out("offset", Struct::u64_value), size("count")}).blocks(Restart::if_sa_restart),
+  forwarded(40, "sendfile", {fd("out_fd"), fd("in_fd"), in_out("offset", Struct::u64_value), size("count")}).blocks(Restart::if_sa_restart).partial(kWords),
   forwarded(41, "socket", {flags("domain", Flags::socket_family), flags("type", Flags::socket_type), dec("protocol")}).returns(kFd),
   forwarded(42, "connect", {fd("sockfd"), in_address("addr", 2), dec("addrlen")}).blocks(Restart::if_sa_restart),
   forwarded(43, "accept", {fd("sockfd"), out_address("addr", 2), length()}).returns(kFd).blocks(Restart::if_sa_restart),
@@ -490,8 +492,8 @@ constexpr SyscallRow kListed[] = {
   answered(272, "unshare", {flags("flags", Flags::clone)}).partial("no new namespaces: EPERM"),
   answered(273, "set_robust_list", {addr("head"), size("len")}),
   answered(274, "get_robust_list", {pid(), out("head_ptr", Struct::pointer), out("len_ptr", Struct::u64_value)}),
-  forwarded(275, "splice", {fd("fd_in"), in_out("off_in", Struct::u64_value), fd("fd_out"), in_out("off_out", Struct::u64_value), size("len"), flags("flags", Flags::splice)}).blocks(Restart::if_sa_restart),
-  forwarded(276, "tee", {fd("fd_in"), fd("fd_out"), size("len"), flags("flags", Flags::splice)}).blocks(Restart::if_sa_restart),
+  forwarded(275, "splice", {fd("fd_in"), in_out("off_in", Struct::u64_value), fd("fd_out"), in_out("off_out", Struct::u64_value), size("len"), flags("flags", Flags::splice)}).blocks(Restart::if_sa_restart).partial(kWords),
+  forwarded(276, "tee", {fd("fd_in"), fd("fd_out"), size("len"), flags("flags", Flags::splice)}).blocks(Restart::if_sa_restart).partial(kWords),
   forwarded(277, "sync_file_range", {fd(), lng("offset"), size("nbytes"), flags("flags", Flags::sync_range)}),
   refused(278, "vmsplice", ENOSYS, "a pipe would go on reading guest memory after the call", {fd(), addr("iov"), size("nr_segs"), flags("flags", Flags::splice)}),
   refused(279, "move_pages", ENOSYS, "no NUMA in the guest"),
@@ -541,7 +543,7 @@ constexpr SyscallRow kListed[] = {
   refused(323, "userfaultfd", ENOSYS, "faults belong to the address-space manager", {hex("flags")}),
   answered(324, "membarrier", {flags("cmd", Flags::membarrier), hex("flags"), dec("cpu_id")}),
   answered(325, "mlock2", {addr(), size("len"), hex("flags")}),
-  forwarded(326, "copy_file_range", {fd("fd_in"), in_out("off_in", Struct::u64_value), fd("fd_out"), in_out("off_out", Struct::u64_value), size("len"), hex("flags")}),
+  forwarded(326, "copy_file_range", {fd("fd_in"), in_out("off_in", Struct::u64_value), fd("fd_out"), in_out("off_out", Struct::u64_value), size("len"), hex("flags")}).partial(kWords),
   forwarded(327, "preadv2", {fd(), out_vectors("iov", 2), dec("iovcnt"), lng("pos_l"), lng("pos_h"), flags("flags", Flags::read_write)}).blocks(Restart::if_sa_restart),
   forwarded(328, "pwritev2", {fd(), in_vectors("iov", 2), dec("iovcnt"), lng("pos_l"), lng("pos_h"), flags("flags", Flags::read_write)}).blocks(Restart::if_sa_restart),
   answered(329, "pkey_mprotect", {addr(), size("len"), flags("prot", Flags::protection), dec("pkey")}).partial("key -1 only"),

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "kernel/cpu_view.h"
 #include "kernel/fd_table.h"
 #include "kernel/forward.h"
 #include "kernel/path.h"
@@ -32,8 +33,11 @@ Role role_of(Call& call, int directory_fd, std::string_view path) {
   std::vector<char> storage;
   std::string_view entry = own_proc_entry(call.process, directory_fd, path, storage);
   while (!entry.empty() && entry.back() == '/') entry.remove_suffix(1);
-  return entry == "fd" || entry == "fdinfo" ? Role::own_descriptors : Role::plain;
+  return entry == "fd" || entry == "fdinfo" || path == "/dev/fd" ? Role::own_descriptors : Role::plain;
 }
+
+/// A file that the machine has written itself.
+i64 admit_own(Call& call, i64 fd) { return fd < 0 ? fd : admit_descriptor(call, fd); }
 
 /// open(2) and its kin. `path_index` tells which argument is the path.
 i64 open_path(Call& call, int directory_fd, int path_index, int flags) {
@@ -41,13 +45,13 @@ i64 open_path(Call& call, int directory_fd, int path_index, int flags) {
   if (!read_path(call, path_index, path)) return forward(call);
   const std::string_view name(path.data(), path.size());
   const std::string_view entry = own_proc_entry(call.process, directory_fd, name, storage);
-  const bool own = !entry.empty() && is_own_proc_file(entry) && (flags & O_PATH) == 0;
-  const i64 fd = own ? open_own_proc_file(call.task, entry, flags) : forward(call);
-  if (fd < 0) return fd;
-  const i64 admitted = own ? admit_descriptor(call, fd) : fd;
-  if (admitted >= 0 && !own)
-    call.process.fds->set_role(static_cast<int>(fd), role_of(call, directory_fd, name));
-  return admitted;
+  const bool reads = (flags & O_PATH) == 0;
+  if (reads && !entry.empty() && is_own_proc_file(entry))
+    return admit_own(call, open_own_proc_file(call.task, entry, flags));
+  if (reads && is_cpu_file(name)) return admit_own(call, open_cpu_file(call.process, name, flags));
+  const i64 fd = forward(call);
+  if (fd >= 0) call.process.fds->set_role(static_cast<int>(fd), role_of(call, directory_fd, name));
+  return fd;
 }
 
 /// readlink(2): the guest's program instead of the engine.
