@@ -171,7 +171,7 @@ void print_argument(const Printed& call, int index) {
     case ArgKind::address:
       return call.printer.pointer(value);
     default:
-      out.add("0x").hex(value);
+      out.add(value == 0 ? "" : "0x").hex(value);
       return;
   }
 }
