@@ -13,6 +13,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 
 import workloads
 
@@ -34,7 +35,8 @@ TARGETS = {
 class Bench:
     def __init__(self, folder, orrery, foreign_rounds):
         self.folder, self.orrery, self.foreign_rounds = folder, str(orrery), foreign_rounds
-        self.recording = folder / "recording"
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="run-", dir=folder))  # two may measure at once
+        self.recording = self.scratch / "recording"
         self.environment = {**os.environ, "LC_ALL": "C", "XDG_DATA_HOME": str(folder / "data")}
 
     def argv(self, tool, command):
@@ -51,7 +53,7 @@ class Bench:
 
     def time(self, tool, command):
         """Wall seconds of one run; fails loudly when the run does."""
-        out, err = self.folder / f"{tool}.out", self.folder / f"{tool}.err"
+        out, err = self.scratch / f"{tool}.out", self.scratch / f"{tool}.err"
         done = subprocess.run([self.folder / "timed", out, err, *self.argv(tool, command)], env=self.environment,
                               capture_output=True, text=True)
         if done.returncode != 0:
@@ -59,7 +61,7 @@ class Bench:
         wall, _, _, status, _ = map(int, done.stdout.split())
         if status != 0:
             raise RuntimeError(f"{tool}: exit status {status}: {err.read_text(errors='replace').strip()[-300:]}")
-        if tool != "native" and tool != "replay" and out.read_bytes() != (self.folder / "native.out").read_bytes():
+        if tool != "native" and tool != "replay" and out.read_bytes() != (self.scratch / "native.out").read_bytes():
             raise RuntimeError(f"{tool}: printed something else than the native run")
         return wall / 1e9
 
@@ -223,7 +225,10 @@ def main(arguments):
     workloads.prepare(folder)
     foreign = asked.foreign_rounds if asked.foreign_rounds is not None else 2
     bench = Bench(folder, asked.orrery, foreign)
-    results = measure(bench, chosen, asked.rounds or (3 if asked.quick else 5), asked.quick)
+    try:
+        results = measure(bench, chosen, asked.rounds or (3 if asked.quick else 5), asked.quick)
+    finally:
+        shutil.rmtree(bench.scratch, ignore_errors=True)
     report = {"when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "commit": commit(),
               "kernel": platform.release(), "processor": processor(), "cpus": os.cpu_count(), "quick": asked.quick,
               "results": results, "targets": {key: {"measured": value, "most": TARGETS[key][1]}
