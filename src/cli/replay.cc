@@ -16,6 +16,7 @@ struct Options {
   std::string recording;
   bool autopilot = false;
   bool check = false;
+  bool trust = false;
 };
 
 /// engine/doors.h, ReplayStatus: what the engine exits with.
@@ -31,7 +32,8 @@ void say_equal(const std::string& directory, bool cut) {
                cut ? "; the recording ends before the program did" : "");
 }
 
-int judge(int wait_status, const std::string& directory, bool check) {
+int judge(int wait_status, const std::string& directory, const Options& options) {
+  const bool check = options.check;
   if (WIFSIGNALED(wait_status))
     return complain("the replaying engine was killed by signal " + std::to_string(WTERMSIG(wait_status)),
                     kReplayDiffers);
@@ -42,8 +44,10 @@ int judge(int wait_status, const std::string& directory, bool check) {
       if (check) say_equal(directory, status == kTraceEnded);
       if (!check && status == kTraceEnded) complain("the recording ends here, before the program did", 0);
       return kNothingFound;
-    case kDiffered:
-      return kReplayDiffers;  // the engine has said where
+    case kDiffered:  // the engine has said where
+      if (!options.trust && !made_by_installed_engine(directory))
+        complain("another engine made this recording; --trust runs the one it holds", 0);
+      return kReplayDiffers;
     default:
       return complain("the replaying engine could not run here", kCannotRun);
   }
@@ -52,9 +56,9 @@ int judge(int wait_status, const std::string& directory, bool check) {
 int replay(const Options& options) {
   const std::optional<std::string> directory = find_recording(options.recording);
   if (!directory) return kCannotRun;
-  auto process = ReplayProcess::start(*directory, {.show_output = !options.check});
+  auto process = ReplayProcess::start(*directory, {.show_output = !options.check, .trust = options.trust});
   if (!process) return complain(process.error());
-  return judge(process.value()->wait(), *directory, options.check);
+  return judge(process.value()->wait(), *directory, options);
 }
 
 }  // namespace
@@ -67,6 +71,8 @@ void add_replay(CLI::App& app, Session& session) {
                                              "Run to the end and show the program's output (the default)");
   command->add_flag("--check", options->check, "Show no output; exit status 0 if all was equal, 3 if not")
       ->excludes(autopilot);
+  command->add_flag("--trust", options->trust,
+                    "Run the engine that the recording holds, not the installed one");
   set_examples(*command,
                "  orrery replay -a                  the latest, with its output\n"
                "  orrery replay --check crash       is it still the same?\n");

@@ -1,12 +1,17 @@
 #include "cli/replay_process.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <iterator>
+#include <vector>
 
 #include "cli/profile.h"
 #include "trace/feeder_hosted.h"
@@ -18,7 +23,17 @@ namespace {
 /// How long the feeder sleeps at most before it looks whether it is still wanted.
 constexpr u64 kFeederWaitNs = 5'000'000;
 
+std::string kept_engine(const std::string& recording) { return recording + "/engine"; }
+
 }  // namespace
+
+bool made_by_installed_engine(const std::string& recording) {
+  std::ifstream kept(kept_engine(recording), std::ios::binary);
+  auto installed = find_engine();
+  if (!kept || !installed) return true;
+  std::ifstream here(installed.value(), std::ios::binary);
+  return std::equal(std::istreambuf_iterator<char>(kept), {}, std::istreambuf_iterator<char>(here), {});
+}
 
 Result<std::unique_ptr<ReplayProcess>> ReplayProcess::start(const std::string& recording,
                                                             const ReplayOptions& options) {
@@ -30,6 +45,17 @@ Result<std::unique_ptr<ReplayProcess>> ReplayProcess::start(const std::string& r
   TRY(process->start_engine_of(recording, options));
   process->feeder_ = std::thread([replay = process.get()] { replay->feed(); });
   return process;
+}
+
+/// A recording may come from a stranger, and so may the engine in it: it runs only when the user says so.
+Result<std::string> ReplayProcess::choose_engine(const std::string& recording, bool trust) {
+  std::ifstream kept(kept_engine(recording), std::ios::binary);
+  if (!trust || !kept) return find_engine();
+  const std::vector<char> bytes(std::istreambuf_iterator<char>(kept), {});
+  engine_copy_ = Fd(memfd_create("orrery-engine", MFD_CLOEXEC));
+  const auto wrote = write(engine_copy_.get(), bytes.data(), bytes.size());
+  if (wrote != static_cast<ssize_t>(bytes.size())) return Error{"copying the recording's engine", errno};
+  return "/proc/self/fd/" + std::to_string(engine_copy_.get());
 }
 
 Status ReplayProcess::start_engine_of(const std::string& recording, const ReplayOptions& options) {
@@ -51,7 +77,7 @@ Status ReplayProcess::start_engine_of(const std::string& recording, const Replay
     control_ = Fd(ends[0]);
     engines_end = Fd(ends[1]);
   }
-  engine_ = TRY(start_engine({.engine = TRY(find_engine()),
+  engine_ = TRY(start_engine({.engine = TRY(choose_engine(recording, options.trust)),
                               .descriptors = {{machine::kLaunchFd, launch.get()},
                                               {machine::kRingFd, ring_.fd()},
                                               {machine::kControlFd, engines_end.get()},

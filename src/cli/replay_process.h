@@ -19,7 +19,11 @@ namespace orrery::cli {
 struct ReplayOptions {
   bool show_output = false;  ///< write the guest's output again
   bool controlled = false;   ///< wait at the start for requests on control()
+  bool trust = false;        ///< run the engine that the recording holds, not the installed one
 };
+
+/// Whether the engine that made the recording is the installed one. True if the recording holds none.
+bool made_by_installed_engine(const std::string& recording);
 
 class ReplayProcess {
  public:
@@ -39,12 +43,14 @@ class ReplayProcess {
  private:
   ReplayProcess(trace::MappedRing ring, std::unique_ptr<trace::TraceReader> reader)
       : ring_(std::move(ring)), reader_(std::move(reader)) {}
+  Result<std::string> choose_engine(const std::string& recording, bool trust);
   Status start_engine_of(const std::string& recording, const ReplayOptions& options);
   void feed();
 
   trace::MappedRing ring_;
   std::unique_ptr<trace::TraceReader> reader_;
   Fd control_;
+  Fd engine_copy_;  ///< of the recording's engine, which is stored without the right to be executed
   pid_t engine_ = -1;
   std::atomic<bool> stop_feeding_ = false;
   std::thread feeder_;

@@ -1,8 +1,10 @@
 #include <asm/unistd.h>
 
+#include "base/text.h"
 #include "engine/session.h"
 #include "host/raw_syscall.h"
 #include "kernel/process.h"
+#include "linux/error_names.h"
 #include "machine/engine_memory.h"
 #include "machine/host_signals.h"
 #include "machine/root.h"
@@ -74,6 +76,10 @@ void Session::start_program() {
   std::vector<char> failing_path;
   const i64 error = kernel_->start(launch_.program, launch_.arguments, launch_.environment, failing_path);
   if (error == 0) return inherit_signals();
+  const abi::ErrorName* words = abi::find_error(static_cast<int>(-error));
+  Text line;
+  line.add("cannot start ").add(launch_.program).add(": ").add(failing_path).add(": ");
+  report_.line(line.add(words != nullptr ? words->text : "unknown error").view());
   host_->exit(status_of_failed_start(error), 0);
 }
 
