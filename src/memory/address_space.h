@@ -222,6 +222,8 @@ class AddressSpace {
   i64 populate(Span span, int wanted);
 
   // --- watching.cc ---
+  void protect_watched(const Region& region, Span span);
+  void release_watched(const Region& region, PageSet::Run pages);
   void unwatch(const Region& region, Span span);
   void unwatch_shared_code(u64 object);
   void unwatch_views(const Region& region, Span span);

@@ -60,9 +60,13 @@ i64 AddressSpace::change_protection(Position at, Span span, int protection) {
   if (host != host_protection(region.protection, false))
     if (const i64 error = backend_.protect(span.start, span.size_bytes(), host); error != 0) return error;
   if (region.watched && (host & PROT_WRITE) != 0) {
+    Region becoming = region;
+    becoming.start = span.start;
+    becoming.end = span.end;
+    becoming.protection = protection;
     for (auto run = watched_pages_.next_run(span.start, span.end); !run.empty();
          run = watched_pages_.next_run(run.end, span.end))
-      (void)backend_.protect(run.start, run.end - run.start, host_protection(protection, true));
+      protect_watched(becoming, {run.start, run.end});
   }
   alter(span, [&](Region& changed) { changed.protection = protection; });
   protect_aliases(span);

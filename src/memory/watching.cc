@@ -42,6 +42,28 @@ void AddressSpace::visit_aliases(const Region& region, Span span, Visit visit) {
   }
 }
 
+/// Makes the host catch stores into `span`. Where it cannot split its VMAs any further (max_map_count), all
+/// of the region is watched: a store into any page of it is then caught.
+void AddressSpace::protect_watched(const Region& region, Span span) {
+  const int host = host_protection(region.protection, true);
+  if (backend_.protect(span.start, span.size_bytes(), host) == 0) return;
+  for (u64 page = region.start; page < region.end; page += kPageBytes) watched_pages_.insert(page);
+  (void)backend_.protect(region.start, region.size_bytes(), host);
+}
+
+/// The pages become writable on the host as far as the guest may write them, and are announced; all of the
+/// region's, where the host cannot tell them apart any more.
+void AddressSpace::release_watched(const Region& region, PageSet::Run pages) {
+  watched_pages_.erase(pages);
+  const int host = host_protection(region.protection, false);
+  if (region.writable() && backend_.protect(pages.start, pages.end - pages.start, host) != 0) {
+    pages = {region.start, region.end};
+    watched_pages_.erase(pages);
+    (void)backend_.protect(region.start, region.size_bytes(), host);
+  }
+  if (region.executable()) code_.announce(pages.start, pages.end);
+}
+
 void AddressSpace::watch_code(u64 page) {
   page = page_floor(page);
   if (watched_pages_.contains(page)) return;
@@ -50,7 +72,7 @@ void AddressSpace::watch_code(u64 page) {
   const Region region = *found;
   watched_pages_.insert(page);
   set_watched(region.start, true);
-  if (region.writable()) (void)backend_.protect(page, kPageBytes, host_protection(region.protection, true));
+  if (region.writable()) protect_watched(region, {page, page + kPageBytes});
 
   if (region.object == 0) return;
   const ObjectUse* const use = objects_.find(region.object);
@@ -59,7 +81,7 @@ void AddressSpace::watch_code(u64 page) {
     if (!other.shared() || !other.writable() || watched_pages_.contains(span.start)) return;
     watched_pages_.insert(span.start);
     set_watched(other.start, true);
-    (void)backend_.protect(span.start, kPageBytes, host_protection(other.protection, true));
+    protect_watched(other, {span.start, span.start + kPageBytes});
   });
 }
 
@@ -80,32 +102,25 @@ void AddressSpace::protect_aliases(Span span) {
         const u64 to = region.start + (other.offset_of(run.start) - region.offset);
         for (u64 page = 0; page < run.end - run.start; page += kPageBytes) watched_pages_.insert(to + page);
         set_watched(region.start, true);
-        (void)backend_.protect(to, run.end - run.start, host_protection(region.protection, true));
+        protect_watched(region, {to, to + (run.end - run.start)});
       }
     });
   }
 }
 
-/// Ends the watch on the pages of `span` in `region`, and on every other view of their bytes: they become
-/// writable on the host as far as the guest may write them, and are announced.
+/// Ends the watch on the pages of `span` in `region`, and on every other view of their bytes.
 void AddressSpace::unwatch(const Region& region, Span span) {
   if (!region.watched) return;
   for (auto run = watched_pages_.next_run(span.start, span.end); !run.empty();
        run = watched_pages_.next_run(run.end, span.end)) {
-    const auto release = [&](const Region& view, PageSet::Run pages) {
-      watched_pages_.erase(pages);
-      if (view.writable())
-        (void)backend_.protect(pages.start, pages.end - pages.start, host_protection(view.protection, false));
-      if (view.executable()) code_.announce(pages.start, pages.end);
-    };
-    release(region, run);
+    release_watched(region, run);
     if (region.object == 0 || objects_.find(region.object) == nullptr) continue;
     if (objects_.find(region.object)->writable_regions == 0) continue;
     visit_aliases(region, {run.start, run.end}, [&](const Region& other, Span seen) {
       if (!other.watched) return;
       for (auto alias = watched_pages_.next_run(seen.start, seen.end); !alias.empty();
            alias = watched_pages_.next_run(alias.end, seen.end))
-        release(other, alias);
+        release_watched(other, alias);
     });
   }
   if (span.start <= region.start && span.end >= region.end) set_watched(region.start, false);

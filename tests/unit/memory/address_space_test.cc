@@ -311,6 +311,45 @@ TEST_F(Space, AnotherViewOfTheSameBytesIsWatchedToo) {
   ::close(fd);
 }
 
+/// A host at its limit of VMAs: protections of parts fail.
+class FullBackend final : public Backend {
+ public:
+  explicit FullBackend(u64 whole_bytes) : whole_bytes_(whole_bytes) {}
+  i64 map(const MapRequest&) override { return 0; }
+  i64 unmap(u64, u64) override { return 0; }
+  i64 protect(u64, u64 size_bytes, int protection) override {
+    if (size_bytes != whole_bytes_) return -ENOMEM;
+    last = protection;
+    return 0;
+  }
+  i64 move(u64, u64, u64, u64) override { return 0; }
+  i64 discard(u64, u64) override { return 0; }
+  int last = -1;
+
+ private:
+  u64 whole_bytes_;
+};
+
+TEST(FullHost, TheWholeRegionIsWatchedWherePagesCannotBe) {
+  constexpr u64 kBytes = 8 * kPageBytes;
+  FullBackend backend(kBytes);
+  AddressSpace space(backend);
+  ASSERT_GT(space.mmap({.address = kAt,
+                        .size_bytes = kBytes,
+                        .protection = PROT_READ | PROT_WRITE | PROT_EXEC,
+                        .flags = kAnonymous | MAP_FIXED}),
+            0);
+  space.watch_code(kAt + kPageBytes);
+  EXPECT_EQ(backend.last, PROT_READ);
+  EXPECT_TRUE(space.handle_write_fault(kAt + 5 * kPageBytes)) << "a page that holds no code";
+  EXPECT_EQ(backend.last, kReadWrite);
+  const auto changes = space.code().take();
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_EQ(changes[0].start, kAt);
+  EXPECT_EQ(changes[0].end, kAt + kBytes);
+  EXPECT_FALSE(space.handle_write_fault(kAt + kPageBytes));
+}
+
 TEST_F(Space, SealedMemoryStaysAsItIs) {
   ASSERT_GT(map(kAt, 4 * kPageBytes, PROT_READ), 0);
   EXPECT_EQ(space_.mseal(kAt + 1, kPageBytes), -EINVAL);
