@@ -112,7 +112,11 @@ class Recorder {
     ignore_terminal_signals(guest);
     if (mode_ == machine::Mode::record) TRY(start_writer(guest));
     const int status = wait_for(guest);
-    if (mode_ == machine::Mode::record) complete_ = wait_for_writer();
+    if (mode_ == machine::Mode::record) {
+      complete_ = wait_for_writer();
+      // For `ls`; a full disk must not turn the guest's end into a failure of ours.
+      if (WIFSIGNALED(status)) (void)trace::note_fatal_signal(recording_, WTERMSIG(status));
+    }
     return status;
   }
 

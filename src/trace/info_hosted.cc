@@ -155,6 +155,13 @@ Result<RecordingInfo> read_info(const std::string& recording) {
   return info;
 }
 
+Status note_fatal_signal(const std::string& recording, int signal) {
+  RecordingInfo info = TRY(read_info(recording));
+  if (info.exit_status || info.fatal_signal) return Nothing{};
+  info.fatal_signal = signal;
+  return write_info(recording, info);
+}
+
 void describe_host(RecordingInfo& info) {
   utsname names{};
   if (uname(&names) == 0) {

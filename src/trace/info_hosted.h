@@ -45,6 +45,9 @@ Status write_info(const std::string& recording, const RecordingInfo& info);
 /// A missing or partly damaged file gives what could be read; fails only if there is nothing.
 Result<RecordingInfo> read_info(const std::string& recording);
 
+/// Of a guest whose end no event tells, its parent knows the signal that killed it.
+Status note_fatal_signal(const std::string& recording, int signal);
+
 /// Host, kernel, cpu, start time: of this machine, now.
 void describe_host(RecordingInfo& info);
 

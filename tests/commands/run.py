@@ -201,6 +201,7 @@ def case_killed_guest(orrery):
     running.wait(30)
     info = orrery.json("info")
     expect(info["state"], "cut", "state after the kill")
+    expect(info["ending"], "SIGKILL", "how it ended")
     expect(info["events"] > 1000, True, "events up to the kill")
     orrery.run("info", "--verify")
 
