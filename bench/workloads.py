@@ -29,7 +29,7 @@ WORKLOADS = [
     Workload("bzip2", lambda f, n: ["bzip2", "-9", "-c", str(text_file(f, n))], 30, 5, reads=True),
     Workload("sqlite3", sqlite_script, 650_000, 150_000),
     Workload("lua", lambda f, n: ["lua5.4", str(INPUTS / "work.lua"), str(n)], 1300, 220),
-    Workload("python3", lambda f, n: ["/usr/bin/python3", "-I", str(INPUTS / "work.py"), str(n)], 560, 100),
+    Workload("python3", lambda f, n: ["/usr/bin/python3", "-I", str(INPUTS / "work.py"), str(n)], 950, 100),
     Workload("c++", lambda f, n: [str(f / "objects"), str(n)], 8000, 1400),
     Workload("n-body", lambda f, n: [str(f / "nbody"), str(n)], 30_000_000, 5_000_000),
     Workload("sha256", lambda f, n: ["sha256sum", *[str(text_file(f, 32))] * n], 18, 3, reads=True),
