@@ -6,7 +6,7 @@ if(TARGET engine_lean)
   set_target_properties(orrery-engine PROPERTIES LINKER_LANGUAGE CXX)
   orrery_existing_rooms(lean _lean ${ORRERY_LEAN_ROOMS})
   target_link_libraries(orrery-engine PRIVATE -Wl,--start-group ${lean} -Wl,--end-group gcc)
-  target_link_options(orrery-engine PRIVATE -nostdlib -static -no-pie -Wl,-Ttext-segment=0x60000000
+  target_link_options(orrery-engine PRIVATE -nostdlib -static $<$<CXX_COMPILER_ID:GNU>:-no-pie> -Wl,-Ttext-segment=0x60000000
       -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,norelro -Wl,--build-id=sha1
       -Wl,-e,orrery_engine_start -Wl,--undefined=orrery_engine_start)
   # Each recording keeps the engine that made it, so its debug information goes into a file of its own,
