@@ -221,7 +221,7 @@ TEST(LiveHost, ReadsTheWorld) {
   LiveHost host(1000);
   const u64 first = host.read_tsc();
   EXPECT_GT(host.read_tsc(), first);
-  EXPECT_LT(host.current_cpu() & 0xfff, static_cast<u32>(sysconf(_SC_NPROCESSORS_CONF)));
+  EXPECT_EQ(host.current_cpu(), 0u);  // the guest is shown one processor
   std::array<u8, 64> one{}, two{};
   host.random_bytes(one);
   host.random_bytes(two);
