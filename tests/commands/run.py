@@ -222,7 +222,7 @@ def case_killed_writer(orrery):
     os.kill(writer_of(running.pid)[0], signal.SIGKILL)
     words, said = running.communicate(timeout=90)
     expect(words, b"survived\n", "the program goes on without its writer")
-    expect_match(said.decode(), "recording end", "one line about it")
+    expect_match(said.decode(), "up to where the writer of the recording was killed", "the last line says so")
     info = orrery.json("info")
     expect(info["events"] > 0, True, "events up to the last flush")
     orrery.run("info", "--verify")
