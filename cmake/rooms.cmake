@@ -9,7 +9,10 @@ set(ORRERY_HOSTED_ONLY_ROOMS db lens explore debug cli web)
 set(ORRERY_LEAN_OPTIONS -fno-exceptions -fno-rtti -fno-stack-protector -fno-threadsafe-statics
     -fno-asynchronous-unwind-tables -fno-unwind-tables -fcf-protection=none -fno-pic -fno-pie -mno-sse -mno-mmx
     -ffunction-sections -fdata-sections -U_FORTIFY_SOURCE -DORRERY_LEAN=1 -O2
-    $<$<CXX_COMPILER_ID:GNU>:-fno-tree-loop-distribute-patterns> $<$<CXX_COMPILER_ID:Clang>:-fno-builtin-bcmp>)
+    $<$<CXX_COMPILER_ID:GNU>:-fno-tree-loop-distribute-patterns>
+    # Without SSE g++ copies small structs with rep movs, whose start costs more than the copy.
+    $<$<CXX_COMPILER_ID:GNU>:-mmemcpy-strategy=unrolled_loop:512:noalign,libcall:-1:noalign>
+    $<$<CXX_COMPILER_ID:GNU>:-mmemset-strategy=unrolled_loop:512:noalign,libcall:-1:noalign> $<$<CXX_COMPILER_ID:Clang>:-fno-builtin-bcmp>)
 
 function(orrery_lean_library name)
   add_library(${name} STATIC ${ARGN})
