@@ -148,6 +148,7 @@ void Translator::widen() {
   if (options_.tick_home == TickHome::memory) return;
   options_.tick_home = TickHome::memory;
   slots().ticks_in_memory = 1;
+  slots().remaining = slots().stop_at_tick - slots().ticks;  // the counter in xmm31 did not keep it
   // The guest finds the three registers as exec left the others: zero.
   __asm__ volatile(
       "vpxorq %%zmm29, %%zmm29, %%zmm29\n vpxorq %%zmm30, %%zmm30, %%zmm30\n vpxorq %%zmm31, %%zmm31, %%zmm31"

@@ -105,6 +105,29 @@ TEST_P(TranslatorTest, GatedInstructionsLeaveWithTheirName) {
   EXPECT_EQ(cpu.regs.rip, GuestMemory::kCode + 1);
 }
 
+// A program that takes to AVX-512 on the way to a stop: the counter moves, the stop stays where it was.
+TEST(Widening, KeepsTheTickToStopAt) {
+  if (!__builtin_cpu_supports("avx512f")) GTEST_SKIP() << "no AVX-512 here";
+  constexpr u8 kLoopWidenLoop[] = {
+      0xb9, 0x05, 0x00, 0x00, 0x00,        // mov ecx, 5
+      0xff, 0xc9, 0x75, 0xfc,              // dec ecx; jnz back: four ticks
+      0x62, 0xf1, 0xfd, 0x48, 0xef, 0xc0,  // vpxorq zmm0, zmm0, zmm0
+      0xb9, 0x05, 0x00, 0x00, 0x00,        // mov ecx, 5
+      0xff, 0xc9, 0x75, 0xfc,              // dec ecx; jnz back: four more
+      0x0f, 0x05,                          // syscall
+  };
+  GuestMemory& memory = guest_memory();
+  x86::FeatureSet features;
+  features.add(x86::Feature::base);
+  Translator translator(memory.space(), {.features = features, .may_widen = true});
+  cpu::CpuState cpu;
+  cpu.regs.rip = memory.put(kLoopWidenLoop);
+  cpu.regs[Gpr::rsp] = memory.stack_top();
+  EXPECT_EQ(translator.run(cpu, {.stop_at_tick = 6}).kind, ExitKind::tick_reached);
+  EXPECT_EQ(cpu.ticks, 6u);
+  EXPECT_EQ(cpu.regs[Gpr::rcx], 3u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Homes, TranslatorTest, testing::Values(TickHome::vector, TickHome::memory),
                          [](const auto& info) {
                            return info.param == TickHome::vector ? "vector" : "memory";
