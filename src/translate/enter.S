@@ -57,12 +57,6 @@ orrery_indirect_miss:
     mov eax, 1
     jmp orrery_exit_stub
 
-// The same from exact code.
-    .globl orrery_indirect_miss_exact
-orrery_indirect_miss_exact:
-    mov eax, 1
-    jmp orrery_exit_stub
-
 // Every exit of emitted code: guest rax in spill_rax, the exit code in rax.
     .globl orrery_exit_stub
 orrery_exit_stub:

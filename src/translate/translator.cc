@@ -22,7 +22,6 @@ orrery::u64 orrery_enter();
 void orrery_exit_stub();
 void orrery_exit_from_signal();
 void orrery_indirect_miss();
-void orrery_indirect_miss_exact();
 void orrery_exit_path_end();
 }
 
@@ -41,7 +40,7 @@ Translator::Translator(memory::AddressSpace& space, const Options& options)
   slots().exit_stub = address_of(orrery_exit_stub);
   slots().ticks_in_memory = options.tick_home == TickHome::memory ? 1 : 0;
   slots().one = 1;
-  cell_at(0) = {address_of(orrery_indirect_miss), address_of(orrery_indirect_miss_exact)};
+  cell_at(0) = {address_of(orrery_indirect_miss), address_of(orrery_indirect_miss)};
   cell_pcs_.push_back(0);
 }
 
