@@ -1,10 +1,13 @@
 #!/bin/sh
-# Runs one guest test: `run.sh native STATUS PROGRAM`, or `run.sh machine STATUS PROGRAM ORRERY`: recorded, then
-# replayed twice, once compared by the replay itself and once by the output it shows.
+# Runs one guest test in one way:
+#   run.sh native STATUS PROGRAM              on the real kernel
+#   run.sh machine STATUS PROGRAM ORRERY      on the machine without recording; prints what it prints natively
+#   run.sh recorded STATUS PROGRAM ORRERY     the same recorded, and replayed twice: once compared by the
+#                                             replay itself and once by the output it shows
 set -u
 mode=$1 wanted=$2 program=$3
 directory=$(mktemp -d "${TMPDIR:-/tmp}/orrery-guest.XXXXXX") || exit 2
-trap 'rm -rf "$directory"' EXIT
+trap 'chmod -R u+rwx "$directory"; rm -rf "$directory"' EXIT
 cd "$directory" || exit 2
 ulimit -c 0
 
@@ -15,24 +18,41 @@ fail() {
   exit 1
 }
 
-if [ "$mode" = native ]; then
-  "$program" >out 2>err </dev/null
+# run NAME COMMAND...: in a folder of its own, with the wanted status.
+run() {
+  name=$1
+  shift
+  mkdir "$name" && cd "$name" || exit 2
+  "$@" >../out 2>../err </dev/null
   status=$?
-  [ "$status" = "$wanted" ] || fail "native: exit status $status, wanted $wanted"
+  cd ..
+  [ "$status" = "$wanted" ] || fail "$name: exit status $status, wanted $wanted"
+}
+
+# same NAME FILE: the output of the run before is that of FILE.
+same() {
+  cmp -s "$2" out && return
+  diff "$2" out | head -20 >&2
+  fail "$1 shows another output"
+}
+
+run native "$program"
+[ "$mode" != native ] || exit 0
+mv out native.out
+
+orrery=$4
+if [ "$mode" = machine ]; then
+  run machine "$orrery" run -- "$program"
+  same machine native.out
   exit 0
 fi
 
-orrery=$4
-"$orrery" record -o "$directory/recording" -- "$program" >out 2>err </dev/null
-status=$?
-[ "$status" = "$wanted" ] || fail "record: exit status $status, wanted $wanted"
+run record "$orrery" record -o "$directory/recording" -- "$program"
+same record native.out
 "$orrery" replay --check "$directory/recording" >check 2>&1 || {
   status=$?
   sed 's/^/  replay: /' check >&2
   fail "replay --check: exit status $status"
 }
-"$orrery" replay -a "$directory/recording" >again 2>again.err
-cmp -s out again || {
-  diff out again | head -20 >&2
-  fail "replay -a shows another output"
-}
+"$orrery" replay -a "$directory/recording" >out 2>err
+same 'replay -a' native.out

@@ -24,7 +24,7 @@ static size_t read_self(char* buffer, size_t size) {
   return (size_t)count;
 }
 
-int main(void) {
+static void exec_is_refused(void) {
   volatile int alive = 1;
   static char elf[1 << 20];
   const size_t size = read_self(elf, sizeof elf);
@@ -95,5 +95,9 @@ int main(void) {
   char* wild[] = {"x", (char*)wild_address, NULL};
   CHECK_ERRNO(execve("/bin/true", wild, environment), EFAULT);
   CHECK_EQ(alive, 1);
+}
+
+int main(void) {
+  RUN(exec_is_refused);
   return 0;
 }

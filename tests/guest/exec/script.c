@@ -44,17 +44,21 @@ int main(int argc, char** argv) {
     make("one", "./me", "");
     run("./one", "one");
   } else if (strcmp(step, "one") == 0) {
+    begin_case("name_of_the_script_is_added");
     expect(argc, argv, 4, (const char*[]){"./me", "./one", "one", "tail"});
     CHECK_EQ(strcmp(comm, "one\n"), 0);
     make("two", " ./me", "\t -x  -y z \t ");
     run("two", "two");
   } else if (strcmp(step, "two") == 0) {
+    begin_case("rest_of_the_line_is_one_argument");
     expect(argc, argv, 5, (const char*[]){"./me", "-x  -y z", "two", "two", "tail"});
     make("inner", "./me", " deep");
     make("outer", "./inner", " flat");
     run("./outer", "chain");
   } else if (strcmp(step, "chain") == 0) {
+    begin_case("script_run_by_a_script");
     expect(argc, argv, 7, (const char*[]){"./me", "deep", "./inner", "flat", "./outer", "chain", "tail"});
+    begin_case("six_scripts_are_a_loop");
     // Five scripts in a row are allowed, six are not.
     make("s1", "./me", "");
     make("s2", "./s1", "");
@@ -66,7 +70,9 @@ int main(int argc, char** argv) {
     CHECK_ERRNO(execve("./s6", arguments, environment), ELOOP);
     run("./s5", "five");
   } else if (strcmp(step, "five") == 0) {
+    begin_case("five_scripts_in_a_row");
     expect(argc, argv, 8, (const char*[]){"./me", "./s1", "./s2", "./s3", "./s4", "./s5", "five", "tail"});
+    begin_case("script_of_a_closing_descriptor");
     const int fd = open("s1", O_RDONLY | O_CLOEXEC);
     char *arguments[] = {"x", NULL}, *environment[] = {NULL};
     CHECK_ERRNO(syscall(SYS_execveat, fd, "", arguments, environment, AT_EMPTY_PATH), ENOENT);
@@ -76,6 +82,7 @@ int main(int argc, char** argv) {
     syscall(SYS_execveat, 77, "", last, environment, AT_EMPTY_PATH);
     CHECK(0);
   } else {
+    begin_case("script_of_a_descriptor");
     expect(argc, argv, 4, (const char*[]){"./me", "/dev/fd/77", "descriptor", "tail"});
   }
   return 0;

@@ -6,7 +6,9 @@ static const char text[] = "read-only";
 static int initialized[3000] = {1, 2, 3, [2999] = 4};
 static char zeroes[100000];
 
-int main(void) {
+int main(void);
+
+static void static_address(void) {
   CHECK((uintptr_t)&main < 0x60000000);
   CHECK((uintptr_t)text < 0x60000000);
   CHECK_EQ(initialized[2], 3);
@@ -14,5 +16,9 @@ int main(void) {
   for (size_t i = 0; i < sizeof zeroes; ++i) CHECK_EQ(zeroes[i], 0);
   zeroes[99999] = 1;
   initialized[0] = 9;
+}
+
+int main(void) {
+  RUN(static_address);
   return 0;
 }

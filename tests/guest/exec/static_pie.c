@@ -7,7 +7,7 @@ static int constructed;
 static int* pointer = &constructed;
 static void __attribute__((constructor)) construct(void) { constructed = 7; }
 
-int main(void) {
+static void static_pie(void) {
   CHECK_EQ(local, 5);
   CHECK_EQ(constructed, 7);
   CHECK(pointer == &constructed);
@@ -16,5 +16,9 @@ int main(void) {
   CHECK(p != NULL);
   memset(p, 1, 1000000);
   free(p);
+}
+
+int main(void) {
+  RUN(static_pie);
   return 0;
 }

@@ -71,15 +71,22 @@ static void limits(void) {
   for (int fd = 3; fd <= 20; fd++) close(fd);
 }
 
+static void nothing_is_left_open(void) { CHECK_EQ(open_count(), 3); }
+
+/// Every number up to the highest: none is open.
+static void no_other_number_is_open(void) {
+  for (int fd = 3; fd < 70000; fd++) CHECK_EQ(fcntl(fd, F_GETFD), -1);
+}
+
+static void lowest_free_number_is_taken(void) { CHECK_EQ(open("/dev/null", O_RDONLY), 3); }
+
 int main(void) {
   for (int fd = 3; fd < 1024; fd++) close(fd);
   CHECK_EQ(open_count(), 3);
-  copies();
-  limits();
-  CHECK_EQ(open_count(), 3);
-  // Every number up to the highest: none is open.
-  for (int fd = 3; fd < 70000; fd++)
-    if (fcntl(fd, F_GETFD) != -1) return 1;
-  CHECK_EQ(open("/dev/null", O_RDONLY), 3);
+  RUN(copies);
+  RUN(limits);
+  RUN(nothing_is_left_open);
+  RUN(no_other_number_is_open);
+  RUN(lowest_free_number_is_taken);
   return 0;
 }

@@ -22,7 +22,7 @@ static void locks(int fd) {
   close(other);
 }
 
-int main(void) {
+static void copying(void) {
   char text[64];
   int from = open("source", O_RDWR | O_CREAT, 0644), to = open("target", O_RDWR | O_CREAT, 0644);
   CHECK_EQ(write(from, "0123456789", 10), 10);
@@ -67,5 +67,9 @@ int main(void) {
   CHECK_EQ(fcntl(memory, F_GET_SEALS), F_SEAL_WRITE);
   CHECK_EQ(unlink("source"), 0);
   CHECK_EQ(unlink("target"), 0);
+}
+
+int main(void) {
+  RUN(copying);
   return 0;
 }

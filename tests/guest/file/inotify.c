@@ -3,7 +3,7 @@
 
 #include "check.h"
 
-int main(void) {
+static void directory_is_watched(void) {
   int notify = (int)syscall(SYS_inotify_init1, IN_NONBLOCK | IN_CLOEXEC),
       plain = (int)syscall(SYS_inotify_init);
   CHECK(notify >= 0 && plain >= 0);
@@ -23,5 +23,9 @@ int main(void) {
   CHECK_EQ(event->mask, IN_DELETE);
   CHECK_EQ(inotify_rm_watch(notify, watch), 0);
   CHECK_ERRNO(inotify_rm_watch(notify, 99), EINVAL);
+}
+
+int main(void) {
+  RUN(directory_is_watched);
   return 0;
 }

@@ -3,7 +3,7 @@
 
 #include "check.h"
 
-int main(void) {
+static void directory_is_listed(void) {
   enum { kFiles = 700 };
   char name[32];
   CHECK_EQ(mkdir("many", 0755), 0);
@@ -34,5 +34,9 @@ int main(void) {
     CHECK_EQ(unlink(name), 0);
   }
   CHECK_EQ(rmdir("many"), 0);
+}
+
+int main(void) {
+  RUN(directory_is_listed);
   return 0;
 }

@@ -86,9 +86,8 @@ static void directories(void) {
   CHECK_EQ(close(directory), 0);
 }
 
-int main(void) {
+static void bad_names(void) {
   char long_name[5000];
-  struct statfs system;
   memset(long_name, 'n', sizeof long_name - 1);
   long_name[sizeof long_name - 1] = 0;
   CHECK_ERRNO(open(long_name, O_RDONLY), ENAMETOOLONG);
@@ -96,12 +95,25 @@ int main(void) {
   CHECK_ERRNO(open((char*)8, O_RDONLY), EFAULT);
   CHECK_ERRNO(open("/nowhere/at/all", O_RDONLY), ENOENT);
   CHECK_ERRNO(stat("/etc/passwd", (void*)8), EFAULT);
+}
+
+static void file_system(void) {
+  struct statfs system;
   CHECK_EQ(statfs("/", &system), 0);
   CHECK(system.f_bsize > 0);
+}
+
+static void creation_mask(void) {
   mode_t old = umask(077);
   CHECK_EQ(umask(old), 077);
-  links();
-  files();
-  directories();
+}
+
+int main(void) {
+  RUN(bad_names);
+  RUN(file_system);
+  RUN(creation_mask);
+  RUN(links);
+  RUN(files);
+  RUN(directories);
   return 0;
 }

@@ -49,7 +49,7 @@ static void vectors(int fd) {
   CHECK_EQ(readv(fd, out, 0), 0);
 }
 
-int main(void) {
+static void read_write(void) {
   char buffer[16];
   int fd = open("file", O_RDWR | O_CREAT | O_EXCL, 0644);
   CHECK(fd >= 0);
@@ -71,5 +71,9 @@ int main(void) {
   int reader = open("file", O_RDONLY);
   CHECK_ERRNO(write(reader, "x", 1), EBADF);
   CHECK_EQ(unlink("file"), 0);
+}
+
+int main(void) {
+  RUN(read_write);
   return 0;
 }

@@ -1,7 +1,7 @@
 // The kernel's copy from and to a mapping whose file has become shorter: EFAULT, not a signal.
 #include "check.h"
 
-int main(void) {
+static void truncated_map(void) {
   int file = open("file", O_RDWR | O_CREAT, 0600), null = open("/dev/null", O_WRONLY), ends[2];
   CHECK_EQ(ftruncate(file, 8192), 0);
   char* map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -18,5 +18,9 @@ int main(void) {
   CHECK_ERRNO(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, time), EFAULT);
   CHECK_ERRNO(syscall(SYS_nanosleep, time, NULL), EFAULT);
   CHECK_EQ(unlink("file"), 0);
+}
+
+int main(void) {
+  RUN(truncated_map);
   return 0;
 }

@@ -51,9 +51,7 @@ static void scheduling(void) {
   CHECK(syscall(SYS_membarrier, 0, 0, 0) >= 0);
 }
 
-int main(void) {
-  users();
-  scheduling();
+static void robust_list(void) {
   struct {
     void* next;
     long offset;
@@ -66,15 +64,32 @@ int main(void) {
   CHECK(head == &list);
   CHECK_EQ(size, sizeof list);
   CHECK_ERRNO(syscall(SYS_set_robust_list, &list, 3), EINVAL);
-  CHECK_ERRNO(syscall(SYS_wait4, -1, NULL, 0, NULL), ECHILD);
-  CHECK_ERRNO(syscall(SYS_restart_syscall), EINTR);
+}
+
+static void nobody_to_wait_for(void) { CHECK_ERRNO(syscall(SYS_wait4, -1, NULL, 0, NULL), ECHILD); }
+
+static void nothing_to_restart(void) { CHECK_ERRNO(syscall(SYS_restart_syscall), EINTR); }
+
+static void limit_of_itself(void) {
   struct rlimit limit;
   CHECK_EQ(syscall(SYS_prlimit64, 0, RLIMIT_STACK, NULL, &limit), 0);
+}
+
+static void group_of_its_own(void) {
   if (syscall(SYS_getsid, 0) != getpid()) {
     CHECK_EQ(syscall(SYS_setpgid, 0, 0), 0);
     CHECK_EQ(getpgrp(), getpid());
     CHECK_ERRNO(syscall(SYS_setsid), EPERM);
   }
-  syscall(SYS_exit_group, 0);
-  return 1;
+}
+
+int main(void) {
+  RUN(users);
+  RUN(scheduling);
+  RUN(robust_list);
+  RUN(nobody_to_wait_for);
+  RUN(nothing_to_restart);
+  RUN(limit_of_itself);
+  RUN(group_of_its_own);
+  return 0;
 }

@@ -7,7 +7,7 @@
 
 #include "check.h"
 
-int main(void) {
+static void who_am_i(void) {
   CHECK_EQ(syscall(SYS_getpid), getpid());
   CHECK_EQ(syscall(SYS_gettid), getpid());
   CHECK(getppid() > 0);
@@ -69,5 +69,9 @@ int main(void) {
   CHECK_EQ(base, 0x12345000);
   CHECK_ERRNO(syscall(SYS_arch_prctl, 0x1002, -1L), EPERM);
   CHECK_ERRNO(syscall(SYS_arch_prctl, 0x7777, 0), EINVAL);
+}
+
+int main(void) {
+  RUN(who_am_i);
   return 0;
 }

@@ -1,4 +1,8 @@
-// What every guest test uses: CHECK with the line and the values, and a few calls libc hides.
+// What every guest test uses: named cases, CHECK with the line and the values, and a few calls libc hides.
+//
+// A case is one behaviour. Its name is printed before it runs, straight to the descriptor, so that it is seen
+// of a program that dies as well; run.sh compares what the program prints natively with what it prints on the
+// machine, and count.py counts the cases.
 #pragma once
 
 #include <errno.h>
@@ -42,6 +46,24 @@ static inline void check_failed(const char* file, int line, const char* what, lo
     long result_ = (long)(call);                                                              \
     if (result_ != -1) check_failed(__FILE__, __LINE__, #call " result", result_, -1);        \
     if (errno != (wanted)) check_failed(__FILE__, __LINE__, #call " errno", errno, (wanted)); \
+  } while (0)
+
+/// From here on the program shows the case of this name. For what cannot be a function: a step after exec, a
+/// row of a table.
+static inline void begin_case(const char* name) {
+  char text[256];
+  const int length = snprintf(text, sizeof text, "case %s\n", name);
+  (void)!write(STDOUT_FILENO, text, (size_t)length);
+}
+
+/// Runs `static void function(void)` as a case.
+#define RUN(function) (begin_case(#function), (function)())
+
+/// Leaves a case that this host has nothing for; it is not counted. The same on the machine as natively.
+#define SKIP(why)                                                                \
+  do {                                                                           \
+    (void)!write(STDOUT_FILENO, "skip " why "\n", sizeof("skip " why "\n") - 1); \
+    return;                                                                      \
   } while (0)
 
 static inline void on_signal(int number, void (*handler)(int, siginfo_t*, void*), int flags) {

@@ -3,7 +3,7 @@
 
 #include "check.h"
 
-int main(void) {
+static void limits_are_read_and_set(void) {
   for (int resource = 0; resource < 16; resource++) {
     struct rlimit one, other;
     CHECK_EQ(getrlimit(resource, &one), 0);
@@ -27,5 +27,9 @@ int main(void) {
   CHECK_EQ(write(fd, "0123456789", 10), 6);
   CHECK_ERRNO(write(fd, "x", 1), EFBIG);
   CHECK_EQ(unlink("big"), 0);
+}
+
+int main(void) {
+  RUN(limits_are_read_and_set);
   return 0;
 }

@@ -9,7 +9,7 @@
 static char* brk_now(void) { return (char*)syscall(SYS_brk, 0); }
 static char* brk_to(char* wanted) { return (char*)syscall(SYS_brk, wanted); }
 
-int main(void) {
+static void brk_and_maps(void) {
   char* start = (char*)(((unsigned long)brk_now() + PAGE - 1) & ~(PAGE - 1));
   CHECK(brk_to(start) == start);
   char* wall = start + 16 * PAGE;
@@ -35,5 +35,9 @@ int main(void) {
   CHECK_EQ(setrlimit(RLIMIT_AS, &limit), 0);
   CHECK_ERRNO(mmap(NULL, 512 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), ENOMEM);
   CHECK(mmap(NULL, 16 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+}
+
+int main(void) {
+  RUN(brk_and_maps);
   return 0;
 }

@@ -112,12 +112,15 @@ static void other_pages(void) {
   CHECK_EQ(call(code), 4);
 }
 
+static void two_views_private(void) { two_views(0); }
+static void two_views_shared(void) { two_views(1); }
+
 int main(void) {
-  stores();
-  flips();
-  two_views(0);
-  two_views(1);
-  by_system_calls();
-  other_pages();
+  RUN(stores);
+  RUN(flips);
+  RUN(two_views_private);
+  RUN(two_views_shared);
+  RUN(by_system_calls);
+  RUN(other_pages);
   return 0;
 }

@@ -23,7 +23,7 @@ static void deep_buffer(int zero) {
   CHECK_EQ(write(1, buffer, 0), 0);
 }
 
-int main(void) {
+static void bad_addresses(void) {
   char* end = edge(PROT_NONE);
   char* read_only = edge(PROT_READ);
   int pipes[2];
@@ -90,5 +90,9 @@ int main(void) {
   CHECK_ERRNO(syscall(SYS_getdents64, here, end, 4096), EFAULT);
 
   deep_buffer(zero);
+}
+
+int main(void) {
+  RUN(bad_addresses);
   return 0;
 }

@@ -20,7 +20,7 @@ static int load_faults(volatile char* at) {
   return 0;
 }
 
-int main(void) {
+static void file_maps(void) {
   on_signal(SIGBUS, on_fault, 0);
   on_signal(SIGSEGV, on_fault, 0);
   char name[] = "file_maps.XXXXXX";
@@ -77,5 +77,9 @@ int main(void) {
   CHECK_EQ(munmap(shared, 6 * PAGE), 0);
   CHECK_EQ(load_faults(shared), SIGSEGV);
   CHECK_EQ(seen.si_code, SEGV_MAPERR);
+}
+
+int main(void) {
+  RUN(file_maps);
   return 0;
 }

@@ -3,7 +3,7 @@
 
 #define PAGE 4096UL
 
-int main(void) {
+static void locks_of_memory(void) {
   char* at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHECK_EQ(mlock(at + 5, PAGE), 0);
   CHECK_EQ(munlock(at, 4 * PAGE), 0);
@@ -38,5 +38,9 @@ int main(void) {
 
   CHECK_ERRNO(syscall(SYS_pkey_mprotect, at, PAGE, PROT_READ, 5), EINVAL);
   CHECK_EQ(syscall(SYS_pkey_mprotect, at, PAGE, PROT_READ, -1), 0);
+}
+
+int main(void) {
+  RUN(locks_of_memory);
   return 0;
 }

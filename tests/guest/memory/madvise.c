@@ -7,7 +7,7 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-int main(void) {
+static void advice(void) {
   char* at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   memset(at, 7, 4 * PAGE);
   CHECK_ERRNO(madvise(at + 1, PAGE, MADV_DONTNEED), EINVAL);
@@ -62,5 +62,9 @@ int main(void) {
   CHECK_EQ(madvise(at + 2 * PAGE, 2 * PAGE, MADV_FREE), 0);
   at[3 * PAGE] = 4;
   CHECK_EQ(at[3 * PAGE], 4);
+}
+
+int main(void) {
+  RUN(advice);
   return 0;
 }

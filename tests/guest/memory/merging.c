@@ -21,7 +21,7 @@ static int lines(char* start, char* end) {
   return count;
 }
 
-int main(void) {
+static void neighbours_merge(void) {
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
   char* area = mmap(NULL, 16 * PAGE, PROT_NONE, flags, -1, 0);
   CHECK_EQ(munmap(area, 16 * PAGE), 0);
@@ -47,5 +47,9 @@ int main(void) {
   CHECK_EQ(lines(from, from + 4 * PAGE), 1);
   CHECK(mmap(from + 2 * PAGE, 2 * PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 4 * PAGE) != MAP_FAILED);
   CHECK_EQ(lines(from, from + 4 * PAGE), 2);
+}
+
+int main(void) {
+  RUN(neighbours_merge);
   return 0;
 }

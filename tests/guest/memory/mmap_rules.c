@@ -87,14 +87,18 @@ static void low_addresses(void) {
   }
 }
 
-int main(void) {
-  refusals();
-  file_refusals();
-  placing();
-  low_addresses();
+static void unmapping(void) {
   CHECK_ERRNO(munmap((void*)1, PAGE), EINVAL);
   CHECK_ERRNO(munmap((void*)PAGE, 0), EINVAL);
   CHECK_ERRNO(munmap((void*)PAGE, ~0UL), EINVAL);
   CHECK_EQ(munmap((void*)(5 * PAGE), PAGE), 0);
+}
+
+int main(void) {
+  RUN(refusals);
+  RUN(file_refusals);
+  RUN(placing);
+  RUN(low_addresses);
+  RUN(unmapping);
   return 0;
 }

@@ -34,7 +34,7 @@ static int call_faults(void (*at)(void)) {
   return 0;
 }
 
-int main(void) {
+static void mprotect_rules(void) {
   on_signal(SIGSEGV, on_fault, 0);
   char* area = mmap(NULL, 6 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHECK(area != MAP_FAILED);
@@ -80,5 +80,9 @@ int main(void) {
   CHECK_EQ(munmap(area + 3 * PAGE, PAGE), 0);
   CHECK_EQ(call_faults((void (*)(void))(area + 3 * PAGE)), SIGSEGV);
   CHECK_EQ(code, SEGV_MAPERR);
+}
+
+int main(void) {
+  RUN(mprotect_rules);
   return 0;
 }

@@ -120,11 +120,11 @@ static void file(void) {
 }
 
 int main(void) {
-  refusals();
-  sizes();
-  fixed();
-  shared();
-  left_behind();
-  file();
+  RUN(refusals);
+  RUN(sizes);
+  RUN(fixed);
+  RUN(shared);
+  RUN(left_behind);
+  RUN(file);
   return 0;
 }

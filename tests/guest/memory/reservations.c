@@ -62,10 +62,12 @@ static int recurse(int depth) {
   return depth == 0 ? 0 : recurse(depth - 1) + (frame[0] == (char)depth);
 }
 
+static void deep_stack(void) { CHECK_EQ(recurse(1500), 1500); }
+
 int main(void) {
-  reservations();
-  many_regions();
-  growing_down();
-  CHECK_EQ(recurse(1500), 1500);
+  RUN(reservations);
+  RUN(many_regions);
+  RUN(growing_down);
+  RUN(deep_stack);
   return 0;
 }

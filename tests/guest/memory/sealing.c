@@ -6,10 +6,10 @@
 #define SYS_mseal 462
 #endif
 
-int main(void) {
+static void sealed_memory_stays(void) {
   char* at = mmap(NULL, 6 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHECK(at != MAP_FAILED);
-  if (syscall(SYS_mseal, at, 0, 0) != 0 && errno == ENOSYS) return 0;  // an older kernel
+  if (syscall(SYS_mseal, at, 0, 0) != 0 && errno == ENOSYS) SKIP("an older kernel");
   CHECK_ERRNO(syscall(SYS_mseal, at + 1, PAGE, 0), EINVAL);
   CHECK_ERRNO(syscall(SYS_mseal, at, PAGE, 1), EINVAL);
   CHECK_ERRNO(syscall(SYS_mseal, at, ~0UL, 0), EINVAL);
@@ -33,5 +33,9 @@ int main(void) {
   // An mprotect changes what lies before the sealed page.
   CHECK_ERRNO(mprotect(at, 2 * PAGE, PROT_READ), EPERM);
   CHECK_EQ(munmap(at + 3 * PAGE, 2 * PAGE), 0);
+}
+
+int main(void) {
+  RUN(sealed_memory_stays);
   return 0;
 }

@@ -3,7 +3,7 @@
 
 static char* now(void) { return (char*)syscall(SYS_brk, 0); }
 
-int main(void) {
+static void break_moves(void) {
   char* start = now();
   CHECK(start != NULL);
   char* wanted = start + 100000;
@@ -18,5 +18,9 @@ int main(void) {
   CHECK((char*)syscall(SYS_brk, 4096) == wanted);
   CHECK((char*)syscall(SYS_brk, -4096L) == wanted);
   CHECK((char*)syscall(SYS_brk, start) == start);
+}
+
+int main(void) {
+  RUN(break_moves);
   return 0;
 }

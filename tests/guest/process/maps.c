@@ -46,7 +46,9 @@ static const struct line* find(const void* address) {
 
 static const char constant[] = "constant";
 
-int main(void) {
+int main(void);
+
+static void maps_are_told(void) {
   int local;
   char self[4096];
   const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -95,5 +97,9 @@ int main(void) {
     CHECK_EQ(read(pipe_fds[0], &byte, 1), 1);
   }
   close(null);
+}
+
+int main(void) {
+  RUN(maps_are_told);
   return 0;
 }

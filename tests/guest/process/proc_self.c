@@ -30,19 +30,25 @@ static const char* status_value(const char* name) {
 
 static void handler(int number, siginfo_t* info, void* context) {}
 
-int main(int argc, char** argv) {
-  extern char** environ;
+static char** argv;
+extern char** environ;
+
+static void command_line_and_environment(void) {
   size_t size = slurp("/proc/self/cmdline");
   CHECK_EQ(strcmp(text, argv[0]), 0);
   CHECK_EQ(size, strlen(argv[0]) + 1);
   size = slurp("/proc/self/environ");
   if (environ[0] != NULL) CHECK_EQ(strcmp(text, environ[0]), 0);
+}
 
+static void name_of_the_task(void) {
   const char* name = strrchr(argv[0], '/');
   name = name == NULL ? argv[0] : name + 1;
   slurp("/proc/self/comm");
   CHECK_EQ(strncmp(text, name, 15), 0);
+}
 
+static void status_of_signals_and_memory(void) {
   change_mask(SIG_BLOCK, SIGUSR2);
   on_signal(SIGUSR1, handler, 0);
   signal(SIGHUP, SIG_IGN);
@@ -62,7 +68,9 @@ int main(int argc, char** argv) {
   CHECK((strtoul(status_value("SigCgt"), NULL, 16) & 1ul << (SIGUSR1 - 1)) != 0);
   CHECK(atol(status_value("VmSize")) > 500 && atol(status_value("VmSize")) < 1 << 20);
   CHECK(atol(status_value("VmStk")) > 50);
+}
 
+static void stat_line(void) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/stat", getpid());
   slurp(path);
@@ -78,9 +86,14 @@ int main(int argc, char** argv) {
   int fields = 2;
   for (const char* p = after; *p != '\0'; ++p) fields += *p == ' ' || *p == '\n';
   CHECK_EQ(fields, 52);
+}
 
+static void sizes_in_pages(void) {
   slurp("/proc/self/statm");
   CHECK(atol(text) > 100 && atol(text) < 1 << 18);
+}
+
+static void table_of_limits(void) {
   struct rlimit limit;
   CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
   slurp("/proc/self/limits");
@@ -88,7 +101,9 @@ int main(int argc, char** argv) {
   CHECK(row != NULL);
   CHECK_EQ(strtoul(row + 26, NULL, 10), limit.rlim_cur);
   CHECK_EQ(strtoul(row + 47, NULL, 10), limit.rlim_max);
+}
 
+static void file_is_read_in_pieces(void) {
   // A file of /proc can be read in pieces and rewound.
   const int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
   char first[20], again[20];
@@ -97,5 +112,16 @@ int main(int argc, char** argv) {
   CHECK_EQ(read(fd, again, 20), 20);
   CHECK_EQ(memcmp(first, again, 20), 0);
   CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+}
+
+int main(int count, char** values) {
+  argv = values;
+  RUN(command_line_and_environment);
+  RUN(name_of_the_task);
+  RUN(status_of_signals_and_memory);
+  RUN(stat_line);
+  RUN(sizes_in_pages);
+  RUN(table_of_limits);
+  RUN(file_is_read_in_pieces);
   return 0;
 }

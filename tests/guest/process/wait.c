@@ -8,7 +8,7 @@ static void leaving(void) {
   if (!ran) _exit(3);
 }
 
-int main(void) {
+static void children_there_are_none(void) {
   CHECK_ERRNO(wait(NULL), ECHILD);
   CHECK_ERRNO(waitpid(-1, NULL, WNOHANG), ECHILD);
   CHECK_ERRNO(waitpid(getpid(), NULL, 0), ECHILD);
@@ -24,4 +24,9 @@ int main(void) {
   CHECK_EQ(atexit(leaving), 0);
   ran = 1;
   exit(0);
+}
+
+int main(void) {
+  RUN(children_there_are_none);
+  return 0;
 }

@@ -14,7 +14,7 @@ static void refused(long number, long result) {
         error == EOPNOTSUPP || error == ENOENT || error == E2BIG || error == ESRCH);
 }
 
-int main(void) {
+static void refused_calls(void) {
   refused(SYS_perf_event_open, syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0));
   refused(SYS_bpf, syscall(SYS_bpf, 0, NULL, 0));
   refused(425, syscall(425, 1, NULL));  // io_uring_setup
@@ -40,5 +40,9 @@ int main(void) {
   CHECK_EQ(syscall(SYS_futex, &word, FUTEX_UNLOCK_PI, 0), 0);
   CHECK_EQ(word, 0);
   CHECK_ERRNO(syscall(SYS_futex, &word, FUTEX_UNLOCK_PI, 0), EPERM);
+}
+
+int main(void) {
+  RUN(refused_calls);
   return 0;
 }

@@ -12,7 +12,7 @@ static void leave(int number, siginfo_t* info, void* context) {
   siglongjmp(back, number);
 }
 
-int main(void) {
+static void abort_twice(void) {
   on_signal(SIGABRT, leave, 0);
   const int number = sigsetjmp(back, 1);
   if (number == 0) abort();
@@ -21,5 +21,9 @@ int main(void) {
   sigset_t now;
   sigprocmask(SIG_BLOCK, NULL, &now);
   CHECK_EQ(sigismember(&now, SIGABRT), 0);
+}
+
+int main(void) {
+  RUN(abort_twice);
   return 0;
 }

@@ -52,7 +52,7 @@ static __attribute__((noinline)) int overflow(int depth) {
   return sink;
 }
 
-int main(void) {
+static void altstack(void) {
   stack_t old;
   CHECK_EQ(sigaltstack(NULL, &old), 0);
   CHECK_EQ(old.ss_flags, SS_DISABLE);
@@ -84,5 +84,9 @@ int main(void) {
   CHECK(old.ss_sp == stack);
   stack_t off = {.ss_flags = SS_DISABLE};
   CHECK_EQ(sigaltstack(&off, NULL), 0);
+}
+
+int main(void) {
+  RUN(altstack);
   return 0;
 }

@@ -2,7 +2,9 @@
 // abort() with its default action.
 #include "check.h"
 
+static void ends_abort(void) { abort(); }
+
 int main(void) {
-  abort();
+  RUN(ends_abort);
   return 0;
 }

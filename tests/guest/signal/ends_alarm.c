@@ -2,8 +2,12 @@
 // A timer's signal without a handler ends a sleeping program.
 #include "check.h"
 
-int main(void) {
+static void ends_alarm(void) {
   alarm(1);
   for (;;) pause();
+}
+
+int main(void) {
+  RUN(ends_alarm);
   return 0;
 }

@@ -4,7 +4,9 @@
 
 static volatile uintptr_t zero;
 
+static void ends_fpe(void) { zero = 5 / zero; }
+
 int main(void) {
-  zero = 5 / zero;
+  RUN(ends_fpe);
   return 0;
 }

@@ -9,7 +9,9 @@ static __attribute__((noinline)) int recurse(int depth) {
   return recurse(depth + 1) + room[0];
 }
 
+static void ends_overflow(void) { recurse(1); }
+
 int main(void) {
-  recurse(1);
+  RUN(ends_overflow);
   return 0;
 }

@@ -4,7 +4,9 @@
 
 static volatile uintptr_t zero;
 
+static void ends_segv(void) { *(volatile int*)zero = 1; }
+
 int main(void) {
-  *(volatile int*)zero = 1;
+  RUN(ends_segv);
   return 0;
 }

@@ -45,7 +45,7 @@ static void mend(int number, siginfo_t* info, void* context) {
 
 static volatile int zero;
 
-int main(void) {
+static void faults_have_codes(void) {
   const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
   for (unsigned i = 0; i < sizeof faults / sizeof *faults; ++i) on_signal(faults[i], escape, 0);
 
@@ -126,5 +126,9 @@ int main(void) {
   page[100] = 42;
   CHECK_EQ(page[100], 42);
   CHECK_EQ(last_address, page + 100);
+}
+
+int main(void) {
+  RUN(faults_have_codes);
   return 0;
 }

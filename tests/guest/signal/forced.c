@@ -13,7 +13,7 @@ static void leave(int number, siginfo_t* info, void* context) {
 }
 static void never(int number, siginfo_t* info, void* context) { ++usr_calls; }
 
-int main(void) {
+static void faults_are_forced(void) {
   static char stack[65536];
   stack_t mine = {.ss_sp = stack, .ss_size = sizeof stack};
   CHECK_EQ(sigaltstack(&mine, NULL), 0);
@@ -36,5 +36,9 @@ int main(void) {
     CHECK(0);
   }
   CHECK_EQ(segv_calls, 2);
+}
+
+int main(void) {
+  RUN(faults_are_forced);
   return 0;
 }

@@ -62,12 +62,20 @@ static __attribute__((noinline)) long red_zone(long pid) {
   return sum;
 }
 
-int main(void) {
+static void frame_of_a_call(void) {
   change_mask(SIG_BLOCK, SIGHUP);
   on_signal(SIGUSR1, look, 0);
   raise(SIGUSR1);
   CHECK_EQ(calls, 1);
+}
+
+static void red_zone_is_kept(void) {
   CHECK_EQ(red_zone(getpid()), 66);
   CHECK_EQ(calls, 2);
+}
+
+int main(void) {
+  RUN(frame_of_a_call);
+  RUN(red_zone_is_kept);
   return 0;
 }

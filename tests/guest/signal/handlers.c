@@ -29,7 +29,7 @@ static void check_mask(int number, siginfo_t* info, void* context) {
   CHECK_EQ(sigismember(&now, SIGHUP), 0);
 }
 
-int main(void) {
+static void handlers_run(void) {
   on_signal(SIGUSR1, note, 0);
   kill(getpid(), SIGUSR1);
   CHECK_EQ(calls, 1);
@@ -77,5 +77,9 @@ int main(void) {
   CHECK_ERRNO(sigaction(65, &action, NULL), EINVAL);
   CHECK_ERRNO(syscall(SYS_rt_sigaction, SIGUSR1, (void*)8, NULL, 8), EFAULT);
   CHECK_ERRNO(syscall(SYS_rt_sigaction, SIGUSR1, NULL, NULL, 16), EINVAL);
+}
+
+int main(void) {
+  RUN(handlers_run);
   return 0;
 }

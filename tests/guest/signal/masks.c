@@ -16,7 +16,7 @@ static int pending(int number) {
   return sigismember(&set, number);
 }
 
-int main(void) {
+static void masks_and_pending(void) {
   on_signal(SIGUSR1, note, 0);
   change_mask(SIG_BLOCK, SIGUSR1);
   raise(SIGUSR1);
@@ -76,5 +76,9 @@ int main(void) {
   CHECK_ERRNO(syscall(SYS_rt_sigprocmask, 7, &all, NULL, 8), EINVAL);
   CHECK_ERRNO(syscall(SYS_rt_sigprocmask, SIG_BLOCK, (void*)8, NULL, 8), EFAULT);
   CHECK_ERRNO(syscall(SYS_rt_sigpending, &now, 9), EINVAL);
+}
+
+int main(void) {
+  RUN(masks_and_pending);
   return 0;
 }

@@ -19,7 +19,7 @@ static void alarm_in(int milliseconds) {
   CHECK_EQ(setitimer(ITIMER_REAL, &timer, NULL), 0);
 }
 
-int main(void) {
+static void reads_and_sleeps_restart(void) {
   char byte;
   CHECK_EQ(pipe(pipe_fds), 0);
 
@@ -65,5 +65,9 @@ int main(void) {
   alarm_in(20);
   CHECK_ERRNO(pause(), EINTR);
   CHECK_EQ(calls, 2);
+}
+
+int main(void) {
+  RUN(reads_and_sleeps_restart);
   return 0;
 }

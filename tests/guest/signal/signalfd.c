@@ -14,7 +14,7 @@ static struct signalfd_siginfo next(int fd) {
   return info;
 }
 
-int main(void) {
+static void signals_are_read(void) {
   sigset_t mask, pending;
   sigemptyset(&mask);
   sigaddset(&mask, SIGUSR1);
@@ -62,5 +62,9 @@ int main(void) {
   CHECK_ERRNO(signalfd(-1, &mask, 1), EINVAL);
   CHECK_ERRNO(syscall(SYS_signalfd4, -1, &mask, 4, 0), EINVAL);
   CHECK_ERRNO(signalfd(0, &mask, 0), EINVAL);
+}
+
+int main(void) {
+  RUN(signals_are_read);
   return 0;
 }

@@ -15,7 +15,7 @@ static void sleep_ms(int milliseconds) {
   while (nanosleep(&rest, &rest) != 0) CHECK_EQ(errno, EINTR);
 }
 
-int main(void) {
+static void timers_of_the_process(void) {
   on_signal(SIGALRM, note, 0);
   CHECK_EQ(alarm(100), 0);
   const unsigned left = alarm(0);
@@ -60,5 +60,9 @@ int main(void) {
   volatile unsigned long spin = 0;
   while (calls == 0) ++spin;
   CHECK(spin > 0);
+}
+
+int main(void) {
+  RUN(timers_of_the_process);
   return 0;
 }

@@ -16,7 +16,7 @@ static void alarm_in(int milliseconds) {
   CHECK_EQ(setitimer(ITIMER_REAL, &timer, NULL), 0);
 }
 
-int main(void) {
+static void signals_are_waited_for(void) {
   sigset_t block, empty, now;
   sigemptyset(&empty);
   sigemptyset(&block);
@@ -72,5 +72,9 @@ int main(void) {
   CHECK_EQ(calls, 4);
   sigprocmask(SIG_BLOCK, NULL, &now);
   CHECK_EQ(sigismember(&now, SIGALRM), 1);
+}
+
+int main(void) {
+  RUN(signals_are_waited_for);
   return 0;
 }

@@ -11,7 +11,7 @@ static int64_t nanoseconds(clockid_t clock) {
   return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-int main(void) {
+static void clocks_and_sleeps(void) {
   const clockid_t clocks[] = {
       CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW,
       CLOCK_BOOTTIME, CLOCK_TAI};
@@ -50,5 +50,9 @@ int main(void) {
   CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
   CHECK(usage.ru_maxrss > 0);
   CHECK_ERRNO(getrusage(42, &usage), EINVAL);
+}
+
+int main(void) {
+  RUN(clocks_and_sleeps);
   return 0;
 }

@@ -13,7 +13,9 @@ static long now_ms(void) {
   return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void polls(int ends[2]) {
+static int ends[2];  // of a pipe
+
+static void polls(void) {
   struct pollfd entries[3] = {{ends[0], POLLIN, 0}, {ends[1], POLLOUT, 0}, {-1, POLLIN, 99}};
   CHECK_EQ(poll(entries, 3, 1000), 1);
   CHECK_EQ(entries[0].revents, 0);
@@ -39,7 +41,7 @@ static void polls(int ends[2]) {
   CHECK_ERRNO(ppoll(entries, 1, &limit, NULL), EINVAL);
 }
 
-static void selects(int ends[2]) {
+static void selects(void) {
   fd_set readable, writable;
   FD_ZERO(&readable);
   FD_ZERO(&writable);
@@ -59,7 +61,7 @@ static void selects(int ends[2]) {
   CHECK_ERRNO(select(-1, NULL, NULL, NULL, &limit), EINVAL);
 }
 
-static void epolls(int ends[2]) {
+static void epolls(void) {
   int epoll = epoll_create1(EPOLL_CLOEXEC), event = eventfd(0, EFD_NONBLOCK);
   struct epoll_event wanted = {EPOLLIN, {.u64 = 11}}, got[4];
   CHECK_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &wanted), 0);
@@ -86,12 +88,7 @@ static void epolls(int ends[2]) {
   CHECK_ERRNO(epoll_wait(ends[0], got, 1, 0), EINVAL);
 }
 
-int main(void) {
-  int ends[2];
-  CHECK_EQ(pipe(ends), 0);
-  polls(ends);
-  selects(ends);
-  epolls(ends);
+static void timer_descriptor(void) {
   int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
   struct itimerspec in_10ms = {{0, 0}, {0, 10000000}}, left;
   CHECK_EQ(timerfd_settime(timer, 0, &in_10ms, NULL), 0);
@@ -99,5 +96,13 @@ int main(void) {
   uint64_t expirations = 0;
   CHECK_EQ(read(timer, &expirations, 8), 8);
   CHECK_EQ(expirations, 1);
+}
+
+int main(void) {
+  CHECK_EQ(pipe(ends), 0);
+  RUN(polls);
+  RUN(selects);
+  RUN(epolls);
+  RUN(timer_descriptor);
   return 0;
 }

@@ -8,7 +8,7 @@
 static volatile sig_atomic_t caught;
 static void handler(int number, siginfo_t* info, void* context) { caught = number; }
 
-int main(void) {
+static void raw_waits(void) {
   int event = (int)syscall(SYS_eventfd2, 1, EFD_CLOEXEC), old = (int)syscall(SYS_eventfd, 0);
   CHECK(event >= 0 && old >= 0);
   int epoll = (int)syscall(SYS_epoll_create, 1);
@@ -52,5 +52,9 @@ int main(void) {
   CHECK_EQ(write(old, &count, 8), 8);
   CHECK_EQ(ppoll(&entry, 1, NULL, &open_mask), 1);
   CHECK_EQ(caught, 0);
+}
+
+int main(void) {
+  RUN(raw_waits);
   return 0;
 }
