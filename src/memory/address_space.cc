@@ -9,7 +9,7 @@
 // Invariants, after every public call:
 //  * regions are page aligned, disjoint and sorted; neighbours that are continuations are merged;
 //  * usage_ and objects_ are sums over regions_ (account() is called on every change of one);
-//  * a page in watched_pages_ lies in a region with `watched` set.
+//  * a page in watched_pages_ or mapping_watched_pages_ lies in a region with `watched` set.
 #include "memory/address_space.h"
 
 #include "base/hash.h"
@@ -67,6 +67,7 @@ void AddressSpace::clear() {
     forget(span);
   }
   watched_pages_.clear();
+  mapping_watched_pages_.clear();
   objects_.clear();
   attributes_later_ = 0;
   refusal_.reset();

@@ -131,6 +131,9 @@ class AddressSpace {
   /// Code was translated from the page at `page`: from now on a guest write to it is announced. If the
   /// guest may write it, it is write-protected on the host, under every address that shows its bytes.
   void watch_code(u64 page);
+  /// The same for code that compares itself with the page whenever it runs: only the end of its mapping and
+  /// of its permission to execute are announced, and stores cost nothing.
+  void watch_code_mapping(u64 page);
   /// The host kernel or the engine is about to write here: un-protects watched pages and announces them.
   void prepare_write(u64 address, u64 size_bytes);
   /// A host write fault at `address`: true if it hit a watched page, which is now writable and announced.
@@ -223,8 +226,10 @@ class AddressSpace {
 
   // --- watching.cc ---
   void protect_watched(const Region& region, Span span);
-  void release_watched(const Region& region, PageSet::Run pages);
-  void unwatch(const Region& region, Span span);
+  void release_watched(const Region& region, PageSet::Run pages, CodeChange::Cause cause);
+  void unwatch(const Region& region, Span span, CodeChange::Cause cause = CodeChange::Cause::bytes);
+  void end_code(const Region& region, Span span);
+  void drop_mapping_watch(Span span);
   void unwatch_shared_code(u64 object);
   void unwatch_views(const Region& region, Span span);
   void drop_watch(Span span);
@@ -243,6 +248,7 @@ class AddressSpace {
   u64 anonymous_objects_ = 0;
   u32 shared_code_regions_ = 0;  ///< watched, shared, executable, of a file
   PageSet watched_pages_;
+  PageSet mapping_watched_pages_;  ///< none of them is in watched_pages_
   Usage usage_;
   Limits limits_;
   u16 attributes_later_ = 0;  ///< mlockall(MCL_FUTURE)

@@ -12,8 +12,13 @@ namespace orrery::memory {
 
 /// A guest range whose bytes or executability may have changed.
 struct CodeChange {
+  enum class Cause : u8 {
+    bytes,    ///< it was stored into
+    mapping,  ///< it was unmapped, mapped over, moved, or may not be executed any more
+  };
   u64 start;
   u64 end;
+  Cause cause;
 };
 
 class CodeWatch {
@@ -21,10 +26,10 @@ class CodeWatch {
   /// Raised on every announced change; the translator compares it before it enters guest code.
   u64 version() const { return version_; }
 
-  /// Announces that [start, end) may hold other code now (unmapped, mapped over, made writable, written).
-  void announce(u64 start, u64 end) {
+  /// Announces that [start, end) may hold other code now.
+  void announce(u64 start, u64 end, CodeChange::Cause cause) {
     ++version_;
-    changes_.push_back({start, end});
+    changes_.push_back({start, end, cause});
   }
 
   /// Hands over everything announced since the last call.

@@ -55,7 +55,7 @@ i64 AddressSpace::change_protection(Position at, Span span, int protection) {
   if (becomes_data && usage_.data_bytes + span.size_bytes() > limits_.data_bytes) return -ENOMEM;
 
   // Code that may no longer run must be translated afresh when it may again: it can change unseen.
-  if (region.executable() && (protection & PROT_EXEC) == 0) unwatch(region, span);
+  if (region.executable() && (protection & PROT_EXEC) == 0) end_code(region, span);
   const int host = host_protection(protection, false);
   if (host != host_protection(region.protection, false))
     if (const i64 error = backend_.protect(span.start, span.size_bytes(), host); error != 0) return error;

@@ -165,7 +165,7 @@ i64 AddressSpace::move_region(const Remap& remap) {
   if (overlaps_reserved(target.start, target.end) || region.on_paper)
     return refuse(target, region.protection);
   if (!can_split(source)) return -ENOMEM;
-  unwatch(region, source);
+  end_code(region, source);
   if (const i64 error = move_host(region, remap); error != 0) return error;
 
   Region moved = region;

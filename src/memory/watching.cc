@@ -9,7 +9,9 @@
 //  * a system call writes to the file behind a shared mapping: the kernel calls file_written() afterwards;
 //  * it is unmapped, mapped over, moved, discarded: announced then;
 //  * its execute permission is taken away: announced then, because while it is not executable it may be
-//    writable and its writes are nobody's business; when it is executable again it is translated anew.
+//    writable and its writes are nobody's business; when it is executable again it is looked at anew.
+//
+// Of a page whose code checks itself (watch_code_mapping) only the last two are of interest.
 //
 // A page leaves the set with the announcement, and enters it again when code is translated from it: one
 // fault for each change, not for each store. mprotect to writable alone announces nothing: the page stays
@@ -53,7 +55,7 @@ void AddressSpace::protect_watched(const Region& region, Span span) {
 
 /// The pages become writable on the host as far as the guest may write them, and are announced; all of the
 /// region's, where the host cannot tell them apart any more.
-void AddressSpace::release_watched(const Region& region, PageSet::Run pages) {
+void AddressSpace::release_watched(const Region& region, PageSet::Run pages, CodeChange::Cause cause) {
   watched_pages_.erase(pages);
   const int host = host_protection(region.protection, false);
   if (region.writable() && backend_.protect(pages.start, pages.end - pages.start, host) != 0) {
@@ -61,7 +63,15 @@ void AddressSpace::release_watched(const Region& region, PageSet::Run pages) {
     watched_pages_.erase(pages);
     (void)backend_.protect(region.start, region.size_bytes(), host);
   }
-  if (region.executable()) code_.announce(pages.start, pages.end);
+  if (region.executable()) code_.announce(pages.start, pages.end, cause);
+}
+
+void AddressSpace::watch_code_mapping(u64 page) {
+  page = page_floor(page);
+  const Region* const region = find(page);
+  if (region == nullptr || region->on_paper || watched_pages_.contains(page)) return;
+  mapping_watched_pages_.insert(page);
+  set_watched(region->start, true);
 }
 
 void AddressSpace::watch_code(u64 page) {
@@ -109,21 +119,38 @@ void AddressSpace::protect_aliases(Span span) {
 }
 
 /// Ends the watch on the pages of `span` in `region`, and on every other view of their bytes.
-void AddressSpace::unwatch(const Region& region, Span span) {
+void AddressSpace::unwatch(const Region& region, Span span, CodeChange::Cause cause) {
   if (!region.watched) return;
   for (auto run = watched_pages_.next_run(span.start, span.end); !run.empty();
        run = watched_pages_.next_run(run.end, span.end)) {
-    release_watched(region, run);
+    release_watched(region, run, cause);
     if (region.object == 0 || objects_.find(region.object) == nullptr) continue;
     if (objects_.find(region.object)->writable_regions == 0) continue;
     visit_aliases(region, {run.start, run.end}, [&](const Region& other, Span seen) {
       if (!other.watched) return;
       for (auto alias = watched_pages_.next_run(seen.start, seen.end); !alias.empty();
            alias = watched_pages_.next_run(alias.end, seen.end))
-        release_watched(other, alias);
+        release_watched(other, alias, cause);
     });
   }
-  if (span.start <= region.start && span.end >= region.end) set_watched(region.start, false);
+  if (span.start <= region.start && span.end >= region.end &&
+      mapping_watched_pages_.next_run(region.start, region.end).empty())
+    set_watched(region.start, false);
+}
+
+/// What was translated from `span` of `region` may not run any more, whatever its bytes are.
+void AddressSpace::end_code(const Region& region, Span span) {
+  if (!region.watched) return;
+  drop_mapping_watch(span);
+  unwatch(region, span, CodeChange::Cause::mapping);
+}
+
+void AddressSpace::drop_mapping_watch(Span span) {
+  for (auto run = mapping_watched_pages_.next_run(span.start, span.end); !run.empty();
+       run = mapping_watched_pages_.next_run(run.end, span.end)) {
+    mapping_watched_pages_.erase(run);
+    code_.announce(run.start, run.end, CodeChange::Cause::mapping);
+  }
 }
 
 /// The same for a change that does not come through `region` as a store would: of a view that the guest
@@ -136,7 +163,7 @@ void AddressSpace::unwatch_views(const Region& region, Span span) {
 
 /// The pages of `span` are gone from the host: nothing to unprotect, only to announce.
 void AddressSpace::drop_watch(Span span) {
-  if (watched_pages_.empty()) return;
+  if (watched_pages_.empty() && mapping_watched_pages_.empty()) return;
   for (Position at = regions_.first_ending_above(span.start);
        !regions_.is_end(at) && regions_.at(at).start < span.end; at = regions_.next(at)) {
     const Region& region = regions_.at(at);
@@ -145,8 +172,9 @@ void AddressSpace::drop_watch(Span span) {
     for (auto run = watched_pages_.next_run(std::max(region.start, span.start), end); !run.empty();
          run = watched_pages_.next_run(run.end, end)) {
       watched_pages_.erase(run);
-      if (region.executable()) code_.announce(run.start, run.end);
+      if (region.executable()) code_.announce(run.start, run.end, CodeChange::Cause::mapping);
     }
+    drop_mapping_watch({std::max(region.start, span.start), end});
   }
 }
 

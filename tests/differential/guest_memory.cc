@@ -67,7 +67,7 @@ void GuestMemory::set_code(std::span<const u8> bytes, u64 base, u64 offset) {
   // A page that is not resident gives another page fault error code.
   for (u64 page : {code_, code_ + kPageBytes, kReadOnly})
     (void)*static_cast<const volatile u8*>(pointer(page));
-  space_.code().announce(code_, code_ + kCodeBytes);
+  space_.code().announce(code_, code_ + kCodeBytes, memory::CodeChange::Cause::bytes);
 }
 
 void GuestMemory::protect_code(int protection) {
