@@ -45,6 +45,7 @@ enum class ExitCode : u8 {
   raise = 6,             ///< an instruction that only raises a fault (ud2, int3, hlt, undefined bytes)
   end_of_fetch = 7,      ///< straight-line code ran to where fetching fails; the exit names the pc
   fault = 8,             ///< a signal handler lifted the registers of a synchronous fault
+  stale = 11,            ///< self-checking code found that the guest's bytes are not what it was made from
   widen = 10,            ///< an instruction that the profile hides and the processor may have
   interrupted = 9,       ///< a signal handler stopped the guest at the start of a block
 };
@@ -71,10 +72,14 @@ struct Block {
   u32 host_end = 0;
   u32 first_mark = 0, mark_count = 0;
   u32 first_exit = 0, exit_count = 0;
+  u32 first_source = 0;  ///< of its guest bytes as they were read, guest_bytes of them
   ExitIndex incoming = kNone;
   u32 cell = 0;  ///< index of its cell, 0 if no indirect jump has reached it
   Variant variant = Variant::fast;
-  bool live = true;
+  bool checked = false;             ///< compares the guest's bytes with its source whenever it is entered
+  bool live = true;                 ///< nothing leads to a block that is not; it may come back, see revive()
+  BlockIndex older = kNone;         ///< the block that stood at the same pc before
+  bool listed[2] = {false, false};  ///< whether it is in these lists
   BlockIndex next_in_page[2] = {kNone, kNone};  ///< lists of the (at most two) pages it was read from
 };
 

@@ -9,6 +9,10 @@
 // straight path has no jump at all. It ends at an unconditional transfer, at an instruction that must
 // leave the cache, and at limits of size.
 //
+// Code on pages that are patched all the time is not write-protected but checks itself: the block begins with
+// a jump to a comparison of the guest's bytes with those it was made from, placed behind its body where
+// these are known. It ends after each instruction that may store, because that may be into the next one.
+//
 // A backward jcc counts its tick ahead of the jump and takes it back when it falls through: a hot loop
 // pays one vpaddq and no extra jump. Nothing between the two can fault or leave, so nobody sees it.
 //
@@ -21,6 +25,7 @@
 #include "memory/guarded_copy.h"
 #include "translate/code_cache.h"
 #include "translate/indirect.h"
+#include "x86/stores.h"
 
 namespace orrery::translate {
 
@@ -74,6 +79,7 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   built_.block = Block{};
   built_.marks.clear();
   built_.exits.clear();
+  built_.source.clear();
   stubs_.clear();
   literals_.clear();
   buffer_bytes_ = 0;
@@ -86,6 +92,9 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   emit_.load_slot(Gpr::rax, ORRERY_SLOT_SPILL_RAX);  // indirect jumps arrive here with rax borrowed
   entry_ = emit_.at();
   built_.block.host_entry = offset(entry_);
+  built_.block.checked = options.checked;
+  u8* const to_check = options.checked ? emit_.jmp_relative() : nullptr;
+  u8* const body = emit_.at();
 
   const u64 limit = pc + kBlockGuestBytesMost < page_floor(pc) + 2 * kPageBytes
                         ? pc + kBlockGuestBytesMost
@@ -104,11 +113,21 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
       leave(ExitCode::end_of_fetch, pc_);
       break;
     }
+    const u8* const bytes = buffer_ + (pc_ - buffer_pc_);
+    built_.source.insert(built_.source.end(), bytes, bytes + decoded.length);
     const Step step = instruction(decoded);
     pc_ += decoded.length;
     if (step == Step::ended) break;
+    if (options.checked && x86::may_store(decoded)) {
+      leave(ExitCode::direct, pc_);
+      break;
+    }
   }
   built_.block.guest_bytes = static_cast<u32>(pc_ - pc);
+  if (options.checked) {
+    Emitter::bind32(to_check, emit_.at());
+    check_source(body);
+  }
   emit_stubs();
   built_.block.host_end = offset(emit_.at());
   return true;
@@ -355,6 +374,46 @@ void BlockBuilder::ret(const Decoded& decoded) {
   emit_.pop_rax();
   if (decoded.immediate_bytes != 0) emit_.add_to(Gpr::rsp, static_cast<i32>(decoded.immediate & 0xffff));
   indirect_tail();
+}
+
+// --- self-checking code ---
+
+/// Compares the guest's bytes at `address` with `wanted`, without a flag: their difference goes to jrcxz.
+void BlockBuilder::compare_word(u64 address, u32 wanted, u32 bytes, std::vector<u8*>& mismatches) {
+  static constexpr u8 kLoadByte[] = {0x0f, 0xb6, 0x09};  // movzx ecx, byte [rcx]
+  static constexpr u8 kLoadWord[] = {0x8b, 0x09};        // mov ecx, [rcx]
+  emit_.mov_imm64(Gpr::rcx, address);
+  if (bytes == 1)
+    emit_.bytes(kLoadByte);
+  else
+    emit_.bytes(kLoadWord);
+  static constexpr u8 kSubtract[] = {0x8d, 0x89};  // lea ecx, [rcx + disp32]
+  emit_.bytes(kSubtract);
+  emit_.word32(u32{0} - wanted);
+  u8* const same = emit_.short_branch(0xe3);  // jrcxz
+  mismatches.push_back(emit_.jmp_relative());
+  emit_.bind8(same);
+}
+
+/// Goes on at `body` if the guest's bytes still are the block's source.
+void BlockBuilder::check_source(const u8* body) {
+  const std::vector<u8>& source = built_.source;
+  std::vector<u8*> mismatches;
+  pc_ = built_.block.pc;
+  emit_.store_slot(ORRERY_SLOT_SPILL_RCX, Gpr::rcx);
+  mark(Borrowed::rcx);
+  u64 at = 0;
+  for (; at + 4 <= source.size(); at += 4) {
+    u32 word;
+    std::memcpy(&word, source.data() + at, 4);
+    compare_word(pc_ + at, word, 4, mismatches);
+  }
+  for (; at < source.size(); ++at) compare_word(pc_ + at, source[at], 1, mismatches);
+  emit_.load_slot(Gpr::rcx, ORRERY_SLOT_SPILL_RCX);
+  Emitter::bind32(emit_.jmp_relative(), body);
+  for (u8* const mismatch : mismatches) Emitter::bind32(mismatch, emit_.at());
+  emit_.load_slot(Gpr::rcx, ORRERY_SLOT_SPILL_RCX);
+  leave(ExitCode::stale, pc_);
 }
 
 // --- ways out ---

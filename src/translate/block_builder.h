@@ -24,6 +24,7 @@ struct BuildOptions {
   Variant variant = Variant::fast;
   TickHome tick_home = TickHome::vector;
   u32 instructions_most = 128;
+  bool checked = false;    ///< Block::checked
   bool may_widen = false;  ///< leave by ExitCode::widen at an instruction that is not offered
 };
 
@@ -32,6 +33,7 @@ struct BuiltBlock {
   Block block;  ///< first_mark and first_exit are set by the store
   std::vector<InstructionMark> marks;
   std::vector<BlockExit> exits;  ///< jump and stub offsets are cache offsets
+  std::vector<u8> source;        ///< the guest bytes, block.guest_bytes of them
 };
 
 class BlockBuilder {
@@ -62,6 +64,8 @@ class BlockBuilder {
   void indirect_tail();
   void ret(const x86::Decoded& decoded);
   void taken(u64 target);
+  void check_source(const u8* body);
+  void compare_word(u64 address, u32 wanted, u32 bytes, std::vector<u8*>& mismatches);
   void leave(ExitCode code, u64 pc, cpu::Gate gate = cpu::Gate::none, u8 instruction_bytes = 0);
   u32 add_exit(u64 pc, u8* jump_displacement);
   void emit_stubs();

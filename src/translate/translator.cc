@@ -6,11 +6,22 @@
 //
 // Indirect transfers: see indirect.h for the table. A miss gives the target a cell and fills the entry.
 //
-// When the cache, the cells or the index space run out, everything is dropped at once. That is rare
-// (256 MiB of code), and blocks are quick to make again; tracking ages would cost every block.
+// A dropped block stays where it is. When its pc is asked for and the guest's bytes are again those it was
+// made from, it comes back: a page is dropped whole at each change, and most of its blocks did not change
+// (W^X flips, a neighbour's inline cache).
+//
+// Each change of a watched page costs a fault and two changes of protection, some 10 us. A page that is
+// changed again and again is therefore not watched any more: its code checks itself (block_builder.cc), which
+// costs a few instructions at each entry of a block. When no check has failed for a while the page is
+// watched again. The measure of time is ticks, because there is no other here.
+//
+// When the cache, the cells or the index space run out, or most blocks are dead, everything is dropped at
+// once. That is rare (256 MiB of code), and blocks are quick to make again; tracking ages would cost every
+// block.
 #include "translate/translator.h"
 
 #include "base/check.h"
+#include "memory/guarded_copy.h"
 #include "translate/code_cache.h"
 #include "translate/fault_table.h"
 #include "translate/indirect.h"
@@ -30,6 +41,12 @@ namespace orrery::translate {
 namespace {
 
 constexpr u64 kNever = ~u64{0};  ///< RunLimits::stop_at_tick when no stop is set
+constexpr u32 kDeadBlocksMost = 1 << 16;
+constexpr int kRevivalLooksMost = 4;
+/// A page whose code is changed so often within so many ticks is better not watched.
+constexpr u32 kPatchesMost = 16;
+constexpr u64 kPatchWindowTicks = 400'000;
+constexpr u64 kCalmTicks = 50'000'000;
 
 u64 address_of(void (*label)()) { return reinterpret_cast<u64>(label); }
 
@@ -68,6 +85,7 @@ struct Translator::Turn {
 cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
   if (cpu.ticks >= limits.stop_at_tick) return {.kind = cpu::ExitKind::tick_reached};
   load(cpu, limits);
+  calm_patched_pages();
   Turn turn;
   for (;;) {
     if (slots().stop_requested != 0) stop_after_next_tick();
@@ -99,6 +117,9 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
       case ExitCode::widen:
         slots().regs.rip = exits_[index].pc;
         widen();
+        continue;
+      case ExitCode::stale:
+        replace_stale(index);
         continue;
       case ExitCode::interrupted:
         continue;
@@ -208,6 +229,7 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   blocks_.pop_back();
   exits_.resize(built.first_exit);
   marks_.resize(built.first_mark);
+  source_.resize(built.first_source);
   cache_used_ = cache_before;
   return result;
 }
@@ -242,14 +264,26 @@ cpu::Exit Translator::leave(ExitCode code, const BlockExit& exit) const {
 // --- finding and building ---
 
 BlockIndex Translator::find_or_build(u64 pc, Variant variant) {
-  const BlockIndex found = by_pc_.find(key(pc, variant));
-  if (found != kNone) return found;
-  return build(pc, {.variant = variant, .tick_home = options_.tick_home, .may_widen = options_.may_widen},
-               true);
+  const BlockIndex newest = by_pc_.find(key(pc, variant));
+  if (newest != kNone && blocks_[newest].live) return newest;
+  const u64 page = page_floor(pc);
+  const bool checked =
+      patched_pages_ != 0 && (is_patched(page) || is_patched(page_floor(pc + kBlockGuestBytesMost)));
+  Block wanted;
+  wanted.pc = pc;
+  wanted.variant = variant;
+  wanted.checked = checked;
+  if (const BlockIndex revived = revive(wanted, newest); revived != kNone) return revived;
+  const BuildOptions options{.variant = variant,
+                             .tick_home = options_.tick_home,
+                             .checked = checked,
+                             .may_widen = options_.may_widen};
+  return build(pc, options, true);
 }
 
 BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) {
-  if (cache_used_ + kBlockHostBytesMost > kCacheBytes || exits_.size() > (1u << 27)) flush();
+  const bool mostly_dead = dead_ > kDeadBlocksMost && dead_ > blocks_.size() / 2;
+  if (cache_used_ + kBlockHostBytesMost > kCacheBytes || exits_.size() > (1u << 27) || mostly_dead) flush();
   const ExitIndex first_exit = static_cast<ExitIndex>(exits_.size());
   if (!builder_.build(pc, cache_used_, first_exit, options)) return kNone;
   const BuiltBlock& built = builder_.result();
@@ -260,6 +294,8 @@ BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) 
   block.first_mark = static_cast<u32>(marks_.size());
   block.mark_count = static_cast<u32>(built.marks.size());
   marks_.insert(marks_.end(), built.marks.begin(), built.marks.end());
+  block.first_source = static_cast<u32>(source_.size());
+  source_.insert(source_.end(), built.source.begin(), built.source.end());
   for (BlockExit exit : built.exits) {
     exit.from = index;
     exit.variant = options.variant;
@@ -276,16 +312,59 @@ BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) 
 
 /// Enters a block into the look-ups and has its pages watched.
 void Translator::keep(BlockIndex index) {
+  const u64 at = key(blocks_[index].pc, blocks_[index].variant);
+  blocks_[index].older = by_pc_.find(at);
+  by_pc_.set(at, index);
+  list_in_pages(index);
+}
+
+void Translator::list_in_pages(BlockIndex index) {
   Block& block = blocks_[index];
-  by_pc_.set(key(block.pc, block.variant), index);
   const u64 first_page = page_floor(block.pc);
   const u64 last_page = page_floor(block.pc + block.guest_bytes - 1);
   for (u64 page = first_page, slot = 0; page <= last_page; page += kPageBytes, ++slot) {
+    if (block.listed[slot]) continue;
     const BlockIndex head = by_page_.find(page);
-    if (head == kNone) space_.watch_code(page);
+    if (head == kNone && block.checked && is_patched(page))
+      space_.watch_code_mapping(page);
+    else if (head == kNone)
+      space_.watch_code(page);
+    block.listed[slot] = true;
     block.next_in_page[slot] = head;
     by_page_.set(page, index);
   }
+}
+
+/// Whether the guest may execute the very bytes that the block was made from.
+bool Translator::still_reads(const Block& block) const {
+  u8 now[kBlockGuestBytesMost + 16];
+  const u64 bytes = block.guest_bytes;
+  if (space_.accessible_bytes(block.pc, bytes, memory::Access::execute) < bytes) return false;
+  if (memory::guarded_copy(now, reinterpret_cast<const u8*>(block.pc), bytes) < bytes) return false;
+  return std::memcmp(now, source_.data() + block.first_source, bytes) == 0;
+}
+
+/// Looks through the blocks that stood at this pc, from `newest` on, for one that fits again. What it was
+/// linked to it still is: links of dead blocks are kept up like others.
+BlockIndex Translator::revive(const Block& wanted, BlockIndex newest) {
+  BlockIndex newer = kNone, index = newest;
+  for (int looks = 0;; ++looks) {
+    if (index == kNone || looks == kRevivalLooksMost) return kNone;
+    if (blocks_[index].checked == wanted.checked && still_reads(blocks_[index])) break;
+    newer = index;
+    index = blocks_[index].older;
+  }
+  Block& block = blocks_[index];
+  if (newer != kNone) {
+    blocks_[newer].older = block.older;
+    block.older = newest;
+    by_pc_.set(key(wanted.pc, wanted.variant), index);
+  }
+  block.live = true;
+  --dead_;
+  ++statistics_.revived;
+  list_in_pages(index);
+  return index;
 }
 
 // --- linking ---
@@ -332,47 +411,85 @@ void Translator::drop(BlockIndex index) {
   Block& block = blocks_[index];
   if (!block.live) return;
   block.live = false;
+  ++dead_;
   ++statistics_.invalidated;
   unlink_incoming(block);
   if (block.cell != 0) {
     Cell& cell = cell_at(block.cell);
     (block.variant == Variant::fast ? cell.fast : cell.exact) =
         block.variant == Variant::fast ? cell_at(0).fast : cell_at(0).exact;
+    block.cell = 0;
   }
-  by_pc_.set(key(block.pc, block.variant), kNone);
 }
 
-/// Drops every block that was read from the page.
-void Translator::drop_page(u64 page) {
+/// Drops every block that was read from the page. False if there was none.
+bool Translator::drop_page(u64 page) {
   BlockIndex index = by_page_.find(page);
-  if (index == kNone) return;
+  if (index == kNone) return false;
   by_page_.set(page, kNone);
   while (index != kNone) {
     drop(index);
-    const Block& block = blocks_[index];
-    index = block.next_in_page[page_floor(block.pc) == page ? 0 : 1];
+    Block& block = blocks_[index];
+    const int slot = page_floor(block.pc) == page ? 0 : 1;
+    block.listed[slot] = false;
+    index = block.next_in_page[slot];
   }
+  return true;
+}
+
+void Translator::changed_page(u64 page, memory::CodeChange::Cause cause) {
+  if (!drop_page(page) || cause != memory::CodeChange::Cause::bytes) return;
+  PagePatches& patches = patches_[page];
+  if (patches.patched) return;
+  if (slots().ticks - patches.since_tick > kPatchWindowTicks) patches = {0, slots().ticks, false};
+  if (++patches.count < kPatchesMost) return;
+  patches.patched = true;
+  ++patched_pages_;
+  last_stale_tick_ = slots().ticks;
+}
+
+bool Translator::is_patched(u64 page) const {
+  const PagePatches* const patches = patches_.find(page);
+  return patches != nullptr && patches->patched;
+}
+
+/// Self-checking code found other bytes.
+void Translator::replace_stale(ExitIndex exit) {
+  ++statistics_.stale;
+  last_stale_tick_ = slots().ticks;
+  slots().regs.rip = exits_[exit].pc;
+  drop(exits_[exit].from);
+}
+
+/// Nothing was patched for a while: the pages are watched again, and their code need not check itself.
+void Translator::calm_patched_pages() {
+  if (patched_pages_ == 0 || slots().ticks - last_stale_tick_ < kCalmTicks) return;
+  patches_.for_each([&](u64 page, const PagePatches& patches) {
+    if (patches.patched) drop_page(page);
+  });
+  patches_.clear();
+  patched_pages_ = 0;
 }
 
 /// Page granularity is enough: a changed page is no longer watched, so none of its blocks may stay. A range
 /// of more pages than have code (a large reservation) is walked by the pages that have.
-void Translator::drop_range(u64 start, u64 end) {
-  const u64 first = page_floor(start), last = page_ceil(end);
+void Translator::drop_range(const memory::CodeChange& change) {
+  const u64 first = page_floor(change.start), last = page_ceil(change.end);
   if ((last - first) / kPageBytes <= by_page_.size()) {
-    for (u64 page = first; page < last; page += kPageBytes) drop_page(page);
+    for (u64 page = first; page < last; page += kPageBytes) changed_page(page, change.cause);
     return;
   }
   std::vector<u64> pages;
   by_page_.for_each_key([&](u64 page) {
     if (page >= first && page < last) pages.push_back(page);
   });
-  for (const u64 page : pages) drop_page(page);
+  for (const u64 page : pages) changed_page(page, change.cause);
 }
 
 void Translator::apply_changes() {
   if (space_.code().version() == seen_version_) return;
   seen_version_ = space_.code().version();
-  for (const memory::CodeChange& change : space_.code().take()) drop_range(change.start, change.end);
+  for (const memory::CodeChange& change : space_.code().take()) drop_range(change);
 }
 
 void Translator::flush() {
@@ -380,6 +497,8 @@ void Translator::flush() {
   blocks_.clear();
   exits_.clear();
   marks_.clear();
+  source_.clear();
+  dead_ = 0;
   by_pc_.clear();
   by_page_.clear();
   cell_pcs_.resize(1);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/hash_map.h"
 #include "cpu/exit.h"
 #include "memory/address_space.h"
 #include "translate/block.h"
@@ -18,7 +19,15 @@ namespace orrery::translate {
 /// Counters for `record --stats` and the tests.
 struct Statistics {
   u64 blocks = 0, guest_bytes = 0, host_bytes = 0;
-  u64 entries = 0, direct_exits = 0, indirect_misses = 0, invalidated = 0, flushes = 0;
+  u64 entries = 0, direct_exits = 0, indirect_misses = 0, invalidated = 0, revived = 0, stale = 0,
+      flushes = 0;
+};
+
+/// How often the code of a page was stored into of late.
+struct PagePatches {
+  u32 count = 0;
+  u64 since_tick = 0;
+  bool patched = false;  ///< so often that its code checks itself
 };
 
 class Translator final : public cpu::Executor {
@@ -88,12 +97,19 @@ class Translator final : public cpu::Executor {
   BlockIndex find_or_build(u64 pc, Variant variant);
   BlockIndex build(u64 pc, const BuildOptions& options, bool keep);
   void keep(BlockIndex index);
+  void list_in_pages(BlockIndex index);
+  BlockIndex revive(const Block& wanted, BlockIndex newest);
+  bool still_reads(const Block& block) const;
   void link(ExitIndex exit, BlockIndex target);
   void unlink_incoming(Block& block);
   void give_cell(BlockIndex index);
   void drop(BlockIndex index);
-  void drop_page(u64 page);
-  void drop_range(u64 start, u64 end);
+  bool drop_page(u64 page);
+  void drop_range(const memory::CodeChange& change);
+  void changed_page(u64 page, memory::CodeChange::Cause cause);
+  bool is_patched(u64 page) const;
+  void replace_stale(ExitIndex exit);
+  void calm_patched_pages();
   void apply_changes();
   void flush();
   const Block* block_at(u64 host_pc) const;
@@ -106,8 +122,13 @@ class Translator final : public cpu::Executor {
   std::vector<Block> blocks_;
   std::vector<BlockExit> exits_;
   std::vector<InstructionMark> marks_;
-  IndexMap by_pc_;
-  IndexMap by_page_;  ///< first block of a page's list
+  std::vector<u8> source_;
+  u32 dead_ = 0;                  ///< blocks that are not live
+  IndexMap by_pc_;                ///< the newest block, live or not
+  IndexMap by_page_;              ///< first block of a page's list
+  HashMap<PagePatches> patches_;  ///< by page
+  u32 patched_pages_ = 0;         ///< those whose code checks itself
+  u64 last_stale_tick_ = 0;
   u32 cache_used_ = 0;
   u32 cells_used_ = 1;         ///< cell 0 is "no code yet"
   std::vector<u64> cell_pcs_;  ///< whose table entry each cell stands in

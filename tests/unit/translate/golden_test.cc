@@ -21,6 +21,7 @@ struct Case {
   std::vector<u8> code;
   Variant variant = Variant::fast;
   TickHome home = TickHome::vector;
+  bool checked = false;
 };
 
 const std::vector<Case>& cases() {
@@ -45,6 +46,11 @@ const std::vector<Case>& cases() {
       {"rip-relative load within reach", {0x48, 0x8b, 0x05, 0x00, 0x10, 0x00, 0x00, 0x0f, 0x05}},
       {"rip-relative store with an immediate",
        {0xc7, 0x05, 0x00, 0x10, 0x00, 0x00, 0x78, 0x56, 0x34, 0x12, 0x0f, 0x05}},
+      {"self-checking, ends behind a store",
+       {0x48, 0x89, 0x07, 0xff, 0xc0, 0xc3},
+       Variant::fast,
+       TickHome::vector,
+       true},
       {"cpuid is gated", {0x0f, 0xa2}},
       {"ud2 is raised, never run", {0x0f, 0x0b}},
       {"an undefined opcode is raised", {0x06}},
@@ -85,7 +91,9 @@ std::string translate_all() {
   BlockBuilder builder(guest_memory().space(), features);
   for (const Case& test : cases()) {
     const u64 pc = guest_memory().put(test.code);
-    EXPECT_TRUE(builder.build(pc, 0, 1, {.variant = test.variant, .tick_home = test.home})) << test.name;
+    EXPECT_TRUE(
+        builder.build(pc, 0, 1, {.variant = test.variant, .tick_home = test.home, .checked = test.checked}))
+        << test.name;
     const Block& block = builder.result().block;
     out << "# " << test.name << "\n" << hex(test.code.data(), test.code.size()) << "\n";
     out << disassemble(cache_at(block.host_begin), block.host_end - block.host_begin) << "\n";
