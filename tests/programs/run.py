@@ -156,14 +156,19 @@ def check_native(case):
         return differences("second native run", first, second) if not case.varies else []
 
 
+def started_tasks(command, run, trace):
+    """Problems for a command that starts a process or a thread; `run` runs it behind a prefix."""
+    if shutil.which("strace") is None:
+        return ["strace is not installed; ./dev setup"]
+    run(["strace", "-f", "-qq", "-e", "trace=clone,clone3,fork,vfork", "-o", str(trace)])
+    lines = [line for line in trace.read_text().splitlines() if re.search(r"\b(?:v?fork|clone3?)\(", line)]
+    return [f"{command[0]} starts a task: {lines[0]}"] if lines else []
+
+
 def check_tasks(case):
-    """Problems for a command that starts a process or a thread."""
     with tempfile.TemporaryDirectory() as folder:
         box = Sandbox(folder, case, folder)
-        trace = box.folder / "trace"
-        box.run(["strace", "-f", "-qq", "-e", "trace=clone,clone3,fork,vfork", "-o", str(trace)])
-        lines = [line for line in trace.read_text().splitlines() if re.search(r"\b(?:v?fork|clone3?)\(", line)]
-        return [f"starts a task: {lines[0]}"] if lines else []
+        return started_tasks(case.command, box.run, box.folder / "trace")
 
 
 def options(arguments):
