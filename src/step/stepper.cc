@@ -191,9 +191,14 @@ std::optional<Exit> Stepper::transfer(CpuState& cpu, const Instruction& instruct
       if (auto exit = load_target(cpu, instruction)) return exit;
       break;
   }
-  if (!canonical(target_)) return fault_exit(cpu, kGeneralProtection, decoded.length);
-  if (decoded.category == Category::call || decoded.category == Category::call_indirect)
-    return push_return_address(cpu, instruction);
+  const bool is_call = decoded.category == Category::call || decoded.category == Category::call_indirect;
+  if (is_call)
+    if (auto exit = push_return_address(cpu, instruction)) return exit;
+  if (!canonical(target_)) {
+    // What a call pushed stays in memory (measured; SDM vol. 2 has the check first), the pointer goes back.
+    if (is_call) cpu.regs[Gpr::rsp] += 8;
+    return fault_exit(cpu, kGeneralProtection, decoded.length);
+  }
   if (decoded.category == Category::ret)
     cpu.regs[Gpr::rsp] += 8 + (static_cast<u64>(decoded.immediate) & 0xffff);
   return std::nullopt;
