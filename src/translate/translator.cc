@@ -268,7 +268,8 @@ BlockIndex Translator::find_or_build(u64 pc, Variant variant) {
   if (newest != kNone && blocks_[newest].live) return newest;
   const u64 page = page_floor(pc);
   const bool checked =
-      patched_pages_ != 0 && (is_patched(page) || is_patched(page_floor(pc + kBlockGuestBytesMost)));
+      options_.always_checked ||
+      (patched_pages_ != 0 && (is_patched(page) || is_patched(page_floor(pc + kBlockGuestBytesMost))));
   Block wanted;
   wanted.pc = pc;
   wanted.variant = variant;

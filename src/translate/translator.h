@@ -38,7 +38,8 @@ class Translator final : public cpu::Executor {
     /// The guest may use what its cpuid hides if the processor has it: programs built for this very
     /// processor (-march=native) do not ask. See widen().
     bool may_widen = false;
-    u64 hwcap2 = 0;  ///< of this host; only for widen()
+    u64 hwcap2 = 0;               ///< of this host; only for widen()
+    bool always_checked = false;  ///< all code checks itself, as if every page were patched: for tests
   };
   /// The ranges of memory/layout.h (state, cells, shadow tables, cache) must be mapped already.
   Translator(memory::AddressSpace& space, const Options& options);

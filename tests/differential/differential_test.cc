@@ -38,7 +38,13 @@ u8* scratch_area() {
   return static_cast<u8*>(area);
 }
 
-enum class Kind { straight_line, program };
+enum class Kind {
+  straight_line,
+  program,
+  planted,  ///< a program with one instruction replaced by one that faults; consecutive seeds try them all
+};
+constexpr u64 kPlacesMost = 128;  ///< instructions of a program that are replaced in turn
+constexpr u64 kLockstepTicksMost = 400;
 
 /// What a case is run from, made again from its seed wherever it is needed.
 struct Case {
@@ -47,8 +53,21 @@ struct Case {
   ProcessorState start;
 };
 
+/// Replaces the first byte of the instruction with that number (modulo their count) by an undefined opcode,
+/// hlt, int3 or icebp.
+void plant(std::vector<u8>& code, u64 number) {
+  static constexpr u8 kFaulting[] = {0x06, 0xf4, 0xcc, 0xf1};
+  std::vector<u64> starts;
+  for (u64 at = 0; at < code.size();) {
+    starts.push_back(at);
+    at += std::max<u64>(1, x86::decode({code.data() + at, code.size() - at}).length);
+    while (at < code.size() && code[at] == 0x90) ++at;
+  }
+  code[starts[number % starts.size()]] = kFaulting[number / starts.size() % std::size(kFaulting)];
+}
+
 Case make_case(GuestMemory& memory, Kind kind, u64 seed, const x86::FeatureSet& features) {
-  Generator generator(seed, features);
+  Generator generator(kind == Kind::planted ? seed / kPlacesMost : seed, features);
   Case result;
   result.seed = seed;
   const u64 base = kCodeBases[generator.below(std::size(kCodeBases))], offset = generator.below(2048);
@@ -56,6 +75,7 @@ Case make_case(GuestMemory& memory, Kind kind, u64 seed, const x86::FeatureSet& 
     result.code = generator.straight_line(base + offset, 1 + generator.below(4));
   else
     result.code = generator.program(base + offset, 2 + generator.below(12));
+  if (kind == Kind::planted) plant(result.code, seed % kPlacesMost);
   memory.set_code(result.code, base, offset);
   memory.set_fuel(static_cast<u32>(generator.below(100)));
   memory.fill(seed);
@@ -128,7 +148,9 @@ class Campaign {
                                 memory_difference(memory_.remembered(), expected.memory);
     if (!differs.empty()) {
       ++failures_;
-      ADD_FAILURE() << "stepper, ORRERY_SEED=" << test.seed << "\n" << hex(test.code) << differs;
+      ADD_FAILURE() << "stepper, ORRERY_SEED=" << test.seed << std::hex << ", code at " << test.start.regs.rip
+                    << ", ended at " << expected.outcome.state.regs.rip << "\n"
+                    << hex(test.code) << differs;
     }
     return expected;
   }
@@ -167,7 +189,10 @@ class Campaign {
     CHECK(machine::map_engine_memory(), "the engine's memory is free");
     const auto home =
         profile_.spare_vector_registers ? translate::TickHome::vector : translate::TickHome::memory;
-    translate::Translator translator(memory_.space(), {home, profile_.features});
+    // Every other batch as if its code were patched all the time.
+    const bool checked = first / kBatch % 2 == 1;
+    translate::Translator translator(
+        memory_.space(), {.tick_home = home, .features = profile_.features, .always_checked = checked});
     for (u64 i = 0; i < count && failures_ < kFailuresMost; ++i)
       translate_case(translator, first + i, expected_[i]);
   }
@@ -185,6 +210,8 @@ class Campaign {
       differs +=
           "  ticks: expected " + std::to_string(expected.ticks) + " got " + std::to_string(run.ticks) + "\n";
     if (differs.empty() && expected.ticks > 0) differs = stop_at_tick(translator, test, expected);
+    if (differs.empty() && seed % 4 == 0 && expected.ticks <= kLockstepTicksMost)
+      differs = stop_at_every_tick(translator, test, expected.ticks);
     if (differs.empty()) return;
     ++failures_;
     std::fprintf(stderr, "translator, ORRERY_SEED=%lu, code at %lx\n%s%s\n", seed, test.start.regs.rip,
@@ -207,6 +234,26 @@ class Campaign {
       differs += "  ticks: got " + std::to_string(translated.ticks) + "\n";
     return differs.empty() ? differs
                            : "  stopped at tick " + std::to_string(limits.stop_at_tick) + "\n" + differs;
+  }
+
+  /// The same at every tick, each run going on from the state in which the last one stopped.
+  std::string stop_at_every_tick(translate::Translator& translator, const Case& test, u64 ticks) {
+    std::vector<Outcome> stepped;
+    ProcessorState state = test.start;
+    memory_.reset();
+    for (u64 tick = 1; tick <= ticks; ++tick) {
+      stepped.push_back(run_stepper(stepper_, state, {.stop_at_tick = 1}).outcome);
+      state = stepped.back().state;
+    }
+    state = test.start;
+    memory_.reset();
+    for (u64 tick = 1; tick <= ticks; ++tick) {
+      const Outcome translated = run_translator(translator, state, {.stop_at_tick = 1}).outcome;
+      const std::string differs = difference(stepped[tick - 1], translated, hides_avx512());
+      if (!differs.empty()) return "  in steps, at tick " + std::to_string(tick) + "\n" + differs;
+      state = translated.state;
+    }
+    return {};
   }
 
   /// Where the native case faulted the engine has memory: the translated one would not fault.
@@ -235,6 +282,8 @@ TEST(Differential, StraightLinesWithoutAvx512) { run_campaign(Kind::straight_lin
 TEST(Differential, StraightLinesWithEverything) { run_campaign(Kind::straight_line, "host", 10'000); }
 TEST(Differential, ProgramsWithoutAvx512) { run_campaign(Kind::program, "auto", 5'000); }
 TEST(Differential, ProgramsWithEverything) { run_campaign(Kind::program, "host", 5'000); }
+TEST(Differential, AFaultAtEveryInstruction) { run_campaign(Kind::planted, "auto", 8'000); }
+TEST(Differential, AFaultAtEveryInstructionWithEverything) { run_campaign(Kind::planted, "host", 8'000); }
 
 }  // namespace
 }  // namespace orrery::differential
