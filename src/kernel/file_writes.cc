@@ -12,7 +12,8 @@ namespace {
 
 using cpu::Gpr;
 
-/// Calls that write to a file, and the register with its descriptor; rsp: the call goes by a path.
+/// Calls that write to a file, and the register with its descriptor; rsp: the call goes by a path. Opening may
+/// truncate; then the descriptor is the result.
 struct Writer {
   u32 number;
   Gpr descriptor;
@@ -22,6 +23,8 @@ constexpr Writer kWriters[] = {
     {__NR_pwritev, Gpr::rdi},   {__NR_pwritev2, Gpr::rdi}, {__NR_ftruncate, Gpr::rdi},
     {__NR_fallocate, Gpr::rdi}, {__NR_sendfile, Gpr::rdi}, {__NR_splice, Gpr::rdx},
     {__NR_ioctl, Gpr::rdi},     {__NR_truncate, Gpr::rsp}, {__NR_copy_file_range, Gpr::rdx},
+    {__NR_open, Gpr::rax},      {__NR_openat, Gpr::rax},   {__NR_openat2, Gpr::rax},
+    {__NR_creat, Gpr::rax},
 };
 
 const Writer* writer(i64 number) {

@@ -1,5 +1,8 @@
 // Code that changes: stores into executable pages, W^X flips, two views of one memfd, code read in from a
 // file, mapped over, moved and discarded. After each change the new code runs.
+#include <dlfcn.h>
+#include <setjmp.h>
+
 #include "check.h"
 
 #define PAGE 4096UL
@@ -92,6 +95,25 @@ static void by_system_calls(void) {
   }
 }
 
+static void truncated_by_open(void) {
+  int fd = open("code", O_RDWR | O_CREAT | O_TRUNC, 0755);
+  CHECK_EQ(ftruncate(fd, 2 * PAGE), 0);
+  char* code = map(PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED, fd);
+  for (int i = 0; i < 20; ++i) {
+    emit(code, i);
+    CHECK_EQ(call(code), i);
+    int again = open("code", O_RDWR | O_TRUNC);
+    CHECK_EQ(ftruncate(again, 2 * PAGE), 0);
+    CHECK_EQ(code[0], 0);
+    char bytes[6];
+    emit(bytes, i + 1000);
+    CHECK_EQ(pwrite(again, bytes, 6, 0), 6);
+    CHECK_EQ(call(code), i + 1000);
+    CHECK_EQ(close(again), 0);
+  }
+  CHECK_EQ(unlink("code"), 0);
+}
+
 static void other_pages(void) {
   char* code = map(PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1);
   emit(code, 1);
@@ -115,12 +137,59 @@ static void other_pages(void) {
 static void two_views_private(void) { two_views(0); }
 static void two_views_shared(void) { two_views(1); }
 
+static sigjmp_buf after_fault;
+static siginfo_t last_fault;
+static void on_fault(int number, siginfo_t* info, void* context) {
+  (void)number, (void)context;
+  last_fault = *info;
+  siglongjmp(after_fault, 1);
+}
+
+static char* unmapped;
+static void unmap(void) { CHECK_EQ(munmap(unmapped, 2 * PAGE), 0); }
+
+/// The page of the caller is gone when the callee returns to it.
+static void unmapped_below_its_callee(void) {
+  on_signal(SIGSEGV, on_fault, 0);
+  for (int i = 0; i < 100; ++i) {
+    unmapped = map(PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    // sub rsp, 8; call rdi; add rsp, 8; ret
+    static const unsigned char kCode[] = {0x48, 0x83, 0xec, 8, 0xff, 0xd7, 0x48, 0x83, 0xc4, 8, 0xc3};
+    memcpy(unmapped, kCode, sizeof kCode);
+    if (sigsetjmp(after_fault, 1) == 0) {
+      ((void (*)(void (*)(void)))(uintptr_t)unmapped)(unmap);
+      CHECK(!"code that is gone went on");
+    }
+    CHECK_EQ(last_fault.si_addr, unmapped + 6);
+    CHECK_EQ(last_fault.si_code, SEGV_MAPERR);
+  }
+}
+
+/// Libraries come and go, often at the same address.
+static void library_closed(void) {
+  static const struct {
+    const char* library;
+    const char* name;
+  } kLibraries[] = {{"libm.so.6", "trunc"}, {"libresolv.so.2", "ns_get16"}, {"libutil.so.1", NULL}};
+  for (int i = 0; i < 30; ++i) {
+    void* handle = dlopen(kLibraries[i % 3].library, RTLD_NOW);
+    CHECK(handle != NULL);
+    if (i % 3 == 0) CHECK_EQ(((double (*)(double))(uintptr_t)dlsym(handle, "trunc"))(3.75), 3);
+    if (i % 3 == 1)
+      CHECK_EQ(((unsigned (*)(const char*))(uintptr_t)dlsym(handle, "ns_get16"))("\x12\x34"), 0x1234);
+    CHECK_EQ(dlclose(handle), 0);
+  }
+}
+
 int main(void) {
   RUN(stores);
   RUN(flips);
   RUN(two_views_private);
   RUN(two_views_shared);
   RUN(by_system_calls);
+  RUN(truncated_by_open);
   RUN(other_pages);
+  RUN(unmapped_below_its_callee);
+  RUN(library_closed);
   return 0;
 }
