@@ -36,6 +36,7 @@ namespace {
 
 constexpr u32 kFetchBytes = 256;
 constexpr u8 kRexW = 0x48;
+constexpr u8 kInstructionBytesMost = 15;
 
 bool fits_i32(i64 value) { return value == static_cast<i32>(value); }
 
@@ -198,7 +199,8 @@ void BlockBuilder::copy(const Decoded& decoded) {
   u64 target = pc_ + decoded.length + static_cast<u64>(static_cast<i64>(decoded.displacement));
   if (decoded.has_67) target &= 0xffff'ffff;
   if (!decoded.has_67 && reachable(emit_.at(), target)) return copy_rip_relative(decoded, target);
-  if (target < 0x8000'0000) return copy_absolute(decoded, target);
+  // The absolute form has a SIB byte more.
+  if (target < 0x8000'0000 && decoded.length < kInstructionBytesMost) return copy_absolute(decoded, target);
   copy_through_scratch(decoded, target);
 }
 

@@ -91,6 +91,7 @@ static void on_fault(int number, siginfo_t* info, void* context) {
 }
 
 static void run_at(char* place) {
+  if (!__builtin_cpu_supports("avx2")) SKIP("no AVX2");
   CHECK_EQ(blob_end - blob_begin, (long)(PAGES * PAGE));
   blob = place;
   faults = 0;
