@@ -82,8 +82,9 @@ class Soak:
             folder = self.scratch / f"{name}-{seed}"
             try:
                 entry = self.one(name, seed, folder, turn % NATIVE_EVERY == 0)
-            except Exception as error:  # the input could not be made, a tool is missing
-                entry = {"program": name, "seed": seed, "problems": [f"{type(error).__name__}: {error}"], "guest_seconds": 0}
+            except (OSError, subprocess.CalledProcessError) as error:
+                print(f"skipped {name} {seed}: its input cannot be made: {error}", flush=True)
+                continue
             self.report({"number": turn, **entry}, folder)
 
     def one(self, name, seed, folder, beside_native):
@@ -95,23 +96,24 @@ class Soak:
         task = soak_jobs.make(name, seed, work)
         profile = ["--cpu", self.chosen.cpu] if self.chosen.cpu else []
         recorded = Outcome([self.chosen.orrery, "record", *profile, "-o", recording, "--"], task, work, environment, folder / "recorded")
-        if recorded.status not in task.statuses:
-            problems.append(f"recorded: exit status {recorded.status}: {recorded.error_text()}")
-        left = None if task.varies or not beside_native else digest(work, folder / "recorded")
+        beside_native = beside_native or recorded.status != 0
+        left = digest(work, folder / "recorded") if beside_native else None
         size = sum(p.stat().st_size for p in recording.glob("trace*")) if recording.is_dir() else 0
         checked = Outcome([self.chosen.orrery, "replay", "--check", recording], soak_jobs.Job(), self.scratch, environment, folder / "checked")
         if checked.status != 0:
             problems.append(f"replay --check: exit status {checked.status}: {checked.error_text()}")
-        if left:
+        if beside_native:
             shutil.move(work, folder / "recorded-work")
             shutil.move(folder / "recorded", folder / "recorded-output")
             soak_jobs.make(name, seed, work)
             native = Outcome([], task, work, environment, folder / "recorded")
-            if native.status != recorded.status or digest(work, folder / "recorded") != left:
-                problems.append(f"recorded run and native run (exit status {native.status}) differ")
+            if native.status != recorded.status:
+                problems.append(f"exit status {recorded.status}, natively {native.status}: {recorded.error_text()}")
+            elif not task.varies and digest(work, folder / "recorded") != left:
+                problems.append("output or files are not those of the native run")
         return {"time": round(began), "program": name, "seed": seed, "command": shlex.join(task.command), "guest_seconds": round(recorded.seconds, 3),
                 "check_seconds": round(checked.seconds, 3), "wall_seconds": round(time.time() - began, 1), "trace_bytes": size,
-                "native": bool(left), "build": self.build, "status": recorded.status, "problems": problems}
+                "native": beside_native, "build": self.build, "status": recorded.status, "problems": problems}
 
     def report(self, entry, folder):
         with self.lock:
