@@ -252,6 +252,50 @@ bool hides_output(const Call& call) {
   }
 }
 
+/// Which of a socket's time-outs limits how long the call waits; 0 if none does.
+int time_limit_option(u32 number) {
+  switch (number) {
+    case __NR_read:
+    case __NR_readv:
+    case __NR_preadv2:
+    case __NR_recvfrom:
+    case __NR_recvmsg:
+    case __NR_recvmmsg:
+    case __NR_accept:
+    case __NR_accept4:
+      return SO_RCVTIMEO;
+    case __NR_write:
+    case __NR_writev:
+    case __NR_pwritev2:
+    case __NR_sendto:
+    case __NR_sendmsg:
+    case __NR_sendmmsg:
+    case __NR_connect:
+      return SO_SNDTIMEO;
+    default:
+      return 0;
+  }
+}
+
+/// sock_intr_errno: a call on a socket with a time-out is never started again, since nobody would know how
+/// much of the time is left.
+bool waits_for_limited_time(Call& call) {
+  const int option = time_limit_option(call.row.number);
+  if (option == 0) return false;
+  struct {
+    i64 seconds = 0, microseconds = 0;
+  } limit;
+  u32 limit_bytes = sizeof limit;
+  host::HostCall get;
+  get.number = __NR_getsockopt;
+  get.args = {call.args[0], SOL_SOCKET, static_cast<u64>(option), reinterpret_cast<u64>(&limit),
+              reinterpret_cast<u64>(&limit_bytes)};
+  get.checked_args = 0b00111;
+  get.out.add({.address = reinterpret_cast<u64>(&limit), .capacity_bytes = sizeof limit});
+  get.out.add({.address = reinterpret_cast<u64>(&limit_bytes), .capacity_bytes = sizeof limit_bytes});
+  return call.host().call(get) == 0 && (limit.seconds != 0 || limit.microseconds != 0);
+}
+
 }  // namespace
 
 i64 admit_descriptor(Call& call, i64 fd) {
@@ -280,7 +324,8 @@ i64 ask(Call& call, host::HostCall& host_call) {
     if (result != -EINTR || !call.row.may_block) return result;
     collect_host_signals(call.process);
     // A blocked or ignored signal would not have ended the call natively either: make it again.
-    if (deliverable_signals(call.task) != 0) return -static_cast<i64>(call.row.restart_rule);
+    if (deliverable_signals(call.task) != 0)
+      return waits_for_limited_time(call) ? -EINTR : -static_cast<i64>(call.row.restart_rule);
   }
 }
 
