@@ -24,6 +24,8 @@ namespace orrery::kernel {
 namespace {
 
 constexpr u64 kSaRestart = 0x1000'0000, kSaNoDefer = 0x4000'0000, kSaResetHand = 0x8000'0000;
+constexpr int kFirstRealTime = 32;
+constexpr std::size_t kResourceSigpending = 11;
 constexpr SignalSet kStopSignals =
     signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) | signal_bit(SIGTTOU);
 constexpr SignalSet kCoreSignals = signal_bit(SIGQUIT) | signal_bit(SIGILL) | signal_bit(SIGTRAP) |
@@ -200,6 +202,26 @@ void send_to_task(Task& task, const SignalInfo& info) {
   cancel_opposites(task.process, info.number);
   if (handler_ignores(task.process, info.number) && !contains(task.blocked, info.number)) return;
   task.pending.add(info);
+}
+
+i64 send_to_self(Task& sender, Task* target, const SignalInfo& info) {
+  Process& process = sender.process;
+  cancel_opposites(process, info.number);
+  const bool unwanted = target != nullptr
+                            ? handler_ignores(process, info.number) && !contains(target->blocked, info.number)
+                            : ignored(process, info.number);
+  if (unwanted) return 0;
+  PendingSignals& pending = target != nullptr ? target->pending : process.pending;
+  const bool real_time = info.number >= kFirstRealTime;
+  const bool must_fit = !real_time && info.code >= 0;  // what kill(2) and the kernel send
+  const std::size_t queued = process.pending.queued().size() + sender.pending.queued().size();
+  if (must_fit || queued < process.limits[kResourceSigpending].soft) {
+    pending.add(info);
+  } else {
+    if (real_time && info.code != SI_USER) return -EAGAIN;
+    pending.add_without_info(info.number);
+  }
+  return 0;
 }
 
 void force_signal(Task& task, const SignalInfo& info) {

@@ -33,6 +33,10 @@ bool ignored(const Process& process, int number);
 void send_to_process(Process& process, const SignalInfo& info);
 void send_to_task(Task& task, const SignalInfo& info);
 
+/// __send_signal_locked for a signal that `sender` sends to its own process, or to `target` in it: 0, or
+/// -EAGAIN when RLIMIT_SIGPENDING leaves no room for it.
+i64 send_to_self(Task& sender, Task* target, const SignalInfo& info);
+
 /// force_sig_info_to_task: the signal comes at once; if it is blocked or ignored, the default action is
 /// taken.
 void force_signal(Task& task, const SignalInfo& info);

@@ -71,8 +71,12 @@ bool PendingSignals::take(SignalSet wanted, SignalInfo& out) {
   if (number == 0) return false;
   const auto has_number = [number](const SignalInfo& info) { return info.number == number; };
   const auto first = std::find_if(queue_.begin(), queue_.end(), has_number);
-  out = *first;
-  queue_.erase(first);
+  out = {};
+  out.number = number;
+  if (first != queue_.end()) {
+    out = *first;
+    queue_.erase(first);
+  }
   if (std::none_of(queue_.begin(), queue_.end(), has_number)) set_ &= ~signal_bit(number);
   return true;
 }

@@ -59,9 +59,11 @@ class PendingSignals {
   /// Adds `info`; a standard signal already pending swallows it. A timer has at most one signal pending:
   /// the next ones count as its overruns.
   void add(const SignalInfo& info);
+  /// As when the queue is full: the signal is pending, who sent it is lost.
+  void add_without_info(int number) { set_ |= signal_bit(number); }
   SignalSet set() const { return set_; }
   /// Takes the next of those in `wanted`: synchronous ones first, then the lowest number, oldest
-  /// first. False if none.
+  /// first. One without siginfo comes as from nobody's kill(2) (collect_signal). False if none.
   bool take(SignalSet wanted, SignalInfo& out);
   void discard(SignalSet unwanted);
   std::span<const SignalInfo> queued() const { return queue_; }

@@ -5,7 +5,10 @@
 #include <signal.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
+#include <span>
 
 #include "kernel/dispatch.h"
 #include "kernel/forward.h"
@@ -18,7 +21,6 @@ namespace orrery::kernel {
 namespace {
 
 constexpr u64 kSetBytes = sizeof(SignalSet);
-constexpr std::size_t kSigpendingLimit = 11;
 /// UAPI_SA_FLAGS: all that is remembered of sa_flags.
 constexpr u64 kKnownFlags = 0xfc00'0807;
 constexpr i64 kNanosecondsPerSecond = 1'000'000'000;
@@ -40,12 +42,6 @@ void tell_host_if_ignored(Call& call, int number, u64 before, u64 now) {
   if (number != SIGTTIN && number != SIGTTOU && number != SIGCHLD && before != kHandlerIgnore) return;
   const bool was = before == kHandlerIgnore, is = now == kHandlerIgnore;
   if (was != is) call.host().set_ignored(number, is);
-}
-
-/// Real-time signals that do not fit any more (RLIMIT_SIGPENDING).
-bool queue_full(Call& call) {
-  const std::size_t queued = call.process.pending.queued().size() + call.task.pending.queued().size();
-  return queued >= call.process.limits[kSigpendingLimit].soft;
 }
 
 /// Sleeps in the host until any signal arrives, and takes what arrived.
@@ -107,21 +103,39 @@ i64 wait_for_deliverable(Call& call) {
   }
 }
 
+/// known_siginfo_layout: codes whose siginfo the kernel knows the members of.
+bool layout_is_known(int number, i32 code) {
+  struct Codes {
+    int number;
+    i32 most;
+  };
+  static constexpr Codes kCodes[] = {{SIGILL, 11}, {SIGFPE, 15}, {SIGSEGV, 10}, {SIGBUS, 5},
+                                     {SIGTRAP, 6}, {SIGCHLD, 6}, {SIGPOLL, 6},  {SIGSYS, 2}};
+  constexpr i32 kLeastKernelCode = -7 /* SI_DETHREAD */, kPollCodesMost = 6;
+  if (code == SI_KERNEL || code == SI_ASYNCNL) return true;
+  if (code <= SI_USER) return code >= kLeastKernelCode;
+  for (const Codes& codes : kCodes)
+    if (codes.number == number) return code <= codes.most;
+  return code <= kPollCodesMost;
+}
+
+/// copy_siginfo_from_user: the kernel keeps the first 48 bytes. What follows must be zero if it does not know
+/// the layout, and is forgotten if it does.
 i64 read_info(Call& call, u64 address, int number, SignalInfo& info) {
+  constexpr std::size_t kBytesKept = 48, kHeaderBytes = offsetof(SignalInfo, fields);
   if (!call.space().read_value(address, info)) return -EFAULT;
   info.number = number;
+  const std::span<u8> rest = std::span(info.fields).subspan(kBytesKept - kHeaderBytes);
+  const bool zero = std::all_of(rest.begin(), rest.end(), [](u8 byte) { return byte == 0; });
+  if (!zero && !layout_is_known(number, info.code)) return -E2BIG;
+  std::fill(rest.begin(), rest.end(), u8{0});
   return 0;
 }
 
 i64 queue_to_self(Call& call, Task* task, const SignalInfo& info) {
   if (!valid_signal(info.number)) return -EINVAL;
   if (info.number == 0) return 0;
-  if (info.number >= 32 && queue_full(call)) return -EAGAIN;
-  if (task != nullptr)
-    send_to_task(*task, info);
-  else
-    send_to_process(call.process, info);
-  return 0;
+  return send_to_self(call.task, task, info);
 }
 
 /// do_sigtimedwait: the number of the signal taken, or -errno. No timeout: waits for ever.
