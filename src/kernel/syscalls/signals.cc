@@ -22,7 +22,7 @@ namespace {
 
 constexpr u64 kSetBytes = sizeof(SignalSet);
 /// UAPI_SA_FLAGS: all that is remembered of sa_flags.
-constexpr u64 kKnownFlags = 0xfc00'0807;
+constexpr u64 kKnownFlags = 0xdc00'0807;
 constexpr i64 kNanosecondsPerSecond = 1'000'000'000;
 
 bool valid_signal(int number) { return number >= 0 && number <= kSignalCount; }

@@ -52,13 +52,18 @@ static void nodefer_nests(void) {
   raise(SIGUSR1);
   CHECK_EQ(deepest, 4);
 }
+static void raise_once(int number, siginfo_t* info, void* context) {
+  ++depth;
+  if (++calls == 1) raise(number);
+  if (depth > deepest) deepest = depth;
+  --depth;
+}
 static void without_nodefer_the_next_waits(void) {
-  deepest = 0;
-  depth = 2;
-  on_signal(SIGUSR1, nest, 0);
+  deepest = calls = 0;
+  on_signal(SIGUSR1, raise_once, 0);
   raise(SIGUSR1);
-  CHECK_EQ(deepest, 4);  // two calls, one after the other, the second from the return of the first
-  depth = 0;
+  CHECK_EQ(calls, 2);
+  CHECK_EQ(deepest, 1);  // the second comes when the first has returned
 }
 static void mask_of_the_action(void) {
   struct sigaction action = {.sa_sigaction = look, .sa_flags = SA_SIGINFO};
@@ -107,7 +112,7 @@ static void unknown_flags_are_cleared(void) {
   CHECK_EQ(raw_sigaction(SIGUSR2, NULL, &got), 0);
   CHECK_EQ(got.flags & SA_UNSUPPORTED, 0);
   CHECK_EQ(got.flags & SA_EXPOSE_TAGBITS, SA_EXPOSE_TAGBITS);
-  CHECK_EQ(got.flags, 0xfc000807);
+  CHECK_EQ(got.flags, 0xdc000807);
 }
 static void old_and_new_in_one_call(void) {
   struct kernel_action both = {SIG_IGN, 0, NULL, 0};
