@@ -44,10 +44,12 @@ struct TimeValue {
   }
   /// What is left until `this` at `now`; zero if it has passed.
   constexpr TimeValue since(const TimeValue& now) const {
-    TimeValue left{seconds - now.seconds, nanoseconds - now.nanoseconds};
+    TimeValue left{0, nanoseconds - now.nanoseconds};
+    if (__builtin_sub_overflow(seconds, now.seconds, &left.seconds))
+      return seconds < 0 ? TimeValue{} : TimeValue{0x7fff'ffff'ffff'ffff, 0};
     if (left.nanoseconds < 0) {
       left.nanoseconds += static_cast<i64>(kNanosecondsPerSecond);
-      --left.seconds;
+      left.seconds = left.seconds < 0 ? -1 : left.seconds - 1;
     }
     return left.seconds < 0 ? TimeValue{} : left;
   }
@@ -63,7 +65,9 @@ inline TimeValue host_clock(Call& call, u64 clock) {
   ask.checked_args = 0x1;
   ask.out.add({reinterpret_cast<u64>(&now), sizeof now, host::Extent::whole_on_success, 1, 0});
   call.host().call(ask);
-  return now;
+  // A recording that a stranger made can hold any bytes.
+  return now.nanoseconds >= 0 && now.nanoseconds < static_cast<i64>(kNanosecondsPerSecond) ? now
+                                                                                           : TimeValue{};
 }
 
 }  // namespace orrery::kernel
