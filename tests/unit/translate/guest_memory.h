@@ -43,12 +43,17 @@ class GuestMemory {
   static constexpr u64 kStack = 0x147f'0000'0000;
   static constexpr u64 kStackBytes = 0x1'0000;
 
-  GuestMemory() {
+  /// Building blocks needs no shadow code tables, and a sanitizer's own shadow lies where one would be.
+  enum class For : u8 { running, building };
+
+  explicit GuestMemory(For use = For::running) {
     namespace layout = memory::layout;
     map_engine(layout::kEngineState, PROT_READ | PROT_WRITE);
     map_engine(layout::kCells, PROT_READ | PROT_WRITE);
-    map_engine(layout::kLowShadow, PROT_READ | PROT_WRITE);
-    map_engine(layout::kHighShadow, PROT_READ | PROT_WRITE);
+    if (use == For::running) {
+      map_engine(layout::kLowShadow, PROT_READ | PROT_WRITE);
+      map_engine(layout::kHighShadow, PROT_READ | PROT_WRITE);
+    }
     map_engine(layout::kCodeCache, PROT_READ | PROT_WRITE | PROT_EXEC);
     map_guest(kCode, kCodeBytes, PROT_READ | PROT_WRITE | PROT_EXEC);
     map_guest(kStack, kStackBytes, PROT_READ | PROT_WRITE);
