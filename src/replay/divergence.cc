@@ -131,6 +131,10 @@ std::string_view difference_words(Difference difference) {
       return "another end";
     case Difference::damaged:
       return "the recording is damaged here";
+    case Difference::refused:
+      return "this host refuses to map a file that the recording's host mapped";
+    case Difference::kept_file:
+      return "a kept file of the recording is missing or damaged";
   }
   return "something";
 }
@@ -145,6 +149,8 @@ std::string_view describe(const Divergence& divergence, std::span<char> out) {
   say_event(words, expected.kind, expected.detail, expected.result);
   say_place(words, {expected.task, expected.ticks, expected.pc});
   if (divergence.difference == Difference::damaged) return words.view();
+  if (divergence.difference == Difference::kept_file)
+    return words.text("; files/").number(divergence.args[0]).text(" is not what was kept").view();
   words.text("; got ");
   say_event(words, divergence.got, divergence.got_detail, divergence.got_result);
   if (divergence.got == EventKind::syscall) {

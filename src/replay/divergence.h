@@ -21,6 +21,8 @@ enum class Difference : u8 {
   signal_missed,  ///< the run went past the point where a signal came
   status,         ///< the program ended in another way
   damaged,        ///< the recording holds no event where one must be
+  refused,        ///< the host will not map what the recording's host mapped
+  kept_file,      ///< the kept copy of a file is missing or of another size; args[0] is its number
 };
 
 struct Divergence {

@@ -68,7 +68,9 @@ void EventReader::take() {
 
 bool EventReader::continue_payload() {
   if (window_used_ >= kReleaseBytes) release();
-  if (!wait_for_event() || header_.kind != trace::EventKind::more) return false;
+  const bool more = wait_for_event();
+  cut_short_ = more ? header_.kind == trace::EventKind::gap : !damaged_;
+  if (!more || header_.kind != trace::EventKind::more) return false;
   take();
   return true;
 }

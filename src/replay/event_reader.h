@@ -31,6 +31,8 @@ class EventReader {
   std::span<const u8> rest() const { return payload_.subspan(payload_used_); }
 
   bool damaged() const { return damaged_; }
+  /// The recording ends within the event that read() was reading: its recorder was killed or had no room.
+  bool cut_short() const { return cut_short_; }
   u64 next_number() const { return next_number_; }  ///< of the event that follows the last one taken
 
  private:
@@ -49,6 +51,7 @@ class EventReader {
   u64 next_number_ = 0;
   bool have_event_ = false;
   bool damaged_ = false;
+  bool cut_short_ = false;
 };
 
 }  // namespace orrery::replay

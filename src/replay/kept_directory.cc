@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "host/raw_syscall.h"
 #include "trace/store.h"
@@ -14,13 +15,18 @@ namespace orrery::replay {
 
 using host::raw_syscall;
 
-i64 KeptDirectory::open(u32 file_number, bool writable) {
+i64 KeptDirectory::open(u32 file_number, u64 size_bytes, bool writable) {
   for (const Scratch& scratch : scratch_)
     if (scratch.file_number == file_number) return scratch.fd;
   if (open_fd_ < 0 || open_number_ != file_number) {
     const trace::StoreName name = trace::file_name(file_number);
     const i64 fd = raw_syscall(__NR_openat, directory_, name.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
     if (fd < 0) return fd;
+    // Behind the end of a shortened file every access would be a SIGBUS that the program never had.
+    if (raw_syscall(__NR_lseek, fd, 0, SEEK_END) != static_cast<i64>(size_bytes)) {
+      raw_syscall(__NR_close, fd);
+      return -EUCLEAN;
+    }
     if (open_fd_ >= 0) raw_syscall(__NR_close, open_fd_);
     open_fd_ = static_cast<int>(fd);
     open_number_ = file_number;

@@ -12,7 +12,7 @@ class KeptDirectory final : public KeptFiles {
   /// `directory` may be an O_PATH descriptor.
   explicit KeptDirectory(int directory) : directory_(directory) {}
 
-  i64 open(u32 file_number, bool writable) override;
+  i64 open(u32 file_number, u64 size_bytes, bool writable) override;
 
  private:
   struct Scratch {

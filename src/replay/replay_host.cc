@@ -78,6 +78,7 @@ EventHeader ReplayHost::expect(const Question& question) {
 }
 
 void ReplayHost::finish(const EventHeader& expected, const Question& question, bool good) {
+  if (!good && parts_.events.cut_short()) end_of_trace();
   if (!good || !parts_.events.finish()) differ(Difference::payload, expected, question);
 }
 
@@ -105,7 +106,7 @@ void ReplayHost::apply_changes() {
 bool ReplayHost::apply_change(const EventHeader& event) {
   trace::FileChange change;
   if (!parts_.events.read(&change, sizeof change) || event.result != change.file_number) return false;
-  const i64 fd = parts_.files.open(change.file_number, true);
+  const i64 fd = parts_.files.open(change.file_number, change.size_bytes, true);
   if (fd < 0 || host::raw_syscall(__NR_ftruncate, fd, change.size_bytes) < 0) return false;
   u8 bytes[16384];
   for (u64 done = 0; done < change.count;) {
@@ -243,11 +244,17 @@ i64 ReplayHost::map_file(const memory::MapRequest& request) {
     zeros.flags |= MAP_ANONYMOUS;
     return host::map_memory(zeros, -1, 0);
   }
-  const i64 fd = parts_.files.open(reference.file_number, writable);
-  if (fd < 0) return fd;
+  const i64 fd = parts_.files.open(reference.file_number, reference.size_bytes, writable);
+  if (fd < 0) {
+    HostCall file;
+    file.args[0] = reference.file_number;
+    differ(Difference::kept_file, event, {.kind = EventKind::map, .call = &file});
+  }
   memory::MapRequest real = request;
   if (!writable) real.flags = (request.flags & ~MAP_SHARED) | MAP_PRIVATE;
-  return host::map_memory(real, static_cast<int>(fd), request.offset);
+  const i64 mapped = host::map_memory(real, static_cast<int>(fd), request.offset);
+  if (mapped < 0) differ(Difference::refused, event, question);
+  return mapped;
 }
 
 i64 ReplayHost::unmap(u64 address, u64 size_bytes) {

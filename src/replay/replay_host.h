@@ -18,9 +18,10 @@ namespace orrery::replay {
 /// The kept copies of mapped files.
 class KeptFiles {
  public:
-  /// A descriptor of the copy to map from, valid until the next call; -errno if it is not there. For
-  /// `writable`, a scratch copy that all shared mappings of the file have in common.
-  virtual i64 open(u32 file_number, bool writable) = 0;
+  /// A descriptor of the copy to map from, valid until the next call; -errno if it is not there, -EUCLEAN
+  /// if it has another size. For `writable`, a scratch copy that all shared mappings of the file have in
+  /// common.
+  virtual i64 open(u32 file_number, u64 size_bytes, bool writable) = 0;
 
  protected:
   ~KeptFiles() = default;

@@ -47,7 +47,7 @@ class SameFile final : public record::FileKeeper {
 class OneFile final : public KeptFiles {
  public:
   explicit OneFile(int fd) : fd_(fd) {}
-  i64 open(u32 file_number, bool) override { return file_number == 7 ? fd_ : -ENOENT; }
+  i64 open(u32 file_number, u64, bool) override { return file_number == 7 ? fd_ : -ENOENT; }
 
  private:
   int fd_;
