@@ -56,7 +56,7 @@ int dump_calls(const std::string& recording, const CallsWanted& wanted) {
   auto replay = ReplayProcess::start(recording, {.controlled = true});
   if (!replay) return complain(replay.error());
   const auto no_files = [](const std::string&, u64) { return std::string(); };
-  auto session = lens::ReplaySession::attach(replay.value()->take_control(), no_files);
+  auto session = replay.value()->attach(no_files);
   if (!session) return complain(session.error());
   if (!wanted.json) std::printf("   EVENT      TASK         TICKS  CALL\n");
   const Status status = walk(*session.value(), wanted);

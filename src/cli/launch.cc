@@ -6,6 +6,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -149,6 +150,9 @@ void become_engine(const EngineStart& start, const Prepared& prepared, char* con
   sigprocmask(SIG_SETMASK, &prepared.mask, nullptr);
   // The engine lies at fixed addresses and needs the host's parts out of the way, always in one place.
   personality(ADDR_NO_RANDOMIZE);
+  const pid_t self = getpid();
+  // A writer that has died meanwhile is no reason not to run.
+  if (start.announcement_fd >= 0) send(start.announcement_fd, &self, sizeof self, MSG_NOSIGNAL);
   char* const no_environment[] = {nullptr};
   execve(start.engine.c_str(), arguments, no_environment);
 }

@@ -65,6 +65,7 @@ struct EngineStart {
   DescriptorRoom room;
   u64 signals_ignored = 0, signals_blocked = 0;  ///< what the engine is to inherit
   bool dies_with_us = false;                     ///< a replay is of no use without who asked for it
+  int announcement_fd = -1;                      ///< a socket that gets the child's pid before it runs; or -1
 };
 /// Executes the engine in a child. Its standard streams are ours.
 Result<pid_t> start_engine(const EngineStart& start);

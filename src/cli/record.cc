@@ -1,11 +1,13 @@
 // `orrery record`: runs a program on the machine and writes down what enters it.
 //
 // Three processes: this one, which starts the others and waits; the engine, which becomes the program;
-// and the writer, in a session of its own, which drains the ring and outlives both.
+// and the writer, in a session of its own, which drains the ring and outlives both. The writer is there
+// before the program runs, so whoever of the three is killed, and whenever: the program never waits for a
+// writer that does not come, and what it did is in the recording up to the last flush.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/auxv.h>
-#include <sys/syscall.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@
 #include "cli/command.h"
 #include "cli/launch.h"
 #include "cli/profile.h"
+#include "cli/recording_text.h"
 #include "host/tsc_clock.h"
 #include "trace/recordings_hosted.h"
 #include "trace/ring_hosted.h"
@@ -77,11 +80,13 @@ Result<Program> find(const RecordOptions& options) {
 
 // --- the clock of the events ---
 
-u64 monotonic_ns() {
+u64 clock_ns(clockid_t clock) {
   timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
 }
+u64 monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
+u64 realtime_ns() { return clock_ns(CLOCK_REALTIME); }
 
 struct ClockSample {
   u64 tsc = host::TscClock::tsc();
@@ -107,16 +112,23 @@ class Recorder {
   /// What the guest ended with.
   Result<int> run() {
     TRY(prepare());
-    if (mode_ == machine::Mode::record) TRY(make_recording());
-    const pid_t guest = TRY(start());
-    ignore_terminal_signals(guest);
-    if (mode_ == machine::Mode::record) TRY(start_writer(guest));
-    const int status = wait_for(guest);
-    if (mode_ == machine::Mode::record) {
-      complete_ = wait_for_writer();
-      // For `ls`; a full disk must not turn the guest's end into a failure of ours.
-      if (WIFSIGNALED(status)) (void)trace::note_fatal_signal(recording_, WTERMSIG(status));
+    if (mode_ != machine::Mode::record) {
+      const pid_t guest = TRY(start());
+      pass_on_signals(guest);
+      return wait_for(guest);
     }
+    TRY(make_recording());
+    auto guest = begin_recording();
+    if (!guest) {
+      take_back();
+      return guest.error();
+    }
+    pass_on_signals(guest.value());
+    const int status = wait_for(guest.value());
+    complete_ = wait_for_writer();
+    // For `ls`; a full disk must not turn the guest's end into a failure of ours.
+    if (WIFSIGNALED(status)) (void)trace::note_fatal_signal(recording_, WTERMSIG(status));
+    if (!complete_) (void)trace::settle_recording(recording_);
     return status;
   }
 
@@ -151,9 +163,32 @@ class Recorder {
     return Nothing{};
   }
 
+  Result<pid_t> begin_recording() {
+    TRY(start_writer());
+    const pid_t guest = TRY(start());
+    header_.pid = options_.seed ? machine::seeded_pid(*options_.seed) : guest;
+    if (options_.seed) header_.parent_pid = 1;
+    // The engine fills in its own pid; what is kept is the block as it will be then.
+    const std::vector<u8> block = make_launch_block(header_, program_);
+    const Status launch = trace::write_launch(recording_, block);
+    const Status info = launch ? write_first_info(header_.pid) : Nothing{};
+    announcement_ = Fd();  // the writer may write `info` from now on
+    // Without them no replay; but the program runs, and is not stopped for that.
+    for (const Status* status : {&launch, &info})
+      if (!*status) complain(status->error());
+    return guest;
+  }
+
+  /// Nothing ran, so nothing is kept.
+  void take_back() {
+    announcement_ = Fd();
+    if (writer_done_) wait_for_writer();
+    (void)trace::remove_recording(recording_);
+  }
+
   Result<pid_t> start() {
     set_clock(header_, started_);
-    std::vector<u8> block = make_launch_block(header_, program_);
+    const std::vector<u8> block = make_launch_block(header_, program_);
     const Fd launch = TRY(make_launch_memory(block));
     EngineStart start{.engine = engine_,
                       .descriptors = {{machine::kLaunchFd, launch.get()},
@@ -162,16 +197,9 @@ class Recorder {
                                       {machine::kFilesFd, files_.get()}},
                       .room = room_,
                       .signals_ignored = header_.signals_ignored,
-                      .signals_blocked = header_.signals_blocked};
-    const pid_t guest = TRY(start_engine(start));
-    header_.pid = options_.seed ? machine::seeded_pid(*options_.seed) : guest;
-    if (options_.seed) header_.parent_pid = 1;
-    if (mode_ != machine::Mode::record) return guest;
-    // The engine fills in its own pid; what is kept is the block as it will be then.
-    block = make_launch_block(header_, program_);
-    TRY(trace::write_launch(recording_, block));
-    TRY(write_first_info(header_.pid));
-    return guest;
+                      .signals_blocked = header_.signals_blocked,
+                      .announcement_fd = announcement_.get()};
+    return start_engine(start);
   }
 
   Status write_first_info(i32 pid) {
@@ -187,36 +215,56 @@ class Recorder {
     return trace::write_info(recording_, info);
   }
 
-  Status start_writer(pid_t guest) {
+  struct Pipe {
+    Fd read, write;
+  };
+  static Result<Pipe> make_pipe() {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) return Error{"making a pipe", errno};
-    const Fd done_write(ends[1]);
-    writer_done_ = Fd(ends[0]);
-    const Fd guest_pidfd(static_cast<int>(syscall(SYS_pidfd_open, guest, 0)));
-    const pid_t writer = fork();
-    if (writer < 0) return Error{"starting the writer", errno};
-    if (writer > 0) return Nothing{};
-    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    dup2(null, STDIN_FILENO);
-    dup2(null, STDOUT_FILENO);
-    _exit(trace::run_writer({.recording = recording_,
-                             .ring_fd = ring_->fd(),
-                             .guest_pidfd = guest_pidfd.get(),
-                             .done_fd = done_write.get()}));
+    return Pipe{Fd(ends[0]), Fd(ends[1])};
   }
 
-  /// Ctrl-C is for the program, which is in the same process group; we go on until it has ended. What was
-  /// sent to us alone is handed on.
-  static void ignore_terminal_signals(pid_t guest) {
+  static Result<Pipe> make_stream() {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return Error{"making a socket", errno};
+    return Pipe{Fd(ends[0]), Fd(ends[1])};
+  }
+
+  /// Returns when the writer drains the ring.
+  Status start_writer() {
+    Pipe done = TRY(make_pipe()), ready = TRY(make_pipe()), announcement = TRY(make_stream());
+    auto trace = TRY(trace::TraceAppender::create(recording_ + "/trace", realtime_ns()));
+    const pid_t writer = fork();
+    if (writer < 0) return Error{"starting the writer", errno};
+    if (writer == 0) {
+      announcement.write = Fd();
+      _exit(trace::run_writer({.recording = recording_,
+                               .ring_fd = ring_->fd(),
+                               .guest_announcement_fd = announcement.read.get(),
+                               .trace = &trace,
+                               .done_fd = done.write.get(),
+                               .ready_fd = ready.write.get()}));
+    }
+    ready.write = Fd();
+    writer_done_ = std::move(done.read);
+    announcement_ = std::move(announcement.write);
+    if (!got_byte(ready.read)) return Error{"starting the writer: it ended at once", 0};
+    return Nothing{};
+  }
+
+  /// What the terminal sends (Ctrl-C) goes to the program as well, which is in the same process group; we go
+  /// on until it has ended. What somebody sent to us alone is handed on.
+  static void pass_on_signals(pid_t guest) {
     guest_ = guest;
-    for (const int number : {SIGINT, SIGQUIT}) signal(number, SIG_IGN);
-    for (const int number : {SIGTERM, SIGHUP}) {
+    for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) {
       struct sigaction action {};
       sigaction(number, nullptr, &action);
       if (action.sa_handler == SIG_IGN) continue;
       action = {};
-      action.sa_handler = [](int which) { kill(guest_, which); };
-      action.sa_flags = SA_RESTART;
+      action.sa_sigaction = [](int which, siginfo_t* info, void*) {
+        if (info->si_code <= 0) kill(guest_, which);  // a process sent it (sigaction(2), si_code)
+      };
+      action.sa_flags = SA_RESTART | SA_SIGINFO;
       sigaction(number, &action, nullptr);
     }
   }
@@ -229,10 +277,12 @@ class Recorder {
   }
 
   /// A byte when the recording is complete; the end of the pipe when the writer died.
-  bool wait_for_writer() {
+  bool wait_for_writer() const { return got_byte(writer_done_); }
+
+  static bool got_byte(const Fd& pipe) {
     char byte;
     ssize_t got;
-    while ((got = read(writer_done_.get(), &byte, 1)) < 0 && errno == EINTR) {
+    while ((got = read(pipe.get(), &byte, 1)) < 0 && errno == EINTR) {
     }
     return got == 1;
   }
@@ -248,11 +298,19 @@ class Recorder {
   machine::LaunchHeader header_;
   std::string recording_;
   Fd store_, files_, writer_done_;
+  Fd announcement_;  ///< see trace::WriterOptions
   bool complete_ = false;
   std::optional<trace::MappedRing> ring_;
 };
 
 std::string last_part(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
+
+/// Why the recording ends before the program did; empty if it does not.
+std::string words_of_gap(const Recorder& recorder) {
+  if (!recorder.complete()) return ", up to where the writer of the recording was killed";
+  auto info = trace::read_info(recorder.recording());
+  return info && info.value().gap ? ", up to where " + gap_reason(*info.value().gap) : "";
+}
 
 int record(const RecordOptions& options, machine::Mode mode) {
   Recorder recorder(options, mode);
@@ -262,7 +320,7 @@ int record(const RecordOptions& options, machine::Mode mode) {
   const bool may_speak = mode == machine::Mode::record && (quiet == nullptr || *quiet == 0);
   if (may_speak)
     std::fprintf(stderr, "orrery: recorded to %s%s\n", last_part(recorder.recording()).c_str(),
-                 recorder.complete() ? "" : ", up to where the writer of the recording was killed");
+                 words_of_gap(recorder).c_str());
   return exit_code_like(ended.value());
 }
 

@@ -17,16 +17,19 @@ std::string signal_word(int number) {
   return "signal " + std::to_string(number);
 }
 
+/// One or two words, for a table.
 const char* gap_words(trace::GapReason reason) {
   switch (reason) {
     case trace::GapReason::disk_full:
-      return "could not be written on (disk full)";
+      return "disk full";
     case trace::GapReason::writer_lost:
-      return "lost its writer";
+      return "recorder killed";
     case trace::GapReason::bad_record:
-      return "met a broken record";
+      return "broken record";
+    case trace::GapReason::no_memory:
+      return "out of memory";
   }
-  return "has a gap";
+  return "gap";
 }
 
 std::string formatted(const char* format, double value, const char* unit) {
@@ -37,10 +40,37 @@ std::string formatted(const char* format, double value, const char* unit) {
 
 }  // namespace
 
+std::string gap_reason(trace::GapReason reason) {
+  switch (reason) {
+    case trace::GapReason::disk_full:
+      return "the disk was full";
+    case trace::GapReason::writer_lost:
+      return "the recorder was killed";
+    case trace::GapReason::bad_record:
+      return "the engine wrote a broken record";
+    case trace::GapReason::no_memory:
+      return "the recorder was out of memory";
+  }
+  return "events are missing";
+}
+
+std::string end_reason(const std::string& recording, const trace::TraceReader& reader) {
+  if (reader.ending() == trace::Ending::damaged) return reader.trouble();
+  auto info = trace::read_info(recording);
+  if (info && info.value().gap) return gap_reason(*info.value().gap);
+  if (info && info.value().fatal_signal)
+    return "the program was killed by " + signal_word(*info.value().fatal_signal);
+  if (reader.ending() == trace::Ending::cut) return reader.trouble();
+  return "the program was killed";
+}
+
 std::optional<std::string> find_recording(const std::string& name) {
   std::string trouble;
   std::string path = trace::resolve_recording(name, trouble);
-  if (!path.empty()) return path;
+  if (!path.empty()) {
+    (void)trace::settle_recording(path);  // where it cannot be written it is read as it is
+    return path;
+  }
   complain(printable(trouble));
   return std::nullopt;
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "trace/recordings_hosted.h"
+#include "trace/trace_file_hosted.h"
 
 namespace orrery::cli {
 
@@ -21,7 +22,12 @@ std::string human_bytes(u64 bytes);           ///< "12.3 MB"
 std::string human_duration(u64 nanoseconds);  ///< "1.52 s"
 std::string local_time(u64 realtime_ns);      ///< "2025-01-31 12:00:00"
 
-/// How the run ended: "exit 0", "SIGSEGV", "recording", "cut off", "disk full".
+/// Why events are missing, as "the disk was full".
+std::string gap_reason(trace::GapReason reason);
+/// Why a recording ends before its program did. `reader` has read it to its end.
+std::string end_reason(const std::string& recording, const trace::TraceReader& reader);
+
+/// How the run ended: "exit 0", "SIGSEGV", "recording", "recorder killed", "disk full".
 std::string ending_words(const trace::RecordingInfo& info, bool being_written);
 
 nlohmann::ordered_json recording_json(const trace::RecordingSummary& recording);

@@ -19,21 +19,21 @@ struct Options {
   bool trust = false;
 };
 
-/// engine/doors.h, ReplayStatus: what the engine exits with.
-enum EngineStatus : int { kToTheEnd = 0, kDiffered = 3, kTraceEnded = 4, kEngineCannotRun = 69 };
-
-/// The words for a replay that went well; --check's one line.
-void say_equal(const std::string& directory, bool cut) {
-  std::string trouble;
-  const auto reader = trace::TraceReader::open(directory, trouble);
-  const u64 events = reader ? reader->event_count() : 0;
-  std::fprintf(stderr, "orrery: replay of %s is equal: %llu events%s\n", directory.c_str(),
-               static_cast<unsigned long long>(events),
-               cut ? "; the recording ends before the program did" : "");
+/// The words for a replay that went well, --check's one line; also for one that met the end of a recording
+/// that ends before its program, and why it does.
+int say_equal(const std::string& directory, const trace::TraceReader& reader, bool cut, bool check) {
+  const std::string why =
+      cut ? "the recording ends before the program did: " + printable(end_reason(directory, reader)) : "";
+  if (check)
+    complain("replay of " + printable(directory) + " is equal: " + std::to_string(reader.event_count()) +
+             " events" + (cut ? "; " + why : ""));
+  else if (cut)
+    complain(why);
+  return cut && reader.ending() == trace::Ending::damaged ? kFound : kNothingFound;
 }
 
-int judge(int wait_status, const std::string& directory, const Options& options) {
-  const bool check = options.check;
+int judge(int wait_status, const ReplayProcess& process, const std::string& directory,
+          const Options& options) {
   if (WIFSIGNALED(wait_status))
     return complain("the replaying engine was killed by signal " + std::to_string(WTERMSIG(wait_status)),
                     kReplayDiffers);
@@ -41,9 +41,7 @@ int judge(int wait_status, const std::string& directory, const Options& options)
   switch (status) {
     case kToTheEnd:
     case kTraceEnded:
-      if (check) say_equal(directory, status == kTraceEnded);
-      if (!check && status == kTraceEnded) complain("the recording ends here, before the program did", 0);
-      return kNothingFound;
+      return say_equal(directory, process.reader(), status == kTraceEnded, options.check);
     case kDiffered:  // the engine has said where
       if (!options.trust && !made_by_installed_engine(directory))
         complain("another engine made this recording; --trust runs the one it holds", 0);
@@ -58,7 +56,8 @@ int replay(const Options& options) {
   if (!directory) return kCannotRun;
   auto process = ReplayProcess::start(*directory, {.show_output = !options.check, .trust = options.trust});
   if (!process) return complain(process.error());
-  return judge(process.value()->wait(), *directory, options);
+  const int status = process.value()->wait();
+  return judge(status, *process.value(), *directory, options);
 }
 
 }  // namespace
@@ -69,7 +68,9 @@ void add_replay(CLI::App& app, Session& session) {
   command->add_option("REC", options->recording, "The recording; the latest if left out");
   CLI::Option* autopilot = command->add_flag("-a,--autopilot", options->autopilot,
                                              "Run to the end and show the program's output (the default)");
-  command->add_flag("--check", options->check, "Show no output; exit status 0 if all was equal, 3 if not")
+  command
+      ->add_flag("--check", options->check,
+                 "Show no output; exit status 0 if all was equal, 3 if not, 1 if it is damaged")
       ->excludes(autopilot);
   command->add_flag("--trust", options->trust,
                     "Run the engine that the recording holds, not the installed one");

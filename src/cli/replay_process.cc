@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cli/profile.h"
+#include "cli/recording_text.h"
 #include "trace/feeder_hosted.h"
 #include "trace/recordings_hosted.h"
 
@@ -39,7 +40,11 @@ Result<std::unique_ptr<ReplayProcess>> ReplayProcess::start(const std::string& r
                                                             const ReplayOptions& options) {
   std::string trouble;
   std::unique_ptr<trace::TraceReader> reader = trace::TraceReader::open(recording, trouble);
-  if (!reader) return Error{"opening the recording's trace", EIO};
+  if (!reader) {
+    static std::string words;  // an Error does not own them
+    words = printable(trouble);
+    return Error{words.c_str()};
+  }
   std::unique_ptr<ReplayProcess> process(
       new ReplayProcess(TRY(trace::MappedRing::create()), std::move(reader)));
   TRY(process->start_engine_of(recording, options));
@@ -99,12 +104,29 @@ void ReplayProcess::feed() {
   }
 }
 
+Result<std::unique_ptr<lens::ReplaySession>> ReplayProcess::attach(lens::KeptFiles kept_files) {
+  auto session = lens::ReplaySession::attach(control_.release(), std::move(kept_files));
+  if (session) return session;
+  kill(engine_, SIGKILL);  // changes nothing about one that has ended by itself
+  const int status = wait();
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kTraceEnded)
+    return Error{"the recording ends before the program's first instruction; `orrery info` says why"};
+  return session;
+}
+
 int ReplayProcess::wait() {
   int status = 0;
   while (waitpid(engine_, &status, 0) < 0 && errno == EINTR) {
   }
   engine_ = -1;
+  stop_feeding();
   return status;
+}
+
+void ReplayProcess::stop_feeding() {
+  stop_feeding_ = true;
+  stop_feeding_.notify_all();
+  if (feeder_.joinable()) feeder_.join();
 }
 
 ReplayProcess::~ReplayProcess() {
@@ -112,9 +134,7 @@ ReplayProcess::~ReplayProcess() {
     kill(engine_, SIGKILL);
     wait();
   }
-  stop_feeding_ = true;
-  stop_feeding_.notify_all();
-  if (feeder_.joinable()) feeder_.join();
+  stop_feeding();
 }
 
 }  // namespace orrery::cli

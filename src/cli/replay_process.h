@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "cli/launch.h"
+#include "lens/replay_session.h"
 #include "trace/ring_hosted.h"
 #include "trace/trace_file_hosted.h"
 
@@ -21,6 +22,9 @@ struct ReplayOptions {
   bool controlled = false;   ///< wait at the start for requests on control()
   bool trust = false;        ///< run the engine that the recording holds, not the installed one
 };
+
+/// engine/doors.h, ReplayStatus: what the engine exits with.
+enum EngineStatus : int { kToTheEnd = 0, kDiffered = 3, kTraceEnded = 4, kEngineCannotRun = 69 };
 
 /// Whether the engine that made the recording is the installed one. True if the recording holds none.
 bool made_by_installed_engine(const std::string& recording);
@@ -35,10 +39,12 @@ class ReplayProcess {
   ReplayProcess(const ReplayProcess&) = delete;
   ReplayProcess& operator=(const ReplayProcess&) = delete;
 
-  /// The control socket (machine/control.h); the caller's from then on. Only if `controlled`.
-  int take_control() { return control_.release(); }
+  /// Begins to ask questions; once, and only if `controlled`.
+  Result<std::unique_ptr<lens::ReplaySession>> attach(lens::KeptFiles kept_files);
   /// Waits for the engine's end: a wait(2) status.
   int wait();
+  /// What the engine was fed from. Only after wait().
+  const trace::TraceReader& reader() const { return *reader_; }
 
  private:
   ReplayProcess(trace::MappedRing ring, std::unique_ptr<trace::TraceReader> reader)
@@ -46,6 +52,7 @@ class ReplayProcess {
   Result<std::string> choose_engine(const std::string& recording, bool trust);
   Status start_engine_of(const std::string& recording, const ReplayOptions& options);
   void feed();
+  void stop_feeding();
 
   trace::MappedRing ring_;
   std::unique_ptr<trace::TraceReader> reader_;

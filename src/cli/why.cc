@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/recording_text.h"
 #include "cli/replay_process.h"
 #include "cli/style.h"
 #include "cli/why_json.h"
@@ -26,9 +27,8 @@ class Replays {
 
   Result<std::unique_ptr<lens::ReplaySession>> begin() {
     process_ = TRY(ReplayProcess::start(run_.directory, {.controlled = true}));
-    return lens::ReplaySession::attach(process_->take_control(), [this](const std::string& path, u64 inode) {
-      return lens::kept_file(run_, path, inode);
-    });
+    return process_->attach(
+        [this](const std::string& path, u64 inode) { return lens::kept_file(run_, path, inode); });
   }
 
  private:
@@ -45,7 +45,8 @@ bool needs_replay(const lens::RunSummary& run) {
 int run_why(const WhyOptions& options, const Session& session) {
   std::string trouble;
   const std::string directory = trace::resolve_recording(options.recording, trouble);
-  if (directory.empty()) return complain(trouble);
+  if (directory.empty()) return complain(printable(trouble));
+  (void)trace::settle_recording(directory);
   auto summary = lens::summarize(directory);
   if (!summary) return complain(summary.error());
   lens::RunSummary run = summary.take();

@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <new>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -174,8 +175,15 @@ template u64 checksum_of(const ChunkHeader&);
 template u64 checksum_of(const IndexHeader&);
 template u64 checksum_of(const Trailer&);
 
+/// The library's own allocations tell a failure by null; ours by this exception.
+template <class T>
+T* allocated(T* made) {
+  if (made == nullptr) throw std::bad_alloc();
+  return made;
+}
+
 struct ChunkEncoder::State {
-  ZSTD_CCtx* context = ZSTD_createCCtx();
+  ZSTD_CCtx* context = allocated(ZSTD_createCCtx());
   std::vector<u8> columns;
   std::vector<u8> chunk;
 };
@@ -240,7 +248,7 @@ std::string judge_chunk_header(const ChunkHeader& header) {
 }
 
 struct ChunkDecoder::State {
-  ZSTD_DCtx* context = ZSTD_createDCtx();
+  ZSTD_DCtx* context = allocated(ZSTD_createDCtx());
   std::vector<u8> columns;
 };
 

@@ -32,6 +32,7 @@ enum class GapReason : u8 {
   disk_full = 1,    ///< the writer could not write; the guest went on unrecorded
   writer_lost = 2,  ///< records were dropped in the engine: nobody took them
   bad_record = 3,   ///< the ring held bytes that are no event
+  no_memory = 4,    ///< the writer was refused memory
 };
 
 /// A kept copy of a mapped file: REC/files/<file_number>. Payload of `map`, followed by the path (no

@@ -1,6 +1,7 @@
 #include "trace/info_hosted.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -47,6 +48,14 @@ std::string unescape(std::string_view text) {
     }
   }
   return out;
+}
+
+/// A FIFO or a device in its place would block the reader, or never end.
+bool is_regular_file(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return false;
+  if (!S_ISREG(status.st_mode)) errno = EINVAL;
+  return S_ISREG(status.st_mode);
 }
 
 template <class Number>
@@ -115,6 +124,19 @@ void take_line(RecordingInfo& info, std::string_view key, std::string_view value
 
 const char* state_name(RecordingState state) { return kStateNames[static_cast<int>(state)]; }
 
+void note_end(RecordingInfo& info, const EventHeader& last) {
+  if (last.kind == EventKind::gap) {
+    info.state = RecordingState::gap;
+    info.gap = static_cast<GapReason>(last.result);
+  }
+  if (last.kind != EventKind::exit) return;
+  info.state = RecordingState::complete;
+  if ((last.result & 0x100) != 0)
+    info.fatal_signal = static_cast<int>(last.result & 0xff);
+  else
+    info.exit_status = static_cast<int>(last.result & 0xff);
+}
+
 /// Replaces the file whole, so that a reader never sees half of it.
 Status write_info(const std::string& recording, const RecordingInfo& info) {
   std::string text = "orrery recording 1\n";
@@ -137,8 +159,9 @@ Status write_info(const std::string& recording, const RecordingInfo& info) {
 }
 
 Result<RecordingInfo> read_info(const std::string& recording) {
-  std::ifstream file(recording + "/info", std::ios::binary);
-  if (!file) return Error{"reading the recording's info", errno};
+  std::ifstream file;
+  if (is_regular_file(recording + "/info")) file.open(recording + "/info", std::ios::binary);
+  if (!file.is_open()) return Error{"reading the recording's info", errno};
   std::string text;
   for (char block[4096]; text.size() < kInfoBytesMost && (file.read(block, sizeof block), file.gcount() > 0);)
     text.append(block, static_cast<std::size_t>(file.gcount()));

@@ -41,9 +41,16 @@ struct RecordingInfo {
   u64 trace_bytes = 0;  ///< as stored
 };
 
+/// Takes over what the last event of a trace says of its end.
+void note_end(RecordingInfo& info, const EventHeader& last);
+
 Status write_info(const std::string& recording, const RecordingInfo& info);
 /// A missing or partly damaged file gives what could be read; fails only if there is nothing.
 Result<RecordingInfo> read_info(const std::string& recording);
+
+/// Of a recording whose writer was killed, `info` still says that it is being made: writes down what the
+/// trace holds and how it ends. Does nothing to others.
+Status settle_recording(const std::string& recording);
 
 /// Of a guest whose end no event tells, its parent knows the signal that killed it.
 Status note_fatal_signal(const std::string& recording, int signal);

@@ -26,6 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr u64 kLaunchBytesMost = 64 << 20;
+const std::string kRemoving = ".removing-";
 
 /// A descriptor that closes itself.
 class Descriptor {
@@ -109,6 +110,8 @@ void set_latest(const std::string& target) {
   if (symlink(target.c_str(), temporary.c_str()) != 0 || rename(temporary.c_str(), link.c_str()) != 0)
     unlink(temporary.c_str());
 }
+
+bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
 /// Calls `visit(path, status)` for each regular file below.
 template <class Visit>
@@ -223,7 +226,12 @@ Status write_launch(const std::string& recording, std::span<const u8> block) {
 }
 
 Result<std::vector<u8>> read_launch(const std::string& recording) {
-  std::ifstream file(recording + "/launch", std::ios::binary);
+  const std::string path = recording + "/launch";
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0 && errno == ENOENT)
+    return Error{"the recording has no launch block: its recorder was killed before the program began", 0};
+  if (!S_ISREG(status.st_mode)) return Error{"the recording's launch block is not a regular file", 0};
+  std::ifstream file(path, std::ios::binary);
   if (!file) return Error{"reading the recording's launch block", errno};
   LaunchFileHeader header;
   file.read(reinterpret_cast<char*>(&header), sizeof header);
@@ -248,6 +256,11 @@ std::string resolve_recording(const std::string& name, std::string& trouble) {
     const fs::path whole = fs::canonical(candidate, error);
     return error ? candidate : whole.string();
   }
+  for (const std::string& candidate : {name, in_default})
+    if (struct stat status{}; !candidate.empty() && stat((candidate + "/files").c_str(), &status) == 0) {
+      trouble = "nothing is in " + candidate + ": its recorder was killed before the program began";
+      return "";
+    }
   trouble = name.empty()
                 ? "there is no recording yet (in " + recordings_directory() +
                       "); make one with: orrery record -- PROGRAM"
@@ -266,6 +279,31 @@ bool is_being_written(const std::string& recording) {
   return file.get() >= 0 && flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
+Status settle_recording(const std::string& recording) {
+  RecordingInfo info = TRY(read_info(recording));
+  if (info.state != RecordingState::recording || is_being_written(recording)) return Nothing{};
+  std::string trouble;
+  const auto reader = TraceReader::open(recording, trouble);
+  if (!reader) return Error{"reading the recording's trace", 0};
+  EventView event;
+  if (reader->event_count() != 0 && reader->seek(reader->end_number() - 1) &&
+      reader->next(event) == ReadStatus::event)
+    note_end(info, *event.header);
+  // Damage is not written down: it is found again, with its place.
+  if (reader->ending() == Ending::damaged) return Nothing{};
+  info.event_count = reader->event_count();
+  info.trace_bytes = reader->file_bytes();
+  info.raw_bytes = 0;
+  for (const IndexEntry& chunk : reader->chunks()) info.raw_bytes += chunk.raw_bytes;
+  if (info.event_count != 0)
+    info.duration_ns = event.header->time_ns - reader->chunks().front().first_time_ns;
+  if (info.state == RecordingState::recording) {
+    info.state = RecordingState::gap;
+    info.gap = GapReason::writer_lost;
+  }
+  return write_info(recording, info);
+}
+
 RecordingSizes measure_recording(const std::string& recording) {
   RecordingSizes sizes;
   for_each_file(recording, [&](const std::string&, const struct stat& status) {
@@ -280,7 +318,8 @@ std::vector<RecordingSummary> list_recordings() {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(recordings_directory(), ignored)) {
     const std::string path = entry.path();
-    if (entry.is_symlink(ignored) || !is_recording(path)) continue;
+    if (entry.is_symlink(ignored) || is_hidden(entry.path()) || !is_recording(path)) continue;
+    (void)settle_recording(path);
     auto info = read_info(path);
     all.push_back({.name = entry.path().filename(),
                    .path = path,
@@ -297,10 +336,18 @@ std::vector<RecordingSummary> list_recordings() {
 Status remove_recording(const std::string& recording) {
   if (!is_recording(recording)) return Error{"removing: it is no recording", 0};
   if (is_being_written(recording)) return Error{"removing: it is being recorded now", 0};
+  const Descriptor trace(open((recording + "/trace").c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (trace.get() >= 0 && flock(trace.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    return Error{"removing: it is being replayed or read now", 0};
   std::error_code error;
   const std::string latest = fs::read_symlink(recordings_directory() + "/latest", error);
   const bool was_latest = !error && fs::equivalent(latest, recording, error) && !error;
-  fs::remove_all(recording, error);
+  // It goes at once for everybody else; what a crash leaves of it goes with the next `orrery gc`.
+  const fs::path whole = fs::path(recording).lexically_normal();
+  const fs::path hidden =
+      whole.parent_path() / (kRemoving + whole.filename().string() + "." + std::to_string(getpid()));
+  const bool renamed = rename(whole.c_str(), hidden.c_str()) == 0;
+  fs::remove_all(renamed ? hidden : whole, error);
   if (error) return Error{"removing the recording", error.value()};
   if (was_latest) {
     const auto left = list_recordings();
@@ -337,7 +384,17 @@ std::vector<std::string> verify_recording(const std::string& recording) {
   return troubles;
 }
 
+/// What a remover that was killed has left.
+void finish_removals() {
+  std::error_code ignored;
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::directory_iterator(recordings_directory(), ignored))
+    if (entry.path().filename().string().starts_with(kRemoving)) left.push_back(entry.path());
+  for (const fs::path& path : left) fs::remove_all(path, ignored);
+}
+
 StoreUse tidy_store(bool remove, u64 unused_seconds_least) {
+  if (remove) finish_removals();
   StoreUse use;
   const u64 now = static_cast<u64>(time(nullptr));
   for_each_file(store_directory(), [&](const std::string& path, const struct stat& status) {

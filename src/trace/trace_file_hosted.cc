@@ -27,7 +27,9 @@ Result<TraceAppender> TraceAppender::create(const std::string& path, u64 started
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return Error{"creating the recording's trace", errno};
   TraceAppender appender(fd);
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) return Error{"locking the recording's trace", errno};
+  // Waits for nobody but one who just looks whether it is locked.
+  while (flock(fd, LOCK_EX) != 0)
+    if (errno != EINTR) return Error{"locking the recording's trace", errno};
   TraceFileHeader header;
   header.started_ns = started_ns;
   header.checksum = checksum_of(header);
@@ -120,6 +122,8 @@ std::unique_ptr<TraceReader> TraceReader::open(const std::string& path, std::str
     trouble = file + " is not a regular file";
     return nullptr;
   }
+  // Tells `orrery rm` and `orrery gc` that it is in use. A writer's own lock is no reason not to read.
+  flock(fd, LOCK_SH | LOCK_NB);
   reader->file_bytes_ = static_cast<u64>(status.st_size);
   if (!reader->read_file_header(trouble)) return nullptr;
   if (!reader->load_index()) reader->scan();
@@ -142,6 +146,10 @@ bool TraceReader::read_at(void* bytes, u64 size_bytes, u64 offset) const {
 }
 
 bool TraceReader::read_file_header(std::string& trouble) {
+  if (file_bytes_ == 0) {
+    trouble = path_ + " is empty: its recorder was killed before the program began";
+    return false;
+  }
   TraceFileHeader header;
   if (!read_at(&header, sizeof header, 0) || header.magic != kTraceMagic) {
     trouble = path_ + " is no orrery trace: its first bytes are not those of one";

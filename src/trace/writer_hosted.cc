@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,8 +27,11 @@
 #include <cstring>
 #include <ctime>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "trace/info_hosted.h"
@@ -71,11 +75,19 @@ void detach() {
   }
 }
 
-/// Syncs the trace in the background.
+/// Syncs the trace in the background, each time after the kept files that its new events name; where no
+/// thread can be had (RLIMIT_NPROC, memory), in the foreground.
 class Syncer {
  public:
-  explicit Syncer(int fd) : fd_(fd), thread_([this] { run(); }) {}
+  Syncer(int fd, std::string recording) : fd_(fd), recording_(std::move(recording)) {
+    try {
+      thread_ = std::thread([this] { run(); });
+    } catch (const std::exception&) {
+      in_foreground_ = true;
+    }
+  }
   ~Syncer() {
+    if (in_foreground_) return;
     {
       const std::lock_guard lock(mutex_);
       stop_ = true;
@@ -83,12 +95,24 @@ class Syncer {
     changed_.notify_one();
     thread_.join();
   }
+  void kept(u32 file_number) {
+    const std::lock_guard lock(mutex_);
+    if (!files_.empty() && files_.back() >= file_number)
+      return;  // numbers count up; one file is mapped often
+    if (file_number != kZeroPages) files_.push_back(file_number);
+  }
   void appended() {
+    if (in_foreground_) return sync();
     {
       const std::lock_guard lock(mutex_);
       dirty_ = true;
     }
     changed_.notify_one();
+  }
+  /// Not to be called while appended() is.
+  void sync() {
+    std::unique_lock lock(mutex_);
+    sync(lock);
   }
 
  private:
@@ -98,17 +122,37 @@ class Syncer {
       changed_.wait(lock, [this] { return dirty_ || stop_; });
       if (stop_) return;
       dirty_ = false;
-      lock.unlock();
-      fdatasync(fd_);
-      lock.lock();
+      sync(lock);
     }
+  }
+  void sync(std::unique_lock<std::mutex>& lock) {
+    const std::vector<u32> files(files_.begin() + static_cast<std::ptrdiff_t>(files_synced_), files_.end());
+    files_synced_ = files_.size();
+    const bool first = !std::exchange(start_synced_, true);
+    lock.unlock();
+    for (const u32 file : files) sync_file("/files/" + std::to_string(file));
+    if (first)
+      for (const char* name : {"/engine", "/launch", "/info", "/files", ""}) sync_file(name);
+    fdatasync(fd_);
+    lock.lock();
+  }
+  void sync_file(const std::string& name) const {
+    const int fd = open((recording_ + name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return;
+    fsync(fd);
+    close(fd);
   }
 
   int fd_;
+  std::string recording_;
+  std::vector<u32> files_;  ///< that events have named
+  std::size_t files_synced_ = 0;
+  bool start_synced_ = false;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool dirty_ = false;
   bool stop_ = false;
+  bool in_foreground_ = false;
   std::thread thread_;
 };
 
@@ -130,10 +174,47 @@ class Reserve {
   std::string path_;
 };
 
+/// Knows whether the guest still is.
+class GuestWatch {
+ public:
+  explicit GuestWatch(const WriterOptions& options)
+      : pidfd_(options.guest_pidfd), announcement_(options.guest_announcement_fd) {}
+
+  bool gone() {
+    if (announcement_ >= 0 && pidfd_ < 0 && !never_came_ && is_readable(announcement_)) take_announcement();
+    return never_came_ || (pidfd_ >= 0 && is_readable(pidfd_));
+  }
+  /// Until the supervisor has written what it knows, or is gone.
+  void wait_for_supervisor() const {
+    char byte;
+    while (announcement_ >= 0 && (read(announcement_, &byte, 1) > 0 || errno == EINTR)) {
+      errno = 0;
+    }
+  }
+
+ private:
+  static bool is_readable(int descriptor) {
+    pollfd fd{.fd = descriptor, .events = POLLIN, .revents = 0};
+    return poll(&fd, 1, 0) == 1;
+  }
+  void take_announcement() {
+    pid_t guest = 0;
+    const ssize_t got = read(announcement_, &guest, sizeof guest);
+    if (got < 0 && errno == EINTR) return;
+    if (got == sizeof guest) pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, guest, 0));
+    never_came_ = pidfd_ < 0;
+  }
+
+  int pidfd_;
+  int announcement_;
+  bool never_came_ = false;
+};
+
 class Writer {
  public:
   Writer(const WriterOptions& options, MappedRing& ring, TraceAppender& appender)
       : options_(options),
+        guest_(options),
         ring_(ring),
         appender_(appender),
         consumer_(ring.base(), ring.capacity_bytes()),
@@ -144,7 +225,7 @@ class Writer {
     u64 waiting_since_ns = 0;
     for (;;) {
       // In this order: what a producer commits before it closes or dies must be seen.
-      const bool over = consumer_.peer() != PeerState::present || guest_gone();
+      const bool over = consumer_.peer() != PeerState::present || guest_.gone();
       const std::span<const u8> bytes = consumer_.peek();
       const u64 now = now_ns(CLOCK_MONOTONIC);
       if (bytes.empty()) {
@@ -160,7 +241,7 @@ class Writer {
         continue;
       }
       waiting_since_ns = 0;
-      if (!store(bytes)) return;
+      if (!store(bytes, syncer)) return;
       if (!over) syncer.appended();  // the last sync is run_writer's
     }
   }
@@ -168,6 +249,7 @@ class Writer {
   /// The guest's end, when an event told it.
   const std::optional<EventHeader>& exit_event() const { return exit_; }
   std::optional<GapReason> gap() const { return gap_; }
+  void wait_for_supervisor() const { guest_.wait_for_supervisor(); }
 
   /// Says in the trace that events are missing, if they are, and closes it.
   void finish() {
@@ -175,30 +257,28 @@ class Writer {
     if (gap_) write_gap();
     reserve_.release();
     // Without an index the trace is read by scanning; nothing is lost.
-    [[maybe_unused]] const bool indexed = static_cast<bool>(appender_.finish());
+    try {
+      [[maybe_unused]] const bool indexed = static_cast<bool>(appender_.finish());
+    } catch (const std::bad_alloc&) {
+    }
   }
 
  private:
-  bool guest_gone() {
-    if (options_.guest_pidfd < 0) return false;
-    pollfd fd{.fd = options_.guest_pidfd, .events = POLLIN, .revents = 0};
-    return poll(&fd, 1, 0) == 1;
-  }
-
   /// Appends all whole events of `bytes` and gives their room back. False when that is not possible.
-  bool store(std::span<const u8> bytes) {
+  bool store(std::span<const u8> bytes, Syncer& syncer) {
     u64 begin = 0;
     while (begin < bytes.size()) {
-      const u64 end = end_of_chunk(bytes, begin);
+      const u64 end = end_of_chunk(bytes, begin, syncer);
       if (end == begin) {
         end_early(GapReason::bad_record, "the program's engine wrote a broken record");
         return false;
       }
       // Falling behind costs the guest time, so compress less then.
       const int level = bytes.size() > ring_.capacity_bytes() / 4 ? -3 : 1;
-      const Status status = appender_.append(bytes.subspan(begin, end - begin), level);
+      const Status status = append(bytes.subspan(begin, end - begin), level);
       if (!status) {
-        end_early(GapReason::disk_full, std::strerror(status.error().errno_value));
+        const int error = status.error().errno_value;
+        end_early(error == ENOMEM ? GapReason::no_memory : GapReason::disk_full, std::strerror(error));
         return false;
       }
       stored_last_ = last_;
@@ -208,8 +288,17 @@ class Writer {
     return true;
   }
 
+  /// Memory may be limited (RLIMIT_AS, a cgroup), and the libraries below say so by an exception.
+  Status append(std::span<const u8> events, int zstd_level) {
+    try {
+      return appender_.append(events, zstd_level);
+    } catch (const std::bad_alloc&) {
+      return Error{"compressing a chunk", ENOMEM};
+    }
+  }
+
   /// The events from `begin` that make up one chunk; `begin` itself if the first is broken.
-  u64 end_of_chunk(std::span<const u8> bytes, u64 begin) {
+  u64 end_of_chunk(std::span<const u8> bytes, u64 begin, Syncer& syncer) {
     u64 end = begin;
     while (end < bytes.size()) {
       EventView event;
@@ -221,9 +310,17 @@ class Writer {
         break;
       last_ = *event.header;
       if (event.header->kind == EventKind::exit) exit_ = *event.header;
+      if (event.header->kind == EventKind::map) note_kept_file(event, syncer);
       end += size_bytes;
     }
     return end;
+  }
+
+  static void note_kept_file(const EventView& event, Syncer& syncer) {
+    FileReference reference;
+    if (event.payload.size() < sizeof reference) return;
+    std::memcpy(&reference, event.payload.data(), sizeof reference);
+    syncer.kept(reference.file_number);
   }
 
   void end_early(GapReason reason, const char* why) {
@@ -246,10 +343,11 @@ class Writer {
       gap.ticks = stored_last_->ticks;
     }
     [[maybe_unused]] const bool appended =
-        static_cast<bool>(appender_.append({reinterpret_cast<const u8*>(&gap), sizeof gap}, 1));
+        static_cast<bool>(append({reinterpret_cast<const u8*>(&gap), sizeof gap}, 1));
   }
 
   const WriterOptions& options_;
+  GuestWatch guest_;
   MappedRing& ring_;
   TraceAppender& appender_;
   FutexWaiter waiter_;
@@ -276,15 +374,9 @@ void write_final_info(const std::string& recording, const Writer& writer, const 
   info.event_count = appender.event_count();
   info.raw_bytes = appender.raw_bytes();
   info.trace_bytes = appender.stored_bytes();
-  if (const auto& exit = writer.exit_event()) {
-    if ((exit->result & 0x100) != 0)
-      info.fatal_signal = static_cast<int>(exit->result & 0xff);
-    else
-      info.exit_status = static_cast<int>(exit->result & 0xff);
-  }
-  info.state = writer.gap()          ? RecordingState::gap
-               : writer.exit_event() ? RecordingState::complete
-                                     : RecordingState::cut;
+  info.state = RecordingState::cut;
+  if (const auto& exit = writer.exit_event()) note_end(info, *exit);
+  if (info.gap) info.state = RecordingState::gap;
   if (const Status status = write_info(recording, info); !status)
     std::fprintf(stderr, "orrery: %s: %s\n", status.error().doing, std::strerror(status.error().errno_value));
 }
@@ -294,28 +386,38 @@ int cannot_write(const Error& error) {
   return 1;
 }
 
-}  // namespace
-
-int run_writer(const WriterOptions& options) {
-  detach();
+int write_trace(const WriterOptions& options, TraceAppender& appender) {
   auto ring = MappedRing::map(options.ring_fd);
   if (!ring) return cannot_write(ring.error());
   MappedRing mapped = ring.take();
-  auto created = TraceAppender::create(options.recording + "/trace", now_ns(CLOCK_REALTIME));
-  if (!created) return cannot_write(created.error());
-  TraceAppender appender = created.take();
   if (const Status status = mapped.become_hosted_peer(); !status) return cannot_write(status.error());
   Writer writer(options, mapped, appender);
   const u64 started_ns = now_ns(CLOCK_MONOTONIC);
   signal_pipe(options.ready_fd);
-  Syncer syncer(appender.fd());
+  Syncer syncer(appender.fd(), options.recording);
   writer.drain(syncer);
   writer.finish();
+  writer.wait_for_supervisor();
   write_final_info(options.recording, writer, appender, started_ns);
   appender.unlock();
   signal_pipe(options.done_fd);
-  fdatasync(appender.fd());
+  syncer.sync();
   return writer.gap() ? 1 : 0;
+}
+
+}  // namespace
+
+int run_writer(const WriterOptions& options) {
+  detach();
+  try {
+    if (options.trace != nullptr) return write_trace(options, *options.trace);
+    auto created = TraceAppender::create(options.recording + "/trace", now_ns(CLOCK_REALTIME));
+    if (!created) return cannot_write(created.error());
+    TraceAppender appender = created.take();
+    return write_trace(options, appender);
+  } catch (const std::bad_alloc&) {
+    return cannot_write({"starting the writer", ENOMEM});
+  }
 }
 
 }  // namespace orrery::trace

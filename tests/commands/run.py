@@ -225,7 +225,37 @@ def case_killed_writer(orrery):
     expect_match(said.decode(), "up to where the writer of the recording was killed", "the last line says so")
     info = orrery.json("info")
     expect(info["events"] > 0, True, "events up to the last flush")
+    expect((info["state"], info["ending"]), ("gap", "recorder killed"), "state after the kill")
     orrery.run("info", "--verify")
+    expect_match(orrery.run("replay", "--check").stderr, "the recorder was killed", "why the replay ends")
+
+
+def case_killed_all(orrery):
+    running = orrery.start("sh", "-c", "while :; do read x < /etc/debian_version; done")
+    wait_until(lambda: orrery.recordings.exists() and orrery.json("ls"), "the recording is there")
+    time.sleep(0.5)
+    for victim in (running.pid, *writer_of(running.pid), orrery.json("info")["pid"]):
+        os.kill(victim, signal.SIGKILL)
+    running.wait(30)
+    wait_until(lambda: orrery.json("ls")[0]["state"] != "recording", "the lock of the trace is gone")
+    expect(orrery.json("ls")[0]["ending"], "recorder killed", "how it ended")
+    expect(orrery.json("info")["events"] > 1000, True, "events up to the last flush")
+    expect_match(orrery.run("replay", "--check").stderr, "the recorder was killed", "why the replay ends")
+
+
+def case_interrupted(orrery):
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        running = orrery.start("sh", "-c", "while :; do read x < /etc/debian_version; done")
+        wait_until(lambda: orrery.recordings.exists() and orrery.json("ls")
+                   and orrery.json("ls")[-1]["events"] == 0 and orrery.json("ls")[-1]["pid"], "the recording is there")
+        time.sleep(0.2)
+        running.send_signal(number)  # to `orrery record` alone: it hands it on
+        expect(running.wait(30), -number, "status as the program's own")
+        info = orrery.json("info")
+        expect(info["ending"], signal.Signals(number).name, "how it ended")
+        expect(info["state"], "complete", "state: the engine saw the signal")
+        orrery.run("replay", "--check")
+        orrery.run("rm", "latest")
 
 
 def case_hostile_names(orrery):
@@ -236,7 +266,7 @@ def case_hostile_names(orrery):
     info.write_bytes(b"orrery recording 1\nargument: \xff\xfe\\x1b\nstate: nonsense\npid: x\n")
     orrery.run("ls")
     orrery.run("info")
-    expect(orrery.json("info")["exit_status"], None, "a field that is not there")
+    expect(orrery.json("info")["exit_status"], 0, "what the trace still tells is put right")
 
 
 def main():
