@@ -12,8 +12,8 @@ namespace {
 
 using cpu::Gpr;
 
-/// Calls that write to a file, and the register with its descriptor; rsp: the call goes by a path. Opening may
-/// truncate; then the descriptor is the result.
+/// Calls that write to a file, and the register with its descriptor; rsp: the call goes by a path. Opening
+/// may truncate; then the descriptor is the result.
 struct Writer {
   u32 number;
   Gpr descriptor;

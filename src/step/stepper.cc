@@ -145,6 +145,7 @@ std::optional<Exit> Stepper::step(CpuState& cpu, const cpu::RunLimits& limits) {
   instruction.decoded = x86::decode({buffer_, buffer_bytes_});
   Decoded& decoded = instruction.decoded;
   if (decoded.length == 0) return fault_exit(cpu, fetch_fault(space_, pc + buffer_bytes_));
+  x86::narrow_bit_scan(options_.features, decoded, {buffer_, decoded.length});
   instruction.bytes = {buffer_, decoded.length};
   if (!x86::offered(options_.features, decoded)) decoded.category = Category::invalid;
   switch (decoded.category) {

@@ -114,8 +114,9 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
       leave(ExitCode::end_of_fetch, pc_);
       break;
     }
-    const u8* const bytes = buffer_ + (pc_ - buffer_pc_);
+    u8* const bytes = buffer_ + (pc_ - buffer_pc_);
     built_.source.insert(built_.source.end(), bytes, bytes + decoded.length);
+    x86::narrow_bit_scan(features_, decoded, {bytes, decoded.length});
     const Step step = instruction(decoded);
     pc_ += decoded.length;
     if (step == Step::ended) break;

@@ -209,6 +209,7 @@ constexpr FeatureBits kFeatures[] = {
     needs(Feature::avx512_vaes_vl, kVaes, kAvx512vl),
     needs(Feature::avx512_vpclmulqdq, kAvx512f, kVpclmul),
     needs(Feature::avx512_vpclmulqdq_vl, kVpclmul, kAvx512vl),
+    needs(Feature::tzcnt, kBmi1),
 };
 
 consteval bool every_feature_listed() {

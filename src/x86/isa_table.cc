@@ -38,4 +38,16 @@ InstructionClass find_class(const ClassKey& key) {
   return kClasses[entry];
 }
 
+void narrow_bit_scan(const FeatureSet& features, Decoded& decoded, std::span<u8> bytes) {
+  const auto feature = static_cast<Feature>(decoded.feature);
+  if (feature != Feature::lzcnt && feature != Feature::tzcnt) return;
+  if (decoded.category != Category::copy || features.contains(feature)) return;
+  // The other prefix of this kind: it means nothing to bsf and bsr on any processor, and takes a byte too.
+  for (u8& prefix : bytes.first(decoded.prefix_bytes))
+    if (prefix == 0xf3) prefix = 0xf2;
+  decoded.has_f2 = true;
+  decoded.has_f3 = false;
+  decoded.feature = static_cast<u8>(Feature::base);
+}
+
 }  // namespace orrery::x86

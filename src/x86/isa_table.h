@@ -5,6 +5,8 @@
 // compares them. An encoding that no row names is `invalid`: it is never copied.
 #pragma once
 
+#include <span>
+
 #include "base/types.h"
 #include "x86/decode.h"
 #include "x86/gate.h"
@@ -87,6 +89,7 @@ enum class Feature : u8 {
   avx512_vaes_vl,
   avx512_vpclmulqdq,
   avx512_vpclmulqdq_vl,
+  tzcnt,
   count,
 };
 inline constexpr int kFeatureCount = static_cast<int>(Feature::count);
@@ -110,6 +113,10 @@ static_assert(kFeatureCount <= 128);
 inline bool offered(const FeatureSet& features, const Decoded& decoded) {
   return features.contains(static_cast<Feature>(decoded.feature));
 }
+
+/// lzcnt and tzcnt are bsr and bsf behind a rep prefix that means nothing to a processor without them, and
+/// programs find out by trying (SDM vol. 2, LZCNT). Makes `bytes` and `decoded` what such a processor sees.
+void narrow_bit_scan(const FeatureSet& features, Decoded& decoded, std::span<u8> bytes);
 
 /// Conditions on an encoding's fields that raise #UD when they do not hold. R, X, B, R', V', vvvv are
 /// meant as register number bits (after the VEX/EVEX inversion).

@@ -218,8 +218,8 @@ constexpr SetFeature kSetFeatures[] = {
 
 std::optional<Feature> feature_of(const ZydisDecodedInstruction& instruction) {
   switch (instruction.mnemonic) {
-    case ZYDIS_MNEMONIC_TZCNT:  // `rep bsf` to older processors, and compilers emit it so
-      if (instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY) return Feature::base;
+    case ZYDIS_MNEMONIC_TZCNT:  // of BMI1, but without its VEX encoding
+      if (instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY) return Feature::tzcnt;
       break;
     case ZYDIS_MNEMONIC_ENDBR64:
     case ZYDIS_MNEMONIC_ENDBR32:

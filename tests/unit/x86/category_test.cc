@@ -240,13 +240,29 @@ TEST(Offered, FollowsTheProfile) {
   FeatureSet none, all;
   none.add(Feature::base);
   for (int i = 0; i < kFeatureCount; ++i) all.add(static_cast<Feature>(i));
-  for (const char* text : {"f3 0f b8 c0", "c5 f8 58 c1", "0f 38 f0 00", "f3 0f bd c0", "66 0f 38 dc c1",
-                           "62 f1 7c 48 58 c1", "0f a2 0f"}) {
+  for (const char* text : {"f3 0f b8 c0", "c5 f8 58 c1", "0f 38 f0 00", "f3 0f bd c0", "f3 0f bc c0",
+                           "66 0f 38 dc c1", "62 f1 7c 48 58 c1", "0f a2 0f"}) {
     const Decoded d = decoded(text);
     EXPECT_TRUE(offered(all, d)) << text;
     EXPECT_EQ(offered(none, d), d.gate == Gate::cpuid) << text;
   }
-  EXPECT_TRUE(offered(none, decoded("f3 0f bc c0"))) << "tzcnt is `rep bsf` to older processors";
+}
+
+TEST(Offered, BitScansOfOlderProcessors) {
+  FeatureSet none;
+  none.add(Feature::base);
+  u8 bytes[] = {0x66, 0xf3, 0x48, 0x0f, 0xbd, 0xc1};  // lzcnt rax, rcx
+  Decoded d = decode(bytes);
+  narrow_bit_scan(none, d, bytes);
+  EXPECT_TRUE(offered(none, d));
+  EXPECT_EQ(bytes[1], 0xf2);
+  EXPECT_EQ(decode(bytes).category, Category::copy);
+  EXPECT_EQ(decode(bytes).feature, static_cast<u8>(Feature::base));
+  u8 popcnt[] = {0xf3, 0x0f, 0xb8, 0xc0};
+  d = decode(popcnt);
+  narrow_bit_scan(none, d, popcnt);
+  EXPECT_FALSE(offered(none, d));
+  EXPECT_EQ(popcnt[0], 0xf3);
 }
 
 }  // namespace
