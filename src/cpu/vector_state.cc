@@ -12,7 +12,7 @@ void orrery_fxrstor(const void* area);
 namespace orrery::cpu {
 namespace {
 
-constexpr u64 kInstructionPointer = 8, kOperandPointer = 16;
+constexpr u64 kOpcode = 6, kInstructionPointer = 8, kOperandPointer = 16;
 constexpr u64 kInitialControlWord = 0x37f;
 constexpr u32 kInitialMxcsr = 0x1f80;
 constexpr u32 kDefaultMxcsrMask = 0xffbf;  // SDM vol. 1, 11.6.6: when the saved mask is 0
@@ -42,6 +42,7 @@ void save_vector_state(VectorImage& image, u64 components) {
     orrery_xsave(image.bytes, components);
     image.set_components(components);
   }
+  put<u16>(image, kOpcode, 0);
   put<u64>(image, kInstructionPointer, 0);
   put<u64>(image, kOperandPointer, 0);
 }

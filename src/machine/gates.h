@@ -27,4 +27,8 @@ struct GateContext {
 /// raises one; rip then stays.
 bool perform_gate(GateContext& context, cpu::CpuState& cpu, const cpu::Exit& exit, cpu::Fault& fault);
 
+/// Whether the real kernel performs this one for the program. Its return to the program is not an
+/// instruction that the trap flag could see.
+bool kernel_performs(x86::Gate gate);
+
 }  // namespace orrery::machine

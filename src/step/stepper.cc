@@ -158,7 +158,8 @@ std::optional<Exit> Stepper::step(CpuState& cpu, const cpu::RunLimits& limits) {
       cpu.regs.rip = instruction.next();
       return Exit{.kind = ExitKind::syscall, .instruction_bytes = decoded.length};
     case Category::far_transfer:
-      return fault_exit(cpu, kGeneralProtection, decoded.length);
+      return Exit{
+          .kind = ExitKind::gated, .gate = cpu::Gate::far_transfer, .instruction_bytes = decoded.length};
     case Category::copy:
       if (auto exit = execute_here(cpu, instruction)) return exit;
       cpu.regs.rip = instruction.next();

@@ -178,6 +178,8 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
       leave(ExitCode::gated, pc_, decoded.gate, decoded.length);
       return Step::ended;
     case Category::far_transfer:
+      leave(ExitCode::gated, pc_, cpu::Gate::far_transfer, decoded.length);
+      return Step::ended;
     case Category::trap:
     case Category::invalid:
       leave(ExitCode::raise, pc_, cpu::Gate::none, decoded.length);

@@ -18,7 +18,6 @@ constexpr cpu::Fault kGeneralProtection{SIGSEGV, SI_KERNEL, 0, 0, x86::kVectorGe
 
 cpu::Fault raised_fault(u64 pc, u8 instruction_bytes) {
   x86::Decoded decoded = x86::decode({reinterpret_cast<const u8*>(pc), instruction_bytes});
-  if (decoded.category == x86::Category::far_transfer) return kGeneralProtection;
   // Anything else that is no trap is undefined, here or in the guest's profile.
   if (decoded.category != x86::Category::trap) decoded.category = x86::Category::invalid;
   const x86::Exception exception = x86::exception_of(decoded);

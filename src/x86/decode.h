@@ -21,7 +21,7 @@ enum class Category : u8 {
   jump_indirect,  ///< jmp r/m64
   call_indirect,  ///< call r/m64
   ret,            ///< ret, ret imm16
-  far_transfer,   ///< far jmp/call/ret, iret: handled as the kernel's verdict on them (fault) or by step
+  far_transfer,   ///< far jmp/call/ret, iret: performed like a gated one
   syscall,        ///< syscall
   gated,          ///< `gate` says which
   trap,           ///< int3, int imm8, icebp, ud0/1/2, hlt, in/out, cli ...: raises a fault, never copied

@@ -40,6 +40,7 @@ enum class Gate : u8 {
   wrfsbase,
   wrgsbase,
   popf_trap,
+  far_transfer,  ///< far jmp, call and ret, iret: the decoder has a category for them
 };
 
 }  // namespace orrery::x86
