@@ -13,6 +13,7 @@ enum class ExitKind : u8 {
   gated,         ///< an instruction of design.md invariant 3; rip is at it
   tick_reached,  ///< RunLimits::stop_at_tick; rip is the target of the transfer that ticked
   interrupted,   ///< a host signal asked for a stop; taken at a tick
+  one_done,      ///< the one instruction that was asked for has been executed
 };
 
 /// Which instruction of x86/gate.h stopped the run.

@@ -8,8 +8,10 @@
 
 #include "host/raw_syscall.h"
 #include "kernel/process.h"
-#include "machine/gates.h"
+#include "machine/gate_context.h"
+#include "machine/single_step.h"
 #include "x86/cpu_profile.h"
+#include "x86/exception.h"
 
 namespace orrery::machine {
 
@@ -54,9 +56,34 @@ void Machine::turn() {
   kernel::Task& task = parts_.kernel.current();
   apply_segment_bases(task);
   if (parts_.control != nullptr) parts_.control->before_run(task);
-  const cpu::Exit exit = translator_.run(task.cpu, {.stop_at_tick = parts_.host.stop_at_tick()});
+  if ((task.cpu.regs.rflags & kTrapFlag) != 0) return single_step(task);
+  handle(task, translator_.run(task.cpu, {.stop_at_tick = parts_.host.stop_at_tick()}));
+}
+
+/// One instruction of a program that has set the trap flag, and the trap behind it. The flag itself never
+/// gets into the processor. After a system call, and after what the kernel performs for the program, there is
+/// no trap: the processor looks at the flag when an instruction begins, and the kernel's return is none.
+void Machine::single_step(kernel::Task& task) {
+  cpu::Registers& regs = task.cpu.regs;
+  const SingleStep step(parts_.kernel.address_space(), regs);
+  regs.rflags &= ~kTrapFlag;
+  cpu::Exit exit = translator_.run_one_instruction(task.cpu);
+  while (exit.kind == ExitKind::fault && mend(task, exit.fault))
+    exit = translator_.run_one_instruction(task.cpu);
   if (translator_.widened() && !frames_widened_) widen_frames();
-  handle(task, exit);
+  regs.rflags |= kTrapFlag;
+  if (exit.kind == ExitKind::one_done)
+    step.done(parts_.kernel.address_space(), regs);
+  else
+    step.undo(regs);
+  const bool gated = exit.kind == ExitKind::gated;
+  if (exit.kind == ExitKind::one_done) announce(task);
+  if (gated ? !handle_gate(task, exit) || kernel_performs(exit.gate) : exit.kind != ExitKind::one_done) {
+    if (!gated) handle(task, exit);
+    return;
+  }
+  if (!step.traps()) return;
+  parts_.kernel.fault(task, {SIGTRAP, TRAP_TRACE, regs.rip, 0, x86::kVectorDebug});
 }
 
 /// The code of the program uses AVX-512 although cpuid hides it: a signal frame has to carry it too.
@@ -71,16 +98,19 @@ void Machine::announce(const kernel::Task& task) {
 }
 
 void Machine::handle(kernel::Task& task, const cpu::Exit& exit) {
+  if (translator_.widened() && !frames_widened_) widen_frames();
   announce(task);
   switch (exit.kind) {
     case ExitKind::syscall:
       return system_call(task);
     case ExitKind::gated:
-      return handle_gate(task, exit);
+      handle_gate(task, exit);
+      return;
     case ExitKind::fault:
       return handle_fault(task, exit);
     case ExitKind::tick_reached:
     case ExitKind::interrupted:
+    case ExitKind::one_done:
       return;  // prepare_to_run() takes the signal that waits
   }
 }
@@ -89,13 +119,16 @@ void Machine::handle(kernel::Task& task, const cpu::Exit& exit) {
 void Machine::system_call(kernel::Task& task) {
   if (parts_.control != nullptr) parts_.control->before_system_call(task);
   const u64 number = task.cpu.regs[Gpr::rax];
-  if (has_fsgsbase_ && (number == __NR_arch_prctl || number == __NR_execve || number == __NR_execveat)) {
-    __asm__ volatile("rdfsbase %0" : "=r"(fs_base_));
-    __asm__ volatile("rdgsbase %0" : "=r"(gs_base_));
-    task.cpu.regs.fs_base = fs_base_;
-    task.cpu.regs.gs_base = gs_base_;
-  }
+  if (number == __NR_arch_prctl || number == __NR_execve || number == __NR_execveat) read_segment_bases(task);
   parts_.kernel.system_call(task);
+}
+
+void Machine::read_segment_bases(kernel::Task& task) {
+  if (!has_fsgsbase_) return;
+  __asm__ volatile("rdfsbase %0" : "=r"(fs_base_));
+  __asm__ volatile("rdgsbase %0" : "=r"(gs_base_));
+  task.cpu.regs.fs_base = fs_base_;
+  task.cpu.regs.gs_base = gs_base_;
 }
 
 void Machine::apply_segment_bases(kernel::Task& task) {
@@ -110,32 +143,40 @@ void Machine::apply_segment_bases(kernel::Task& task) {
   }
 }
 
-void Machine::handle_gate(kernel::Task& task, const cpu::Exit& exit) {
+/// Their operands may be relative to fs or gs, which the program may have moved.
+bool Machine::handle_gate(kernel::Task& task, const cpu::Exit& exit) {
+  announce(task);
+  read_segment_bases(task);
   GateContext context{parts_.host, parts_.kernel.address_space(), parts_.launch, parts_.report};
   cpu::Fault fault;
-  if (!perform_gate(context, task.cpu, exit, fault)) parts_.kernel.fault(task, fault);
+  if (perform_gate(context, task.cpu, exit, fault)) return true;
+  raise(task, fault, exit.instruction_bytes);
+  return false;
 }
 
-/// Faults that are the engine's own doing (watched code pages, a stack to be grown) are mended and the
-/// instruction runs again; the rest is the guest's.
-void Machine::handle_fault(kernel::Task& task, const cpu::Exit& exit) {
+/// Faults that are the engine's own doing: watched code pages, a stack to be grown. True if the instruction
+/// is to run again.
+bool Machine::mend(kernel::Task& task, const cpu::Fault& fault) {
   memory::AddressSpace& space = parts_.kernel.address_space();
-  const cpu::Fault& fault = exit.fault;
-  if (fault.signal == SIGSEGV && (fault.error_code & kPageFaultWrite) != 0 &&
-      space.handle_write_fault(fault.address)) {
-    const cpu::Exit after = translator_.run_one_instruction(task.cpu);
-    if (after.kind != ExitKind::interrupted) handle(task, after);
-    return;
-  }
-  if (fault.signal == SIGSEGV &&
-      space.handle_stack_growth(fault.address, task.process.limits[kStackLimit].soft))
-    return;
-  if (parts_.control != nullptr) parts_.control->note_fault(fault);
-  // What the processor stores besides: a trap (int3, icebp) is reported behind itself, any other fault sets
-  // the resume flag in the flags image (SDM vol. 3, 17.3.1.1).
+  if (fault.signal != SIGSEGV) return false;
+  if ((fault.error_code & kPageFaultWrite) != 0 && space.handle_write_fault(fault.address)) return true;
+  return space.handle_stack_growth(fault.address, task.process.limits[kStackLimit].soft);
+}
+
+/// What was mended runs again, alone: with its page watched anew it would never get past its own store. The
+/// rest is the guest's.
+void Machine::handle_fault(kernel::Task& task, const cpu::Exit& exit) {
+  if (mend(task, exit.fault)) return handle(task, translator_.run_one_instruction(task.cpu));
+  raise(task, exit.fault, exit.instruction_bytes);
+}
+
+/// What the processor stores besides: a trap (int3, icebp, int 4) is reported behind itself, any other fault
+/// sets the resume flag in the flags image (SDM vol. 3, 17.3.1.1).
+void Machine::raise(kernel::Task& task, const cpu::Fault& fault, u8 instruction_bytes) {
   constexpr u64 kResumeFlag = 1 << 16;
-  if (fault.signal == SIGTRAP)
-    task.cpu.regs.rip += exit.instruction_bytes;
+  if (parts_.control != nullptr) parts_.control->note_fault(fault);
+  if (fault.signal == SIGTRAP || fault.trap_number == x86::kVectorOverflow)
+    task.cpu.regs.rip += instruction_bytes;
   else
     task.cpu.regs.rflags |= kResumeFlag;
   parts_.kernel.fault(task, fault);

@@ -35,7 +35,11 @@ class Machine {
   void widen_frames();
   void handle(kernel::Task& task, const cpu::Exit& exit);
   void handle_fault(kernel::Task& task, const cpu::Exit& exit);
-  void handle_gate(kernel::Task& task, const cpu::Exit& exit);
+  bool handle_gate(kernel::Task& task, const cpu::Exit& exit);
+  bool mend(kernel::Task& task, const cpu::Fault& fault);
+  void raise(kernel::Task& task, const cpu::Fault& fault, u8 instruction_bytes);
+  void single_step(kernel::Task& task);
+  void read_segment_bases(kernel::Task& task);
   void system_call(kernel::Task& task);
   void apply_segment_bases(kernel::Task& task);
   void announce(const kernel::Task& task);

@@ -208,30 +208,36 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   load(cpu, {});
   apply_changes();
   const u32 cache_before = cache_used_;
-  const BuildOptions options{.tick_home = options_.tick_home, .instructions_most = 1};
+  const BuildOptions options{
+      .tick_home = options_.tick_home, .instructions_most = 1, .may_widen = options_.may_widen};
   const BlockIndex block = build(cpu.regs.rip, options, false);
   if (block == kNone) return fetch_fault(cpu.regs.rip);
   const Block built = blocks_[block];
   const u64 taken = enter(block);
   const ExitCode code = static_cast<ExitCode>(taken & 15);
-  cpu::Exit result{.kind = cpu::ExitKind::interrupted};
+  const ExitIndex index = static_cast<ExitIndex>(taken >> 4);
+  const bool at_exit = code == ExitCode::direct || code == ExitCode::end_of_fetch || code == ExitCode::widen;
+  if (at_exit) slots().regs.rip = exits_[index].pc;
+  cpu::Exit result{.kind = cpu::ExitKind::one_done};
   if (code == ExitCode::indirect) {
-    slots().regs.rip = slots().target;
-    store(cpu);
-  } else if (code == ExitCode::direct || code == ExitCode::end_of_fetch) {
-    slots().regs.rip = exits_[taken >> 4].pc;
-    store(cpu);
+    if (auto refused = refuse_target(cpu))
+      result = *refused;
+    else
+      slots().regs.rip = slots().target;
   } else if (code == ExitCode::interrupted) {
-    store(cpu);
-  } else {
-    result = finish(cpu, code, static_cast<ExitIndex>(taken >> 4));
+    result.kind = cpu::ExitKind::interrupted;
+  } else if (!at_exit) {
+    result = finish(cpu, code, index);
   }
+  if (result.kind != cpu::ExitKind::fault) store(cpu);
   blocks_.pop_back();
   exits_.resize(built.first_exit);
   marks_.resize(built.first_mark);
   source_.resize(built.first_source);
   cache_used_ = cache_before;
-  return result;
+  if (code != ExitCode::widen) return result;
+  widen();
+  return run_one_instruction(cpu);
 }
 
 cpu::Exit Translator::fetch_fault(u64 pc) const {
