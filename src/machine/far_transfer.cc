@@ -17,16 +17,21 @@ struct FarPointer {
   u64 selector = 0;
 };
 
-/// Reads words of the operand's size at `address`.
-bool load_words(Gated& gated, u64 address, std::span<u64> words, bool on_stack) {
+bool load_word(Gated& gated, u64 address, u64& word) {
   const u64 size = operand_bytes(gated);
+  const u64 bytes = gated.context.space.accessible_bytes(address, size, memory::Access::read);
+  word = 0;
+  if (bytes != size) return access_fault(gated, address + bytes, false, true);
+  if (gated.context.space.read(address, {reinterpret_cast<u8*>(&word), size})) return true;
+  return access_fault(gated, address, false, true);
+}
+
+/// Reads words of the operand's size off the stack.
+bool load_words(Gated& gated, std::span<u64> words) {
+  u64 address = gated.regs[Gpr::rsp];
   for (u64& word : words) {
-    word = 0;
-    const u64 bytes = gated.context.space.accessible_bytes(address, size, memory::Access::read);
-    if (bytes != size) return access_fault(gated, address + bytes, false, on_stack);
-    if (!gated.context.space.read(address, {reinterpret_cast<u8*>(&word), size}))
-      return access_fault(gated, address, false, on_stack);
-    address += size;
+    if (!load_word(gated, address, word)) return false;
+    address += operand_bytes(gated);
   }
   return true;
 }
@@ -56,7 +61,9 @@ bool go_to(Gated& gated, u64 target) {
 bool do_return(Gated& gated) {
   u64 words[2];
   u64& rsp = gated.regs[Gpr::rsp];
-  if (!load_words(gated, rsp, words, true)) return false;
+  // The processor looks at the selector first: that is the address a fault names.
+  if (!load_word(gated, rsp + operand_bytes(gated), words[1])) return false;
+  if (!load_words(gated, words)) return false;
   if (!check_code_selector(gated, words[1] & 0xffff, true) || !go_to(gated, words[0])) return false;
   rsp += 2 * operand_bytes(gated) + (static_cast<u64>(gated.decoded.immediate) & 0xffff);
   return true;
@@ -64,8 +71,9 @@ bool do_return(Gated& gated) {
 
 bool do_interrupt_return(Gated& gated) {
   if ((gated.regs.rflags & kNestedTaskFlag) != 0) return general_protection(gated);
-  u64 words[5];  // rip, cs, rflags, rsp, ss
-  if (!load_words(gated, gated.regs[Gpr::rsp], words, true)) return false;
+  u64 words[5];  // rip, cs, rflags, rsp, ss; the processor looks at rflags first
+  if (!load_word(gated, gated.regs[Gpr::rsp] + 2 * operand_bytes(gated), words[2])) return false;
+  if (!load_words(gated, words)) return false;
   if (!check_code_selector(gated, words[1] & 0xffff, true)) return false;
   const u64 stack = words[4] & 0xffff;
   if (stack != kUserStack) return general_protection(gated, stack & ~kPrivilege);

@@ -106,6 +106,14 @@ bool operand_accessible(Gated& gated, u64 address, u64 size_bytes, bool write) {
   return true;
 }
 
+bool image_accessible(Gated& gated, u64 address, u64 size_bytes, bool write) {
+  const memory::Access access = write ? memory::Access::write : memory::Access::read;
+  const u64 last = address + size_bytes - 1;
+  if (!gated.context.space.accessible(last, 1, access))
+    return access_fault(gated, last, write, operand_on_stack(gated));
+  return operand_accessible(gated, address, size_bytes, write);
+}
+
 bool read_selector(Gated& gated, u64& selector) {
   selector = 0;
   if (operand_is_register(gated)) {

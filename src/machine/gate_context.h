@@ -7,11 +7,12 @@
 
 namespace orrery::machine {
 
-inline constexpr u64 kCarryFlag = 1 << 0, kZeroFlag = 1 << 6, kTrapFlag = 1 << 8, kNestedTaskFlag = 1 << 14;
+inline constexpr u64 kCarryFlag = 1 << 0, kZeroFlag = 1 << 6, kTrapFlag = 1 << 8, kNestedTaskFlag = 1 << 14,
+                     kAlignmentFlag = 1 << 18;
 inline constexpr u64 kArithmeticFlags = kCarryFlag | 1 << 2 | 1 << 4 | kZeroFlag | 1 << 7 | 1 << 11;
 /// What popf and iret may change at CPL 3 with IOPL 0 (SDM vol. 2, POPF): not IF, IOPL, VM, RF, VIF, VIP.
 inline constexpr u64 kProgramFlags =
-    kArithmeticFlags | kTrapFlag | 1 << 10 | kNestedTaskFlag | 1 << 18 | 1 << 21;
+    kArithmeticFlags | kTrapFlag | 1 << 10 | kNestedTaskFlag | kAlignmentFlag | 1 << 21;
 
 struct Gated {
   GateContext& context;
@@ -45,6 +46,8 @@ void set_register(const Gated& gated, u64& reg, u64 value);
 
 /// False, with the fault noted, unless all bytes may be accessed. A write is prepared.
 bool operand_accessible(Gated& gated, u64 address, u64 size_bytes, bool write);
+/// The same for an image of the processor's state, whose last byte the processor tries first.
+bool image_accessible(Gated& gated, u64 address, u64 size_bytes, bool write);
 /// Reads a 16-bit selector: a register or memory operand.
 bool read_selector(Gated& gated, u64& selector);
 

@@ -57,7 +57,14 @@ void Machine::turn() {
   apply_segment_bases(task);
   if (parts_.control != nullptr) parts_.control->before_run(task);
   if ((task.cpu.regs.rflags & kTrapFlag) != 0) return single_step(task);
+  if ((task.cpu.regs.rflags & kAlignmentFlag) != 0) return one_instruction(task);
   handle(task, translator_.run(task.cpu, {.stop_at_tick = parts_.host.stop_at_tick()}));
+}
+
+/// One instruction of a program that has misaligned accesses reported. Blocks have accesses of their own that
+/// are not aligned: the look at code that may have changed, the table of indirect targets.
+void Machine::one_instruction(kernel::Task& task) {
+  handle(task, translator_.run_one_instruction(task.cpu));
 }
 
 /// One instruction of a program that has set the trap flag, and the trap behind it. The flag itself never

@@ -38,6 +38,7 @@ class Machine {
   bool handle_gate(kernel::Task& task, const cpu::Exit& exit);
   bool mend(kernel::Task& task, const cpu::Fault& fault);
   void raise(kernel::Task& task, const cpu::Fault& fault, u8 instruction_bytes);
+  void one_instruction(kernel::Task& task);
   void single_step(kernel::Task& task);
   void read_segment_bases(kernel::Task& task);
   void system_call(kernel::Task& task);

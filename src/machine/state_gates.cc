@@ -1,8 +1,8 @@
 // The instructions that put x87 and vector state into memory and take it from there. What the program finds
 // in memory must be the same on every replay, and nothing of the engine's, so these are performed on a copy:
 //   * the x87 instruction and operand pointers are zero; they would be addresses of emitted code;
-//   * a component counts as in use (XINUSE) exactly when it differs from its initial state. A processor may
-//     also call an initial component used, at will (SDM vol. 1, 13.6); what it does depends on interrupts;
+//   * a component counts as in use (XINUSE) exactly when it differs from its initial state, x87 always. A
+//     processor may also call an initial component used (SDM vol. 1, 13.6), as Intel's do with x87;
 //   * xsaveopt always writes what is in use: the modified optimization depends on interrupts as well;
 //   * only components of the guest's XCR0 exist; the host's may have more.
 #include <cstring>
@@ -62,14 +62,9 @@ bool all_zero(const VectorImage& image, u64 offset, u64 size_bytes) {
   return seen == 0;
 }
 
-bool x87_initial(const VectorImage& image) {
-  constexpr u16 kControl = 0x37f;
-  return get<u16>(image, 0) == kControl && all_zero(image, 2, 4) && all_zero(image, kStackAt, kStackBytes);
-}
-
 u64 in_use(const Gated& gated, const VectorImage& image) {
   const u64 components = gated.context.launch.xcr0;
-  u64 used = x87_initial(image) ? 0 : kX87;
+  u64 used = kX87;
   if (get<u32>(image, kMxcsrAt) != kMxcsrInitial || !all_zero(image, kXmmAt, kXmmBytes)) used |= kSse;
   for_each_extended(components, [&](u32 number) {
     const Component place = component(gated, number);
@@ -111,8 +106,12 @@ void put_legacy(Writer& out, const VectorImage& image, u64 components, bool mxcs
 }
 
 bool put_standard(Gated& gated, u64 area, const VectorImage& image, u64 wanted, u64 used) {
-  u64 header = 0;
-  if (!operand_accessible(gated, area, kLegacyBytes + kHeaderBytes, true)) return false;
+  u64 header = 0, end = kLegacyBytes + kHeaderBytes;
+  for_each_extended(wanted, [&](u32 number) {
+    const Component place = component(gated, number);
+    if (place.offset + place.size_bytes > end) end = place.offset + place.size_bytes;
+  });
+  if (!image_accessible(gated, area, end, true)) return false;
   if (!gated.context.space.read_value(area + cpu::kVectorHeader, header))
     return access_fault(gated, area + cpu::kVectorHeader, false);
   const u64 written = gated.gate == x86::Gate::xsaveopt ? wanted & used : wanted;
@@ -218,6 +217,7 @@ bool do_xsave(Gated& gated) {
 bool do_xrstor(Gated& gated) {
   const u64 area = operand_address(gated), wanted = requested(gated);
   if (misaligned(gated, area, 64)) return false;
+  if (!operand_accessible(gated, area + kCompactedAt, 8, false)) return false;
   if (!operand_accessible(gated, area, kLegacyBytes + kHeaderBytes, false)) return false;
   Incoming in;
   if (!gated.context.space.read(area, {in.image.bytes, kLegacyBytes + kHeaderBytes}))
@@ -240,7 +240,7 @@ bool do_xrstor(Gated& gated) {
 
 bool do_fxsave(Gated& gated) {
   const u64 area = operand_address(gated);
-  if (misaligned(gated, area, 16) || !operand_accessible(gated, area, kLegacyBytes, true)) return false;
+  if (misaligned(gated, area, 16) || !image_accessible(gated, area, kLegacyBytes, true)) return false;
   VectorImage image;
   cpu::save_vector_state(image, 0);
   return gated.context.space.write(area, {image.bytes, kLegacyWrittenBytes});
@@ -248,7 +248,7 @@ bool do_fxsave(Gated& gated) {
 
 bool do_fxrstor(Gated& gated) {
   const u64 area = operand_address(gated);
-  if (misaligned(gated, area, 16) || !operand_accessible(gated, area, kLegacyBytes, false)) return false;
+  if (misaligned(gated, area, 16) || !image_accessible(gated, area, kLegacyBytes, false)) return false;
   VectorImage image;
   if (!gated.context.space.read(area, {image.bytes, kLegacyBytes})) return access_fault(gated, area, false);
   if (!cpu::vector_image_valid(image, 0)) return general_protection(gated);
@@ -261,7 +261,10 @@ bool do_fnstenv(Gated& gated) {
   const bool narrow = gated.decoded.has_66 && !wide(gated), whole = gated.gate == x86::Gate::fnsave;
   const u64 environment = narrow ? 14 : 28, pointers_at = narrow ? 6 : 12, registers = whole ? 80 : 0;
   const u64 area = operand_address(gated);
-  if (!operand_accessible(gated, area, environment + registers, true)) return false;
+  const u64 size = environment + registers;
+  const bool one_page = page_floor(area) == page_floor(area + size - 1);
+  if (one_page ? !operand_accessible(gated, area, size, true) : !image_accessible(gated, area, size, true))
+    return false;
   alignas(16) u8 image[112];
   if (whole && narrow)
     __asm__ volatile(".byte 0x66\n fnsave (%0)" : : "r"(image) : "memory");
@@ -272,7 +275,7 @@ bool do_fnstenv(Gated& gated) {
   else
     __asm__ volatile("fnstenv (%0)" : : "r"(image) : "memory");
   std::memset(image + pointers_at, 0, environment - pointers_at);
-  return gated.context.space.write(area, {image, environment + registers});
+  return gated.context.space.write(area, {image, size});
 }
 
 }  // namespace orrery::machine

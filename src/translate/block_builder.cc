@@ -440,6 +440,8 @@ void BlockBuilder::emit_stubs() {
     emit_.mov_imm32(Gpr::rax, static_cast<u32>(exit_code(stub.code, first_exit_ + stub.exit)));
     emit_.jmp_slot(ORRERY_SLOT_EXIT_STUB);
   }
+  // Aligned, for a guest that has misaligned accesses reported (AC).
+  while (!literals_.empty() && reinterpret_cast<u64>(emit_.at()) % sizeof(u64) != 0) emit_.byte(0xcc);
   for (const PendingLiteral& literal : literals_) {
     Emitter::bind32(literal.displacement, emit_.at());
     emit_.word64(literal.value);

@@ -101,8 +101,14 @@ static inline void probe_report(int number, const siginfo_t* info, const greg_t*
   probe_print(line);
 }
 
+/// Neither a handler nor sigreturn clears all that popf and iret can set: AC here, NT and ID after a probe.
+static inline void probe_plain_flags(void) {
+  __asm__ volatile("pushfq; andq $~0x244000, (%%rsp); popfq" ::: "memory", "cc");
+}
+
 static inline void probe_stopped(int number, siginfo_t* info, void* context) {
   ucontext_t* uc = context;
+  probe_plain_flags();
   if (probe_on_stop != NULL) probe_on_stop(number, info, uc);
   probe_report(number, info, uc->uc_mcontext.gregs);
   // Only the general registers go back; x87 and vector registers stay what the probe made of them.
@@ -113,6 +119,7 @@ static inline void probe_start(int number, siginfo_t* info, void* context) {
   ucontext_t* uc = context;
   probe_home = *uc;
   for (int i = REG_R8; i <= REG_EFL; ++i) uc->uc_mcontext.gregs[i] = probe_registers[i];
+  memset(uc->uc_mcontext.fpregs->_xmm, 0, sizeof uc->uc_mcontext.fpregs->_xmm);
 }
 
 static inline void probe_map(uintptr_t address, size_t pages, int protection) {
@@ -147,6 +154,7 @@ static inline void probe_setup(void) {
   probe_map(PROBE_DATA + 2 * PROBE_PAGE, 1, PROT_NONE);
   probe_map(PROBE_READ_ONLY, 1, PROT_READ);
   probe_map(PROBE_STACK, 16, PROT_READ | PROT_WRITE);
+  CHECK_EQ(*(volatile uint8_t*)PROBE_READ_ONLY, 0);  // present, so that error codes say so
   CHECK_EQ(sigaltstack(&(stack_t){.ss_sp = alternate, .ss_size = sizeof alternate}, NULL), 0);
   for (size_t i = 0; i < sizeof signals / sizeof *signals; ++i)
     on_signal(signals[i], probe_stopped, SA_ONSTACK);
@@ -166,7 +174,10 @@ static inline void probe_place_code(uintptr_t address, const uint8_t* begin, con
 }
 
 /// Runs what probe_place_code() put, with probe_registers.
-static inline void probe_go(void) { CHECK_EQ(raise(SIGUSR1), 0); }
+static inline void probe_go(void) {
+  CHECK_EQ(raise(SIGUSR1), 0);
+  probe_plain_flags();
+}
 
 static inline void probe_run(const struct probe* probe) {
   begin_case(probe->name);
