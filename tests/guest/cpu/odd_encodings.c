@@ -43,8 +43,8 @@
     "lea r8, [rip + 1f]; mov [rdi], r8; mov r9, 0x7700000000; or r9, rdi; .byte 0x67; jmp [r9]; hlt; 1: "   \
     "nop")                                                                                                  \
   X(address_32_push, "mov r9, 0x7700000000; or r9, rdi; .byte 0x67; push qword ptr [r9]; pop r8")           \
-  X(push_16, "pushw 0x1234; pushw ax; popw cx; popw dx")                                                    \
-  X(push_segment_16, ".byte 0x66; push fs; popw cx")                                                        \
+  X(push_16, ".byte 0x66, 0x68, 0x34, 0x12; push ax; pop cx; pop dx")                                       \
+  X(push_segment_16, ".byte 0x66; push fs; pop cx")                                                         \
   X(vex_after_66, ".byte 0x66, 0xc5, 0xf8, 0x77")                                                           \
   X(vex_after_rex, ".byte 0x48, 0xc5, 0xf8, 0x77")                                                          \
   X(vex_after_lock, ".byte 0xf0, 0xc5, 0xf8, 0x77")                                                         \
@@ -67,7 +67,7 @@
   X(enter_0, "enter 32, 0; leave")                                                                          \
   X(enter_1, "enter 32, 1; mov r8, [rbp - 8]; leave")                                                       \
   X(enter_5, "enter 32, 5")                                                                                 \
-  X(enter_16, "enterw 32, 0; mov r8, rsp")                                                                  \
+  X(enter_16, ".byte 0x66, 0xc8, 32, 0, 0; mov r8, rsp")                                                    \
   X(enter_no_stack, "mov esp, 0x1004; enter 32, 0")                                                         \
   X(leave_no_stack, "mov ebp, 0x1000; leave")                                                               \
   X(exchange_and_add, "lock xadd [rdi], eax; xchg [rdi + 8], rcx")                                          \

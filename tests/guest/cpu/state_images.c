@@ -117,10 +117,11 @@ static void look(int number, siginfo_t* info, ucontext_t* uc) {
 }
 
 int main(void) {
-  unsigned a, b, c, d;
+  unsigned a = 0, b = 0, c = 0, d = 0;
   probe_setup();
   probe_on_stop = look;
   __get_cpuid(1, &a, &b, &c, &d);
+  (void)a, (void)b, (void)d;
   if ((c & bit_AVX) == 0 || (c & bit_OSXSAVE) == 0) return 0;
   PROBE_ALL(images);
   return 0;
