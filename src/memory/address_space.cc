@@ -70,6 +70,7 @@ void AddressSpace::clear() {
   mapping_watched_pages_.clear();
   objects_.clear();
   attributes_later_ = 0;
+  usage_.peak_mapped_bytes = 0;
   refusal_.reset();
   brk_start_ = brk_end_ = 0;
 }
@@ -90,6 +91,7 @@ void AddressSpace::account(const Region& region, bool added) {
   const u64 sign = added ? 1 : ~u64{0};
   const u64 bytes = sign * region.size_bytes();
   usage_.mapped_bytes += bytes;
+  usage_.peak_mapped_bytes = std::max(usage_.peak_mapped_bytes, usage_.mapped_bytes);
   if (counts_as_data(region)) usage_.data_bytes += bytes;
   if (region.has(kLocked)) usage_.locked_bytes += bytes;
   if (region.object == 0) return;

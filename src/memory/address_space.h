@@ -39,6 +39,7 @@ struct Usage {
   u64 mapped_bytes = 0;
   u64 data_bytes = 0;  ///< private and writable, without stacks
   u64 locked_bytes = 0;
+  u64 peak_mapped_bytes = 0;  ///< the largest that mapped_bytes has been
 };
 
 /// A mapping that could not be made because the engine lies there.
@@ -124,6 +125,10 @@ class AddressSpace {
   [[nodiscard]] bool write_value(u64 address, const T& value) {
     return write(address, {reinterpret_cast<const u8*>(&value), sizeof value});
   }
+  /// As a debugger reads and writes (the kernel's FOLL_FORCE, /proc/self/mem): also what the guest itself may
+  /// not read, and private memory it may not write. The number of bytes moved before the first hole.
+  u64 peek(u64 address, std::span<u8> out);
+  u64 poke(u64 address, std::span<const u8> in);
   /// The bytes of a C string without its NUL. -EFAULT, or -ENAMETOOLONG past `most_bytes`; else its length.
   i64 read_string(u64 address, u64 most_bytes, std::vector<char>& out) const;
 
@@ -223,6 +228,10 @@ class AddressSpace {
   i64 discard(Span span);
   i64 punch_hole(const Region& region, Span span);
   i64 populate(Span span, int wanted);
+
+  // --- guest_copy.cc ---
+  u64 peek_page(u64 address, std::span<u8> out);
+  u64 poke_page(u64 address, std::span<const u8> in);
 
   // --- watching.cc ---
   void protect_watched(const Region& region, Span span);

@@ -1,5 +1,6 @@
 // Guest memory from engine code, with the kernel's rules: an access outside what the guest itself may do
 // fails with EFAULT, and so does one to a file page that is no longer there.
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -22,6 +23,60 @@ bool AddressSpace::write(u64 address, std::span<const u8> in) {
   if (!accessible(address, in.size(), Access::write)) return false;
   prepare_write(address, in.size());
   return guarded_copy(reinterpret_cast<void*>(address), in.data(), in.size()) == in.size();
+}
+
+/// Within one page. A page without any permission is opened for the moment.
+u64 AddressSpace::peek_page(u64 address, std::span<u8> out) {
+  const Region* const found = find(address);
+  if (found == nullptr || (found->protection_most & PROT_READ) == 0) return 0;
+  if (found->on_paper) {
+    std::memset(out.data(), 0, out.size());
+    return out.size();
+  }
+  const bool opens = (found->protection & kAccessBits) == 0;
+  const u64 page = page_floor(address);
+  if (opens && backend_.protect(page, kPageBytes, PROT_READ) != 0) return 0;
+  const u64 done = guarded_copy(out.data(), reinterpret_cast<const void*>(address), out.size());
+  if (opens) (void)backend_.protect(page, kPageBytes, PROT_NONE);
+  return done;
+}
+
+/// kernel: check_vma_flags() with FOLL_WRITE and FOLL_FORCE.
+u64 AddressSpace::poke_page(u64 address, std::span<const u8> in) {
+  const Region* const found = find(address);
+  if (found == nullptr || found->on_paper) return 0;
+  const Region region = *found;
+  if (!region.writable() && (region.shared() || (region.protection_most & PROT_WRITE) == 0)) return 0;
+  prepare_write(address, in.size());
+  const u64 page = page_floor(address);
+  if (!region.writable() && backend_.protect(page, kPageBytes, PROT_READ | PROT_WRITE) != 0) return 0;
+  const u64 done = guarded_copy(reinterpret_cast<void*>(address), in.data(), in.size());
+  if (!region.writable()) (void)backend_.protect(page, kPageBytes, host_protection(region.protection, false));
+  return done;
+}
+
+u64 AddressSpace::peek(u64 address, std::span<u8> out) {
+  u64 done = 0;
+  while (done < out.size()) {
+    const u64 at = address + done;
+    const u64 count = std::min<u64>(out.size() - done, kPageBytes - at % kPageBytes);
+    const u64 moved = peek_page(at, out.subspan(done, count));
+    done += moved;
+    if (moved < count) break;
+  }
+  return done;
+}
+
+u64 AddressSpace::poke(u64 address, std::span<const u8> in) {
+  u64 done = 0;
+  while (done < in.size()) {
+    const u64 at = address + done;
+    const u64 count = std::min<u64>(in.size() - done, kPageBytes - at % kPageBytes);
+    const u64 moved = poke_page(at, in.subspan(done, count));
+    done += moved;
+    if (moved < count) break;
+  }
+  return done;
 }
 
 /// Reads in pieces that end at multiples of 256, so that little is read beyond the NUL and no piece

@@ -55,12 +55,15 @@ i64 AddressSpace::check_anonymous_rules(const MmapArguments& arguments) {
 /// Everything that can be refused without touching the map, and the place.
 i64 AddressSpace::check_mmap(const MmapArguments& arguments, Span& span) {
   if ((arguments.flags & MAP_HUGETLB) != 0) {
-    // No huge pages are set aside (nr_hugepages is 0), and only hugetlbfs files may ask for them.
+    // No huge pages are set aside (nr_hugepages is 0), and only hugetlbfs files may ask for them. What is
+    // anonymous is a file of hugetlbfs to the rest of the kernel.
     constexpr u64 kMask = 2 * layout::kMiB - 1;
+    const int type = arguments.flags & kMapTypeMask;
+    const bool known_type = type == MAP_SHARED || type == MAP_PRIVATE || type == MAP_SHARED_VALIDATE;
     const bool unaligned = is_fixed(arguments) && (arguments.address & kMask) != 0;
     const bool is_empty = ((arguments.size_bytes + kMask) & ~kMask) == 0;
-    const bool refused = !is_anonymous(arguments) || is_empty || unaligned;
-    return refused || check_anonymous_rules(arguments) != 0 ? -EINVAL : -ENOMEM;
+    const bool refused = !is_anonymous(arguments) || is_empty || unaligned || !known_type;
+    return refused || (arguments.flags & MAP_GROWSDOWN) != 0 ? -EINVAL : -ENOMEM;
   }
   if (arguments.size_bytes == 0) return -EINVAL;
   const u64 bytes = page_ceil(arguments.size_bytes);
