@@ -26,6 +26,7 @@ kernel::Configuration configuration_of(const machine::LaunchHeader& header, int 
       .xcr0 = header.xcr0,
       .xsave_bytes = header.xsave_bytes,
       .engine_fd_first = header.engine_fd_first != 0 ? header.engine_fd_first : static_cast<u64>(first_fd),
+      .engine_fd_count = machine::kEngineFdCount,
       .nofile_soft = header.nofile_soft};
 }
 

@@ -23,6 +23,40 @@ struct Binding {
 };
 
 constexpr Binding kHandlers[] = {
+    {__NR_seccomp, sys_seccomp},
+    {__NR_process_vm_readv, sys_process_vm_readv},
+    {__NR_process_vm_writev, sys_process_vm_writev},
+    {__NR_move_pages, sys_move_pages},
+    {__NR_process_madvise, sys_process_madvise},
+    {__NR_pidfd_getfd, sys_pidfd_getfd},
+    // Not in Debian 12's headers.
+    {454, sys_futex_wake},
+    {455, sys_futex_wait},
+    {456, sys_futex_requeue},
+    {457, sys_statmount},
+    {458, sys_listmount},
+    {__NR_read, sys_read},
+    {__NR_write, sys_write},
+    {__NR_readv, sys_readv},
+    {__NR_writev, sys_writev},
+    {__NR_pread64, sys_pread64},
+    {__NR_pwrite64, sys_pwrite64},
+    {__NR_preadv, sys_preadv},
+    {__NR_pwritev, sys_pwritev},
+    {__NR_preadv2, sys_preadv2},
+    {__NR_pwritev2, sys_pwritev2},
+    {__NR_lseek, sys_lseek},
+    {__NR_sendfile, sys_sendfile},
+    {__NR_splice, sys_splice},
+    {__NR_tee, sys_tee},
+    {__NR_copy_file_range, sys_copy_file_range},
+    {__NR_vmsplice, sys_vmsplice},
+    {__NR_stat, sys_stat},
+    {__NR_lstat, sys_lstat},
+    {__NR_fstat, sys_fstat},
+    {__NR_newfstatat, sys_newfstatat},
+    {__NR_statx, sys_statx},
+    {__NR_personality, sys_personality},
     {__NR_mmap, sys_mmap},
     {__NR_mprotect, sys_mprotect},
     {__NR_munmap, sys_munmap},
@@ -200,6 +234,7 @@ void system_call(Process& process, Task& task) {
   cpu::Registers& regs = task.cpu.regs;
   const u64 number = regs[Gpr::rax];
   task.call = {static_cast<i64>(number), false};
+  if (!pass_seccomp(task)) return;
   const i64 result = perform_system_call(
       process, task, number,
       {regs[Gpr::rdi], regs[Gpr::rsi], regs[Gpr::rdx], regs[Gpr::r10], regs[Gpr::r8], regs[Gpr::r9]});

@@ -54,7 +54,8 @@ void explain_refusal(const Process& process, std::string_view path, elf::HeaderV
 /// Opens the request's file and follows scripts until `plan.program` is an ELF file.
 i64 find_program(Process& process, ExecRequest& request, Plan& plan, std::vector<char>* failing_path) {
   ExecPath path = request.path;
-  if (std::vector<char> replacement; replace_path(process, path.directory_fd, path.view(), replacement))
+  if (std::vector<char> replacement;
+      replace_path(process, path.directory_fd, path.view(), path.follow_links, replacement))
     path = ExecPath{.text = replacement};
   std::vector<char> shown = request.executed_path;
   for (int depth = 0;; ++depth) {
@@ -140,8 +141,9 @@ void delete_posix_timers(Process& process) {
 void set_comm(Task& task, std::string_view path) {
   const std::size_t slash = path.rfind('/');
   const std::string_view name = slash == std::string_view::npos ? path : path.substr(slash + 1);
-  task.comm = {};
-  std::copy_n(name.begin(), std::min(name.size(), task.comm.size() - 1), task.comm.begin());
+  std::array<char, 16> comm{};
+  std::copy_n(name.begin(), std::min(name.size(), comm.size() - 1), comm.begin());
+  set_command_name(task, comm);
 }
 
 /// begin_new_exec: what the old program leaves behind goes.

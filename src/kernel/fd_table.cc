@@ -4,7 +4,9 @@
 #include <asm/unistd.h>
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <span>
 #include <vector>
@@ -57,7 +59,8 @@ void add_numbers(std::span<const u8> entries, std::vector<int>& numbers) {
   }
 }
 
-/// All numbers in the host's table, the engine's among them.
+}  // namespace
+
 std::vector<int> open_descriptors(Process& process) {
   static constexpr char kDirectory[] = "/proc/self/fd";
   std::vector<int> numbers;
@@ -76,13 +79,20 @@ std::vector<int> open_descriptors(Process& process) {
     add_numbers({buffer.data(), static_cast<std::size_t>(bytes)}, numbers);
   }
   ask_host(process, __NR_close, {static_cast<u64>(directory)}, 0x3f);
+  std::erase_if(numbers, [&](int fd) { return fd < 0 || fd == directory || process.fds->is_engine(fd); });
   return numbers;
 }
 
-}  // namespace
+u32 descriptor_table_size(Process& process) {
+  constexpr u32 kFirst = 64, kStep = 128;  // NR_OPEN_DEFAULT; 1,024 bytes of pointers
+  const std::vector<int> open = open_descriptors(process);
+  const auto highest = open.empty() ? u32{0} : static_cast<u32>(*std::max_element(open.begin(), open.end()));
+  return highest < kFirst ? kFirst : std::bit_ceil(highest / kStep + 1) * kStep;
+}
 
 void FdTable::set_role(int fd, Role role) {
   if (fd < 0 || is_engine(fd)) return;
+  if (this->role(fd) == Role::proc_file) unbind(fd);
   const auto index = static_cast<std::size_t>(fd);
   if (index >= roles_.size()) {
     if (role == Role::plain) return;
@@ -92,12 +102,39 @@ void FdTable::set_role(int fd, Role role) {
 }
 
 void FdTable::closed_range(u32 first, u32 last) {
-  for (std::size_t fd = first; fd <= last && fd < roles_.size(); ++fd) roles_[fd] = Role::plain;
+  for (std::size_t fd = first; fd <= last && fd < roles_.size(); ++fd) closed(static_cast<int>(fd));
+}
+
+void FdTable::duplicated(int from, int to) {
+  if (from == to) return;
+  ProcFile* const file = proc_file(from);
+  set_role(to, role(from));
+  if (file != nullptr) bindings_.push_back({to, file});
+}
+
+void FdTable::set_proc_file(int fd, ProcFile file) {
+  set_role(fd, Role::proc_file);
+  if (role(fd) != Role::proc_file) return;
+  proc_files_.push_back(std::make_unique<ProcFile>(std::move(file)));
+  bindings_.push_back({fd, proc_files_.back().get()});
+}
+
+ProcFile* FdTable::find_proc_file(int fd) {
+  for (const Binding& binding : bindings_)
+    if (binding.fd == fd) return binding.file;
+  return nullptr;
+}
+
+void FdTable::unbind(int fd) {
+  const ProcFile* const file = find_proc_file(fd);
+  std::erase_if(bindings_, [fd](const Binding& binding) { return binding.fd == fd; });
+  const bool used = std::any_of(bindings_.begin(), bindings_.end(),
+                                [file](const Binding& binding) { return binding.file == file; });
+  if (!used) std::erase_if(proc_files_, [file](const auto& kept) { return kept.get() == file; });
 }
 
 void close_on_exec(Process& process) {
-  for (const int fd : open_descriptors(process))
-    if (fd >= 0 && !process.fds->is_engine(fd)) close_if_marked(process, fd);
+  for (const int fd : open_descriptors(process)) close_if_marked(process, fd);
 }
 
 }  // namespace orrery::kernel

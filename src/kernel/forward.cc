@@ -14,6 +14,7 @@
 #include "kernel/forward.h"
 
 #include <asm/unistd.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -79,6 +80,10 @@ u64 present_bytes(const memory::AddressSpace& space, u64 address, u64 size_bytes
   }
   return size_bytes;
 }
+
+/// A range that reaches beyond what the guest may write: the host stops in the middle, and may then answer
+/// EFAULT although it has written up to there.
+host::Extent extent_if_cut(host::Extent extent, bool cut) { return cut ? host::Extent::always : extent; }
 
 host::Extent extent_of(abi::Written written) {
   switch (written) {
@@ -234,22 +239,21 @@ bool carries_words(const SyscallRow& row) {
          words.rule == SizeRule::messages;
 }
 
-/// Calls that move bytes between descriptors past guest memory. Towards the program's own output they are
-/// refused as for an object that cannot do it, so that the program writes instead and its words are in
-/// the recording.
-bool hides_output(const Call& call) {
-  switch (call.row.number) {
-    case __NR_sendfile:
-    case __NR_tee: {
-      const int out = call.fd(call.row.number == __NR_tee ? 1 : 0);
-      return call.process.fds->stream(out) != 0;
-    }
-    case __NR_splice:
-    case __NR_copy_file_range:
-      return call.process.fds->stream(call.fd(2)) != 0;
-    default:
-      return false;
-  }
+}  // namespace
+
+namespace {
+
+i64 ask_about(Call& call, u64 fd, u64 command, u64 argument) {
+  host::HostCall ask;
+  ask.number = __NR_fcntl;
+  ask.args = {fd, command, argument};
+  return call.host().call(ask);
+}
+
+/// The host gave out a number of the engine's range that was free: the descriptor moves above it.
+i64 move_above_engine(Call& call, u64 fd) {
+  const bool closes = (ask_about(call, fd, F_GETFD, 0) & FD_CLOEXEC) != 0;
+  return ask_about(call, fd, closes ? F_DUPFD_CLOEXEC : F_DUPFD, call.process.fds->engine_fd_end());
 }
 
 /// Which of a socket's time-outs limits how long the call waits; 0 if none does.
@@ -299,19 +303,24 @@ bool waits_for_limited_time(Call& call) {
 }  // namespace
 
 i64 admit_descriptor(Call& call, i64 fd) {
-  if (static_cast<u64>(fd) < call.process.limits[kResourceNoFile].soft) {
-    call.process.fds->closed(static_cast<int>(fd));
-    return fd;
+  i64 admitted = fd;
+  if (call.process.fds->is_engine(static_cast<int>(fd)))
+    admitted = move_above_engine(call, static_cast<u64>(fd));
+  const bool fits = admitted >= 0 && static_cast<u64>(admitted) < call.process.limits[kResourceNoFile].soft;
+  for (const i64 unwanted : {fd, admitted}) {
+    if (unwanted < 0 || (fits && unwanted == admitted)) continue;
+    host::HostCall close;
+    close.number = __NR_close;
+    close.args[0] = static_cast<u64>(unwanted);
+    call.host().call(close);
+    if (fd == admitted) break;
   }
-  host::HostCall close;
-  close.number = __NR_close;
-  close.args[0] = static_cast<u64>(fd);
-  call.host().call(close);
-  return -EMFILE;
+  if (!fits) return -EMFILE;
+  call.process.fds->closed(static_cast<int>(admitted));
+  return admitted;
 }
 
 i64 forward(Call& call) {
-  if (hides_output(call)) return -EINVAL;
   CallBuilder builder(call, call.row.number);
   build_arguments(call, builder);
   const i64 result = builder.perform();
@@ -384,8 +393,7 @@ void CallBuilder::out(int index, u64 address, u64 size_bytes, host::Extent exten
     return;
   }
   pointer(index, address, true);
-  // A fixed structure that is only partly accessible is never written completely: EFAULT.
-  add_out({address, accessible, extent, item_bytes, length_at});
+  add_out({address, accessible, extent_if_cut(extent, accessible < size_bytes), item_bytes, length_at});
 }
 
 void CallBuilder::in_out(int index, u64 address, u64 size_bytes) {
@@ -416,7 +424,7 @@ void CallBuilder::path(int index, u64 address, int directory_fd, bool follows) {
   }
   std::vector<char> replacement;
   const std::string_view name(text.data(), text.size());
-  if (follows && replace_path(call_.process, directory_fd, name, replacement)) {
+  if (replace_path(call_.process, directory_fd, name, follows, replacement)) {
     strings_.push_back(std::move(replacement));
     engine_in(index, strings_.back().data(), strings_.back().size());
     return;
@@ -428,9 +436,10 @@ void CallBuilder::path(int index, u64 address, int directory_fd, bool follows) {
 /// Lists what `count` vectors at `address` point at. True if `safe` is to be used instead of them.
 bool CallBuilder::add_vectors(u64 address, u64 count, bool written, host::Extent extent, u64 length_at,
                               std::vector<Vector>& safe) {
-  bool cleaned = false;
+  bool cleaned = false, cut = false;
   u64 room = kTransferBytesMost;
-  for (u64 i = 0; i < std::min(count, kVectorsMost); ++i) {
+  std::vector<u64> accessible_sizes;
+  for (u64 i = 0; i < std::min(count, kVectorsMost) && !cut; ++i) {
     Vector vector;
     if (!call_.space().read_value(address + i * sizeof vector, vector)) break;
     const u64 size_bytes = std::min(vector.size_bytes, room);
@@ -445,11 +454,14 @@ bool CallBuilder::add_vectors(u64 address, u64 count, bool written, host::Extent
     }
     room -= size_bytes;
     safe.push_back(vector);
+    accessible_sizes.push_back(accessible);
+    cut = accessible < size_bytes;  // the host stops here too
+  }
+  for (std::size_t i = 0; i < safe.size(); ++i) {
     if (written)
-      add_out({vector.base, accessible, extent, 1, length_at});
+      add_out({safe[i].base, accessible_sizes[i], extent_if_cut(extent, cut), 1, length_at});
     else
-      add_in(vector.base, accessible);
-    if (accessible < size_bytes) break;  // the host stops here too
+      add_in(safe[i].base, accessible_sizes[i]);
   }
   return cleaned;
 }
@@ -512,8 +524,9 @@ bool CallBuilder::add_message(u64 address, bool written, host::Extent data_exten
     if (part.address == 0 || part.size_bytes == 0) continue;
     u64 accessible = 0;
     if (!reach(part.address, part.size_bytes, access, accessible)) return false;
+    const auto extent = extent_if_cut(host::Extent::length_word, accessible < part.size_bytes);
     if (written)
-      add_out({part.address, accessible, host::Extent::length_word, 1, part.length_at});
+      add_out({part.address, accessible, extent, 1, part.length_at});
     else if (host_call_.terminal_stream == 0)
       add_in(part.address, accessible);
   }

@@ -52,8 +52,7 @@ void ask_limits(Process& process) {
   }
   const Configuration& configuration = process.configuration;
   ResourceLimit& files = process.limits[kNofileLimit];
-  if (configuration.engine_fd_first != 0 && files.hard > configuration.engine_fd_first)
-    files.hard = configuration.engine_fd_first;
+  process.host_open_files = files;
   if (configuration.nofile_soft != 0) files.soft = configuration.nofile_soft;
   if (files.soft > files.hard) files.soft = files.hard;
 }
@@ -96,7 +95,7 @@ i64 Kernel::start(std::string_view path, std::span<const char* const> arguments,
   auto process = std::make_unique<Process>(host_, configuration_, report_);
   process->id = ProcessId{configuration_.pid};
   process->parent = ProcessId{configuration_.parent_pid};
-  process->fds = std::make_unique<FdTable>(configuration_.engine_fd_first);
+  process->fds = std::make_unique<FdTable>(configuration_.engine_fd_first, configuration_.engine_fd_count);
   process->tasks.push_back(std::make_unique<Task>(*process, TaskId{configuration_.pid}));
   current_ = process->tasks.front().get();
   processes_.push_back(std::move(process));

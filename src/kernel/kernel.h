@@ -27,7 +27,8 @@ struct Configuration {
   u64 hwcap = 0, hwcap2 = 0;  ///< AT_HWCAP, AT_HWCAP2: from the virtual cpuid
   u64 xcr0 = 7;               ///< what xgetbv(0) says; signal frames follow it
   u64 xsave_bytes = 832;      ///< size of the standard-format XSAVE area for xcr0
-  u64 engine_fd_first = 0;    ///< descriptors from here on are the engine's, invisible to the guest
+  u64 engine_fd_first = 0;    ///< where the engine's descriptors begin, which are invisible to the guest
+  u64 engine_fd_count = 16;
   u64 clock_ticks_per_second = 100;
   u64 nofile_soft = 0;  ///< the guest's soft RLIMIT_NOFILE; 0: as the host says
 };

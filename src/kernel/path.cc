@@ -23,12 +23,6 @@ bool cut(std::string_view& path, std::string_view name) {
   return true;
 }
 
-bool cut_number(std::string_view& path, u64 number) {
-  Text digits;
-  digits.decimal(number);
-  return cut(path, digits.view());
-}
-
 /// -1 unless all of `text` is a decimal number.
 int number_in(std::string_view text) {
   if (text.empty() || text.size() > 9) return -1;
@@ -40,46 +34,121 @@ int number_in(std::string_view text) {
   return number;
 }
 
+/// Whether a path can lead to /proc at all; nearly none does.
+bool may_lead_to_proc(const Process& process, int directory_fd, std::string_view path) {
+  if (path.empty()) return false;
+  if (path == "/" || path.find("proc") != std::string_view::npos || starts_with(path, "/dev/fd")) return true;
+  if (path[0] == '/') return false;
+  if (directory_fd != kAtFdCwd) return process.fds->proc_file(directory_fd) != nullptr;
+  return starts_with({process.cwd.data(), process.cwd.size()}, "/proc");
+}
+
+/// Where a relative path starts; empty if that is no place the machine knows.
+std::string_view start_of(const Process& process, int directory_fd) {
+  if (directory_fd == kAtFdCwd) return {process.cwd.data(), process.cwd.size()};
+  const ProcFile* const directory = process.fds->proc_file(directory_fd);
+  return directory != nullptr ? directory->name() : std::string_view{};
+}
+
+/// /proc/self/root/... and /proc/self/cwd/... lead out of /proc: what they lead to is put in their place.
+bool follow_own_link(const Process& process, std::string_view& path, Text& out) {
+  std::string_view rest = path;
+  const std::vector<char> so_far = Text().add(out.view()).character('/').take();
+  const auto entry = own_proc_entry(process, {so_far.data(), so_far.size()});
+  if (!entry || !entry->empty()) return false;
+  if (cut(rest, "root")) {
+    out.clear();
+  } else if (cut(rest, "cwd")) {
+    out.clear();
+    out.add(process.cwd);
+  } else {
+    return false;
+  }
+  path = rest;
+  return true;
+}
+
+void leave_directory(Text& out) {
+  const std::string_view text = out.view();
+  const std::size_t slash = text.rfind('/');
+  std::vector<char> parent(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(slash + 1));
+  if (!parent.empty()) parent.pop_back();
+  out.clear();
+  out.add(parent);
+}
+
 }  // namespace
 
-std::string_view own_proc_entry(const Process& process, int directory_fd, std::string_view path,
-                                std::vector<char>& storage) {
-  if (path.empty()) return {};
-  if (path[0] != '/') {
-    const std::string_view cwd(process.cwd.data(), process.cwd.size());
-    if (directory_fd != kAtFdCwd || !starts_with(cwd, "/proc/")) return {};
-    Text joined;
-    joined.add(cwd).character('/').add(path);
-    storage = joined.take();
-    path = {storage.data(), storage.size()};
+std::vector<char> proc_path(const Process& process, int directory_fd, std::string_view path) {
+  if (!may_lead_to_proc(process, directory_fd, path)) return {};
+  Text joined;
+  if (starts_with(path, "/dev/fd") && (path.size() == 7 || path[7] == '/')) {
+    joined.add("/proc/self/fd").add(path.substr(7));
+  } else if (path[0] != '/') {
+    const std::string_view start = start_of(process, directory_fd);
+    if (start.empty()) return {};
+    joined.add(start).character('/').add(path);
+  } else {
+    joined.add(path);
   }
-  while (starts_with(path, "//")) path.remove_prefix(1);
+  Text out;
+  for (std::string_view rest = joined.view(); !rest.empty();) {
+    if (rest[0] == '/') {
+      rest.remove_prefix(1);
+      continue;
+    }
+    if (follow_own_link(process, rest, out)) continue;
+    const std::string_view name = rest.substr(0, rest.find('/'));
+    rest.remove_prefix(name.size());
+    if (name == "..")
+      leave_directory(out);
+    else if (name != ".")
+      out.character('/').add(name);
+  }
+  if (out.size() == 0) return {'/'};
+  const std::string_view result = out.view();
+  if (result != "/proc" && !starts_with(result, "/proc/")) return {};
+  return out.take();
+}
+
+std::optional<std::string_view> own_proc_entry(const Process& process, std::string_view path) {
   const u64 pid = static_cast<u64>(process.id.value);
-  if (!cut(path, "/proc")) return {};
-  if (!cut(path, "self") && !cut(path, "thread-self") && !cut_number(path, pid)) return {};
+  const std::vector<char> number = Text().decimal(pid).take();
+  const std::string_view digits(number.data(), number.size());
+  if (!cut(path, "/proc")) return std::nullopt;
+  if (path == "self" || path == "thread-self" || path == digits) return std::string_view{};
+  if (!cut(path, "self") && !cut(path, "thread-self") && !cut(path, digits)) return std::nullopt;
   std::string_view task = path;
-  if (cut(task, "task") && cut_number(task, pid)) return task;
-  return path;
+  if (!cut(task, "task")) return path;
+  if (task == digits) return std::string_view{};
+  return cut(task, digits) ? task : path;
+}
+
+int fd_named_by_entry(std::string_view entry) {
+  return cut(entry, "fd") || cut(entry, "fdinfo") ? number_in(entry) : -1;
 }
 
 int fd_named_by_path(const Process& process, int directory_fd, std::string_view path) {
   if (path == "/dev/stdin") return 0;
   if (path == "/dev/stdout") return 1;
   if (path == "/dev/stderr") return 2;
-  if (starts_with(path, "/dev/fd/")) return number_in(path.substr(8));
-  std::vector<char> storage;
-  std::string_view entry = own_proc_entry(process, directory_fd, path, storage);
-  return cut(entry, "fd") ? number_in(entry) : -1;
+  const std::vector<char> absolute = proc_path(process, directory_fd, path);
+  const auto entry = own_proc_entry(process, {absolute.data(), absolute.size()});
+  return entry && starts_with(*entry, "fd/") ? fd_named_by_entry(*entry) : -1;
 }
 
-bool replace_path(const Process& process, int directory_fd, std::string_view path,
+bool replace_path(const Process& process, int directory_fd, std::string_view path, bool follows,
                   std::vector<char>& replacement) {
-  std::vector<char> storage;
-  const std::string_view entry = own_proc_entry(process, directory_fd, path, storage);
-  if (entry == "exe" && !process.exe.empty()) {
+  const std::vector<char> absolute = proc_path(process, directory_fd, path);
+  const auto entry = own_proc_entry(process, {absolute.data(), absolute.size()});
+  if (!entry) return false;
+  const std::string_view first = std::string_view(absolute.data(), absolute.size()).substr(6);
+  if (*entry == "exe" && follows && !process.exe.empty()) {
     replacement = process.exe;
-  } else if (const int fd = fd_named_by_path(process, directory_fd, path); process.fds->is_engine(fd)) {
+  } else if (process.fds->is_engine(fd_named_by_entry(*entry))) {
     replacement = Text().add("/proc/self/fd/none").take();  // no such descriptor: ENOENT
+  } else if (number_in(first.substr(0, first.find('/'))) >= 0) {
+    replacement = Text().add("/proc/self/").add(entry->empty() ? std::string_view(".") : *entry).take();
   } else {
     return false;
   }

@@ -1,9 +1,7 @@
-// Three kinds of files. Those that are wholly the guest's (maps, cmdline, auxv, comm, limits, statm) are
-// written from its state, in the formats of fs/proc/{task_mmu,array,base}.c. Those that mix in what the host
-// measures (stat, status: times, tty, faults) take the host's text through the door, where it is recorded,
-// and replace the fields in which the engine would show. Those that would give the engine away or hand out
-// its memory (mem, pagemap, smaps, ...) are refused with EACCES, as a hardened kernel does, and one line says
-// so.
+// Two kinds of texts. Those that are wholly the guest's (cmdline, auxv, comm, limits) are written from its
+// state, in the formats of fs/proc/{array,base}.c. Those that mix in what the host measures (stat, status:
+// times, tty, faults) take the host's text through the door, where it is recorded, and replace the fields in
+// which the engine would show.
 #include "kernel/proc_self.h"
 
 #include <asm/unistd.h>
@@ -11,70 +9,20 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <span>
+#include <array>
 
+#include "kernel/proc_maps.h"
 #include "kernel/proc_self_text.h"
 #include "kernel/signal.h"
 
 namespace orrery::kernel {
 namespace {
 
-using memory::Region;
-
 struct Entry {
   std::string_view name;
-  void (*write)(Task& task, Text& out);  ///< null: refused
+  ProcKind kind;
+  void (*write)(Task& task, Text& out);  ///< of a text
 };
-
-std::string_view path_of(const Process& process, const Region& region) {
-  const auto& path = process.memory->files()[region.file - 1].path;
-  return {path.data(), path.size()};
-}
-
-/// get_vma_name.
-std::string_view name_of(const Process& process, const Region& region) {
-  const memory::AddressSpace& space = *process.memory;
-  if (region.file != 0) return path_of(process, region);
-  if ((region.flags & MAP_SHARED) != 0) return "/dev/zero (deleted)";
-  if (region.start < space.brk_end() && region.end > space.brk_start()) return "[heap]";
-  const u64 stack = process.image.stack_start;
-  if (region.start <= stack && region.end >= stack) return "[stack]";
-  return {};
-}
-
-void write_map_line(const Process& process, const Region& region, Text& out) {
-  constexpr std::size_t kNameColumn = 73;
-  const std::size_t line = out.size();
-  out.hex(region.start, 8).character('-').hex(region.end, 8).character(' ');
-  out.character((region.protection & PROT_READ) != 0 ? 'r' : '-');
-  out.character((region.protection & PROT_WRITE) != 0 ? 'w' : '-');
-  out.character((region.protection & PROT_EXEC) != 0 ? 'x' : '-');
-  out.character((region.flags & MAP_SHARED) != 0 ? 's' : 'p');
-  if (region.file != 0) {
-    const memory::MappedFile& file = process.memory->files()[region.file - 1];
-    out.character(' ').hex(region.offset, 8).character(' ').hex(file.device_major, 2);
-    out.character(':').hex(file.device_minor, 2).character(' ').decimal(file.inode);
-  } else {
-    const bool shared = (region.flags & MAP_SHARED) != 0;
-    out.add(shared ? " 00000000 00:01 1" : " 00000000 00:00 0");
-  }
-  out.character(' ');
-  if (const std::string_view name = name_of(process, region); !name.empty()) {
-    out.pad_to(line + kNameColumn);
-    for (const char c : name) {
-      if (c == '\n')
-        out.add("\\012");
-      else
-        out.character(c);
-    }
-  }
-  out.character('\n');
-}
-
-void write_maps(Task& task, Text& out) {
-  for (const Region& region : task.process.space().regions()) write_map_line(task.process, region, out);
-}
 
 /// Guest memory as it is now: a program may have overwritten its arguments.
 void write_memory(Task& task, u64 start, u64 end, Text& out) {
@@ -180,23 +128,47 @@ void write_stat(Task& task, Text& out) {
   write_stat_over(task, read_host_file(task.process, "/proc/self/stat"), out);
 }
 void write_status(Task& task, Text& out) {
-  write_status_over(task, read_host_file(task.process, "/proc/self/status"), out);
+  const std::vector<char> hosts = read_host_file(task.process, "/proc/self/status");
+  write_status_over(task, hosts, measure_memory(task.process), out);
 }
 void write_statm(Task& task, Text& out) {
   write_statm_over(task, read_host_file(task.process, "/proc/self/statm"), out);
 }
 
+void write_personality(Task& task, Text& out) { out.hex(task.process.personality, 8).character('\n'); }
+
+/// proc_pid_syscall: the call that reads it.
+void write_syscall(Task& task, Text& out) {
+  using cpu::Gpr;
+  const cpu::Registers& regs = task.cpu.regs;
+  out.integer(task.call.number);
+  for (const Gpr argument : {Gpr::rdi, Gpr::rsi, Gpr::rdx, Gpr::r10, Gpr::r8, Gpr::r9, Gpr::rsp})
+    out.add(" 0x").hex(regs[argument]);
+  out.add(" 0x").hex(regs.rip).character('\n');
+}
+
 constexpr Entry kEntries[] = {
-    {"maps", write_maps},      {"cmdline", write_cmdline}, {"environ", write_environ},
-    {"auxv", write_auxv},      {"comm", write_comm},       {"limits", write_limits},
-    {"stat", write_stat},      {"status", write_status},   {"statm", write_statm},
-    {"mem", nullptr},          {"pagemap", nullptr},       {"smaps", nullptr},
-    {"smaps_rollup", nullptr}, {"numa_maps", nullptr},     {"clear_refs", nullptr},
-    {"syscall", nullptr},      {"stack", nullptr},         {"map_files", nullptr},
+    {"maps", ProcKind::text, write_maps},
+    {"smaps", ProcKind::text, write_smaps},
+    {"smaps_rollup", ProcKind::text, write_smaps_rollup},
+    {"numa_maps", ProcKind::text, write_numa_maps},
+    {"cmdline", ProcKind::text, write_cmdline},
+    {"environ", ProcKind::text, write_environ},
+    {"auxv", ProcKind::text, write_auxv},
+    {"limits", ProcKind::text, write_limits},
+    {"stat", ProcKind::text, write_stat},
+    {"status", ProcKind::text, write_status},
+    {"statm", ProcKind::text, write_statm},
+    {"personality", ProcKind::text, write_personality},
+    {"syscall", ProcKind::text, write_syscall},
+    {"comm", ProcKind::command, write_comm},
+    {"mem", ProcKind::memory, nullptr},
+    {"pagemap", ProcKind::page_map, nullptr},
+    {"fd", ProcKind::descriptors, nullptr},
+    {"fdinfo", ProcKind::descriptors, nullptr},
 };
 
 const Entry* find_entry(std::string_view name) {
-  if (name.substr(0, 10) == "map_files/") name = "map_files";
   const auto* found = std::find_if(std::begin(kEntries), std::end(kEntries),
                                    [name](const Entry& entry) { return entry.name == name; });
   return found == std::end(kEntries) ? nullptr : found;
@@ -228,24 +200,20 @@ i64 make_memory_file(Process& process, const char* name, std::string_view text, 
   return fd;
 }
 
-bool is_own_proc_file(std::string_view entry) { return find_entry(entry) != nullptr; }
+std::optional<ProcKind> own_proc_kind(std::string_view entry) {
+  const Entry* const found = find_entry(entry);
+  return found == nullptr ? std::nullopt : std::optional(found->kind);
+}
+
+bool is_refused_proc_entry(std::string_view entry) {
+  return entry == "map_files" || entry.substr(0, 10) == "map_files/";
+}
 
 bool write_own_proc_file(Task& task, std::string_view entry, Text& out) {
-  const Entry* found = find_entry(entry);
+  const Entry* const found = find_entry(entry);
   if (found == nullptr || found->write == nullptr) return false;
   found->write(task, out);
   return true;
-}
-
-i64 open_own_proc_file(Task& task, std::string_view entry, int flags) {
-  if ((flags & O_DIRECTORY) != 0) return -ENOTDIR;
-  Text text;
-  if (!write_own_proc_file(task, entry, text)) {
-    task.process.say(Text().add("/proc/self/").add(entry).add(" is refused: the program gets EACCES").view());
-    return -EACCES;
-  }
-  if ((flags & O_ACCMODE) != O_RDONLY) return -EACCES;
-  return make_memory_file(task.process, "proc", text.view(), (flags & O_CLOEXEC) != 0);
 }
 
 }  // namespace orrery::kernel

@@ -1,25 +1,26 @@
 // The files below /proc/<own pid>/ that must show the guest and not the engine: maps, stat, status, cmdline
-// and kin. Each is written as text once, when it is opened, into a memory file of the host, so that reading
-// and seeking are ordinary calls on an ordinary descriptor; the text follows from the guest's state alone
-// and is the same on replay. Used by open(2) and its kin (syscalls/open.cc) and by exec.
+// and kin. Their text is written from the guest's state, where needed with figures that the host measures
+// (recorded as they are asked for). Used by the calls that open files (syscalls/open.cc) and read them
+// (proc_file.cc).
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "base/text.h"
 #include "base/types.h"
+#include "kernel/proc_file.h"
 #include "kernel/process.h"
 #include "kernel/task.h"
 
 namespace orrery::kernel {
 
-/// True if `entry` ("maps", "status"; what follows /proc/self/, see path.h) is answered here and not by the
-/// host. True also for the entries that are refused (mem, pagemap, ...).
-bool is_own_proc_file(std::string_view entry);
+/// What an entry ("maps", "status"; what follows /proc/self/, see path.h) is, if the machine answers for it.
+std::optional<ProcKind> own_proc_kind(std::string_view entry);
 
-/// open(2) of such an entry: a new descriptor, or -errno.
-i64 open_own_proc_file(Task& task, std::string_view entry, int flags);
+/// True for what is refused with EACCES, as a hardened kernel does: it would give the engine away.
+bool is_refused_proc_entry(std::string_view entry);
 
 /// The text of an entry. False if there is none of that name.
 bool write_own_proc_file(Task& task, std::string_view entry, Text& out);

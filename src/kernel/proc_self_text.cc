@@ -6,7 +6,9 @@
 #include <array>
 #include <string_view>
 
+#include "kernel/fd_table.h"
 #include "kernel/process.h"
+#include "kernel/resident.h"
 #include "kernel/signal.h"
 
 namespace orrery::kernel {
@@ -94,8 +96,11 @@ constexpr StatusLine kStatusLines[] = {
     {"PPid", [](const Task& t) -> u64 { return static_cast<u32>(t.process.parent.value); },
      StatusLine::Form::decimal},
     {"TracerPid", [](const Task&) -> u64 { return 0; }, StatusLine::Form::decimal},
-    {"FDSize", [](const Task&) -> u64 { return 64; }, StatusLine::Form::decimal},
-    {"VmPeak", [](const Task& t) { return kilobytes(measure(t.process).total); },
+    {"FDSize", [](const Task& t) -> u64 { return descriptor_table_size(t.process); },
+     StatusLine::Form::decimal},
+    {"VmPeak", [](const Task& t) { return kilobytes(t.process.memory->usage().peak_mapped_bytes); },
+     StatusLine::Form::kilobytes},
+    {"VmLck", [](const Task& t) { return kilobytes(t.process.memory->usage().locked_bytes); },
      StatusLine::Form::kilobytes},
     {"VmSize", [](const Task& t) { return kilobytes(measure(t.process).total); },
      StatusLine::Form::kilobytes},
@@ -114,6 +119,12 @@ constexpr StatusLine kStatusLines[] = {
        return kilobytes(measure(t.process).executable - std::min(own, measure(t.process).executable));
      },
      StatusLine::Form::kilobytes},
+    {"Seccomp", [](const Task& t) { return static_cast<u64>(t.process.seccomp.mode); },
+     StatusLine::Form::decimal},
+    {"Seccomp_filters", [](const Task& t) -> u64 { return t.process.seccomp.filters.size(); },
+     StatusLine::Form::decimal},
+    {"Cpus_allowed", [](const Task&) -> u64 { return 1; }, StatusLine::Form::decimal},
+    {"Cpus_allowed_list", [](const Task&) -> u64 { return 0; }, StatusLine::Form::decimal},
     {"Threads", [](const Task& t) -> u64 { return t.process.tasks.size(); }, StatusLine::Form::decimal},
     {"SigPnd", [](const Task& t) { return t.pending.set(); }, StatusLine::Form::signal_set},
     {"ShdPnd", [](const Task& t) { return t.process.pending.set(); }, StatusLine::Form::signal_set},
@@ -145,10 +156,6 @@ void write_status_line(const Task& task, const StatusLine& line, Text& out) {
   out.character('\n');
 }
 
-struct Resident {
-  u64 anonymous = 0, file = 0;
-};
-
 u64 host_kilobytes(std::string_view status, std::string_view name) {
   const std::size_t at = status.find(name);
   if (at == std::string_view::npos) return 0;
@@ -156,17 +163,48 @@ u64 host_kilobytes(std::string_view status, std::string_view name) {
   return number_of(next_word(status));
 }
 
-/// Resident memory is measured on the host with the engine in it; the guest's cannot be more than it mapped.
-Resident resident_kilobytes(const Task& task, std::string_view host_status) {
-  Resident most;
-  for (const Region& region : task.process.memory->regions())
-    (region.file == 0 ? most.anonymous : most.file) += kilobytes(region.end - region.start);
-  return {std::min(most.anonymous, host_kilobytes(host_status, "\nRssAnon:\t")),
-          std::min(most.file, host_kilobytes(host_status, "\nRssFile:\t"))};
+struct Resident {
+  u64 anonymous = 0, file = 0, shared_memory = 0, peak = 0;
+  u64 all() const { return anonymous + file + shared_memory; }
+};
+
+Resident resident_kilobytes(const Task& task, const MeasuredMemory& measured, std::string_view host_status) {
+  Resident resident;
+  std::size_t index = 0;
+  for (const Region& region : task.process.memory->regions()) {
+    const u64 all = measured.kilobytes(index, "Rss");
+    const u64 anonymous = std::min(all, measured.kilobytes(index, "Anonymous"));
+    resident.anonymous += anonymous;
+    (region.file == 0 && region.shared() ? resident.shared_memory : resident.file) += all - anonymous;
+    ++index;
+  }
+  // What the engine has now it had at the peak, or nearly so.
+  const u64 hosts = host_kilobytes(host_status, "\nVmRSS:\t"),
+            peak = host_kilobytes(host_status, "\nVmHWM:\t");
+  resident.peak = resident.all() + (peak > hosts ? peak - hosts : 0);
+  return resident;
+}
+
+/// mm_pgtables_bytes: a table for each 2 MiB that holds a page, at least one a level.
+u64 page_table_kilobytes(const Process& process, const Resident& resident) {
+  constexpr u64 kTableReach = 512 * kPageBytes, kUpperLevels = 6;
+  u64 tables = kUpperLevels, last = ~u64{0};
+  for (const Region& region : process.memory->regions()) {
+    const u64 first = region.start / kTableReach, end = (region.end - 1) / kTableReach;
+    if (end - first > 1) continue;
+    tables += (first != last ? 1 : 0) + (end != first ? 1 : 0);
+    last = end;
+  }
+  return (tables + (resident.all() << 10) / kTableReach) * (kPageBytes >> 10);
 }
 
 void write_kilobytes(std::string_view name, u64 value, Text& out) {
   out.add(name).add(":\t").decimal(value, 8).add(" kB\n");
+}
+
+/// Resident pages as the host counts them, less the engine's.
+u64 without_engine(const Task& task, u64 host_pages) {
+  return host_pages - std::min(host_pages, engine_resident_pages(task.process, host_pages));
 }
 
 /// A field of stat that is the guest's own, numbered as proc_pid_stat(5) does.
@@ -181,7 +219,7 @@ constexpr StatField kStatFields[] = {
     {4, [](const Task& t, u64) -> u64 { return static_cast<u32>(t.process.parent.value); }},
     {20, [](const Task& t, u64) -> u64 { return t.process.tasks.size(); }},
     {23, [](const Task& t, u64) { return measure(t.process).total; }},
-    {24, [](const Task& t, u64 host) { return std::min(host, measure(t.process).total / kPageBytes); }},
+    {24, [](const Task& t, u64 host) { return without_engine(t, host); }},
     {25, [](const Task& t, u64) { return t.process.limits[5].soft; }},
     {26, [](const Task& t, u64) { return t.process.image.code_start; }},
     {27, [](const Task& t, u64) { return t.process.image.code_end; }},
@@ -192,6 +230,7 @@ constexpr StatField kStatFields[] = {
     {32, [](const Task& t, u64) { return t.blocked & kStatSignals; }},
     {33, [](const Task& t, u64) { return handled_signals(t.process).ignored & kStatSignals; }},
     {34, [](const Task& t, u64) { return handled_signals(t.process).caught & kStatSignals; }},
+    {39, [](const Task&, u64) -> u64 { return 0; }},  // the one processor
     {45, [](const Task& t, u64) { return t.process.image.data_start; }},
     {46, [](const Task& t, u64) { return t.process.image.data_end; }},
     {47, [](const Task& t, u64) { return t.process.memory->brk_start(); }},
@@ -203,31 +242,50 @@ constexpr StatField kStatFields[] = {
 
 }  // namespace
 
-void write_status_over(Task& task, const std::vector<char>& host_text, Text& out) {
+namespace {
+
+/// The lines of status that hold what is measured. False if `line` is none.
+bool write_measured_line(std::string_view name, std::string_view line, const Task& task,
+                         const Resident& resident, Text& out) {
+  if (name == "VmHWM")
+    write_kilobytes(name, resident.peak, out);
+  else if (name == "VmRSS")
+    write_kilobytes(name, resident.all(), out);
+  else if (name == "RssAnon")
+    write_kilobytes(name, resident.anonymous, out);
+  else if (name == "RssFile")
+    write_kilobytes(name, resident.file, out);
+  else if (name == "RssShmem")
+    write_kilobytes(name, resident.shared_memory, out);
+  else if (name == "VmPTE")
+    write_kilobytes(name, page_table_kilobytes(task.process, resident), out);
+  else if (name == "SigQ")
+    out.add("SigQ:\t").decimal(task.pending.queued().size() + task.process.pending.queued().size());
+  else
+    return false;
+  if (name == "SigQ") out.add(line.substr(std::min(line.find('/'), line.size()))).character('\n');
+  return true;
+}
+
+}  // namespace
+
+void write_status_over(Task& task, const std::vector<char>& host_text, const MeasuredMemory& measured,
+                       Text& out) {
   std::string_view rest = view(host_text);
-  const Resident resident = resident_kilobytes(task, rest);
+  const Resident resident = resident_kilobytes(task, measured, rest);
   while (!rest.empty()) {
     const std::string_view line = next_line(rest);
     const std::string_view name = line.substr(0, line.find(':'));
     const auto* own = std::find_if(std::begin(kStatusLines), std::end(kStatusLines),
                                    [name](const StatusLine& candidate) { return candidate.name == name; });
-    if (name == "Name") {
+    if (name == "Name")
       out.add("Name:\t").add(comm_of(task)).character('\n');
-    } else if (name == "State") {
+    else if (name == "State")
       out.add("State:\tR (running)\n");
-    } else if (name == "VmHWM" || name == "VmRSS") {
-      write_kilobytes(name, resident.anonymous + resident.file, out);
-    } else if (name == "RssAnon") {
-      write_kilobytes(name, resident.anonymous, out);
-    } else if (name == "RssFile") {
-      write_kilobytes(name, resident.file, out);
-    } else if (name == "RssShmem") {
-      write_kilobytes(name, 0, out);
-    } else if (own != std::end(kStatusLines)) {
+    else if (own != std::end(kStatusLines))
       write_status_line(task, *own, out);
-    } else {
+    else if (!write_measured_line(name, line, task, resident, out))
       out.add(line).character('\n');
-    }
   }
 }
 
@@ -257,7 +315,7 @@ void write_statm_over(Task& task, const std::vector<char>& host_text, Text& out)
   const u64 total = sizes.total / kPageBytes;
   std::string_view rest = view(host_text);
   next_word(rest);
-  const u64 resident = std::min(number_of(next_word(rest)), total);
+  const u64 resident = std::min(without_engine(task, number_of(next_word(rest))), total);
   const u64 shared = std::min(number_of(next_word(rest)), resident);
   const u64 code = (page_ceil(process.image.code_end) - page_floor(process.image.code_start)) / kPageBytes;
   out.decimal(total).character(' ').decimal(resident).character(' ').decimal(shared).character(' ');

@@ -1,5 +1,8 @@
 #include "kernel/process.h"
 
+#include <asm/unistd.h>
+#include <sys/prctl.h>
+
 #include "kernel/fd_table.h"
 
 namespace orrery::kernel {
@@ -23,6 +26,16 @@ void Process::end(const ExitState& state) {
   const int status = state.fatal_signal != 0 ? state.fatal_signal | (state.core_dumped ? 0x80 : 0)
                                              : (state.status & 0xff) << 8;
   for (const auto& task : tasks) task->state = Exited{status};
+}
+
+void set_command_name(Task& task, const std::array<char, 16>& name) {
+  task.comm = name;
+  host::HostCall call;
+  call.number = __NR_prctl;
+  call.args = {PR_SET_NAME, reinterpret_cast<u64>(task.comm.data())};
+  call.checked_args = 0b01;
+  call.in.add({reinterpret_cast<u64>(task.comm.data()), task.comm.size()});
+  task.process.host.call(call);
 }
 
 }  // namespace orrery::kernel

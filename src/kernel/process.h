@@ -12,6 +12,7 @@
 #include "host/host.h"
 #include "kernel/kernel.h"
 #include "kernel/report.h"
+#include "kernel/seccomp.h"
 #include "kernel/signal_queue.h"
 #include "kernel/task.h"
 #include "memory/address_space.h"
@@ -59,6 +60,13 @@ struct ImageLayout {
   u64 entry = 0;             ///< AT_ENTRY
 };
 
+/// What resident.h found out last about the engine's share of the process.
+struct EngineResident {
+  bool measured = false;
+  u64 host_pages = 0;    ///< the host's count then
+  u64 engine_pages = 0;  ///< how many of them were the engine's
+};
+
 /// How a process ended.
 struct ExitState {
   int status = 0;        ///< exit_group's argument & 0xff
@@ -103,6 +111,10 @@ struct Process {
   std::vector<u64> auxv;  ///< pairs, with the AT_NULL pair
   bool dumpable = true;   ///< PR_SET_DUMPABLE
   bool no_new_privileges = false;
+  Seccomp seccomp;
+  u32 personality = 0;            ///< as the program set it; the host's has ADDR_NO_RANDOMIZE besides
+  ResourceLimit host_open_files;  ///< the host's RLIMIT_NOFILE, above the guest's to make room for the engine
+  EngineResident engine_resident;
 
   std::array<u64, 8> reported_calls{};  ///< one bit a system call whose refusal was said already
 
@@ -118,5 +130,8 @@ struct Process {
     if (report != nullptr) report->line(text);
   }
 };
+
+/// Names the task (its comm), on the host too, where ps and top look.
+void set_command_name(Task& task, const std::array<char, 16>& name);
 
 }  // namespace orrery::kernel

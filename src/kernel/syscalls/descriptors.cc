@@ -25,13 +25,22 @@ constexpr u64 kFlockBytes = 32, kOwnerBytes = 8, kHintBytes = 8;
 
 u64 descriptor_limit(const Call& call) { return call.process.limits[kNoFile].soft; }
 
+/// Of dup2: below the limit, and none of the engine's.
+bool may_be_target(const Call& call) {
+  return static_cast<u32>(call.args[1]) < descriptor_limit(call) && !call.process.fds->is_engine(call.fd(1));
+}
+
 /// pipe(2) and socketpair(2) have written two numbers at `address`.
 i64 admit_pair(Call& call, u64 address) {
   i32 pair[2];
   if (!call.space().read_value(address, pair)) return 0;
   const i64 first = admit_descriptor(call, pair[0]);
   const i64 second = admit_descriptor(call, pair[1]);
-  if (first >= 0 && second >= 0) return 0;
+  if (first >= 0 && second >= 0) {
+    const i32 admitted[2] = {static_cast<i32>(first), static_cast<i32>(second)};
+    const bool moved = admitted[0] != pair[0] || admitted[1] != pair[1];
+    return !moved || call.space().write_value(address, admitted) ? 0 : -EFAULT;
+  }
   for (const i64 admitted : {first, second}) {
     if (admitted < 0) continue;
     host::HostCall close;
@@ -64,6 +73,17 @@ i64 duplicate_from(Call& call) {
   if (result < 0) return result;
   result = admit_descriptor(call, result);
   if (result >= 0) call.process.fds->duplicated(call.fd(0), static_cast<int>(result));
+  return result;
+}
+
+/// close_range of a part without any of the engine's descriptors.
+i64 close_part(Call& call, u32 first, u32 last, bool cloexec) {
+  CallBuilder builder(call, __NR_close_range);
+  builder.value(0, first);
+  builder.value(1, last);
+  builder.value(2, cloexec ? kCloseRangeCloexec : 0);
+  const i64 result = builder.perform();
+  if (result == 0 && !cloexec) call.process.fds->closed_range(first, last);
   return result;
 }
 
@@ -111,15 +131,13 @@ i64 sys_close_range(Call& call) {
   const u32 last = static_cast<u32>(call.args[1]);
   const u32 flags = static_cast<u32>(call.args[2]);
   if ((flags & ~(kCloseRangeUnshare | kCloseRangeCloexec)) != 0 || first > last) return -EINVAL;
-  FdTable& table = *call.process.fds;
-  if (first >= table.engine_fd_first()) return 0;
-  const u32 guests_last = std::min(last, table.engine_fd_first() - 1);
-  CallBuilder builder(call, __NR_close_range);
-  builder.value(0, first);
-  builder.value(1, guests_last);
-  builder.value(2, flags & kCloseRangeCloexec);  // one task: its table is shared with nobody
-  const i64 result = builder.perform();
-  if (result == 0 && (flags & kCloseRangeCloexec) == 0) table.closed_range(first, guests_last);
+  const FdTable& table = *call.process.fds;
+  const bool cloexec = (flags & kCloseRangeCloexec) != 0;  // one task: its table is shared with nobody
+  i64 result = 0;
+  if (first < table.engine_fd_first())
+    result = close_part(call, first, std::min(last, table.engine_fd_first() - 1), cloexec);
+  if (result == 0 && last >= table.engine_fd_end())
+    result = close_part(call, std::max(first, table.engine_fd_end()), last, cloexec);
   return result;
 }
 
@@ -130,13 +148,13 @@ i64 sys_dup(Call& call) {
 }
 
 i64 sys_dup2(Call& call) {
-  if (static_cast<u32>(call.args[1]) >= descriptor_limit(call) && call.fd(0) != call.fd(1)) return -EBADF;
+  if (!may_be_target(call) && call.fd(0) != call.fd(1)) return -EBADF;
   return duplicate_onto(call);
 }
 
 i64 sys_dup3(Call& call) {
   if ((call.args[2] & 0xffff'ffff & ~u64{O_CLOEXEC}) != 0 || call.fd(0) == call.fd(1)) return -EINVAL;
-  if (static_cast<u32>(call.args[1]) >= descriptor_limit(call)) return -EBADF;
+  if (!may_be_target(call)) return -EBADF;
   return duplicate_onto(call);
 }
 

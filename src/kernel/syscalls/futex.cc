@@ -186,6 +186,49 @@ i64 sys_futex(Call& call) {
   }
 }
 
+namespace {
+
+/// futex2_to_flags and futex_flags_valid: words of 32 bits, shared or private, on any node.
+bool are_valid_flags(u64 flags) { return (static_cast<u32>(flags) & ~kWaiterPrivate) == kWaiterSize32; }
+
+}  // namespace
+
+i64 sys_futex_wake(Call& call) {
+  const bool no_bits = static_cast<u32>(call.args[1]) == 0;
+  return !are_valid_flags(call.args[3]) || no_bits || call.args[0] % 4 != 0 ? -EINVAL : 0;
+}
+
+/// futex_wait of Linux 6.7: a mask, and an absolute time-out on a clock of the caller's choice.
+i64 sys_futex_wait(Call& call) {
+  const u64 clock = static_cast<u32>(call.args[5]);
+  if (!are_valid_flags(call.args[3])) return -EINVAL;
+  if (call.args[1] > ~u32{0} || call.args[2] > ~u32{0}) return -EINVAL;
+  TimeValue deadline;
+  const bool timed = call.args[4] != 0;
+  if (timed && clock != kClockRealtime && clock != kClockMonotonic) return -EINVAL;
+  if (timed && !call.space().read_value(call.args[4], deadline)) return -EFAULT;
+  if (timed && !deadline.valid()) return -EINVAL;
+  if (call.args[2] == 0) return -EINVAL;
+  u32 value = 0;
+  if (const i64 error = load(call, call.args[0], value); error != 0) return error;
+  if (value != static_cast<u32>(call.args[1])) return -EAGAIN;
+  return wait(call, timed, clock, deadline, RestartRule::if_sa_restart);
+}
+
+/// Two waiters' descriptions: from, whose value must hold, and to.
+i64 sys_futex_requeue(Call& call) {
+  Waiter waiters[2];
+  if (static_cast<u32>(call.args[1]) != 0 || call.args[0] == 0) return -EINVAL;
+  if (!call.space().read_value(call.args[0], waiters)) return -EFAULT;
+  for (const Waiter& waiter : waiters)
+    if (!are_valid_flags(waiter.flags) || waiter.reserved != 0) return -EINVAL;
+  if (static_cast<i32>(call.args[2]) < 0 || static_cast<i32>(call.args[3]) < 0) return -EINVAL;
+  if (waiters[0].address % 4 != 0 || waiters[1].address % 4 != 0) return -EINVAL;
+  u32 value = 0;
+  if (const i64 error = load(call, waiters[0].address, value); error != 0) return error;
+  return value == static_cast<u32>(waiters[0].value) ? 0 : -EAGAIN;
+}
+
 i64 sys_futex_waitv(Call& call) {
   const auto count = static_cast<u32>(call.args[1]);
   if (static_cast<u32>(call.args[2]) != 0 || count == 0 || count > kWaitersMost || call.args[0] == 0)

@@ -6,6 +6,48 @@
 
 namespace orrery::kernel {
 
+// read_write.cc
+i64 sys_read(Call& call);
+i64 sys_write(Call& call);
+i64 sys_readv(Call& call);
+i64 sys_writev(Call& call);
+i64 sys_pread64(Call& call);
+i64 sys_pwrite64(Call& call);
+i64 sys_preadv(Call& call);
+i64 sys_pwritev(Call& call);
+i64 sys_preadv2(Call& call);
+i64 sys_pwritev2(Call& call);
+i64 sys_lseek(Call& call);
+
+// splicing.cc
+i64 sys_sendfile(Call& call);
+i64 sys_splice(Call& call);
+i64 sys_tee(Call& call);
+i64 sys_copy_file_range(Call& call);
+i64 sys_vmsplice(Call& call);
+
+// stat.cc
+i64 sys_stat(Call& call);
+i64 sys_lstat(Call& call);
+i64 sys_fstat(Call& call);
+i64 sys_newfstatat(Call& call);
+i64 sys_statx(Call& call);
+
+// process_memory.cc
+i64 sys_process_vm_readv(Call& call);
+i64 sys_process_vm_writev(Call& call);
+i64 sys_move_pages(Call& call);
+i64 sys_process_madvise(Call& call);
+i64 sys_pidfd_getfd(Call& call);
+
+// mounts.cc
+i64 sys_statmount(Call& call);
+i64 sys_listmount(Call& call);
+
+// seccomp.cc
+i64 sys_seccomp(Call& call);
+i64 set_seccomp_by_prctl(Call& call);
+
 // memory.cc
 i64 sys_mmap(Call& call);
 i64 sys_mprotect(Call& call);
@@ -81,6 +123,9 @@ i64 sys_membarrier(Call& call);
 // futex.cc
 i64 sys_futex(Call& call);
 i64 sys_futex_waitv(Call& call);
+i64 sys_futex_wake(Call& call);
+i64 sys_futex_wait(Call& call);
+i64 sys_futex_requeue(Call& call);
 
 // sleep.cc
 i64 sys_nanosleep(Call& call);
@@ -126,6 +171,7 @@ i64 sys_socketpair(Call& call);
 i64 sys_ioctl(Call& call);
 
 // identity.cc
+i64 sys_personality(Call& call);
 i64 sys_getpid(Call& call);
 i64 sys_getppid(Call& call);
 i64 sys_setuid(Call& call);

@@ -33,6 +33,19 @@ i64 change_credentials(Call& call) {
 
 }  // namespace
 
+/// The host's value holds ADDR_NO_RANDOMIZE besides what the program set, which the engine needs.
+i64 sys_personality(Call& call) {
+  constexpr u32 kAsk = ~u32{0}, kNoRandomize = 0x0004'0000;
+  const auto wanted = static_cast<u32>(call.args[0]);
+  const u32 before = call.process.personality;
+  if (wanted == kAsk) return before;
+  CallBuilder builder(call, __NR_personality);
+  builder.value(0, wanted | kNoRandomize);
+  if (const i64 result = builder.perform(); result < 0) return result;
+  call.process.personality = wanted;
+  return before;
+}
+
 i64 sys_getpid(Call& call) { return call.process.id.value; }
 i64 sys_getppid(Call& call) { return call.process.parent.value; }
 

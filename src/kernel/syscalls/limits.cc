@@ -3,6 +3,7 @@
 // are kept here alone: the address-space manager and the descriptor table look at them.
 #include <asm/unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "kernel/fd_table.h"
@@ -43,8 +44,17 @@ i64 set_on_host(Call& call, u32 resource, const ResourceLimit& limit) {
 i64 check(Call& call, u32 resource, const ResourceLimit& wanted) {
   if (wanted.soft > wanted.hard) return -EINVAL;
   const ResourceLimit& now = call.process.limits[resource];
-  if (resource == kOpenFiles && wanted.hard > call.process.fds->engine_fd_first()) return -EPERM;
   if (wanted.hard > now.hard && call.process.credentials.euid != 0) return -EPERM;
+  return 0;
+}
+
+/// The host's limit is kept high enough for the engine's descriptors, and follows the guest's upwards.
+i64 raise_open_files(Call& call, const ResourceLimit& wanted) {
+  ResourceLimit& hosts = call.process.host_open_files;
+  const ResourceLimit raised{std::max(hosts.soft, wanted.soft), std::max(hosts.hard, wanted.hard)};
+  if (raised.soft == hosts.soft && raised.hard == hosts.hard) return 0;
+  if (const i64 error = set_on_host(call, kOpenFiles, raised); error != 0) return error;
+  hosts = raised;
   return 0;
 }
 
@@ -52,6 +62,8 @@ i64 set_limit(Call& call, u32 resource, const ResourceLimit& wanted) {
   if (const i64 error = check(call, resource, wanted); error != 0) return error;
   if (!kept_here(resource))
     if (const i64 error = set_on_host(call, resource, wanted); error != 0) return error;
+  if (resource == kOpenFiles)
+    if (const i64 error = raise_open_files(call, wanted); error != 0) return error;
   call.process.limits[resource] = wanted;
   apply_memory_limits(call.process);
   return 0;

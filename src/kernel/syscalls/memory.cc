@@ -110,6 +110,7 @@ bool on_noexec_mount(Call& call, int fd) {
 i64 describe_file(Call& call, AddressSpace::MmapArguments& arguments) {
   const i64 flags = descriptor_flags(call, arguments.fd);
   if (flags < 0) return flags;
+  if (call.process.fds->proc_file(arguments.fd) != nullptr) return -ENODEV;  // what proc's files answer
   FileStatus status{};
   if (const i64 error = file_status(call, arguments.fd, status); error < 0) return error;
   const i64 access = flags & O_ACCMODE;
@@ -235,17 +236,41 @@ i64 sys_msync(Call& call) {
   return result;
 }
 
-/// Which pages are in memory is chance: the host's answer is recorded.
-i64 sys_mincore(Call& call) {
-  const u64 start = call.args[0], bytes = call.args[1], vector = call.args[2];
-  if (start % kPageBytes != 0) return -EINVAL;
-  if (start > memory::kTaskSize || bytes > memory::kTaskSize - start) return -ENOMEM;
-  const u64 page_count = page_ceil(bytes) / kPageBytes;
+namespace {
+
+/// Which pages are in memory is chance: the host's answer is recorded. What is on paper has none.
+i64 residency(Call& call, u64 start, u64 end, u64 vector) {
+  const u64 page_count = (end - start) / kPageBytes;
+  const Region& region = *call.space().find(start);
+  if (region.on_paper) {
+    const std::vector<u8> none(page_count);
+    return call.space().write(vector, none) ? 0 : -EFAULT;
+  }
   CallBuilder builder(call, __NR_mincore);
   builder.value(0, start);
-  builder.value(1, bytes);
+  builder.value(1, end - start);
   builder.out(2, vector, page_count, host::Extent::whole_on_success);
   return builder.perform();
+}
+
+}  // namespace
+
+/// mm/mincore.c: region by region, until one is missing.
+i64 sys_mincore(Call& call) {
+  const u64 start = call.args[0], vector = call.args[2];
+  if (start % kPageBytes != 0) return -EINVAL;
+  if (start > memory::kTaskSize || call.args[1] > memory::kTaskSize - start) return -ENOMEM;
+  const u64 end = start + page_ceil(call.args[1]);
+  if (vector > memory::kTaskSize || (end - start) / kPageBytes > memory::kTaskSize - vector) return -EFAULT;
+  for (u64 reached = start; reached < end;) {
+    const Region* const region = call.space().find(reached);
+    if (region == nullptr) return -ENOMEM;
+    const u64 to = std::min(end, region->end);
+    const i64 error = residency(call, reached, to, vector + (reached - start) / kPageBytes);
+    if (error < 0) return error;
+    reached = to;
+  }
+  return 0;
 }
 
 i64 sys_mseal(Call& call) {

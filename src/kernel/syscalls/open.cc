@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/text.h"
 #include "kernel/cpu_view.h"
 #include "kernel/fd_table.h"
 #include "kernel/forward.h"
@@ -26,14 +27,34 @@ bool read_path(Call& call, int index, std::vector<char>& path) {
   return call.space().read_string(call.args[static_cast<std::size_t>(index)], kPathBytesMost, path) >= 0;
 }
 
-/// What a new descriptor is, judged by the path it was opened by.
-Role role_of(Call& call, int directory_fd, std::string_view path) {
-  const int named = fd_named_by_path(call.process, directory_fd, path);
-  if (named >= 0) return call.process.fds->role(named);
-  std::vector<char> storage;
-  std::string_view entry = own_proc_entry(call.process, directory_fd, path, storage);
-  while (!entry.empty() && entry.back() == '/') entry.remove_suffix(1);
-  return entry == "fd" || entry == "fdinfo" || path == "/dev/fd" ? Role::own_descriptors : Role::plain;
+std::string_view view(const std::vector<char>& text) { return {text.data(), text.size()}; }
+
+/// Where a path leads in /proc, if it leads there. A descriptor of the guest's for such a file stands for it.
+std::vector<char> target_in_proc(Process& process, int directory_fd, std::string_view path) {
+  std::vector<char> absolute = proc_path(process, directory_fd, path);
+  const int named = fd_named_by_path(process, directory_fd, path);
+  const ProcFile* const file = process.fds->proc_file(named);
+  return file != nullptr ? file->path : absolute;
+}
+
+/// Notes what a new descriptor is: a place in /proc that leads to the process itself, or a copy of one that
+/// is known already.
+void note_role(Process& process, int fd, int directory_fd, std::string_view path,
+               const std::vector<char>& in_proc, int flags) {
+  const auto entry = own_proc_entry(process, view(in_proc));
+  const std::string_view name = entry.value_or("");
+  if (const auto kind = own_proc_kind(name); entry && kind) {
+    process.fds->set_proc_file(fd, {.kind = *kind, .path = in_proc, .flags = flags});
+    return;
+  }
+  const bool leads_to_own = view(in_proc) == "/" || view(in_proc) == "/proc" || (entry && name.empty()) ||
+                            (entry && name == "task");
+  if (leads_to_own) {
+    process.fds->set_proc_file(fd, {.kind = ProcKind::directory, .path = in_proc, .flags = flags});
+    return;
+  }
+  const int named = fd_named_by_path(process, directory_fd, path);
+  if (named >= 0) process.fds->set_role(fd, process.fds->role(named));
 }
 
 /// A file that the machine has written itself.
@@ -41,34 +62,46 @@ i64 admit_own(Call& call, i64 fd) { return fd < 0 ? fd : admit_descriptor(call, 
 
 /// open(2) and its kin. `path_index` tells which argument is the path.
 i64 open_path(Call& call, int directory_fd, int path_index, int flags) {
-  std::vector<char> storage, path;
+  std::vector<char> path;
   if (!read_path(call, path_index, path)) return forward(call);
-  const std::string_view name(path.data(), path.size());
-  const std::string_view entry = own_proc_entry(call.process, directory_fd, name, storage);
-  const bool reads = (flags & O_PATH) == 0;
-  if (reads && !entry.empty() && is_own_proc_file(entry))
-    return admit_own(call, open_own_proc_file(call.task, entry, flags));
-  if (reads && is_cpu_file(name)) return admit_own(call, open_cpu_file(call.process, name, flags));
+  const std::string_view name = view(path);
+  if ((flags & O_PATH) == 0 && is_cpu_file(name))
+    return admit_own(call, open_cpu_file(call.process, name, flags));
+  const std::vector<char> in_proc = target_in_proc(call.process, directory_fd, name);
+  const auto entry = own_proc_entry(call.process, view(in_proc));
+  if (entry && is_refused_proc_entry(*entry)) {
+    call.process.say(
+        Text().add("/proc/self/").add(*entry).add(" is refused: the program gets EACCES").view());
+    return -EACCES;
+  }
   const i64 fd = forward(call);
-  if (fd >= 0) call.process.fds->set_role(static_cast<int>(fd), role_of(call, directory_fd, name));
+  if (fd >= 0) note_role(call.process, static_cast<int>(fd), directory_fd, name, in_proc, flags);
   return fd;
 }
 
-/// readlink(2): the guest's program instead of the engine.
-i64 read_link(Call& call, int directory_fd, int path_index, int buffer_index) {
-  std::vector<char> storage, path;
-  if (!read_path(call, path_index, path)) return forward(call);
-  const std::string_view name(path.data(), path.size());
-  const int named = fd_named_by_path(call.process, directory_fd, name);
-  if (call.process.fds->is_engine(named)) return -ENOENT;
-  if (own_proc_entry(call.process, directory_fd, name, storage) != "exe") return forward(call);
+i64 give_link(Call& call, int buffer_index, std::string_view target) {
   const auto room = static_cast<i32>(call.args[static_cast<std::size_t>(buffer_index) + 1]);
   if (room <= 0) return -EINVAL;
-  const std::vector<char>& exe = call.process.exe;
-  const std::size_t size = std::min(exe.size(), static_cast<std::size_t>(room));
+  const std::size_t size = std::min(target.size(), static_cast<std::size_t>(room));
   const u64 buffer = call.args[static_cast<std::size_t>(buffer_index)];
-  if (!call.space().write(buffer, {reinterpret_cast<const u8*>(exe.data()), size})) return -EFAULT;
+  if (!call.space().write(buffer, {reinterpret_cast<const u8*>(target.data()), size})) return -EFAULT;
   return static_cast<i64>(size);
+}
+
+/// readlink(2): the guest's program instead of the engine, and its own number.
+i64 read_link(Call& call, int directory_fd, int path_index, int buffer_index) {
+  std::vector<char> path;
+  if (!read_path(call, path_index, path)) return forward(call);
+  const std::vector<char> in_proc = proc_path(call.process, directory_fd, view(path));
+  const auto entry = own_proc_entry(call.process, view(in_proc));
+  if (!entry) return forward(call);
+  if (call.process.fds->is_engine(fd_named_by_entry(*entry))) return -ENOENT;
+  const u64 pid = static_cast<u64>(call.process.id.value);
+  if (view(in_proc) == "/proc/self") return give_link(call, buffer_index, Text().decimal(pid).view());
+  if (view(in_proc) == "/proc/thread-self")
+    return give_link(call, buffer_index, Text().decimal(pid).add("/task/").decimal(pid).view());
+  if (*entry != "exe") return forward(call);
+  return give_link(call, buffer_index, view(call.process.exe));
 }
 
 /// Where getdents(2) and getdents64(2) keep the size of an entry and its name.
@@ -103,7 +136,8 @@ std::size_t hide_engine(const FdTable& table, std::vector<u8>& entries, EntryLay
 i64 list_directory(Call& call, EntryLayout layout) {
   for (;;) {
     const i64 bytes = forward(call);
-    if (bytes <= 0 || call.process.fds->role(call.fd(0)) != Role::own_descriptors) return bytes;
+    const ProcFile* const listed = call.process.fds->proc_file(call.fd(0));
+    if (bytes <= 0 || listed == nullptr || listed->kind != ProcKind::descriptors) return bytes;
     std::vector<u8> entries(static_cast<std::size_t>(bytes));
     if (!call.space().read(call.args[1], entries)) return -EFAULT;
     const std::size_t kept = hide_engine(*call.process.fds, entries, layout);

@@ -34,7 +34,7 @@ i64 set_name(Call& call) {
     if (!call.space().read_value(call.args[1] + i, comm[i])) return -EFAULT;
     if (comm[i] == '\0') break;
   }
-  call.task.comm = comm;
+  set_command_name(call.task, comm);
   return 0;
 }
 
@@ -101,7 +101,9 @@ i64 sys_prctl(Call& call) {
     case PR_SET_TSC:
       return call.args[1] == PR_TSC_ENABLE ? 0 : -EINVAL;
     case PR_GET_SECCOMP:
-      return 0;
+      return static_cast<i64>(call.process.seccomp.mode);
+    case PR_SET_SECCOMP:
+      return set_seccomp_by_prctl(call);
     case PR_SET_MM:
       return -EPERM;
     case PR_GET_PDEATHSIG:

@@ -143,11 +143,26 @@ i64 host_poll(Call& call, TimeValue* left) {
   return result;
 }
 
-/// A descriptor set is at most as large as the guest's table can be: the engine's numbers lie beyond.
+/// Whether a set asks for a descriptor that lies in its words from `first_word` on.
+bool asks_beyond(Call& call, u64 first_word, u64 word_count) {
+  for (std::size_t argument = 1; argument <= 3; ++argument) {
+    u64 word = 0;
+    for (u64 i = first_word; call.args[argument] != 0 && i < word_count; ++i)
+      if (!call.space().read_value(call.args[argument] + i * sizeof word, word) || word != 0) return true;
+  }
+  return false;
+}
+
+/// core_sys_select: bits beyond the table of descriptors are not looked at. The host's table is longer than
+/// the guest's would be, because the engine's descriptors lie at its end.
 void clip_set_size(Call& call) {
-  const auto engine_first = call.process.fds->engine_fd_first();
-  if (static_cast<i32>(call.args[0]) > 0 && static_cast<u32>(call.args[0]) > engine_first)
-    call.args[0] = engine_first;
+  constexpr u64 kBits = 64;
+  const auto count = static_cast<i32>(call.args[0]);
+  if (count <= static_cast<i32>(kBits)) return;
+  const u64 word_count = (static_cast<u64>(count) + kBits - 1) / kBits;
+  u64 size = kBits;
+  if (asks_beyond(call, 1, word_count)) size = descriptor_table_size(call.process);
+  call.args[0] = std::min<u64>(static_cast<u64>(count), size);
 }
 
 }  // namespace

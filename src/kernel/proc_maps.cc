@@ -1,0 +1,247 @@
+// Which regions there are is the guest's own map; what of them is in memory is the host's measure
+// (resident.h). The host's own text also serves as a sample, so that the lines are those that this kernel
+// prints.
+#include "kernel/proc_maps.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "kernel/proc_self.h"
+#include "kernel/process.h"
+#include "kernel/resident.h"
+
+namespace orrery::kernel {
+namespace {
+
+using memory::Region;
+
+constexpr std::size_t kNameColumn = 73;
+constexpr u64 kPageKilobytes = kPageBytes >> 10;
+
+std::string_view path_of(const Process& process, const Region& region) {
+  const auto& path = process.memory->files()[region.file - 1].path;
+  return {path.data(), path.size()};
+}
+
+bool is_heap(const Process& process, const Region& region) {
+  const memory::AddressSpace& space = *process.memory;
+  return region.start < space.brk_end() && region.end > space.brk_start();
+}
+
+bool is_stack(const Process& process, const Region& region) {
+  const u64 stack = process.image.stack_start;
+  return region.start <= stack && region.end >= stack;
+}
+
+/// get_vma_name.
+std::string_view name_of(const Process& process, const Region& region) {
+  if (region.file != 0) return path_of(process, region);
+  if (region.shared()) return "/dev/zero (deleted)";
+  if (is_heap(process, region)) return "[heap]";
+  return is_stack(process, region) ? std::string_view("[stack]") : std::string_view{};
+}
+
+/// show_vma_header_prefix, and the name. Files' names are printed with line feeds escaped.
+void write_map_line(const Process& process, const Region& region, Text& out) {
+  const std::size_t line = out.size();
+  out.hex(region.start, 8).character('-').hex(region.end, 8).character(' ');
+  out.character((region.protection & PROT_READ) != 0 ? 'r' : '-');
+  out.character((region.protection & PROT_WRITE) != 0 ? 'w' : '-');
+  out.character((region.protection & PROT_EXEC) != 0 ? 'x' : '-');
+  out.character(region.shared() ? 's' : 'p');
+  if (region.file != 0) {
+    const memory::MappedFile& file = process.memory->files()[region.file - 1];
+    out.character(' ').hex(region.offset, 8).character(' ').hex(file.device_major, 2);
+    out.character(':').hex(file.device_minor, 2).character(' ').decimal(file.inode);
+  } else if (region.shared()) {
+    out.character(' ')
+        .hex(region.offset, 8)
+        .add(" 00:01 ")
+        .decimal(region.object & ~memory::kAnonymousObject);
+  } else {
+    out.add(" 00000000 00:00 0");
+  }
+  out.character(' ');
+  if (const std::string_view name = name_of(process, region); !name.empty()) {
+    out.pad_to(line + kNameColumn);
+    for (const char c : name) {
+      if (c == '\n')
+        out.add("\\012");
+      else
+        out.character(c);
+    }
+  }
+  out.character('\n');
+}
+
+/// show_smap_vma_flags, in the order of the kernel's bits.
+void write_flags(const Region& region, bool soft_dirty, Text& out) {
+  const bool shown_shared = region.shared() && (region.protection_most & PROT_WRITE) != 0;
+  const bool accounted =
+      !region.shared() && region.writable() && (region.flags & MAP_NORESERVE) == 0 && !region.on_paper;
+  struct Flag {
+    bool set;
+    const char* name;
+  };
+  const Flag flags[] = {
+      {(region.protection & PROT_READ) != 0, "rd"},
+      {region.writable(), "wr"},
+      {region.executable(), "ex"},
+      {shown_shared, "sh"},
+      {(region.protection_most & PROT_READ) != 0, "mr"},
+      {(region.protection_most & PROT_WRITE) != 0, "mw"},
+      {(region.protection_most & PROT_EXEC) != 0, "me"},
+      {region.shared(), "ms"},
+      {(region.flags & MAP_GROWSDOWN) != 0, "gd"},
+      {region.has(memory::kLocked), "lo"},
+      {region.has(memory::kSequential), "sr"},
+      {region.has(memory::kRandom), "rr"},
+      {region.has(memory::kNotInFork), "dc"},
+      {region.has(memory::kLockedOnFault), "lf"},
+      {accounted, "ac"},
+      {(region.flags & MAP_NORESERVE) != 0, "nr"},
+      {region.has(memory::kWipeOnFork), "wf"},
+      {region.has(memory::kNotInDump), "dd"},
+      {soft_dirty, "sd"},
+      {region.has(memory::kHugePages), "hg"},
+      {region.has(memory::kNoHugePages), "nh"},
+      {region.has(memory::kMergeable), "mg"},
+      {region.has(memory::kSealed), "sl"},
+  };
+  out.add("VmFlags:");
+  for (const Flag& flag : flags)
+    if (flag.set) out.character(' ').add(flag.name);
+  out.add(" \n");
+}
+
+std::string_view next_line(std::string_view& text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(line.size() + 1, text.size()));
+  return line;
+}
+
+void write_figure(std::string_view name, u64 kilobytes, Text& out) {
+  constexpr std::size_t kWidth = 16;
+  const std::size_t line = out.size();
+  out.add(name).character(':').pad_to(line + kWidth).decimal(kilobytes, 8).add(" kB\n");
+}
+
+void write_smap_lines(const Region& region, std::size_t index, const MeasuredMemory& measured, Text& out) {
+  std::string_view sample = measured.sample();
+  while (!sample.empty()) {
+    const std::string_view line = next_line(sample);
+    const std::string_view name = line.substr(0, line.find(':'));
+    if (name == "VmFlags")
+      write_flags(region, line.find(" sd") != std::string_view::npos, out);
+    else if (name == "Size")
+      write_figure(name, region.size_bytes() >> 10, out);
+    else if (name == "Locked")
+      write_figure(name, region.has(memory::kLocked) ? measured.kilobytes(index, "Pss") : 0, out);
+    else if (name == "KernelPageSize" || name == "MMUPageSize" || name == "THPeligible" ||
+             name == "ProtectionKey")
+      out.add(line).character('\n');
+    else
+      write_figure(name, measured.kilobytes(index, name), out);
+  }
+}
+
+/// Kinds of pages that smaps_rollup tells apart.
+enum class PageKind : u8 { anonymous, file, shared_memory };
+
+PageKind kind_of(const Region& region) {
+  if (region.file == 0) return region.shared() ? PageKind::shared_memory : PageKind::anonymous;
+  return PageKind::file;
+}
+
+u64 pss_of(const Process& process, const MeasuredMemory& measured, PageKind kind) {
+  u64 total = 0;
+  std::size_t index = 0;
+  for (const Region& region : process.memory->regions()) {
+    const u64 all = measured.kilobytes(index, "Pss");
+    const u64 anonymous = std::min(all, measured.kilobytes(index, "Anonymous"));
+    if (kind == PageKind::anonymous)
+      total += anonymous;
+    else if (kind == kind_of(region))
+      total += all - anonymous;
+    ++index;
+  }
+  return total;
+}
+
+u64 rolled_up(const Process& process, const MeasuredMemory& measured, std::string_view name) {
+  if (name == "Pss_Anon") return pss_of(process, measured, PageKind::anonymous);
+  if (name == "Pss_File") return pss_of(process, measured, PageKind::file);
+  if (name == "Pss_Shmem") return pss_of(process, measured, PageKind::shared_memory);
+  if (name == "Locked") return process.memory->usage().locked_bytes >> 10;
+  return measured.total_kilobytes(name);
+}
+
+void write_pages(const char* name, u64 pages, Text& out) {
+  if (pages != 0) out.character(' ').add(name).character('=').decimal(pages);
+}
+
+}  // namespace
+
+void write_maps(Task& task, Text& out) {
+  for (const Region& region : task.process.space().regions()) write_map_line(task.process, region, out);
+}
+
+void write_smaps(Task& task, Text& out) {
+  const MeasuredMemory measured = measure_memory(task.process);
+  std::size_t index = 0;
+  for (const Region& region : task.process.space().regions()) {
+    write_map_line(task.process, region, out);
+    write_smap_lines(region, index++, measured, out);
+  }
+}
+
+void write_smaps_rollup(Task& task, Text& out) {
+  Process& process = task.process;
+  const auto& regions = process.space().regions();
+  if (regions.empty()) return;
+  const MeasuredMemory measured = measure_memory(process);
+  const std::vector<char> hosts = read_host_file(process, "/proc/self/smaps_rollup");
+  u64 end = 0;
+  for (const Region& region : regions) end = region.end;
+  out.hex(regions.begin()->start, 8).character('-').hex(end, 8).add(" ---p 00000000 00:00 0 ");
+  out.pad_to(kNameColumn).add("[rollup]\n");
+  std::string_view rest(hosts.data(), hosts.size());
+  next_line(rest);
+  while (!rest.empty()) {
+    const std::string_view line = next_line(rest);
+    const std::string_view name = line.substr(0, line.find(':'));
+    write_figure(name, rolled_up(process, measured, name), out);
+  }
+}
+
+/// show_numa_map on a machine of one node, where every policy is the default one.
+void write_numa_maps(Task& task, Text& out) {
+  const Process& process = task.process;
+  const MeasuredMemory measured = measure_memory(task.process);
+  std::size_t index = 0;
+  for (const Region& region : task.process.space().regions()) {
+    out.hex(region.start, 8).add(" default");
+    if (region.file != 0 || region.shared())
+      out.add(" file=").add(name_of(process, region));
+    else if (is_heap(process, region))
+      out.add(" heap");
+    else if (is_stack(process, region))
+      out.add(" stack");
+    const u64 pages = measured.kilobytes(index, "Rss") / kPageKilobytes;
+    const u64 anonymous = measured.kilobytes(index, "Anonymous") / kPageKilobytes;
+    const u64 dirty =
+        (measured.kilobytes(index, "Private_Dirty") + measured.kilobytes(index, "Shared_Dirty")) /
+        kPageKilobytes;
+    write_pages("anon", anonymous, out);
+    write_pages("dirty", dirty, out);
+    if (pages != anonymous && pages != dirty) write_pages("mapped", pages, out);
+    write_pages("N0", pages, out);
+    if (pages != 0) write_pages("kernelpagesize_kB", kPageKilobytes, out);
+    out.character('\n');
+    ++index;
+  }
+}
+
+}  // namespace orrery::kernel
