@@ -57,6 +57,7 @@ TEST_F(DispatchTest, LimitsBelongToTheProcess) {
   EXPECT_EQ(limit.rlim_cur, 1024u);
   limit = {.rlim_cur = 100, .rlim_max = kEngineFirst + 1};
   std::memcpy(memory(), &limit, sizeof limit);
+  process.credentials.euid = 1000;
   EXPECT_EQ(call("setrlimit", RLIMIT_NOFILE, page), -EPERM);
   limit.rlim_max = 200;
   std::memcpy(memory(), &limit, sizeof limit);

@@ -185,7 +185,7 @@ TEST_F(ExecTest, PutsTheGuestIntoTheHostsStatusText) {
   task().blocked = 0x200;
   const std::string host_text = read_file("/proc/self/status");
   Text out;
-  write_status_over(task(), {host_text.begin(), host_text.end()}, out);
+  write_status_over(task(), {host_text.begin(), host_text.end()}, MeasuredMemory(process().space(), {}), out);
   const std::string status(out.view());
   EXPECT_EQ(std::count(status.begin(), status.end(), '\n'),
             std::count(host_text.begin(), host_text.end(), '\n'));
