@@ -117,6 +117,9 @@ TEST(IoctlTable, AgreesWithHostHeaders) {
 TEST(IoctlTable, SizesInNumbersAgree) {
   for (const IoctlRow& row : ioctl_rows()) {
     const u32 encoded = row.request >> 16 & 0x3fff;
+    // The tunnels' numbers say int where the kernel takes a struct ifreq (drivers/net/tun.c).
+    constexpr u32 kInterfaceRequestBytes = 40;
+    if ((row.request >> 8 & 0xff) == 'T' && row.size_bytes == kInterfaceRequestBytes) continue;
     if (encoded == 0 || row.direction == Direction::none) continue;
     EXPECT_EQ(row.size_bytes, encoded) << row.name;
   }
