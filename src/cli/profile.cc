@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
+#include <string_view>
 
 #include "x86/cpu_profile.h"
 
@@ -26,6 +28,23 @@ bool includes(const x86::FeatureSet& all, const x86::FeatureSet& some) {
 /// them.
 bool has_spare_registers(const machine::LaunchHeader& header, const x86::CpuProfile& automatic) {
   return automatic.spare_vector_registers && (header.xcr0 & x86::kXcr0Avx512) == 0;
+}
+
+/// A level is the same everywhere; any other profile is one vendor's processor.
+bool same_vendor(const machine::LaunchHeader& header, const x86::CpuProfile& here) {
+  if (std::string_view(header.profile).starts_with("x86-64-")) return true;
+  return std::string_view(header.vendor) == std::string_view(here.vendor.data());
+}
+
+/// Every vector component of the recording lies here where its program was told (cpuid leaf 0xd).
+bool same_state_layout(const machine::LaunchHeader& header, const x86::CpuProfile& here) {
+  constexpr u32 kLeaf = 0xd, kFirstExtended = 2;
+  for (const x86::CpuidRow& row : std::span(header.cpuid, header.cpuid_count)) {
+    if (row.leaf != kLeaf || row.subleaf < kFirstExtended) continue;
+    const x86::CpuidRow own = x86::cpuid_row(here.table(), kLeaf, row.subleaf);
+    if (own.eax != row.eax || own.ebx != row.ebx) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -51,6 +70,11 @@ Status fit_profile(machine::LaunchHeader& header) {
   const x86::FeatureSet wanted = x86::features_of({header.cpuid, header.cpuid_count});
   if (!includes(here.features, wanted))
     return Error{"replay here: the recording's processor has instructions that this one lacks", 0};
+  if (!same_vendor(header, here))
+    return Error{
+        "replay here: it was recorded on another vendor's processor, without --cpu x86-64-v2 or the like", 0};
+  if (!same_state_layout(header, here))
+    return Error{"replay here: this processor arranges its vector state differently", 0};
   header.ticks_in_memory = has_spare_registers(header, automatic) ? 0 : 1;
   return Nothing{};
 }

@@ -60,6 +60,7 @@ bool do_xsave(Gated& gated);            ///< xsave, xsavec, xsaveopt
 bool do_xrstor(Gated& gated);
 bool do_fxsave(Gated& gated);
 bool do_fxrstor(Gated& gated);
+bool do_approximation(Gated& gated);  ///< rcpps, rsqrtps and their kin
 bool do_fnstenv(Gated& gated);        ///< fnstenv, fnsave
 u64 components_in_use(Gated& gated);  ///< XINUSE, for xgetbv(1)
 

@@ -123,6 +123,8 @@ bool perform(Gated& gated) {
     case Gate::str:
     case Gate::smsw:
       return do_processor_table(gated);
+    case Gate::approximation:
+      return do_approximation(gated);
     case Gate::far_transfer:
       return do_far_transfer(gated);
     case Gate::int80:
@@ -139,11 +141,20 @@ bool perform(Gated& gated) {
   return undefined(gated);
 }
 
+/// The R, X and B bits of a VEX prefix, as REX has them (SDM vol. 2, 2.3.5).
+u8 register_extensions(const x86::Decoded& decoded, const u8* bytes) {
+  if (decoded.encoding != x86::Encoding::vex) return 0;
+  const u8 payload = static_cast<u8>(~bytes[decoded.prefix_bytes + 1]);
+  constexpr u8 kTwoBytes = 0xc5;
+  return static_cast<u8>(bytes[decoded.prefix_bytes] == kTwoBytes ? (payload >> 7) << 2 : payload >> 5);
+}
+
 }  // namespace
 
 bool perform_gate(GateContext& context, cpu::CpuState& cpu, const cpu::Exit& exit, cpu::Fault& fault) {
-  const x86::Decoded decoded =
-      x86::decode({reinterpret_cast<const u8*>(cpu.regs.rip), exit.instruction_bytes});
+  const u8* bytes = reinterpret_cast<const u8*>(cpu.regs.rip);
+  x86::Decoded decoded = x86::decode({bytes, exit.instruction_bytes});
+  decoded.rex = static_cast<u8>(decoded.rex | register_extensions(decoded, bytes));
   Gated gated{context, cpu.regs, cpu.ticks, decoded, exit.gate, fault};
   if (!perform(gated)) return false;
   cpu.regs.rip += exit.instruction_bytes;

@@ -26,12 +26,15 @@ constexpr std::size_t kStackLimit = 3;  // RLIMIT_STACK
 
 /// The default profile hides AVX-512 to have its registers, not to be portable.
 constexpr std::string_view kWideningProfile = "auto";
+/// Of the profiles that replay on any processor of their level.
+constexpr std::string_view kLevelPrefix = "x86-64-";
 
 translate::Translator::Options translator_options(const LaunchHeader& launch) {
   return {
       .tick_home = launch.ticks_in_memory != 0 ? translate::TickHome::memory : translate::TickHome::vector,
       .features = x86::features_of({launch.cpuid, launch.cpuid_count}),
       .may_widen = std::string_view(launch.profile) == kWideningProfile,
+      .fixed_approximations = std::string_view(launch.profile).starts_with(kLevelPrefix),
       .hwcap2 = launch.hwcap2};
 }
 
@@ -63,9 +66,7 @@ void Machine::turn() {
 
 /// One instruction of a program that has misaligned accesses reported. Blocks have accesses of their own that
 /// are not aligned: the look at code that may have changed, the table of indirect targets.
-void Machine::one_instruction(kernel::Task& task) {
-  handle(task, translator_.run_one_instruction(task.cpu));
-}
+void Machine::one_instruction(kernel::Task& task) { handle(task, translator_.run_one_instruction(task.cpu)); }
 
 /// One instruction of a program that has set the trap flag, and the trap behind it. The flag itself never
 /// gets into the processor. After a system call, and after what the kernel performs for the program, there is

@@ -25,6 +25,7 @@
 #include "memory/guarded_copy.h"
 #include "translate/code_cache.h"
 #include "translate/indirect.h"
+#include "x86/approximation.h"
 #include "x86/stores.h"
 
 namespace orrery::translate {
@@ -145,6 +146,10 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
   const u64 target = next + static_cast<u64>(decoded.immediate);
   switch (decoded.category) {
     case Category::copy:
+      if (options_.fixed_approximations && x86::is_approximation(decoded)) {
+        leave(ExitCode::gated, pc_, cpu::Gate::approximation, decoded.length);
+        return Step::ended;
+      }
       copy(decoded);
       return Step::go_on;
     case Category::jump_if:

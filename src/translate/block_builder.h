@@ -24,8 +24,9 @@ struct BuildOptions {
   Variant variant = Variant::fast;
   TickHome tick_home = TickHome::vector;
   u32 instructions_most = 128;
-  bool checked = false;    ///< Block::checked
-  bool may_widen = false;  ///< leave by ExitCode::widen at an instruction that is not offered
+  bool checked = false;               ///< Block::checked
+  bool may_widen = false;             ///< leave by ExitCode::widen at an instruction that is not offered
+  bool fixed_approximations = false;  ///< leave at rcpps and its kin (x86/approximation.h)
 };
 
 /// The products of a build, appended to the translator's stores by it.

@@ -208,8 +208,10 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   load(cpu, {});
   apply_changes();
   const u32 cache_before = cache_used_;
-  const BuildOptions options{
-      .tick_home = options_.tick_home, .instructions_most = 1, .may_widen = options_.may_widen};
+  const BuildOptions options{.tick_home = options_.tick_home,
+                             .instructions_most = 1,
+                             .may_widen = options_.may_widen,
+                             .fixed_approximations = options_.fixed_approximations};
   const BlockIndex block = build(cpu.regs.rip, options, false);
   if (block == kNone) return fetch_fault(cpu.regs.rip);
   const Block built = blocks_[block];
@@ -284,7 +286,8 @@ BlockIndex Translator::find_or_build(u64 pc, Variant variant) {
   const BuildOptions options{.variant = variant,
                              .tick_home = options_.tick_home,
                              .checked = checked,
-                             .may_widen = options_.may_widen};
+                             .may_widen = options_.may_widen,
+                             .fixed_approximations = options_.fixed_approximations};
   return build(pc, options, true);
 }
 

@@ -38,6 +38,8 @@ class Translator final : public cpu::Executor {
     /// The guest may use what its cpuid hides if the processor has it: programs built for this very
     /// processor (-march=native) do not ask. See widen().
     bool may_widen = false;
+    /// The profile fixes the results of rcpps and its kin: each is an exit.
+    bool fixed_approximations = false;
     u64 hwcap2 = 0;               ///< of this host; only for widen()
     bool always_checked = false;  ///< all code checks itself, as if every page were patched: for tests
   };

@@ -40,7 +40,8 @@ enum class Gate : u8 {
   wrfsbase,
   wrgsbase,
   popf_trap,
-  far_transfer,  ///< far jmp, call and ret, iret: the decoder has a category for them
+  approximation,  ///< rcpps and its kin, in profiles that fix their results
+  far_transfer,   ///< far jmp, call and ret, iret: the decoder has a category for them
 };
 
 }  // namespace orrery::x86

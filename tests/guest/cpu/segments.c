@@ -5,22 +5,23 @@
 #define PUSH_FAR(selector) "lea r8, [rip + 1f]; push " selector "; push r8; "
 
 #define TRANSFERS(X)                                                                                         \
-  X(far_return, PUSH_FAR("0x33") ".byte 0x48; retf; hlt; 1: nop")                                            \
-  X(far_return_drop, PUSH_FAR("0x33") ".byte 0x48; retf 24; hlt; 1: nop")                                    \
+  X(far_return, PUSH_FAR("0x33") ".byte 0x48, 0xcb; hlt; 1: nop")                                            \
+  X(far_return_drop, PUSH_FAR("0x33") ".byte 0x48, 0xca, 24, 0; hlt; 1: nop")                                \
   X(far_return_narrow,                                                                                       \
-    "lea r8, [rip + 1f]; sub rsp, 8; mov [rsp], r8d; mov dword ptr [rsp + 4], 0x33; retf; hlt; 1: nop")      \
-  X(far_return_null, PUSH_FAR("0") ".byte 0x48; retf; hlt; 1: nop")                                          \
-  X(far_return_null_3, PUSH_FAR("3") ".byte 0x48; retf; hlt; 1: nop")                                        \
-  X(far_return_kernel, PUSH_FAR("0x10") ".byte 0x48; retf; hlt; 1: nop")                                     \
-  X(far_return_privileged, PUSH_FAR("0x30") ".byte 0x48; retf; hlt; 1: nop")                                 \
-  X(far_return_data, PUSH_FAR("0x2b") ".byte 0x48; retf; hlt; 1: nop")                                       \
-  X(far_return_task, PUSH_FAR("0x40") ".byte 0x48; retf; hlt; 1: nop")                                       \
-  X(far_return_local, PUSH_FAR("0x37") ".byte 0x48; retf; hlt; 1: nop")                                      \
-  X(far_return_beyond, PUSH_FAR("0x7ff3") ".byte 0x48; retf; hlt; 1: nop")                                   \
-  X(far_return_not_canonical, "push 0x33; mov r8, 0x800000000000; push r8; .byte 0x48; retf")                \
-  X(far_return_no_stack, "mov rsp, 0x1000; .byte 0x48; retf")                                                \
-  X(far_return_half_stack, "lea rsp, [rdi + 8192 - 8]; .byte 0x48; retf")                                    \
-  X(far_return_odd_stack, "mov rsp, 0x800000000000; .byte 0x48; retf")                                       \
+    "lea r8, [rip + 1f]; sub rsp, 8; mov [rsp], r8d; mov dword ptr [rsp + 4], 0x33; .byte 0xcb; hlt; 1: "    \
+    "nop")                                                                                                   \
+  X(far_return_null, PUSH_FAR("0") ".byte 0x48, 0xcb; hlt; 1: nop")                                          \
+  X(far_return_null_3, PUSH_FAR("3") ".byte 0x48, 0xcb; hlt; 1: nop")                                        \
+  X(far_return_kernel, PUSH_FAR("0x10") ".byte 0x48, 0xcb; hlt; 1: nop")                                     \
+  X(far_return_privileged, PUSH_FAR("0x30") ".byte 0x48, 0xcb; hlt; 1: nop")                                 \
+  X(far_return_data, PUSH_FAR("0x2b") ".byte 0x48, 0xcb; hlt; 1: nop")                                       \
+  X(far_return_task, PUSH_FAR("0x40") ".byte 0x48, 0xcb; hlt; 1: nop")                                       \
+  X(far_return_local, PUSH_FAR("0x37") ".byte 0x48, 0xcb; hlt; 1: nop")                                      \
+  X(far_return_beyond, PUSH_FAR("0x7ff3") ".byte 0x48, 0xcb; hlt; 1: nop")                                   \
+  X(far_return_not_canonical, "push 0x33; mov r8, 0x800000000000; push r8; .byte 0x48, 0xcb")                \
+  X(far_return_no_stack, "mov rsp, 0x1000; .byte 0x48, 0xcb")                                                \
+  X(far_return_half_stack, "lea rsp, [rdi + 8192 - 8]; .byte 0x48, 0xcb")                                    \
+  X(far_return_odd_stack, "mov rsp, 0x800000000000; .byte 0x48, 0xcb")                                       \
   X(interrupt_return, "mov r9, rsp; push 0x2b; push r9; push 0x246; " PUSH_FAR("0x33") "iretq; hlt; 1: nop") \
   X(interrupt_return_flags,                                                                                  \
     "mov r9, rsp; push 0x2b; push r9; push 0x200ed7; " PUSH_FAR("0x33") "iretq; hlt; 1: nop")                \
@@ -68,14 +69,15 @@
   X(far_call_and_return,                                                                                     \
     "lea r8, [rip + 1f]; mov [rdi], r8; mov word ptr [rdi + 8], 0x33; .byte 0x48; call fword ptr [rdi]; "    \
     "nop; jmp "                                                                                              \
-    "2f; 1: .byte 0x48; retf; 2: nop")                                                                       \
+    "2f; 1: .byte 0x48, 0xcb; 2: nop")                                                                       \
   X(far_call_no_stack,                                                                                       \
     "lea r8, [rip + 1f]; mov [rdi], r8; mov word ptr [rdi + 8], 0x33; mov esp, 0x1000; .byte 0x48; call "    \
     "fword "                                                                                                 \
     "ptr [rdi]; 1: nop")                                                                                     \
   X(far_call_null, "mov qword ptr [rdi], 0; mov qword ptr [rdi + 8], 0; .byte 0x48; call fword ptr [rdi]")   \
-  X(far_loop, "mov ecx, 40; 1: lea r8, [rip + 2f]; push 0x33; push r8; .byte 0x48; retf; 2: dec ecx; jnz "   \
-              "1b")
+  X(far_loop,                                                                                                \
+    "mov ecx, 40; 1: lea r8, [rip + 2f]; push 0x33; push r8; .byte 0x48, 0xcb; 2: dec ecx; jnz "             \
+    "1b")
 
 PROBES(transfers, TRANSFERS)
 
