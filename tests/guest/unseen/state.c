@@ -26,9 +26,9 @@ static void slurp(const char* path) {
 
 /// Only the process that started us has the same limits.
 static void limits_of_the_parent(void) {
-  static char own[4096];
+  static char own[sizeof text];
   slurp("/proc/self/limits");
-  snprintf(own, sizeof own, "%s", text);
+  memcpy(own, text, sizeof own);
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/limits", getppid());
   slurp(path);
