@@ -4,6 +4,7 @@
 #include "engine/session.h"
 #include "host/raw_syscall.h"
 #include "kernel/process.h"
+#include "kernel/signal.h"
 #include "linux/error_names.h"
 #include "machine/engine_memory.h"
 #include "machine/host_signals.h"
@@ -91,6 +92,7 @@ void Session::inherit_signals() {
     if ((launch_.header->signals_ignored >> (number - 1) & 1) != 0)
       task.process.action(number).handler = kIgnoreSignal;
   task.blocked = launch_.header->signals_blocked;
+  kernel::actions_changed(task);
 }
 
 void Session::run() {

@@ -82,6 +82,14 @@ struct HostSignal {
   std::array<u8, 128> siginfo{};  ///< the kernel's siginfo_t, bytes as delivered
 };
 
+/// Which signals the guest does not take at the moment. Bit n - 1 stands for signal n.
+struct SignalView {
+  u64 blocked = 0;
+  u64 ignored = 0;             ///< SIG_IGN
+  u64 ignored_by_default = 0;  ///< SIG_DFL, which does nothing: SIGCHLD, SIGURG, SIGWINCH, SIGCONT
+  u64 held = 0;                ///< of the blocked ones: must stay pending on the host, for a signalfd
+};
+
 /// The exact point of the run at which the door is used; written into each event.
 struct Instant {
   i32 task = 0;
@@ -109,10 +117,10 @@ class Host : public memory::Backend {
   /// the instant, and on replay answered only at that instant.
   virtual bool next_signal(HostSignal& signal) = 0;
 
-  /// The guest ignores this signal from now on, or no longer does. Not a question, so never recorded: the
-  /// live host does likewise where that makes a difference outside (a background read of a terminal,
-  /// reaping).
-  virtual void set_ignored(int /*number*/, bool /*ignored*/) {}
+  /// What the guest does not take from now on. Not a question, so never recorded: the live host does
+  /// likewise, so that only what the guest takes disturbs a call that waits, and what it ignores has its
+  /// effects outside (a background read of a terminal, reaping).
+  virtual void set_signal_view(const SignalView&) {}
 
   /// The tick at which guest code must stop because the next event is asynchronous; ~0 when the next
   /// event is one the program itself brings about. Live: always ~0.

@@ -7,6 +7,14 @@
 // seen by interruptible.S; one that comes during the call makes the host kernel answer EINTR, because the
 // handlers are installed without SA_RESTART. Whether the guest sees that EINTR is the guest kernel's
 // decision (SA_RESTART of the guest's own handler, or no handler at all).
+//
+// Quiet signals. A signal that the guest blocks or ignores must not even wake a call that waits: a large
+// write would return short, a time-out of a socket would begin anew. So the host blocks and ignores what the
+// guest does; but most masks change many times between two calls that wait, and each change on the host is a
+// system call. Therefore the host follows at once only where a signal would be kept from the guest
+// (unblocked, caught, blocked while ignored), or where its effects are seen elsewhere (SIGCHLD ignored, a
+// signalfd); everything else waits for the next call that may wait (quieten). Signals that the processor's
+// exceptions become are never blocked or ignored here: the engine lives by them.
 #include "host/live_host.h"
 
 #include <asm/unistd.h>
@@ -60,9 +68,17 @@ KernelSigaction action_for(SignalHandler handler) {
 
 namespace {
 
+constexpr u64 bit(int number) { return u64{1} << (number - 1); }
+
 /// Signals that the processor's exceptions become.
-bool is_fault(int number) {
-  return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL || number == SIGTRAP;
+constexpr u64 kFaults = bit(SIGSEGV) | bit(SIGBUS) | bit(SIGFPE) | bit(SIGILL) | bit(SIGTRAP);
+constexpr u64 kUncatchable = bit(SIGKILL) | bit(SIGSTOP);
+
+bool is_fault(int number) { return (kFaults & bit(number)) != 0; }
+
+template <class Visit>
+void for_each_signal(u64 signals, const Visit& visit) {
+  for (; signals != 0; signals &= signals - 1) visit(__builtin_ctzll(signals) + 1);
 }
 
 }  // namespace
@@ -76,13 +92,19 @@ void LiveHost::install_signal_handlers(const SignalSetup& setup) {
     if (setup.faults_only && !is_fault(number)) continue;
     KernelSigaction old;
     raw_syscall(__NR_rt_sigaction, number, nullptr, &old, kSignalSetBytes);
-    if (old.handler != kIgnore) set_action(number, action_for(handler_));
+    if (old.handler == kIgnore && !is_fault(number))
+      host_ignored_ |= bit(number);
+    else
+      set_action(number, action_for(handler_));
   }
   set_mask(0);
+  if (!setup.faults_only) set_signal_view(view_);
 }
 
 void LiveHost::queue_signal(int number, const void* siginfo, u64& resume_mask) {
-  if (pending_ >= kQueueMost) return;  // the mask was closed before this could happen
+  // The mask was closed before this could happen, but for faults that are sent from outside: as standard
+  // signals, they would have become one anyway.
+  if (pending_ >= kQueueMost) return;
   HostSignal& slot = queue_[tail_ % kQueueMost];
   slot.number = number;
   const auto* from = static_cast<const u8*>(siginfo);
@@ -91,8 +113,8 @@ void LiveHost::queue_signal(int number, const void* siginfo, u64& resume_mask) {
   const u32 now = pending_ + 1;
   pending_ = now;
   if (now == kQueueMost) {
-    closed_ = true;
-    resume_mask = ~u64{0};
+    full_ = true;
+    resume_mask = ~kFaults;
   }
 }
 
@@ -102,21 +124,67 @@ bool LiveHost::next_signal(HostSignal& signal) {
   ++head_;
   // One instruction, so that a handler that comes in between is not lost.
   __asm__ volatile("decl %0" : "+m"(pending_) : : "cc", "memory");
-  if (closed_ && pending_ == 0) {
-    closed_ = false;
-    set_mask(0);
+  if (full_ && pending_ == 0) {
+    full_ = false;
+    set_mask(host_blocked_);
   }
   return true;
 }
 
-void LiveHost::set_ignored(int number, bool ignored) {
-  if (number == SIGKILL || number == SIGSTOP) return;
-  set_action(number, ignored ? KernelSigaction{.handler = kIgnore} : action_for(handler_));
+void LiveHost::set_signal_view(const SignalView& view) {
+  const SignalView before = view_;
+  view_ = view;
+  if (handler_ == nullptr) return;  // install_signal_handlers() will come back here
+  const u64 ignored = view.ignored | view.ignored_by_default;
+  const u64 other_way = view.ignored ^ before.ignored;  // SIG_IGN and the default differ for SIGCHLD
+  if (const u64 wanted = host_ignored_ & (view.blocked | ~ignored | other_way); wanted != 0)
+    listen_on_host(wanted);
+  // Ignoring throws away what is pending (do_sigaction), also what the guest blocks.
+  const u64 newly = ignored & ~(before.ignored | before.ignored_by_default);
+  if (const u64 discarded = newly & view.blocked & host_blocked_; discarded != 0) {
+    ignore_on_host(discarded);
+    listen_on_host(discarded);
+  }
+  if (const u64 reaped = view.ignored & ~view.blocked & ~host_ignored_ & bit(SIGCHLD); reaped != 0)
+    ignore_on_host(reaped);
+  close_mask((host_blocked_ & view.blocked) | (view.held & ~kFaults));
+  quiet_is_due_ = ((ignored & ~view.blocked & ~host_ignored_ & ~kFaults) |
+                   (view.blocked & ~host_blocked_ & ~kFaults)) != 0;
+}
+
+/// Before a call that may wait: the host ignores and blocks all that the guest does.
+void LiveHost::quieten() {
+  quiet_is_due_ = false;
+  const u64 ignored = (view_.ignored | view_.ignored_by_default) & ~view_.blocked & ~kFaults;
+  ignore_on_host(ignored & ~host_ignored_);
+  close_mask(host_blocked_ | (view_.blocked & ~kFaults));
+}
+
+void LiveHost::ignore_on_host(u64 signals) {
+  for_each_signal(signals & ~kUncatchable, [this](int number) {
+    const bool by_default = (view_.ignored & bit(number)) == 0;
+    set_action(number, KernelSigaction{.handler = by_default ? 0 : kIgnore});
+    host_ignored_ |= bit(number);
+  });
+}
+
+void LiveHost::listen_on_host(u64 signals) {
+  for_each_signal(signals, [this](int number) {
+    set_action(number, action_for(handler_));
+    host_ignored_ &= ~bit(number);
+  });
+}
+
+void LiveHost::close_mask(u64 signals) {
+  if (signals == host_blocked_) return;
+  host_blocked_ = signals;
+  if (!full_) set_mask(signals);
 }
 
 i64 LiveHost::call(HostCall& call) {
   const auto& a = call.args;
   if (!can_block(call.number)) return raw_syscall6(call.number, a[0], a[1], a[2], a[3], a[4], a[5]);
+  if (quiet_is_due_) quieten();
   return orrery_interruptible_syscall(call.number, a[0], a[1], a[2], a[3], a[4], a[5], &pending_);
 }
 

@@ -37,9 +37,8 @@ class LiveHost final : public Host {
   /// that the kernel keeps what follows.
   void queue_signal(int number, const void* siginfo, u64& resume_mask);
   bool signal_pending() const { return pending_ != 0; }
-  /// The guest ignores this signal (or no longer does), and the host is to do the same where it makes
-  /// a difference outside the process: SIGCHLD reaping, SIGTTIN and SIGTTOU.
-  void set_ignored(int number, bool ignored) override;
+  /// See the essay on quiet signals in live_host.cc.
+  void set_signal_view(const SignalView& view) override;
 
   // --- Host ---
   void at(const Instant&) override {}
@@ -61,12 +60,22 @@ class LiveHost final : public Host {
  private:
   static constexpr u32 kQueueMost = 64;
 
+  void quieten();
+  void ignore_on_host(u64 signals);
+  void listen_on_host(u64 signals);
+  void close_mask(u64 signals);
+
   int engine_fd_first_;
   SignalHandler handler_ = nullptr;
-  volatile u32 pending_ = 0;      ///< signals in the queue; what interruptible calls look at
-  volatile bool closed_ = false;  ///< the queue filled up and the host's mask was closed
-  u32 head_ = 0, tail_ = 0;       ///< written by next_signal() / by the handler
+  volatile u32 pending_ = 0;    ///< signals in the queue; what interruptible calls look at
+  volatile bool full_ = false;  ///< the queue filled up and the host's mask was closed
+  u32 head_ = 0, tail_ = 0;     ///< written by next_signal() / by the handler
   std::array<HostSignal, kQueueMost> queue_{};
+
+  SignalView view_;
+  u64 host_ignored_ = 0;       ///< whose action on the host ignores
+  u64 host_blocked_ = 0;       ///< the host's mask, but for times when the queue is full
+  bool quiet_is_due_ = false;  ///< the next call that may wait has to quieten first
 };
 
 }  // namespace orrery::host

@@ -331,9 +331,10 @@ i64 ask(Call& call, host::HostCall& host_call) {
   for (;;) {
     const i64 result = call.host().call(host_call);
     if (result != -EINTR || !call.row.may_block) return result;
-    collect_host_signals(call.process);
-    // A blocked or ignored signal would not have ended the call natively either: make it again.
-    if (deliverable_signals(call.task) != 0)
+    // A blocked or ignored signal would not have ended the call natively either: make it again. No signal
+    // at all was a stop and SIGCONT, after which the host answers as it would natively.
+    const bool by_signal = collect_host_signals(call.process);
+    if (!by_signal || deliverable_signals(call.task) != 0)
       return waits_for_limited_time(call) ? -EINTR : -static_cast<i64>(call.row.restart_rule);
   }
 }

@@ -99,8 +99,10 @@ struct Process {
   std::array<SignalAction, kSignalCount> actions{};
   PendingSignals pending;  ///< sent to the process as a whole
   std::vector<PosixTimer> posix_timers;
-  SignalSet signalfd_mask = 0;  ///< some signalfd was asked to report these
-  SignalSet held_signals = 0;   ///< of these, those blocked: the host keeps them pending for the descriptor
+  SignalSet ignored_signals = 0;          ///< of `actions`: SIG_IGN (actions_changed keeps both)
+  SignalSet default_ignored_signals = 0;  ///< SIG_DFL of a signal whose default does nothing
+  SignalSet signalfd_mask = 0;            ///< some signalfd was asked to report these
+  SignalSet held_signals = 0;  ///< of these, those blocked: the host keeps them pending for the descriptor
 
   // What exec and the program set.
   std::array<ResourceLimit, kResourceLimitCount> limits{};

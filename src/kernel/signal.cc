@@ -6,8 +6,9 @@
 // An interrupted system call is settled exactly once, before the first frame, because the frame must hold
 // the registers the handler will return to: result EINTR, or the call again.
 //
+// What the guest blocks or ignores, the host blocks or ignores as well, sooner or later (host/live_host.cc).
 // A signalfd is the host's own, so what it is to report must stay pending there: such signals are blocked on
-// the host for as long as the guest blocks them, and what was queued here before moves over.
+// the host at once, and what was queued here before moves over.
 //
 // Stops are carried out by the host: the signal's default action is put back for a moment and the signal
 // raised, so that the process stops for everyone who watches it, and orphaned process groups are left alone.
@@ -143,12 +144,18 @@ void run_handler(Task& task, const SignalInfo& info) {
   const SignalAction action = slot;
   settle_call(task, &action);
   abort_restartable_sequence(task);
-  if ((action.flags & kSaResetHand) != 0) slot.handler = kHandlerDefault;
+  if ((action.flags & kSaResetHand) != 0) {
+    slot.handler = kHandlerDefault;
+    actions_changed(task);
+  }
   const SignalSet mask = task.saved_mask.value_or(task.blocked);
   task.saved_mask.reset();
   if (!enter_handler(task, action, info, mask)) {
     // force_sigsegv: a SIGSEGV whose own frame fails cannot be handled any more.
-    if (info.number == SIGSEGV) task.process.action(SIGSEGV).handler = kHandlerDefault;
+    if (info.number == SIGSEGV) {
+      task.process.action(SIGSEGV).handler = kHandlerDefault;
+      actions_changed(task);
+    }
     force_signal(task, SIGSEGV);
     return;
   }
@@ -227,7 +234,10 @@ i64 send_to_self(Task& sender, Task* target, const SignalInfo& info) {
 void force_signal(Task& task, const SignalInfo& info) {
   SignalAction& action = task.process.action(info.number);
   const bool is_blocked = contains(task.blocked, info.number);
-  if (is_blocked || action.handler == kHandlerIgnore) action.handler = kHandlerDefault;
+  if (is_blocked || action.handler == kHandlerIgnore) {
+    action.handler = kHandlerDefault;
+    actions_changed(task);
+  }
   if (is_blocked) set_blocked(task, task.blocked & ~signal_bit(info.number));
   task.pending.add(info);
 }
@@ -277,17 +287,41 @@ void set_blocked(Task& task, SignalSet mask) {
 
 void hold_signals(Task& task, SignalSet except) {
   Process& process = task.process;
-  const SignalSet wanted = process.signalfd_mask & task.blocked & ~except;
-  if (wanted == process.held_signals) return;
-  host::HostCall call;
-  call.number = __NR_rt_sigprocmask;
-  call.args = {SIG_SETMASK, reinterpret_cast<u64>(&wanted), 0, sizeof wanted};
-  call.checked_args = 0b1001;
-  call.in.add({reinterpret_cast<u64>(&wanted), sizeof wanted});
-  process.host.call(call);
-  const SignalSet newly_held = wanted & ~process.held_signals;
-  process.held_signals = wanted;
+  const SignalSet held = process.signalfd_mask & task.blocked & ~except;
+  process.host.set_signal_view({.blocked = task.blocked & ~except,
+                                .ignored = process.ignored_signals & ~except,
+                                .ignored_by_default = process.default_ignored_signals & ~except,
+                                .held = held});
+  const SignalSet newly_held = held & ~process.held_signals;
+  process.held_signals = held;
   for (SignalInfo info; take_signal(task, newly_held, info);) move_to_host(process, info);
+}
+
+void actions_changed(Task& task) {
+  Process& process = task.process;
+  process.ignored_signals = 0;
+  process.default_ignored_signals = 0;
+  for (int number = 1; number <= kSignalCount; ++number) {
+    const u64 handler = process.action(number).handler;
+    const DefaultAction action = default_action(number);
+    if (handler == kHandlerIgnore) process.ignored_signals |= signal_bit(number);
+    if (handler == kHandlerDefault &&
+        (action == DefaultAction::ignore || action == DefaultAction::continue_process))
+      process.default_ignored_signals |= signal_bit(number);
+  }
+  hold_signals(task);
+}
+
+SignalSet pending_on_host(const Task& task) {
+  SignalSet set = 0;
+  if (task.blocked == 0) return set;
+  host::HostCall call;
+  call.number = __NR_rt_sigpending;
+  call.args = {reinterpret_cast<u64>(&set), sizeof set};
+  call.checked_args = 0b10;
+  call.out.add({.address = reinterpret_cast<u64>(&set), .capacity_bytes = sizeof set});
+  task.process.host.call(call);
+  return set & task.blocked;
 }
 
 void deliver_signals(Task& task) {
@@ -314,6 +348,7 @@ void deliver_signals(Task& task) {
 void reset_signals_for_exec(Task& task) {
   for (SignalAction& action : task.process.actions)
     action = {.handler = action.handler == kHandlerIgnore ? kHandlerIgnore : kHandlerDefault};
+  actions_changed(task);
   task.altstack = {.flags = task.altstack.flags};  // begin_new_exec clears the place alone
   task.saved_mask.reset();
 }

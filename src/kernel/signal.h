@@ -61,8 +61,15 @@ bool take_signal(Task& task, SignalSet wanted, SignalInfo& out);
 /// set_current_blocked: SIGKILL and SIGSTOP stay open. Signals for a signalfd are blocked on the host too.
 void set_blocked(Task& task, SignalSet mask);
 
-/// Has the host hold exactly the blocked ones among Process::signalfd_mask, but for `except`.
+/// Has the host leave alone what the task blocks or ignores, but for `except`, and hold the blocked ones
+/// among Process::signalfd_mask.
 void hold_signals(Task& task, SignalSet except = 0);
+
+/// To be called when a handler in Process::actions was changed.
+void actions_changed(Task& task);
+
+/// What the host keeps pending because the task blocks it.
+SignalSet pending_on_host(const Task& task);
 
 /// Delivers what is pending and settles an interrupted system call: frames are built, default actions
 /// taken. May end the process.

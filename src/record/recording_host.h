@@ -48,7 +48,7 @@ class RecordingHost final : public host::Host {
   u32 current_cpu() override;
   void random_bytes(std::span<u8> out) override;
   bool next_signal(host::HostSignal& signal) override;
-  void set_ignored(int number, bool ignored) override { parts_.inner.set_ignored(number, ignored); }
+  void set_signal_view(const host::SignalView& view) override { parts_.inner.set_signal_view(view); }
   u64 stop_at_tick() override { return parts_.inner.stop_at_tick(); }
   void exit(int status, int fatal_signal) override;
 

@@ -36,14 +36,6 @@ SignalInfo info_from_self(const Call& call, int number, int code) {
   return SignalInfo::from_sender(number, code, call.process.id.value, call.process.credentials.uid);
 }
 
-/// Signals that matter outside the process when they are ignored: the terminal answers EIO instead of
-/// stopping a background job, children are reaped by themselves.
-void tell_host_if_ignored(Call& call, int number, u64 before, u64 now) {
-  if (number != SIGTTIN && number != SIGTTOU && number != SIGCHLD && before != kHandlerIgnore) return;
-  const bool was = before == kHandlerIgnore, is = now == kHandlerIgnore;
-  if (was != is) call.host().set_ignored(number, is);
-}
-
 /// Sleeps in the host until any signal arrives, and takes what arrived.
 i64 wait_for_any_signal(Call& call) {
   host::HostCall pause;
@@ -79,19 +71,6 @@ i64 wait_for_any_signal_until(Call& call, const Time& deadline) {
   const i64 result = call.host().call(sleep);
   collect_host_signals(call.process);
   return result;
-}
-
-/// What the host holds back for a signalfd.
-SignalSet pending_on_host(Call& call) {
-  SignalSet set = 0;
-  if (call.process.held_signals == 0) return set;
-  host::HostCall host_call;
-  host_call.number = __NR_rt_sigpending;
-  host_call.args = {reinterpret_cast<u64>(&set), kSetBytes};
-  host_call.checked_args = 0b10;
-  host_call.out.add({.address = reinterpret_cast<u64>(&set), .capacity_bytes = sizeof set});
-  call.host().call(host_call);
-  return set & call.process.held_signals;
 }
 
 /// The shared end of pause and sigsuspend.
@@ -181,7 +160,7 @@ i64 sys_rt_sigaction(Call& call) {
       call.process.pending.discard(signal_bit(number));
       for (const auto& task : call.process.tasks) task->pending.discard(signal_bit(number));
     }
-    tell_host_if_ignored(call, number, before.handler, action.handler);
+    if (action.handler != before.handler) actions_changed(call.task);
   }
   if (call.args[2] != 0 && !call.space().write_value(call.args[2], before)) return -EFAULT;
   return 0;
@@ -221,7 +200,7 @@ i64 sys_rt_sigreturn(Call& call) {
 i64 sys_rt_sigpending(Call& call) {
   const u64 size = call.args[1];
   if (size > kSetBytes) return -EINVAL;
-  const SignalSet set = (pending_signals(call.task) | pending_on_host(call)) & call.task.blocked;
+  const SignalSet set = (pending_signals(call.task) | pending_on_host(call.task)) & call.task.blocked;
   const std::span<const u8> bytes(reinterpret_cast<const u8*>(&set), size);
   return call.space().write(call.args[0], bytes) ? 0 : -EFAULT;
 }

@@ -107,8 +107,8 @@ i64 epoll_wait_for(Call& call, const TimeValue* timeout) {
   for (;;) {
     const i64 result = epoll_wait_once(call, timeout == nullptr ? -1 : left.milliseconds_ceil());
     if (result != -EINTR) return result;
-    collect_host_signals(call.process);
-    if (deliverable_signals(call.task) != 0) return -EINTR;
+    const bool by_signal = collect_host_signals(call.process);
+    if (!by_signal || deliverable_signals(call.task) != 0) return -EINTR;
     if (finite) left = deadline.since(host_clock(call, kClockMonotonic));
   }
 }

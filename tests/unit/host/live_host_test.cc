@@ -167,6 +167,51 @@ TEST(LiveHost, ThePcIsFixedOnlyInsideTheWindow) {
   EXPECT_EQ(after, end);
 }
 
+TEST(LiveHost, WhatTheGuestDoesNotTakeDisturbsNoCallThatWaits) {
+  const int status = in_child([](LiveHost& host) {
+    constexpr u64 kBlocked = u64{1} << (SIGUSR1 - 1), kIgnored = u64{1} << (SIGUSR2 - 1);
+    const auto poll_briefly = [&host] {
+      HostCall poll = make_call(__NR_poll, {0, 0, 1});
+      return host.call(poll);
+    };
+    host.set_signal_view({.blocked = kBlocked, .ignored = kIgnored});
+    if (poll_briefly() != 0) return 1;
+    kill(getpid(), SIGUSR1);
+    kill(getpid(), SIGUSR2);
+    HostSignal signal;
+    if (poll_briefly() != 0 || host.next_signal(signal)) return 2;
+    // Both wanted again: what was blocked is there, what was ignored is not.
+    host.set_signal_view({});
+    if (!host.next_signal(signal) || signal.number != SIGUSR1 || host.next_signal(signal)) return 3;
+    // Ignored and blocked is kept, until ignoring is said anew.
+    host.set_signal_view({.blocked = kIgnored, .ignored = kIgnored});
+    if (poll_briefly() != 0) return 4;
+    kill(getpid(), SIGUSR2);
+    if (poll_briefly() != 0) return 5;
+    host.set_signal_view({});
+    if (!host.next_signal(signal) || signal.number != SIGUSR2) return 6;
+    host.set_signal_view({.blocked = kBlocked, .held = kBlocked});
+    kill(getpid(), SIGUSR1);
+    return host.next_signal(signal) ? 7 : 0;
+  });
+  EXPECT_EQ(status, 0);
+}
+
+TEST(LiveHost, AFullQueueLeavesFaultsOpen) {
+  const int status = in_child([](LiveHost& host) {
+    for (int i = 0; i < 100; ++i)
+      if (sigqueue(getpid(), SIGRTMIN, {}) != 0) return 1;
+    sigset_t mask;
+    sigprocmask(SIG_BLOCK, nullptr, &mask);
+    if (sigismember(&mask, SIGRTMIN) != 1 || sigismember(&mask, SIGUSR1) != 1) return 2;
+    for (const int fault : {SIGSEGV, SIGTRAP, SIGBUS, SIGFPE, SIGILL})
+      if (sigismember(&mask, fault) != 0) return 3;
+    (void)host;
+    return 0;
+  });
+  EXPECT_EQ(status, 0);
+}
+
 TEST(LiveHost, IgnoredSignalsStayIgnored) {
   const pid_t child = fork();
   if (child == 0) {
@@ -174,6 +219,7 @@ TEST(LiveHost, IgnoredSignalsStayIgnored) {
     LiveHost host(1000);
     g_host = &host;
     std::vector<u8> stack(64 * 1024);
+    host.set_signal_view({.ignored = u64{1} << (SIGHUP - 1)});  // as the guest kernel inherits it
     host.install_signal_handlers({queue_handler, reinterpret_cast<u64>(stack.data()), stack.size()});
     kill(getpid(), SIGHUP);
     HostSignal signal;
