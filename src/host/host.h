@@ -113,6 +113,10 @@ class Host : public memory::Backend {
   virtual u32 current_cpu() = 0;                     ///< rdpid, rdtscp's ecx, getcpu
   virtual void random_bytes(std::span<u8> out) = 0;  ///< AT_RANDOM, rdrand, rdseed
 
+  /// The guest kernel is about to take signals: look 0 is before guest code runs, look n is the n-th within a
+  /// system call. The instant alone would not say which: a signal may come between two looks of one call.
+  virtual void begin_look(u16 /*number*/) {}
+
   /// The next signal from outside that is to be handed to the guest now; false if none. Recorded with
   /// the instant, and on replay answered only at that instant.
   virtual bool next_signal(HostSignal& signal) = 0;

@@ -20,6 +20,7 @@ class SeededHost final : public Host {
   u32 current_cpu() override { return 0; }
   void random_bytes(std::span<u8> out) override { random_.fill(out); }
   bool next_signal(HostSignal& signal) override { return inner_.next_signal(signal); }
+  void begin_look(u16 number) override { inner_.begin_look(number); }
   void set_signal_view(const SignalView& view) override { inner_.set_signal_view(view); }
   u64 stop_at_tick() override { return inner_.stop_at_tick(); }
   void exit(int status, int fatal_signal) override { inner_.exit(status, fatal_signal); }

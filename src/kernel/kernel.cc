@@ -124,7 +124,9 @@ void Kernel::system_call(Task& task) {
   // What the SYSCALL instruction does (SDM vol. 2): the program sees it even if the call fails.
   regs[Gpr::rcx] = regs.rip;
   regs[Gpr::r11] = regs.rflags;
+  task.process.looks_in_call = 1;
   kernel::system_call(task.process, task);
+  task.process.looks_in_call = 0;
   announce_file_writes(task);
 }
 

@@ -97,6 +97,7 @@ struct Process {
 
   // Signals.
   std::array<SignalAction, kSignalCount> actions{};
+  u16 looks_in_call = 0;   ///< how often the system call being made has looked for signals; 0 outside of one
   PendingSignals pending;  ///< sent to the process as a whole
   std::vector<PosixTimer> posix_timers;
   SignalSet ignored_signals = 0;          ///< of `actions`: SIG_IGN (actions_changed keeps both)

@@ -252,6 +252,9 @@ void force_signal(Task& task, int number) {
 bool collect_host_signals(Process& process) {
   bool any = false;
   host::HostSignal signal;
+  process.host.begin_look(process.looks_in_call);
+  if (process.looks_in_call != 0)
+    process.looks_in_call = static_cast<u16>(process.looks_in_call % 0xffff + 1);
   while (process.host.next_signal(signal)) {
     any = true;
     SignalInfo info = SignalInfo::from_bytes(signal.siginfo);

@@ -97,7 +97,8 @@ void RecordingHost::random_bytes(std::span<u8> out) {
 
 bool RecordingHost::next_signal(host::HostSignal& signal) {
   if (!parts_.inner.next_signal(signal)) return false;
-  parts_.writer.write(instant_, {.kind = EventKind::signal, .result = signal.number}, signal.siginfo);
+  parts_.writer.write(instant_, {.kind = EventKind::signal, .detail = look_, .result = signal.number},
+                      signal.siginfo);
   check_writer();
   return true;
 }

@@ -48,6 +48,10 @@ class RecordingHost final : public host::Host {
   u32 current_cpu() override;
   void random_bytes(std::span<u8> out) override;
   bool next_signal(host::HostSignal& signal) override;
+  void begin_look(u16 number) override {
+    look_ = number;
+    parts_.inner.begin_look(number);
+  }
   void set_signal_view(const host::SignalView& view) override { parts_.inner.set_signal_view(view); }
   u64 stop_at_tick() override { return parts_.inner.stop_at_tick(); }
   void exit(int status, int fatal_signal) override;
@@ -68,6 +72,7 @@ class RecordingHost final : public host::Host {
   void check_writer();
 
   Parts parts_;
+  u16 look_ = 0;
   host::Instant instant_;
   LiveFiles live_files_;
   bool complained_ = false;

@@ -166,8 +166,9 @@ void ReplayHost::random_bytes(std::span<u8> out) {
   finish(event, question, same_size && parts_.events.read(out.data(), out.size()));
 }
 
-/// Signals come at an instant of their own: it is compared, never waited for. One that lies behind was
-/// missed. At the end of the recording the program is not run on: where it was killed is not known.
+/// Signals come at an instant and a look of their own: they are compared, never waited for. One that lies
+/// behind was missed. At the end of the recording the program is not run on: where it was killed is not
+/// known.
 bool ReplayHost::next_signal(host::HostSignal& signal) {
   const EventHeader* header = next();
   if (header == nullptr) end_of_trace();
@@ -176,6 +177,7 @@ bool ReplayHost::next_signal(host::HostSignal& signal) {
   const Question question{.kind = EventKind::signal};
   if (expected.ticks < instant_.ticks) differ(Difference::signal_missed, expected, question);
   if (expected.ticks != instant_.ticks || expected.pc != instant_.pc) return false;
+  if (expected.detail != look_) return false;
   parts_.events.take();
   signal.number = static_cast<int>(expected.result);
   finish(expected, question, parts_.events.read(signal.siginfo.data(), signal.siginfo.size()));

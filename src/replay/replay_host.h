@@ -42,6 +42,7 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   u64 read_tsc() override;
   u32 current_cpu() override;
   void random_bytes(std::span<u8> out) override;
+  void begin_look(u16 number) override { look_ = number; }
   bool next_signal(host::HostSignal& signal) override;
   u64 stop_at_tick() override;
   void exit(int status, int fatal_signal) override;
@@ -76,6 +77,7 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   bool known_failure(host::MemoryOperation operation, u64 hash, i64& result);
 
   Parts parts_;
+  u16 look_ = 0;
   host::Instant instant_;
   bool has_live_files_ = false;
 };

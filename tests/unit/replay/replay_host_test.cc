@@ -320,6 +320,33 @@ TEST_F(RecordAndReplay, SignalsComeAtTheirInstant) {
   EXPECT_FALSE(host.next_signal(got));
 }
 
+TEST_F(RecordAndReplay, SignalsComeAtTheirLook) {
+  const host::Instant instant{.task = 1, .ticks = 50, .pc = 0x200};
+  host::HostSignal got;
+  recording_.at(instant);
+  recording_.begin_look(1);
+  EXPECT_FALSE(recording_.next_signal(got));  // a call looks twice, and the signal comes in between
+  fake_.deliver({.number = SIGUSR1});
+  recording_.begin_look(2);
+  EXPECT_TRUE(recording_.next_signal(got));
+  fake_.deliver({.number = SIGUSR2});
+  recording_.begin_look(0);
+  EXPECT_TRUE(recording_.next_signal(got));
+  recording_.exit(0, 0);
+
+  ReplayHost host = replay();
+  host.at(instant);
+  host.begin_look(1);
+  EXPECT_FALSE(host.next_signal(got));
+  host.begin_look(2);
+  EXPECT_TRUE(host.next_signal(got));
+  EXPECT_EQ(got.number, SIGUSR1);
+  EXPECT_FALSE(host.next_signal(got));
+  host.begin_look(0);
+  EXPECT_TRUE(host.next_signal(got));
+  EXPECT_EQ(got.number, SIGUSR2);
+}
+
 TEST_F(RecordAndReplay, AMissedSignalIsADifference) {
   fake_.deliver({.number = SIGTERM});
   recording_.at({.task = 1, .ticks = 50, .pc = 0x200});
