@@ -82,8 +82,9 @@ class Soak:
             folder = self.scratch / f"{name}-{seed}"
             try:
                 entry = self.one(name, seed, folder, turn % NATIVE_EVERY == 0)
-            except (OSError, subprocess.CalledProcessError) as error:
-                print(f"skipped {name} {seed}: its input cannot be made: {error}", flush=True)
+            except (OSError, subprocess.CalledProcessError) as error:  # no such tool, or it is not for this soak
+                print(f"skipped {name} {seed}: {error}", flush=True)
+                shutil.rmtree(folder, ignore_errors=True)
                 continue
             self.report({"number": turn, **entry}, folder)
 
@@ -107,6 +108,10 @@ class Soak:
             shutil.move(folder / "recorded", folder / "recorded-output")
             soak_jobs.make(name, seed, work)
             native = Outcome([], task, work, environment, folder / "recorded")
+            started = native.status != recorded.status and run.started_tasks(
+                task.command, lambda prefix: Outcome(prefix, task, work, environment, folder / "traced"), folder / "strace")
+            if started:
+                raise OSError(started[0])
             if native.status != recorded.status:
                 problems.append(f"exit status {recorded.status}, natively {native.status}: {recorded.error_text()}")
             elif not task.varies and digest(work, folder / "recorded") != left:

@@ -284,7 +284,7 @@ def picture(rng, folder):
     noise = rng.randbytes(997)
     (folder / "in.ppm").write_bytes(f"P6 {width} {height} 255\n".encode() + bytes((noise[i % 997] & 31) + (i // 4096 & 127) for i in range(width * height * 3)))
     return Job(*rng.choice([["cjpeg", "-optimize", "-outfile", "out.jpg"], ["pamscale", "0.37"], ["cwebp", "-quiet", "-m", "4", "-o", "out.webp"],
-                            ["pnmtopng"], ["ppmhist"], ["pnmsmooth", "-width", "5"]]), "in.ppm")
+                            ["pnmtopng"], ["ppmhist"], ["pamflip", "-r90"]]), "in.ppm")
 
 
 @job
