@@ -2,15 +2,18 @@
 // something that was tried or read just now, not derived from version numbers.
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/utsname.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +24,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/host_limits.h"
 #include "cli/launch.h"
+#include "cli/program_check.h"
 #include "cli/recording_text.h"
 #include "cli/style.h"
 #include "memory/layout.h"
@@ -30,6 +35,12 @@
 
 namespace orrery::cli {
 namespace {
+
+struct DoctorOptions {
+  std::vector<std::string> programs;
+  std::string proc = "/proc";
+  bool json = false;
+};
 
 enum class Health { good, limited, bad };
 
@@ -47,13 +58,13 @@ std::string first_line(const char* path) {
   return line;
 }
 
-Finding kernel() {
-  utsname name{};
-  uname(&name);
-  const bool right_machine = std::strcmp(name.machine, "x86_64") == 0;
-  return {"kernel", right_machine ? Health::good : Health::bad,
-          std::string(name.sysname) + " " + name.release + " " + name.machine,
-          right_machine ? "" : "only x86-64 Linux is supported"};
+/// A fact, and what host_limits.h says against it.
+Finding judged(const char* name, std::string fact, const std::optional<std::string>& trouble) {
+  return {name, trouble ? Health::bad : Health::good, std::move(fact), trouble.value_or("")};
+}
+
+Finding kernel(const HostLimits& limits) {
+  return judged("kernel", "Linux " + limits.kernel_release + " " + limits.machine, kernel_trouble(limits));
 }
 
 Finding engine() {
@@ -98,19 +109,20 @@ Finding profiles() {
 
 // --- memory ---
 
-Finding address_space() {
-  rlimit limit{};
-  getrlimit(RLIMIT_AS, &limit);
-  if (limit.rlim_cur == RLIM_INFINITY) return {"address space", Health::good, "unlimited", ""};
-  return {"address space", Health::bad, "limited to " + human_bytes(limit.rlim_cur) + " (ulimit -v)",
-          "the engine reserves much more address space than it uses: run `ulimit -v unlimited`"};
+std::string limit_words(u64 bytes) {
+  return bytes == HostLimits::kUnlimited ? "unlimited" : "limited to " + human_bytes(bytes);
 }
 
-Finding overcommit() {
-  const std::string mode = first_line("/proc/sys/vm/overcommit_memory");
-  if (mode != "2") return {"overcommit", Health::good, "vm.overcommit_memory=" + mode, ""};
-  return {"overcommit", Health::limited, "vm.overcommit_memory=2: reservations count as memory",
-          "large programs may be refused memory; vm.overcommit_memory=0 lets them run"};
+Finding address_space(const HostLimits& limits) {
+  return judged("address space", limit_words(limits.address_space_bytes), address_space_trouble(limits));
+}
+
+Finding data(const HostLimits& limits) {
+  return judged("data", limit_words(limits.data_bytes), data_trouble(limits));
+}
+
+Finding overcommit(const HostLimits& limits) {
+  return judged("overcommit", "vm.overcommit_memory=" + limits.overcommit_mode, overcommit_trouble(limits));
 }
 
 /// The engine's own places must be free in a fresh process, so they are tried in this one.
@@ -129,11 +141,16 @@ Finding layout() {
 
 // --- descriptors and files ---
 
-Finding descriptors() {
+Finding file_size(const HostLimits& limits) {
+  return judged("file size", limit_words(limits.file_size_bytes), file_size_trouble(limits));
+}
+
+Finding descriptors(const HostLimits& limits) {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   const std::string fact =
       std::to_string(limit.rlim_cur) + " now, " + std::to_string(limit.rlim_max) + " at most";
+  if (const auto trouble = descriptor_trouble(limits)) return judged("descriptors", fact, trouble);
   const bool few = limit.rlim_max <= limit.rlim_cur && limit.rlim_cur < 1024;
   return {"descriptors", few ? Health::limited : Health::good, fact,
           few ? "the engine takes 16 of them from the program" : ""};
@@ -183,6 +200,10 @@ std::vector<Finding> disk_findings() {
   if (!disk.trouble.empty())
     return {{"recordings", Health::bad, disk.directory + ": " + disk.trouble,
              "set XDG_DATA_HOME to a directory that can be written"}};
+  if (const auto trouble = noexec_trouble(disk.directory))
+    return {{"recordings", Health::bad, disk.directory, *trouble}};
+  if (const auto trouble = space_trouble(disk.directory, kFreeBytesLeast))
+    return {{"recordings", Health::bad, disk.directory, *trouble}};
   constexpr u64 kLittle = u64{1} << 30;
   const bool little = disk.free_bytes < kLittle;
   return {{"recordings", little ? Health::limited : Health::good,
@@ -241,18 +262,91 @@ Finding performance_counters() {
           "not needed: ticks are counted in software"};
 }
 
+/// What programs may look for and will not be given.
+Finding devices() {
+  std::string found;
+  for (const char* path : {"/dev/dri", "/dev/nvidiactl", "/dev/kfd", "/dev/fb0"})
+    if (access(path, F_OK) == 0) found += std::string(found.empty() ? "" : ", ") + path;
+  if (found.empty()) return {"devices", Health::good, "no graphics devices", ""};
+  return {"devices", Health::good, found,
+          "graphics devices are refused to recorded programs: they fall back to drawing by themselves"};
+}
+
 Finding core_pattern() {
   return {"core dumps", Health::good, "core_pattern=" + first_line("/proc/sys/kernel/core_pattern"),
           "recorded programs leave none: their memory is in the recording"};
 }
 
-std::vector<Finding> examine() {
-  std::vector<Finding> findings = {kernel(),      engine(), fsgsbase(),      tick_counter(),
-                                   profiles(),    layout(), address_space(), overcommit(),
-                                   descriptors(), memfd(),  writable_code(), seccomp()};
+/// The calls that a recording cannot do without, tried where a filter may have taken them away.
+Finding needed_calls() {
+  std::string missing;
+  const Fd self(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
+  if (!self) missing += " pidfd_open";
+  u32 word = 0;
+  if (syscall(SYS_futex, &word, FUTEX_WAKE, 1, nullptr, nullptr, 0) < 0) missing += " futex";
+  if (!works_in_child([] { return true; })) missing += " fork";
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0)
+    close(ends[0]), close(ends[1]);
+  else
+    missing += " socketpair";
+  if (missing.empty()) return {"calls", Health::good, "all that are needed are allowed", ""};
+  return {"calls", Health::bad, "refused:" + missing,
+          "allow them in the container's seccomp profile, or run it with --security-opt seccomp=unconfined"};
+}
+
+/// The engine asks for a fixed layout; where a filter refuses it still fits, but randomization may collide.
+Finding fixed_layout() {
+  constexpr unsigned long kNoRandomize = 0x0040000;  // ADDR_NO_RANDOMIZE
+  const bool works = works_in_child([] {
+    return personality(kNoRandomize) >= 0 &&
+           (static_cast<unsigned long>(personality(~0U)) & kNoRandomize) != 0;
+  });
+  return {"personality", works ? Health::good : Health::limited, works ? "allowed" : "refused by a filter",
+          works ? "" : "the host's own mappings are placed at random; rarely one is in the engine's way"};
+}
+
+std::vector<Finding> program_findings(const std::vector<std::string>& programs) {
+  std::vector<Finding> findings;
+  for (const std::string& name : programs) {
+    const std::string path = find_program(name);
+    if (path.empty()) {
+      findings.push_back(
+          {"program", Health::bad, name + ": " + std::strerror(errno), "there is nothing to record"});
+      continue;
+    }
+    const auto remarks = check_program(path);
+    for (const ProgramRemark& remark : remarks)
+      findings.push_back(
+          {"program", remark.prevents ? Health::bad : Health::limited, remark.fact, remark.meaning});
+    if (remarks.empty()) findings.push_back({"program", Health::good, path + " can be started", ""});
+  }
+  return findings;
+}
+
+std::vector<Finding> examine(const DoctorOptions& options) {
+  const HostLimits limits = read_host_limits(options.proc);
+  std::vector<Finding> findings = {kernel(limits),
+                                   engine(),
+                                   fsgsbase(),
+                                   tick_counter(),
+                                   profiles(),
+                                   layout(),
+                                   address_space(limits),
+                                   data(limits),
+                                   overcommit(limits),
+                                   file_size(limits),
+                                   descriptors(limits),
+                                   memfd(),
+                                   writable_code(),
+                                   seccomp(),
+                                   needed_calls(),
+                                   fixed_layout(),
+                                   devices()};
   for (Finding& finding : disk_findings()) findings.push_back(std::move(finding));
   for (Finding& finding : std::vector<Finding>{yama(), performance_counters(), core_pattern()})
     findings.push_back(std::move(finding));
+  for (Finding& finding : program_findings(options.programs)) findings.push_back(std::move(finding));
   return findings;
 }
 
@@ -278,11 +372,14 @@ void print_findings(const std::vector<Finding>& findings, const Style& style) {
   }
 }
 
-int doctor(bool json, const Session& session) {
-  const std::vector<Finding> findings = examine();
-  Health worst = Health::good;
-  for (const Finding& finding : findings) worst = std::max(worst, finding.health);
-  if (json) {
+int doctor(const DoctorOptions& options, const Session& session) {
+  const std::vector<Finding> findings = examine(options);
+  Health worst = Health::good, host = Health::good;
+  for (const Finding& finding : findings) {
+    worst = std::max(worst, finding.health);
+    if (std::strcmp(finding.name, "program") != 0) host = std::max(host, finding.health);
+  }
+  if (options.json) {
     nlohmann::ordered_json document = {{"verdict", health_name(worst)}};
     for (const Finding& finding : findings)
       document["findings"].push_back({{"name", finding.name},
@@ -292,9 +389,10 @@ int doctor(bool json, const Session& session) {
     print_json(document);
   } else {
     print_findings(findings, Style::for_stream(session.color, STDOUT_FILENO));
-    std::printf("\n%s\n", worst == Health::bad       ? "Programs cannot be recorded here."
-                          : worst == Health::limited ? "Programs can be recorded here, with the limits above."
-                                                     : "Programs can be recorded here.");
+    std::printf("\n%s\n", host == Health::bad       ? "Programs cannot be recorded here."
+                          : worst == Health::bad    ? "Programs can be recorded here, but not all of these."
+                          : host == Health::limited ? "Programs can be recorded here, with the limits above."
+                                                    : "Programs can be recorded here.");
   }
   return worst == Health::bad ? kCannotRun : kNothingFound;
 }
@@ -302,11 +400,14 @@ int doctor(bool json, const Session& session) {
 }  // namespace
 
 void add_doctor(CLI::App& app, Session& session) {
-  auto json = std::make_shared<bool>(false);
+  auto options = std::make_shared<DoctorOptions>();
   CLI::App* command = app.add_subcommand("doctor", "Say what this host allows, and what that means");
-  command->add_flag("--json", *json, "Print JSON");
-  set_examples(*command, "  orrery doctor\n  orrery doctor --json | jq .verdict\n");
-  command->callback([json, &session] { session.exit_code = doctor(*json, session); });
+  command->add_option("PROG", options->programs, "Programs to look at as well");
+  command->add_flag("--json", options->json, "Print JSON");
+  command->add_option("--proc", options->proc, "Where /proc is")->group("");  // for tests; not listed
+  set_examples(*command,
+               "  orrery doctor\n  orrery doctor ./program\n  orrery doctor --json | jq .verdict\n");
+  command->callback([options, &session] { session.exit_code = doctor(*options, session); });
 }
 
 }  // namespace orrery::cli

@@ -1,8 +1,12 @@
-// `orrery gc`: keeps recordings within a quota and the content store free of what nobody uses.
+// `orrery gc`: keeps recordings within a quota and the content store free of what nobody uses. Safe beside
+// recorders and replays: what is being written or read stays, a recording vanishes at once (it is renamed and
+// then removed; the next gc ends what a killed one began), and a kept file goes only when no recording
+// links it, which a recorder that links it at the same moment does not mind.
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <limits>
+#include <map>
 
 #include "cli/command.h"
 #include "cli/recording_text.h"
@@ -19,20 +23,41 @@ struct GcOptions {
   bool json = false;
 };
 
-/// The recordings that have to go: oldest first until the rest is within all three limits.
+/// What recordings take together: files that they share are counted once.
+class DiskUse {
+ public:
+  void add(const std::string& recording) {
+    for (const trace::StoredFile& file : trace::files_of_recording(recording))
+      if (uses_[file]++ == 0) bytes_ += file.size_bytes;
+  }
+  void remove(const std::string& recording) {
+    for (const trace::StoredFile& file : trace::files_of_recording(recording)) {
+      const auto use = uses_.find(file);
+      if (use != uses_.end() && --use->second == 0) bytes_ -= file.size_bytes;
+    }
+  }
+  u64 bytes() const { return bytes_; }
+
+ private:
+  std::map<trace::StoredFile, u64> uses_;
+  u64 bytes_ = 0;
+};
+
+/// The recordings that have to go: oldest first until the rest is within all three limits. One that is
+/// being made counts, and stays.
 std::vector<trace::RecordingSummary> choose(const GcOptions& options) {
   std::vector<trace::RecordingSummary> all = trace::list_recordings();
+  DiskUse use;
+  for (const auto& recording : all) use.add(recording.path);
   std::erase_if(all, [](const trace::RecordingSummary& recording) { return recording.being_written; });
-  u64 bytes = 0;
-  for (const auto& recording : all) bytes += recording.sizes.total_bytes - recording.sizes.shared_bytes;
   const u64 now_ns = static_cast<u64>(time(nullptr)) * 1'000'000'000;
   std::vector<trace::RecordingSummary> gone;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const u64 age_ns = now_ns - std::min(now_ns, all[i].info.started_ns);
     const bool too_old = age_ns / 86'400'000'000'000 >= options.days_most;
-    const bool within = all.size() - i <= options.keep && bytes <= options.bytes_most;
+    const bool within = all.size() - i <= options.keep && use.bytes() <= options.bytes_most;
     if (within && !too_old) continue;
-    bytes -= all[i].sizes.total_bytes - all[i].sizes.shared_bytes;
+    use.remove(all[i].path);
     gone.push_back(all[i]);
   }
   return gone;
@@ -73,14 +98,19 @@ void add_gc(CLI::App& app, Session& session) {
   auto options = std::make_shared<GcOptions>();
   CLI::App* command = app.add_subcommand("gc", "Remove old recordings and unused kept files");
   command->add_option("--keep", options->keep, "Keep at most this many recordings, the newest");
-  command->add_option("--max-size", options->bytes_most, "Keep at most this much, as 500MB or 10GB")
+  command
+      ->add_option("--max-size", options->bytes_most,
+                   "Keep at most this much, as 500MB or 10GB; files that recordings share count once")
       ->transform(CLI::AsSizeValue(true));
   command->add_option("--max-days", options->days_most, "Keep none that is this many days old");
   command->add_option("--unused-hours", options->unused_hours_least,
                       "Remove kept files that no recording has used for this long; 1 by default");
   command->add_flag("-n,--dry-run", options->dry_run, "Only say what would go");
   command->add_flag("--json", options->json, "Print JSON");
-  set_examples(*command, "  orrery gc --max-size 10GB --max-days 30\n  orrery gc --keep 5 --dry-run\n");
+  set_examples(*command,
+               "  orrery gc --max-size 10GB --max-days 30\n"
+               "  orrery gc --keep 5 --dry-run\n"
+               "  export ORRERY_GC_MAX_SIZE=10GB; orrery gc     a quota for every time\n");
   command->callback([options, &session] { session.exit_code = run_gc(*options); });
 }
 

@@ -165,6 +165,7 @@ Result<pid_t> start_engine(const EngineStart& start) {
   char* const arguments[] = {name.data(), prepared.first.data(), nullptr};
   volatile int failure = 0;
   const pid_t child = vfork();
+  if (child < 0 && errno == ENOSYS) return Error{"no engine can be started inside a recording", 0};
   if (child < 0) return Error{"starting a process", errno};
   if (child == 0) {
     become_engine(start, prepared, arguments);

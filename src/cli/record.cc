@@ -7,20 +7,25 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/auxv.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/host_limits.h"
 #include "cli/launch.h"
 #include "cli/profile.h"
+#include "cli/program_check.h"
 #include "cli/recording_text.h"
 #include "host/tsc_clock.h"
 #include "trace/recordings_hosted.h"
@@ -36,33 +41,9 @@ struct RecordOptions {
   std::string output;
   std::string profile = "auto";
   std::optional<u64> seed;
+  u64 free_bytes_least = kFreeBytesLeast;
   std::vector<std::string> words;  ///< the program and its arguments
 };
-
-// --- finding the program, as execvp does ---
-
-bool is_file(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
-
-/// The path to execute; empty when there is none, with errno as execvp leaves it.
-std::string find_program(const std::string& name) {
-  if (name.find('/') != std::string::npos) {
-    if (is_file(name)) return name;
-    return {};
-  }
-  const char* variable = std::getenv("PATH");
-  const std::string search = variable != nullptr ? variable : "/bin:/usr/bin";
-  bool denied = false;
-  for (std::size_t begin = 0; begin <= search.size();) {
-    const std::size_t end = std::min(search.find(':', begin), search.size());
-    const std::string directory = search.substr(begin, end - begin);
-    const std::string path = directory.empty() ? name : directory + "/" + name;
-    if (access(path.c_str(), X_OK) == 0) return path;
-    denied = denied || errno == EACCES;
-    begin = end + 1;
-  }
-  errno = denied ? EACCES : ENOENT;
-  return {};
-}
 
 Result<Program> find(const RecordOptions& options) {
   Program program;
@@ -139,9 +120,11 @@ class Recorder {
 
  private:
   Status prepare() {
+    TRY(refuse(host_trouble(read_host_limits())));
     engine_ = TRY(find_engine());
     program_ = TRY(find(options_));
     room_ = TRY(find_descriptor_room());
+    use_all_descriptors();
     header_.mode = mode_;
     header_.seeded = options_.seed ? 1 : 0;
     header_.seed = options_.seed.value_or(0);
@@ -154,13 +137,59 @@ class Recorder {
     return Nothing{};
   }
 
+  /// The soft limit is the program's; it is told it whatever ours is.
+  void use_all_descriptors() const {
+    const rlimit all{room_.hard_before, room_.hard_before};
+    setrlimit(RLIMIT_NOFILE, &all);
+  }
+
   Status make_recording() {
+    TRY(check_place());
+    TRY(check_program());
     recording_ = TRY(trace::create_recording(program_.arguments.front(), options_.output));
     TRY(trace::keep_engine(recording_, engine_));
     store_ = Fd(TRY(trace::open_store()));
     files_ = Fd(TRY(trace::open_files(recording_)));
     ring_.emplace(TRY(trace::MappedRing::create()));
     return Nothing{};
+  }
+
+  /// What is known to go wrong is said before anything is started.
+  static Status refuse(const std::optional<std::string>& trouble) {
+    if (!trouble) return Nothing{};
+    static std::string words;  // an Error does not own them
+    words = "cannot record: " + *trouble;
+    return Error{words.c_str()};
+  }
+
+  Status check_place() const {
+    const std::string place = options_.output.empty() ? trace::recordings_directory() : options_.output;
+    const std::string directory = nearest_directory(place);
+    TRY(refuse(noexec_trouble(directory)));
+    TRY(refuse(space_trouble(directory, options_.free_bytes_least)));
+    return Nothing{};
+  }
+
+  Status check_program() const {
+    if (is_orrery_itself(program_.path) && starts_an_engine(options_.words))
+      return Error{"a recording cannot be made inside a recording, and the program is orrery itself"};
+    if (has_file_capabilities(program_.path))
+      complain(printable(program_.path) + ": its file capabilities are ignored");
+    return Nothing{};
+  }
+
+  /// `path` or the first directory above it that is there.
+  static std::string nearest_directory(const std::string& path) {
+    std::error_code error;
+    std::filesystem::path at = std::filesystem::absolute(path, error);
+    while (!std::filesystem::is_directory(at, error) && at.has_relative_path()) at = at.parent_path();
+    return at;
+  }
+
+  static bool starts_an_engine(const std::vector<std::string>& words) {
+    return std::any_of(words.begin() + 1, words.end(), [](const std::string& word) {
+      return word == "record" || word == "replay" || word == "why" || word == "run";
+    });
   }
 
   Result<pid_t> begin_recording() {
@@ -235,6 +264,8 @@ class Recorder {
     Pipe done = TRY(make_pipe()), ready = TRY(make_pipe()), announcement = TRY(make_stream());
     auto trace = TRY(trace::TraceAppender::create(recording_ + "/trace", realtime_ns()));
     const pid_t writer = fork();
+    // No kernel says so of fork; the machine of one that records us does.
+    if (writer < 0 && errno == ENOSYS) return Error{"a recording cannot be made inside a recording", 0};
     if (writer < 0) return Error{"starting the writer", errno};
     if (writer == 0) {
       announcement.write = Fd();
@@ -351,6 +382,10 @@ void add_record(CLI::App& app, Session& session) {
       app.add_subcommand("record", "Run a program and record it: record [OPTIONS] -- PROG ARGS...");
   command->add_option("-o,--output", options->output,
                       "The recording's directory; by default a new one of our own");
+  command
+      ->add_option("--min-free", options->free_bytes_least,
+                   "Do not begin with less free space than this, as 500MB; 32MB by default, 0: do not look")
+      ->transform(CLI::AsSizeValue(true));
   add_runner(*command, options, session, machine::Mode::record);
   set_examples(*command,
                "  orrery record -- python3 -c 'print(1)'\n"

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <vector>
@@ -24,14 +25,21 @@ namespace {
 /// How long the feeder sleeps at most before it looks whether it is still wanted.
 constexpr u64 kFeederWaitNs = 5'000'000;
 
-std::string kept_engine(const std::string& recording) { return recording + "/engine"; }
+/// Not open if there is none, or something that is no file: a FIFO would make us wait.
+std::ifstream open_kept_engine(const std::string& recording) {
+  const std::string path = recording + "/engine";
+  std::error_code error;
+  std::ifstream file;
+  if (std::filesystem::is_regular_file(path, error)) file.open(path, std::ios::binary);
+  return file;
+}
 
 }  // namespace
 
 bool made_by_installed_engine(const std::string& recording) {
-  std::ifstream kept(kept_engine(recording), std::ios::binary);
+  std::ifstream kept = open_kept_engine(recording);
   auto installed = find_engine();
-  if (!kept || !installed) return true;
+  if (!kept.is_open() || !installed) return true;
   std::ifstream here(installed.value(), std::ios::binary);
   return std::equal(std::istreambuf_iterator<char>(kept), {}, std::istreambuf_iterator<char>(here), {});
 }
@@ -54,8 +62,8 @@ Result<std::unique_ptr<ReplayProcess>> ReplayProcess::start(const std::string& r
 
 /// A recording may come from a stranger, and so may the engine in it: it runs only when the user says so.
 Result<std::string> ReplayProcess::choose_engine(const std::string& recording, bool trust) {
-  std::ifstream kept(kept_engine(recording), std::ios::binary);
-  if (!trust || !kept) return find_engine();
+  std::ifstream kept = open_kept_engine(recording);
+  if (!trust || !kept.is_open()) return find_engine();
   const std::vector<char> bytes(std::istreambuf_iterator<char>(kept), {});
   engine_copy_ = Fd(memfd_create("orrery-engine", MFD_CLOEXEC));
   const auto wrote = write(engine_copy_.get(), bytes.data(), bytes.size());

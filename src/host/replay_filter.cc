@@ -60,7 +60,7 @@ constexpr std::size_t argument(int index) {
 }  // namespace
 
 i64 install_replay_filter(const ReplayFilter& filter) {
-  constexpr u32 kReadOnly = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
+  constexpr u32 kReadOnly = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
   const auto control = static_cast<u32>(filter.control_socket);
   Program program;
   program.load(offsetof(seccomp_data, arch));

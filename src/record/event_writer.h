@@ -38,6 +38,8 @@ class EventWriter {
   }
 
   bool alive() const { return alive_; }
+  /// Whether the writer process said that it takes no more, and why, before it stopped draining.
+  bool closed_by_peer() const { return producer_.peer() == trace::PeerState::closed; }
   u64 next_number() const { return next_number_; }
   void close() { producer_.close(waiter_); }
 

@@ -68,10 +68,12 @@ void RecordingHost::write_answer(const HostCall& call, u64 hash, i64 result) {
   writer.end();
 }
 
-/// The writer process has gone: the guest goes on unrecorded, and this is said once.
+/// The writer process has gone: the guest goes on unrecorded, and this is said once, by the writer if it
+/// could.
 void RecordingHost::check_writer() {
   if (parts_.writer.alive() || complained_) return;
   complained_ = true;
+  if (parts_.writer.closed_by_peer()) return;
   parts_.report.line("recording ends here: its writer is gone; the program runs on");
 }
 

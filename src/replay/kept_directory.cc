@@ -20,7 +20,9 @@ i64 KeptDirectory::open(u32 file_number, u64 size_bytes, bool writable) {
     if (scratch.file_number == file_number) return scratch.fd;
   if (open_fd_ < 0 || open_number_ != file_number) {
     const trace::StoreName name = trace::file_name(file_number);
-    const i64 fd = raw_syscall(__NR_openat, directory_, name.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+    // A FIFO in a stranger's recording must not make us wait.
+    const i64 fd =
+        raw_syscall(__NR_openat, directory_, name.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd < 0) return fd;
     // Behind the end of a shortened file every access would be a SIGBUS that the program never had.
     if (raw_syscall(__NR_lseek, fd, 0, SEEK_END) != static_cast<i64>(size_bytes)) {

@@ -313,6 +313,16 @@ RecordingSizes measure_recording(const std::string& recording) {
   return sizes;
 }
 
+std::vector<StoredFile> files_of_recording(const std::string& recording) {
+  std::vector<StoredFile> files;
+  for_each_file(recording, [&](const std::string&, const struct stat& status) {
+    files.push_back({status.st_dev, status.st_ino, static_cast<u64>(status.st_size)});
+  });
+  std::sort(files.begin(), files.end());
+  files.erase(std::unique(files.begin(), files.end()), files.end());
+  return files;
+}
+
 std::vector<RecordingSummary> list_recordings() {
   std::vector<RecordingSummary> all;
   std::error_code ignored;

@@ -45,6 +45,15 @@ struct RecordingSizes {
 };
 RecordingSizes measure_recording(const std::string& recording);
 
+/// One file on disk, which recordings and the store may share by hard links.
+struct StoredFile {
+  u64 device = 0, inode = 0;
+  u64 size_bytes = 0;
+  auto operator<=>(const StoredFile&) const = default;
+};
+/// The files of a recording; each once.
+std::vector<StoredFile> files_of_recording(const std::string& recording);
+
 struct RecordingSummary {
   std::string name{};
   std::string path{};

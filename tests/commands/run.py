@@ -10,12 +10,15 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+
+import hosts
 
 
 class Orrery:
@@ -28,9 +31,9 @@ class Orrery:
         self.recordings = self.home / "orrery" / "recordings"
         self.store = self.home / "orrery" / "store"
 
-    def run(self, *words, status=0):
-        done = subprocess.run([self.program, *words], env=self.environment, capture_output=True, timeout=100,
-                              stdin=subprocess.DEVNULL)
+    def run(self, *words, status=0, before=None, environment=None):
+        done = subprocess.run([self.program, *words], env=dict(self.environment, **(environment or {})),
+                              capture_output=True, timeout=100, stdin=subprocess.DEVNULL, preexec_fn=before)
         done.stdout = done.stdout.decode(errors="replace")
         done.stderr = done.stderr.decode(errors="replace")
         expect(done.returncode, status, f"status of {' '.join(words)} ({done.stderr.strip()})")
@@ -267,6 +270,231 @@ def case_hostile_names(orrery):
     orrery.run("ls")
     orrery.run("info")
     expect(orrery.json("info")["exit_status"], 0, "what the trace still tells is put right")
+
+
+def limit(which, soft, hard=None):
+    return lambda: resource.setrlimit(which, (soft, soft if hard is None else hard))
+
+
+READ_MUCH = ("dd", "if=/dev/urandom", "of=/dev/null", "bs=64k", "count=640", "status=none")
+
+
+def expect_gap(orrery, recording, said, reason):
+    """One line says that the recording ends, the program runs on, and what is there replays."""
+    expect(len(re.findall("recording ended early", said)), 1, "lines that say so")
+    expect(len(said.strip().splitlines()), 2, f"lines in all: {said!r}")
+    info = orrery.json("info", recording)
+    expect(info["state"], "gap", "state")
+    expect(info["events"] > 50, True, "events up to the gap")
+    expect_match(orrery.run("replay", "--check", recording).stderr, reason, "why the replay ends")
+    orrery.run("info", "--verify", recording)
+    expect_match(orrery.run("dump", recording).stdout, "gap: events are missing", "the last event")
+
+
+def case_disk_full(orrery):
+    with hosts.Mount(orrery.home / "small", "size=8m") as small:
+        refused = orrery.run("record", "-o", str(small / "none"), "--", "true", status=69).stderr
+        expect_match(refused, r"only 8\.\d MB are free .* begins with 32 MB .*--min-free", "too little room is said before")
+        expect((small / "none").exists(), False, "a recording that did not begin")
+        said = orrery.run("record", "--min-free", "0", "-o", str(small / "r"), "--", *READ_MUCH).stderr
+        expect_gap(orrery, str(small / "r"), said, "the disk was full")
+
+
+def case_file_size_limit(orrery):
+    said = orrery.run("record", "--", *READ_MUCH, before=limit(resource.RLIMIT_FSIZE, 20 << 20)).stderr
+    expect_gap(orrery, "latest", said, "the disk was full")
+
+
+def case_writer_out_of_memory(orrery):
+    running = orrery.start("sh", "-c", "while :; do read x < /etc/debian_version || exit; [ -e %s ] && exit; done"
+                           % (orrery.home / "stop"))
+    wait_until(lambda: orrery.recordings.exists() and writer_of(running.pid), "the writer runs")
+    time.sleep(0.3)
+    writer = writer_of(running.pid)[0]
+    # Not a byte more: what it asks for next it does not get, and the cached heap is used up soon.
+    resource.prlimit(writer, resource.RLIMIT_AS, (1 << 20, 1 << 20))
+    time.sleep(0.5)
+    (orrery.home / "stop").touch()
+    expect(running.wait(60), 0, "the program's own status")
+    info = orrery.json("info")
+    expect(info["ending"] in ("exit 0", "out of memory", "recorder killed"), True, f"ending {info['ending']}")
+    orrery.run("replay", "--check")
+    orrery.run("info", "--verify")
+
+
+def case_limits(orrery):
+    for which, words in ((resource.RLIMIT_AS, "ulimit -v"), (resource.RLIMIT_DATA, "ulimit -d"), (resource.RLIMIT_FSIZE, "ulimit -f"),
+                         (resource.RLIMIT_NOFILE, "ulimit -n")):
+        value = 4 << 30 if which in (resource.RLIMIT_AS, resource.RLIMIT_DATA) else 12
+        said = orrery.run("record", "--", "true", status=69, before=limit(which, value)).stderr
+        expect_match(said, rf"^orrery: cannot record: .*{words}", f"a tight {words}")
+        expect(len(said.splitlines()), 1, "lines")
+        expect_match(orrery.run("doctor", status=69, before=limit(which, value)).stdout, rf"BAD .*\n.*{words}", "foretold")
+    expect(orrery.recordings.exists() and list(orrery.recordings.iterdir()) != [], False, "recordings that never began")
+    soft = limit(resource.RLIMIT_NOFILE, 8, 4096)
+    said = orrery.run("record", "--", "sh", "-c", "ulimit -n", before=soft)
+    expect(said.stdout, "8\n", "the program's own limit of descriptors")
+    for which, value in ((resource.RLIMIT_NPROC, 1), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_MEMLOCK, 0),
+                         (resource.RLIMIT_STACK, 256 << 10)):
+        orrery.run("record", "--", "true", before=limit(which, value))
+        orrery.run("replay", "--check")
+
+
+def case_places(orrery):
+    """Homes that are not there or cannot be written."""
+    with hosts.Mount(orrery.home / "noexec", "noexec,size=64m") as noexec:
+        said = orrery.run("record", "-o", str(noexec / "r"), "--", "true", status=69).stderr
+        expect_match(said, "cannot record: .*mounted noexec", "a noexec file system")
+        said = orrery.run("doctor", status=69, environment={"XDG_DATA_HOME": str(noexec)}).stdout
+        expect_match(said, r"BAD +recordings", "foretold")
+        shutil.copy("/bin/true", noexec / "program")
+        said = orrery.run("record", "--", str(noexec / "program"), status=126).stderr
+        expect_match(said, "Permission denied", "a program there")
+        expect_match(orrery.run("doctor", str(noexec / "program"), status=69).stdout, "BAD +program.*noexec", "foretold")
+    with hosts.Mount(orrery.home / "readonly", "ro") as readonly:
+        said = orrery.run("record", "--min-free", "0", "--", "true", status=69,
+                          environment={"XDG_DATA_HOME": str(readonly)}).stderr
+        expect_match(said, "^orrery: .*Read-only file system", "a read-only home")
+    with hosts.Mount(orrery.home / "inodes", "nr_inodes=10,size=64m") as inodes:
+        said = orrery.run("record", "-o", str(inodes / "r"), "--", "true", status=69).stderr
+        expect_match(said, "no inodes left", "a file system without inodes")
+
+
+def case_inside(orrery):
+    said = orrery.record(orrery.program, "record", "--", "true", status=69).stderr
+    expect_match(said, "cannot be made inside a recording", "record inside record")
+    said = orrery.record("sh", "-c", f"exec {orrery.program} record -- true", status=69).stderr
+    expect_match(said, "cannot be made inside a recording", "record inside record, by way of a shell")
+    expect_match(orrery.record(orrery.program, "ls", "--names").stdout, "sh-0", "other commands may be recorded")
+
+
+def case_foreign_programs(orrery):
+    for make, words, health in ((hosts.elf_of_other_machine, "built for another processor", "BAD"),
+                                (hosts.elf_32, "32-bit program", "BAD")):
+        program = orrery.home / "program"
+        make(program)
+        said = orrery.record(str(program), status=126).stderr
+        expect_match(said, words, "refusal")
+        expect_match(orrery.run("doctor", str(program), status=69).stdout, rf"{health} +program.*{words}", "foretold")
+        program.unlink()
+    program = orrery.home / "set-id"
+    shutil.copy("/bin/true", program)
+    program.chmod(0o4755)
+    expect_match(orrery.record(str(program)).stderr, "set-user-ID or set-group-ID bit is ignored", "a warning")
+    expect_match(orrery.run("doctor", str(program)).stdout, "warn +program.*set-user-ID", "foretold")
+    program.chmod(0o755)
+    try:
+        os.setxattr(program, "security.capability", bytes.fromhex("0100000200200000000000000000000000000000"))
+    except OSError as error:
+        print(f"file capabilities are not looked at: {error}")
+    else:
+        expect_match(orrery.record(str(program)).stderr, "file capabilities are ignored", "a warning")
+        expect_match(orrery.run("doctor", str(program)).stdout, "warn +program.*file capabilities", "foretold")
+    expect_match(orrery.run("doctor", "nosuch", status=69).stdout, "BAD +program.*nosuch: No such file", "foretold")
+
+
+def case_foreign_hosts(orrery):
+    """A /proc of our own in place of the host's: nobody changes a machine-wide setting for a test."""
+    proc = orrery.home / "proc"
+    (proc / "sys" / "vm").mkdir(parents=True)
+    (proc / "sys" / "kernel").mkdir()
+    for release, mode, words in (("6.1.0", "0", None), ("4.19.0-amd64", "0", "4.19.0-amd64 is too old"),
+                                 ("5.2.21", "1", "5.2.21 is too old"), ("6.1.0", "2", "vm.overcommit_memory is 2")):
+        (proc / "sys" / "kernel" / "osrelease").write_text(release + "\n")
+        (proc / "sys" / "vm" / "overcommit_memory").write_text(mode + "\n")
+        said = orrery.run("doctor", "--proc", str(proc), status=69 if words else 0).stdout
+        if words:
+            expect_match(said, words, "what is in the way")
+
+
+def case_confined(orrery):
+    """Under a filter, as containers have one."""
+    calls = {"personality": 135, "pidfd_open": 434, "memfd_create": 319, "seccomp": 317, "setsid": 112}
+    for name, possible in (("personality", True), ("seccomp", True), ("setsid", True), ("memfd_create", False)):
+        before = lambda: hosts.deny(calls[name])
+        done = orrery.run("record", "--", "true", status=0 if possible else 69, before=before)
+        if possible:
+            orrery.run("replay", "--check", before=before)
+        else:
+            expect_match(done.stderr, "^orrery: .*Operation not permitted", f"a refusal in words without {name}")
+    expect_match(orrery.run("doctor", status=69, before=lambda: hosts.deny(calls["memfd_create"])).stdout, "BAD +memfd",
+                 "foretold")
+    expect_match(orrery.run("doctor", status=69, before=lambda: hosts.deny(calls["pidfd_open"])).stdout,
+                 "BAD +calls +refused: pidfd_open", "foretold")
+    expect_match(orrery.run("doctor", before=lambda: hosts.deny(calls["personality"])).stdout, "warn +personality",
+                 "foretold")
+
+
+def case_gc_quota(orrery):
+    for _ in range(3):
+        orrery.record("true")
+    gone = orrery.run("gc", "-n", environment={"ORRERY_GC_KEEP": "1"}).stdout.split()
+    expect(gone, ["true-0", "true-1"], "a quota of the environment")
+    # Shared files count once: three recordings of one program take little more than one of them.
+    one = sum(path.stat().st_size for path in (orrery.recordings / "true-0").rglob("*") if path.is_file())
+    expect(orrery.run("gc", "-n", "--max-size", f"{one * 3 // 2}B").stdout.split(), [], "shared files count once")
+    expect(len(orrery.run("gc", "-n", "--max-size", f"{one // 2}B").stdout.split()), 3, "a quota below one recording")
+    left = orrery.recordings / ".removing-true-9.1"
+    (left / "files").mkdir(parents=True)
+    (left / "trace").write_text("x")
+    expect(len(orrery.json("ls")), 3, "what a killed remover left is not listed")
+    orrery.run("gc")
+    expect(left.exists(), False, "what a killed remover left")
+
+
+def case_gc_beside_others(orrery):
+    """Recorders and replays beside gc, which is killed now and then: what is left is whole."""
+    stop = time.monotonic() + 6
+    tidy = lambda: subprocess.Popen([orrery.program, "gc", "--keep", "2", "--unused-hours", "0"], env=orrery.environment,
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    collectors, recorders, rounds = [], [], 0
+    while time.monotonic() < stop:
+        rounds += 1
+        recorders = [running for running in recorders if running.poll() is None]
+        while len(recorders) < 3:
+            recorders.append(orrery.start("ls", "/"))
+        collectors.append(tidy())
+        time.sleep(0.02)
+        if rounds % 3 == 0:
+            collectors[-1].kill()
+    for running in recorders:
+        expect(running.wait(60), 0, "status of a recorded program")
+    for collector in collectors:
+        collector.wait(60)
+    for name in orrery.run("ls", "--names").stdout.split():
+        orrery.run("info", "--verify", name)
+        orrery.run("replay", "--check", name)
+    orrery.record("sh", "-c", "i=0; while [ $i -lt 30000 ]; do read x < /etc/debian_version; i=$((i+1)); done")
+    replay = subprocess.Popen([orrery.program, "replay", "--check", "sh-0"], env=orrery.environment,
+                              stderr=subprocess.PIPE)
+    time.sleep(0.2)
+    if replay.poll() is None:
+        expect_match(orrery.run("rm", "sh-0", status=69).stderr, "being replayed", "rm of what is replayed")
+    orrery.run("gc", "--keep", "0", status=69 if replay.poll() is None else 0)
+    expect(replay.wait(60), 0, "the replay beside gc")
+
+
+def case_hostile_directory(orrery):
+    """FIFOs, devices, links and directories in place of a recording's files: nobody waits for them."""
+    orrery.record("true")
+    recording = orrery.recordings / "true-0"
+    for name in ("trace", "info", "launch", "engine", "files/0", "files/1"):
+        victim, aside = recording / name, orrery.home / "aside"
+        shutil.move(victim, aside)
+        for make in (lambda: os.mkfifo(victim), lambda: victim.symlink_to("/dev/zero"), lambda: victim.mkdir(),
+                     lambda: victim.symlink_to(victim), lambda: victim.symlink_to("/dev/full")):
+            make()
+            for words in (("info",), ("info", "--verify"), ("ls",), ("dump",), ("why",), ("replay", "--check"), ("pack",)):
+                done = subprocess.run([orrery.program, words[0], *([] if words == ("ls",) else ["true-0"]), *words[1:]],
+                                      env=orrery.environment, capture_output=True, timeout=30, stdin=subprocess.DEVNULL)
+                expect(done.returncode in (0, 1, 2, 3, 69), True,
+                       f"{words} with a strange {name}: {done.returncode} {done.stderr[-200:]}")
+            if victim.is_dir() and not victim.is_symlink():
+                victim.rmdir()
+            else:
+                victim.unlink()
+        shutil.move(aside, victim)
+    orrery.run("replay", "--check", "true-0")
 
 
 def main():

@@ -42,7 +42,7 @@ int behind_filter(Body body) {
 
 bool killed(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS; }
 
-constexpr int kReadOnly = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
+constexpr int kReadOnly = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
 TEST(ReplayFilter, LetsAReplayDoItsWork) {
   EXPECT_EQ(behind_filter([](const Inside& inside) {
