@@ -36,7 +36,10 @@ bool add_load(const Elf64_Phdr& row, Segments& out) {
   // The page must hold the same file bytes at the same place, or mmap could not do it.
   if ((row.p_vaddr - row.p_offset) % kPageBytes != 0 && row.p_filesz != 0) return false;
   out.loads.push_back({row.p_offset, row.p_vaddr, row.p_filesz, row.p_memsz, protection_of(row.p_flags)});
-  if (std::has_single_bit(row.p_align)) out.alignment = std::max<u64>(out.alignment, row.p_align);
+  // No address is a multiple of a larger one; the kernel then leaves the place to mmap.
+  constexpr u64 kAlignmentMost = u64{1} << 46;
+  if (std::has_single_bit(row.p_align) && row.p_align <= kAlignmentMost)
+    out.alignment = std::max<u64>(out.alignment, row.p_align);
   return true;
 }
 
@@ -83,13 +86,11 @@ Header read_header(std::span<const u8> head) {
   header.verdict = HeaderVerdict::not_loadable;
   if (head.size() < sizeof(Elf64_Ehdr)) return header;
   const auto raw = copy_at<Elf64_Ehdr>(head, 0);
-  if (raw.e_ident[EI_CLASS] == ELFCLASS32) {
+  // The kernel's loader never looks at the class: a 32-bit header is one whose fields are elsewhere.
+  const bool narrow = raw.e_ident[EI_CLASS] == ELFCLASS32 && raw.e_phentsize != sizeof(Elf64_Phdr);
+  if (raw.e_machine != EM_X86_64 || narrow) {
     const bool ours = raw.e_machine == EM_386 || raw.e_machine == EM_X86_64;
     header.verdict = ours ? HeaderVerdict::other_class : HeaderVerdict::other_machine;
-    return header;
-  }
-  if (raw.e_machine != EM_X86_64) {
-    header.verdict = HeaderVerdict::other_machine;
     return header;
   }
   if (raw.e_type != ET_EXEC && raw.e_type != ET_DYN) return header;
@@ -107,10 +108,11 @@ Segments read_segments(const Header& header, std::span<const u8> table) {
   static_assert(sizeof(Elf64_Phdr) == 56);
   Segments segments;
   if (table.size() < header.table_bytes()) return segments;
+  bool loads_valid = true;
   for (u32 i = 0; i < header.table_count; ++i) {
     const auto row = copy_at<Elf64_Phdr>(table, u64{i} * sizeof(Elf64_Phdr));
     if (row.p_type == PT_LOAD) {
-      if (!add_load(row, segments)) return segments;
+      loads_valid = loads_valid && add_load(row, segments);
     } else if (row.p_type == PT_INTERP && !segments.has_interpreter) {
       segments.has_interpreter = true;
       segments.interpreter_offset = row.p_offset;
@@ -121,7 +123,7 @@ Segments read_segments(const Header& header, std::span<const u8> table) {
   }
   measure(segments);
   segments.table_address = find_table_address(header, segments);
-  segments.valid = true;
+  segments.valid = loads_valid;
   return segments;
 }
 

@@ -42,7 +42,7 @@ struct LoadSegment {
 };
 
 struct Segments {
-  bool valid = false;  ///< false: the kernel would say ENOEXEC
+  bool valid = false;  ///< false: the kernel finds out when it maps them, past the point of no return
   std::vector<LoadSegment> loads;
   bool has_interpreter = false;
   u64 interpreter_offset = 0;  ///< of the first PT_INTERP's string

@@ -22,6 +22,7 @@ class Session {
  private:
   void open_doors();
   void be_controlled();
+  void install_signal_handlers(host::SignalSetup setup);
   void start_program();
   void inherit_signals();
 

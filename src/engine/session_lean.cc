@@ -78,6 +78,8 @@ void Session::start_program() {
   std::vector<char> failing_path;
   const i64 error = kernel_->start(launch_.program, launch_.arguments, launch_.environment, failing_path);
   if (error == 0) return inherit_signals();
+  // Past exec's point of no return the kernel has no errno left to give.
+  if (kernel_->fatal_signal() != 0) return host_->exit(0, kernel_->fatal_signal());
   const abi::ErrorName* words = abi::find_error(static_cast<int>(-error));
   Text line;
   line.add("cannot start ").add(launch_.program).add(": ").add(failing_path).add(": ");
@@ -95,7 +97,16 @@ void Session::inherit_signals() {
   kernel::actions_changed(task);
 }
 
+void Session::install_signal_handlers(host::SignalSetup setup) {
+  setup.handler = machine::handle_host_signal;
+  setup.stack_address = machine::signal_stack_start();
+  setup.stack_bytes = machine::kSignalStackBytes;
+  live_->install_signal_handlers(setup);
+}
+
 void Session::run() {
+  // A program's file may be shorter than what is mapped of it. Signals from outside wait for the machine.
+  install_signal_handlers({.faults_only = true, .keeps_mask = true});
   start_program();
   be_controlled();
   machine_ = std::make_unique<machine::Machine>(machine::Machine::Parts{.host = *host_,
@@ -107,10 +118,7 @@ void Session::run() {
   root.machine = machine_.get();
   root.translator = &machine_->translator();
   root.live = launch_.header->mode == Mode::replay ? nullptr : live_.get();
-  live_->install_signal_handlers({.handler = machine::handle_host_signal,
-                                  .stack_address = machine::signal_stack_start(),
-                                  .stack_bytes = machine::kSignalStackBytes,
-                                  .faults_only = launch_.header->mode == Mode::replay});
+  install_signal_handlers({.faults_only = launch_.header->mode == Mode::replay});
   machine_->run();
   if (control_ != nullptr)
     control_->before_end(kernel_->current(), kernel_->exit_status(), kernel_->fatal_signal());

@@ -97,7 +97,7 @@ void LiveHost::install_signal_handlers(const SignalSetup& setup) {
     else
       set_action(number, action_for(handler_));
   }
-  set_mask(0);
+  if (!setup.keeps_mask) set_mask(0);
   if (!setup.faults_only) set_signal_view(view_);
 }
 

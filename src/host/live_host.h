@@ -19,6 +19,7 @@ struct SignalSetup {
   u64 stack_address = 0;  ///< handlers run on this stack, never on the guest's
   u64 stack_bytes = 0;
   bool faults_only = false;  ///< a replay: signals from outside keep their default effect
+  bool keeps_mask = false;   ///< what is blocked stays blocked; else nothing is
 };
 
 class LiveHost final : public Host {

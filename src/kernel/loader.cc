@@ -124,15 +124,12 @@ i64 read_program(Program& program, std::span<const u8> head) {
   if (program.header.verdict != elf::HeaderVerdict::good) return -ENOEXEC;
   std::vector<u8> table(program.header.table_bytes());
   const i64 count = program.file.read(program.header.table_offset, table);
-  if (count < 0) return count;
-  if (static_cast<u64>(count) != table.size()) {
+  if (count < 0 || static_cast<u64>(count) != table.size()) {
     program.header.verdict = elf::HeaderVerdict::not_loadable;
     return -ENOEXEC;
   }
   program.segments = elf::read_segments(program.header, table);
-  if (program.segments.valid && program.segments.total_bytes != 0) return 0;
-  program.header.verdict = elf::HeaderVerdict::not_loadable;
-  return -ENOEXEC;
+  return 0;
 }
 
 i64 read_interpreter_path(const Program& program, std::vector<char>& path) {
@@ -147,7 +144,7 @@ i64 read_interpreter_path(const Program& program, std::vector<char>& path) {
 }
 
 bool needs_reserved_addresses(const Program& program) {
-  if (!program.header.fixed_address) return false;
+  if (!program.header.fixed_address || !program.segments.valid) return false;
   for (const elf::LoadSegment& segment : program.segments.loads) {
     const u64 start = page_floor(segment.address), end = page_ceil(segment.address + segment.memory_bytes);
     for (const layout::Range& range : layout::kReserved)
@@ -157,6 +154,7 @@ bool needs_reserved_addresses(const Program& program) {
 }
 
 i64 map_program(AddressSpace& space, const Program& program, Placement placement, LoadedImage& out) {
+  if (!program.segments.valid || program.segments.total_bytes == 0) return -EINVAL;
   const elf::Segments& segments = program.segments;
   const u32 file = space.add_file(program.file.describe());
   u64 bias = 0;

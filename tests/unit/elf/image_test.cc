@@ -65,7 +65,11 @@ TEST(Image, NamesWhatIsWrong) {
   };
   EXPECT_EQ(with([](Elf64_Ehdr& h) { h.e_ident[0] = 0; }), HeaderVerdict::not_elf);
   EXPECT_EQ(with([](Elf64_Ehdr& h) { h.e_machine = EM_AARCH64; }), HeaderVerdict::other_machine);
-  EXPECT_EQ(with([](Elf64_Ehdr& h) { h.e_ident[EI_CLASS] = ELFCLASS32; }), HeaderVerdict::other_class);
+  EXPECT_EQ(with([](Elf64_Ehdr& h) { h.e_ident[EI_CLASS] = ELFCLASS32; }),
+            HeaderVerdict::good);  // as natively
+  EXPECT_EQ(with([](Elf64_Ehdr& h) { h.e_ident[EI_CLASS] = ELFCLASS32, h.e_phentsize = 32; }),
+            HeaderVerdict::other_class);
+  EXPECT_EQ(with([](Elf64_Ehdr& h) { h.e_machine = EM_386; }), HeaderVerdict::other_class);
   EXPECT_EQ(with([](Elf64_Ehdr& h) { h.e_type = ET_CORE; }), HeaderVerdict::not_loadable);
   EXPECT_EQ(with([](Elf64_Ehdr& h) { h.e_phnum = 0; }), HeaderVerdict::not_loadable);
   EXPECT_EQ(with([](Elf64_Ehdr& h) { h.e_phnum = 2000; }), HeaderVerdict::not_loadable);
