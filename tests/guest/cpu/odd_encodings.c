@@ -153,7 +153,9 @@ static void run_cut(const struct probe* probe) {
 
 /// The same cut by a page that may not be executed.
 static void run_cut_no_execute(const struct probe* probe) {
-  begin_case(probe->name);
+  char name[96];
+  snprintf(name, sizeof name, "%s_not_executable", probe->name);
+  begin_case(name);
   CHECK_EQ(mprotect((void*)(PROBE_CODE + PROBE_PAGE), PROBE_PAGE, PROT_READ | PROT_WRITE), 0);
   for (long kept = 0; kept < probe->end - probe->begin; ++kept) {
     probe_reset();
@@ -166,7 +168,9 @@ static void run_cut_no_execute(const struct probe* probe) {
 
 /// Instructions that lie on both pages run.
 static void run_across(const struct probe* probe) {
-  begin_case(probe->name);
+  char name[96];
+  snprintf(name, sizeof name, "%s_across", probe->name);
+  begin_case(name);
   for (long kept = 1; kept < probe->end - probe->begin; ++kept) {
     probe_reset();
     probe_registers[REG_RDI] = PROBE_DATA - 0x11223344;
