@@ -102,7 +102,7 @@ std::string event_words(const EventView& event, u64 bytes_most) {
     case EventKind::memory:
       return "memory " + memory_words(header.detail) + " = " + error_word(header.result);
     case EventKind::signal:
-      return "signal " + signal_word(header.result);
+      return header.result == 0 ? "quantum over" : "signal " + signal_word(header.result);
     case EventKind::exit:
       return exit_words(header.result);
     case EventKind::gap:

@@ -76,6 +76,9 @@ struct HostCall {
   u8 terminal_stream = 0;
 };
 
+/// HostSignal::number of no signal: the running task's time is over.
+inline constexpr int kQuantumOver = 0;
+
 /// A signal from outside the machine, or of a timer the host keeps for us.
 struct HostSignal {
   int number = 0;
@@ -125,6 +128,10 @@ class Host : public memory::Backend {
   /// likewise, so that only what the guest takes disturbs a call that waits, and what it ignores has its
   /// effects outside (a background read of a terminal, reaping).
   virtual void set_signal_view(const SignalView&) {}
+
+  /// More than one task wants to run (or no longer does): while so, a host signal of number kQuantumOver
+  /// comes now and then through next_signal(), so that they take turns.
+  virtual void set_preemption(bool /*wanted*/) {}
 
   /// The tick at which guest code must stop because the next event is asynchronous; ~0 when the next
   /// event is one the program itself brings about. Live: always ~0.

@@ -49,6 +49,18 @@ struct KernelStack {
   u64 size_bytes = 0;
 };
 
+/// struct sigevent as timer_create(2) reads it.
+struct KernelSigevent {
+  u64 value = 0;
+  i32 number = 0;
+  i32 notify = 0;
+  i32 thread = 0;
+  u8 rest[44] = {};
+};
+static_assert(sizeof(KernelSigevent) == 64);
+constexpr i32 kNotifyThread = 4;  // SIGEV_THREAD_ID
+constexpr i32 kMonotonic = 1;     // CLOCK_MONOTONIC
+
 constexpr u64 kIgnore = 1;
 
 i64 set_action(int number, const KernelSigaction& action) {
@@ -109,6 +121,10 @@ void LiveHost::queue_signal(int number, const void* siginfo, u64& resume_mask) {
   slot.number = number;
   const auto* from = static_cast<const u8*>(siginfo);
   for (std::size_t i = 0; i < slot.siginfo.size(); ++i) slot.siginfo[i] = from[i];
+  if (is_quantum(slot)) {
+    slot.number = kQuantumOver;
+    slot.siginfo = {};
+  }
   ++tail_;
   const u32 now = pending_ + 1;
   pending_ = now;
@@ -131,8 +147,12 @@ bool LiveHost::next_signal(HostSignal& signal) {
   return true;
 }
 
-void LiveHost::set_signal_view(const SignalView& view) {
+void LiveHost::set_signal_view(const SignalView& guests) {
   const SignalView before = view_;
+  SignalView view = guests;
+  if (quantum_timer_ >= 0)  // whatever the guest does with that signal, our timer's must come
+    for (u64* const set : {&view.blocked, &view.ignored, &view.ignored_by_default, &view.held})
+      *set &= ~bit(kQuantumSignal);
   view_ = view;
   if (handler_ == nullptr) return;  // install_signal_handlers() will come back here
   const u64 ignored = view.ignored | view.ignored_by_default;
@@ -179,6 +199,31 @@ void LiveHost::close_mask(u64 signals) {
   if (signals == host_blocked_) return;
   host_blocked_ = signals;
   if (!full_) set_mask(signals);
+}
+
+bool LiveHost::is_quantum(const HostSignal& signal) const {
+  constexpr u64 kCodeAt = 8, kValueAt = 24;  // si_code, si_value
+  i32 code = 0;
+  u64 value = 0;
+  __builtin_memcpy(&code, signal.siginfo.data() + kCodeAt, sizeof code);
+  __builtin_memcpy(&value, signal.siginfo.data() + kValueAt, sizeof value);
+  return signal.number == kQuantumSignal && code == SI_TIMER && value == reinterpret_cast<u64>(this);
+}
+
+void LiveHost::set_preemption(bool wanted) {
+  if (wanted == preempting_) return;
+  preempting_ = wanted;
+  if (quantum_timer_ < 0) {
+    KernelSigevent event{.value = reinterpret_cast<u64>(this),
+                         .number = kQuantumSignal,
+                         .notify = kNotifyThread,
+                         .thread = static_cast<i32>(raw_syscall(__NR_gettid))};
+    if (raw_syscall(__NR_timer_create, kMonotonic, &event, &quantum_timer_) < 0) return;
+    set_signal_view(view_);
+  }
+  const u64 ns = wanted ? kQuantumNs : 0;
+  const u64 times[4] = {0, ns, 0, ns};
+  raw_syscall(__NR_timer_settime, quantum_timer_, 0, times, nullptr);
 }
 
 i64 LiveHost::call(HostCall& call) {

@@ -40,6 +40,8 @@ class LiveHost final : public Host {
   bool signal_pending() const { return pending_ != 0; }
   /// See the essay on quiet signals in live_host.cc.
   void set_signal_view(const SignalView& view) override;
+  /// A timer of the host's sends kQuantumSignal every kQuantumNs while wanted.
+  void set_preemption(bool wanted) override;
 
   // --- Host ---
   void at(const Instant&) override {}
@@ -60,6 +62,9 @@ class LiveHost final : public Host {
 
  private:
   static constexpr u32 kQueueMost = 64;
+  static constexpr int kQuantumSignal = 64;  ///< the guest may use it too: its siginfo tells them apart
+  static constexpr u64 kQuantumNs = 5'000'000;
+  bool is_quantum(const HostSignal& signal) const;
 
   void quieten();
   void ignore_on_host(u64 signals);
@@ -71,6 +76,8 @@ class LiveHost final : public Host {
   volatile u32 pending_ = 0;    ///< signals in the queue; what interruptible calls look at
   volatile bool full_ = false;  ///< the queue filled up and the host's mask was closed
   u32 head_ = 0, tail_ = 0;     ///< written by next_signal() / by the handler
+  i32 quantum_timer_ = -1;
+  bool preempting_ = false;
   std::array<HostSignal, kQueueMost> queue_{};
 
   SignalView view_;

@@ -18,8 +18,10 @@
 #include "base/text.h"
 #include "cpu/vector_state.h"
 #include "kernel/exec_script.h"
+#include "kernel/futex_table.h"
 #include "kernel/loader.h"
 #include "kernel/path.h"
+#include "kernel/scheduler.h"
 #include "kernel/signal.h"
 #include "kernel/signal_frame.h"
 #include "memory/layout.h"
@@ -261,9 +263,26 @@ i64 install(Task& task, const ExecRequest& request, const Plan& plan) {
 
 }  // namespace
 
+namespace {
+
+/// de_thread: the other tasks are gone, and the caller is the leader whatever it was.
+void become_only_task(Task& task) {
+  Process& process = task.process;
+  process.scheduler.drop_others();
+  auto& tasks = process.tasks;
+  std::swap(tasks.front(),
+            *std::find_if(tasks.begin(), tasks.end(), [&](const auto& each) { return each.get() == &task; }));
+  tasks.resize(1);
+  task.id = TaskId{process.id.value};
+  process.futexes->clear();
+}
+
+}  // namespace
+
 i64 execute(Task& task, ExecRequest& request, std::vector<char>* failing_path) {
   Plan plan;
   if (const i64 error = prepare(task.process, request, plan, failing_path); error < 0) return error;
+  become_only_task(task);
   forget_old_program(task, request, plan);
   const i64 error = install(task, request, plan);
   plan = {};

@@ -24,7 +24,9 @@
 #include "kernel/fd_table.h"
 #include "kernel/path.h"
 #include "kernel/restart.h"
+#include "kernel/scheduler.h"
 #include "kernel/signal.h"
+#include "kernel/syscalls/wait_host.h"
 #include "memory/layout.h"
 
 namespace orrery::kernel {
@@ -321,6 +323,7 @@ i64 admit_descriptor(Call& call, i64 fd) {
 }
 
 i64 forward(Call& call) {
+  if (i64 written = 0; !call.process.scheduler.alone() && write_in_pieces(call, written)) return written;
   CallBuilder builder(call, call.row.number);
   build_arguments(call, builder);
   const i64 result = builder.perform();
@@ -329,7 +332,9 @@ i64 forward(Call& call) {
 
 i64 ask(Call& call, host::HostCall& host_call) {
   for (;;) {
-    const i64 result = call.host().call(host_call);
+    i64 result = 0;
+    if (call.row.may_block && !call.process.scheduler.alone()) result = wait_until_ready(call, host_call);
+    if (result == 0) result = call.host().call(host_call);
     if (result != -EINTR || !call.row.may_block) return result;
     // A blocked or ignored signal would not have ended the call natively either: make it again. No signal
     // at all was a stop and SIGCONT, after which the host answers as it would natively.

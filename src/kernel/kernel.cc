@@ -13,6 +13,7 @@
 #include "kernel/memory_limits.h"
 #include "kernel/path.h"
 #include "kernel/process.h"
+#include "kernel/scheduler.h"
 #include "kernel/signal.h"
 #include "kernel/task.h"
 
@@ -86,36 +87,44 @@ void inherit(Process& process) {
 }  // namespace
 
 Kernel::Kernel(host::Host& host, const Configuration& configuration, ReportSink* report)
-    : host_(host), configuration_(configuration), report_(report) {}
+    : host_(host),
+      configuration_(configuration),
+      report_(report),
+      scheduler_(std::make_unique<Scheduler>(host)) {}
 
 Kernel::~Kernel() = default;
 
 i64 Kernel::start(std::string_view path, std::span<const char* const> arguments,
                   std::span<const char* const> environment, std::vector<char>& failing_path) {
-  auto process = std::make_unique<Process>(host_, configuration_, report_);
+  auto process = std::make_unique<Process>(host_, configuration_, *scheduler_, report_);
   process->id = ProcessId{configuration_.pid};
   process->parent = ProcessId{configuration_.parent_pid};
   process->fds = std::make_unique<FdTable>(configuration_.engine_fd_first, configuration_.engine_fd_count);
   process->tasks.push_back(std::make_unique<Task>(*process, TaskId{configuration_.pid}));
-  current_ = process->tasks.front().get();
+  Task& first = process->leader();
+  scheduler_->start(first);
   processes_.push_back(std::move(process));
-  inherit(current_->process);
+  inherit(first.process);
 
   ExecRequest request;
   request.path = ExecPath::from(path);
   request.executed_path.assign(path.begin(), path.end());
   for (const char* argument : arguments) request.arguments.push_back(argument);
   for (const char* variable : environment) request.environment.push_back(variable);
-  return execute(*current_, request, &failing_path);
+  return execute(first, request, &failing_path);
 }
 
-Task& Kernel::current() { return *current_; }
+void Kernel::set_task_switch(TaskSwitch& task_switch) { scheduler_->set_switch(&task_switch); }
 
-bool Kernel::ended() const { return current_->process.exit.has_value(); }
+Task& Kernel::current() { return scheduler_->current(); }
+
+bool Kernel::ended() const { return scheduler_->current().process.exit.has_value(); }
 
 void Kernel::prepare_to_run() {
-  collect_host_signals(current_->process);
-  deliver_signals(*current_);
+  if (current().ended()) return scheduler_->retire();
+  collect_host_signals(current().process);
+  scheduler_->give_way();
+  deliver_signals(current());
 }
 
 void Kernel::system_call(Task& task) {
@@ -124,9 +133,9 @@ void Kernel::system_call(Task& task) {
   // What the SYSCALL instruction does (SDM vol. 2): the program sees it even if the call fails.
   regs[Gpr::rcx] = regs.rip;
   regs[Gpr::r11] = regs.rflags;
-  task.process.looks_in_call = 1;
+  task.looks_in_call = 1;
   kernel::system_call(task.process, task);
-  task.process.looks_in_call = 0;
+  task.looks_in_call = 0;
   announce_file_writes(task);
 }
 
@@ -147,8 +156,14 @@ void Kernel::widen_vector_state(u64 xcr0, u64 xsave_bytes) {
   configuration_.xsave_bytes = xsave_bytes;
 }
 
-int Kernel::exit_status() const { return current_->process.exit ? current_->process.exit->status & 0xff : 0; }
-int Kernel::fatal_signal() const { return current_->process.exit ? current_->process.exit->fatal_signal : 0; }
-memory::AddressSpace& Kernel::address_space() { return current_->process.space(); }
+int Kernel::exit_status() const {
+  const auto& exit = scheduler_->current().process.exit;
+  return exit ? exit->status & 0xff : 0;
+}
+int Kernel::fatal_signal() const {
+  const auto& exit = scheduler_->current().process.exit;
+  return exit ? exit->fatal_signal : 0;
+}
+memory::AddressSpace& Kernel::address_space() { return current().process.space(); }
 
 }  // namespace orrery::kernel

@@ -19,6 +19,8 @@ namespace orrery::kernel {
 
 struct Task;     // kernel/task.h: one guest thread and its registers (Task::cpu)
 struct Process;  // kernel/process.h: the tasks that share an address space
+class Scheduler;
+class TaskSwitch;  // kernel/task_switch.h: what the machine offers to run more than one task
 
 /// How the machine is set up; part of the recording.
 struct Configuration {
@@ -46,11 +48,14 @@ class Kernel {
   i64 start(std::string_view path, std::span<const char* const> arguments,
             std::span<const char* const> environment, std::vector<char>& failing_path);
 
+  /// Before start(); without it the program can make no threads.
+  void set_task_switch(TaskSwitch& task_switch);
+
   Task& current();     ///< the task to run next
   bool ended() const;  ///< the last process is gone; see exit_status()
 
-  /// Before guest code runs: delivers pending signals to `current()` (building frames), applies
-  /// restart rules. After it, ended() may be true.
+  /// Before guest code runs: lets another task run if it is its turn, delivers pending signals to `current()`
+  /// (building frames), applies restart rules. After it, ended() may be true.
   void prepare_to_run();
 
   /// The task executed `syscall` with these registers: does it, sets rax, rcx, r11.
@@ -62,6 +67,8 @@ class Kernel {
   /// The program uses more of the vector state than its profile offers (Translator::widened): signal frames
   /// carry all of it from now on.
   void widen_vector_state(u64 xcr0, u64 xsave_bytes);
+  /// The components of it that programs may use (XCR0 bits).
+  u64 vector_components() const { return configuration_.xcr0; }
 
   int exit_status() const;                ///< valid once ended(): 0..255
   int fatal_signal() const;               ///< 0, or the signal that ended it
@@ -71,8 +78,8 @@ class Kernel {
   host::Host& host_;
   Configuration configuration_;
   ReportSink* report_;
+  std::unique_ptr<Scheduler> scheduler_;
   std::vector<std::unique_ptr<Process>> processes_;
-  Task* current_ = nullptr;
 };
 
 }  // namespace orrery::kernel

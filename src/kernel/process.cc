@@ -4,14 +4,18 @@
 #include <sys/prctl.h>
 
 #include "kernel/fd_table.h"
+#include "kernel/futex_table.h"
 
 namespace orrery::kernel {
 
-Process::Process(host::Host& host, const Configuration& configuration, ReportSink* report)
+Process::Process(host::Host& host, const Configuration& configuration, Scheduler& scheduler,
+                 ReportSink* report)
     : host(host),
       configuration(configuration),
+      scheduler(scheduler),
       report(report),
-      memory(std::make_unique<memory::AddressSpace>(host)) {}
+      memory(std::make_unique<memory::AddressSpace>(host)),
+      futexes(std::make_unique<FutexTable>()) {}
 
 Process::~Process() = default;
 

@@ -1,5 +1,5 @@
 // One guest process: the tasks that share an address space, with all that the kernel keeps per thread
-// group. Owned by the Kernel. One process and one task exist today; nothing here assumes so.
+// group. Owned by the Kernel. One process exists today; nothing here assumes so.
 #pragma once
 
 #include <array>
@@ -19,7 +19,9 @@
 
 namespace orrery::kernel {
 
-class FdTable;  // kernel/fd_table.h
+class FdTable;     // kernel/fd_table.h
+class FutexTable;  // kernel/futex_table.h
+class Scheduler;   // kernel/scheduler.h
 
 /// struct sigaction as rt_sigaction(2) passes it on x86-64.
 struct SignalAction {
@@ -42,6 +44,9 @@ struct ResourceLimit {
   u64 hard = ~u64{0};
 };
 inline constexpr int kResourceLimitCount = 16;
+
+/// Tasks that are not leaders have ids of their own, above all that the host's kernel gives (PID_MAX_LIMIT).
+inline constexpr i32 kFirstTaskId = 4'194'305;
 
 struct Credentials {
   u32 uid = 0, euid = 0, suid = 0;
@@ -75,13 +80,14 @@ struct ExitState {
 };
 
 struct Process {
-  Process(host::Host& host, const Configuration& configuration, ReportSink* report);
+  Process(host::Host& host, const Configuration& configuration, Scheduler& scheduler, ReportSink* report);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
   host::Host& host;
   const Configuration& configuration;
+  Scheduler& scheduler;
   ReportSink* report;  ///< may be null
 
   // Identity.
@@ -91,13 +97,14 @@ struct Process {
   ProcessId session{1};
   Credentials credentials;
   std::vector<std::unique_ptr<Task>> tasks;  ///< leader first
+  i32 next_task_id = kFirstTaskId;           ///< of the next task that is no leader
 
   std::unique_ptr<memory::AddressSpace> memory;
   std::unique_ptr<FdTable> fds;
+  std::unique_ptr<FutexTable> futexes;
 
   // Signals.
   std::array<SignalAction, kSignalCount> actions{};
-  u16 looks_in_call = 0;   ///< how often the system call being made has looked for signals; 0 outside of one
   PendingSignals pending;  ///< sent to the process as a whole
   std::vector<PosixTimer> posix_timers;
   SignalSet ignored_signals = 0;          ///< of `actions`: SIG_IGN (actions_changed keeps both)
@@ -126,6 +133,7 @@ struct Process {
   memory::AddressSpace& space() { return *memory; }
   SignalAction& action(int number) { return actions[static_cast<std::size_t>(number - 1)]; }
   Task* find_task(TaskId task);
+  Task& leader() { return *tasks.front(); }
   /// The process is gone with all its tasks. The machine then asks the host to follow.
   void end(const ExitState& state);
   /// Says one line, prefixed by nothing; the sink adds the program's name.

@@ -19,6 +19,7 @@
 #include <signal.h>
 
 #include "kernel/restart.h"
+#include "kernel/scheduler.h"
 #include "kernel/signal_frame.h"
 
 namespace orrery::kernel {
@@ -34,6 +35,14 @@ constexpr SignalSet kCoreSignals = signal_bit(SIGQUIT) | signal_bit(SIGILL) | si
                                    signal_bit(SIGBUS) | signal_bit(SIGSYS) | signal_bit(SIGXCPU) |
                                    signal_bit(SIGXFSZ);
 constexpr SignalSet kIgnoredSignals = signal_bit(SIGCHLD) | signal_bit(SIGWINCH) | signal_bit(SIGURG);
+
+/// What no task lets through.
+SignalSet blocked_by_all(const Process& process) {
+  SignalSet blocked = ~SignalSet{0};
+  for (const auto& task : process.tasks)
+    if (!task->ended()) blocked &= task->blocked;
+  return blocked;
+}
 
 bool blocked_by_any(const Process& process, int number) {
   for (const auto& task : process.tasks)
@@ -202,13 +211,16 @@ bool ignored(const Process& process, int number) {
 
 void send_to_process(Process& process, const SignalInfo& info) {
   cancel_opposites(process, info.number);
-  if (!ignored(process, info.number)) process.pending.add(info);
+  if (ignored(process, info.number)) return;
+  process.pending.add(info);
+  for (const auto& task : process.tasks) process.scheduler.notice_signal(*task);
 }
 
 void send_to_task(Task& task, const SignalInfo& info) {
   cancel_opposites(task.process, info.number);
   if (handler_ignores(task.process, info.number) && !contains(task.blocked, info.number)) return;
   task.pending.add(info);
+  task.process.scheduler.notice_signal(task);
 }
 
 i64 send_to_self(Task& sender, Task* target, const SignalInfo& info) {
@@ -228,6 +240,7 @@ i64 send_to_self(Task& sender, Task* target, const SignalInfo& info) {
     if (real_time && info.code != SI_USER) return -EAGAIN;
     pending.add_without_info(info.number);
   }
+  for (const auto& task : process.tasks) process.scheduler.notice_signal(*task);
   return 0;
 }
 
@@ -252,11 +265,15 @@ void force_signal(Task& task, int number) {
 bool collect_host_signals(Process& process) {
   bool any = false;
   host::HostSignal signal;
-  process.host.begin_look(process.looks_in_call);
-  if (process.looks_in_call != 0)
-    process.looks_in_call = static_cast<u16>(process.looks_in_call % 0xffff + 1);
+  u16& looks = process.scheduler.current().looks_in_call;
+  process.host.begin_look(looks);
+  if (looks != 0) looks = static_cast<u16>(looks % 0xffff + 1);
   while (process.host.next_signal(signal)) {
     any = true;
+    if (signal.number == host::kQuantumOver) {
+      process.scheduler.end_quantum();
+      continue;
+    }
     SignalInfo info = SignalInfo::from_bytes(signal.siginfo);
     info.number = signal.number;
     send_to_process(process, info);
@@ -272,7 +289,15 @@ i64 call_uninterrupted(Process& process, host::HostCall& call) {
 }
 
 SignalSet pending_signals(const Task& task) { return task.pending.set() | task.process.pending.set(); }
-SignalSet deliverable_signals(const Task& task) { return pending_signals(task) & ~task.blocked; }
+
+/// complete_signal: what was sent to the process goes to its leader, and to another task only if the leader
+/// blocks it or has ended.
+SignalSet deliverable_signals(const Task& task) {
+  const Task& leader = *task.process.tasks.front();
+  SignalSet of_process = task.process.pending.set();
+  if (&task != &leader && !leader.ended()) of_process &= leader.blocked;
+  return (task.pending.set() | of_process) & ~task.blocked;
+}
 
 bool take_signal(Task& task, SignalSet wanted, SignalInfo& out) {
   if (!task.pending.take(wanted, out) && !task.process.pending.take(wanted, out)) return false;
@@ -290,8 +315,9 @@ void set_blocked(Task& task, SignalSet mask) {
 
 void hold_signals(Task& task, SignalSet except) {
   Process& process = task.process;
-  const SignalSet held = process.signalfd_mask & task.blocked & ~except;
-  process.host.set_signal_view({.blocked = task.blocked & ~except,
+  const SignalSet blocked = blocked_by_all(process);
+  const SignalSet held = process.signalfd_mask & blocked & ~except;
+  process.host.set_signal_view({.blocked = blocked & ~except,
                                 .ignored = process.ignored_signals & ~except,
                                 .ignored_by_default = process.default_ignored_signals & ~except,
                                 .held = held});
@@ -330,7 +356,7 @@ SignalSet pending_on_host(const Task& task) {
 void deliver_signals(Task& task) {
   SignalInfo info;
   bool handled = false;
-  while (!task.process.exit && take_signal(task, ~task.blocked, info)) {
+  while (!task.process.exit && take_signal(task, deliverable_signals(task), info)) {
     const u64 handler = task.process.action(info.number).handler;
     if (handler == kHandlerIgnore) continue;
     if (handler == kHandlerDefault || contains(kUnblockable, info.number)) {

@@ -16,8 +16,8 @@ struct Process;
 
 // --- what a task is doing ---
 struct Runnable {};
-/// In a host call that may sleep; the call itself is in Task::call.
-struct InHostCall {};
+/// Waits in a system call (kernel/scheduler.h); the call itself is in Task::call.
+struct Blocked {};
 /// Stopped by a job-control signal.
 struct Stopped {
   int signal = 0;
@@ -25,7 +25,7 @@ struct Stopped {
 struct Exited {
   int status = 0;  ///< wait(2) encoding: status << 8 or the signal
 };
-using RunState = std::variant<Runnable, InHostCall, Stopped, Exited>;
+using RunState = std::variant<Runnable, Blocked, Stopped, Exited>;
 
 /// sigaltstack(2).
 struct AltStack {
@@ -72,6 +72,7 @@ struct Task {
   cpu::CpuState cpu;
   RunState state = Runnable{};
   CurrentCall call;
+  u16 looks_in_call = 0;  ///< how often the call being made has looked for signals; 0 outside of one
   RestartBlock restart;
 
   // Signals.
@@ -87,6 +88,7 @@ struct Task {
   RestartableSequence rseq;
 
   std::array<char, 16> comm{};  ///< NUL-terminated, PR_SET_NAME
+  void* stack = nullptr;        ///< the machine's: where the task stands while it is not current
 
   bool ended() const { return std::holds_alternative<Exited>(state); }
 };

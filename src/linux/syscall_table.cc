@@ -202,7 +202,7 @@ constexpr SyscallRow refused(u16 number, const char* name, int error, const char
 constexpr const char* kNeverBuilt = "not part of any current x86-64 kernel";
 constexpr const char* kMachineWide = "changes the host, not the guest";
 constexpr const char* kUnrecordable = "results arrive in memory without a system call";
-constexpr const char* kOneTask = "programs of one task only";
+constexpr const char* kOneProcess = "threads only: another process is ENOSYS";
 constexpr const char* kWords = "EINVAL towards standard output and error, whose bytes must be seen";
 constexpr const char* kRealScheduler = "acts on the host's scheduler, which does not order guest tasks";
 
@@ -270,9 +270,9 @@ constexpr SyscallRow kListed[] = {
       .partial("pointers inside option values (packet filters, TCP_ZEROCOPY_RECEIVE) are not followed"),
   forwarded(55, "getsockopt", {fd("sockfd"), flags("level", Flags::socket_level), flags("optname", Flags::socket_option), by_length("optval", 4, Struct::bytes), length("optlen")})
       .partial("pointers inside option values are not followed"),
-  answered(56, "clone", {flags("flags", Flags::clone), addr("stack"), addr("parent_tid"), addr("child_tid"), addr("tls")}).partial(kOneTask),
-  answered(57, "fork", {}).partial(kOneTask),
-  answered(58, "vfork", {}).partial(kOneTask),
+  answered(56, "clone", {flags("flags", Flags::clone), addr("stack"), addr("parent_tid"), addr("child_tid"), addr("tls")}).partial(kOneProcess),
+  answered(57, "fork", {}).partial(kOneProcess),
+  answered(58, "vfork", {}).partial(kOneProcess),
   answered(59, "execve", {path(), addr("argv"), addr("envp")}),
   answered(60, "exit", {dec("status")}).returns(ResultKind::nothing),
   answered(61, "wait4", {pid(), out("wstatus", Struct::i32_value), flags("options", Flags::wait), out("rusage", Struct::rusage)}).blocks(Restart::if_sa_restart),
@@ -418,7 +418,7 @@ constexpr SyscallRow kListed[] = {
   answered(200, "tkill", {pid("tid"), sig()}),
   forwarded(201, "time", {out("tloc", Struct::u64_value)}),
   answered(202, "futex", {addr("uaddr"), flags("op", Flags::futex), dec("val"), hex("timeout"), addr("uaddr2"), hex("val3")}).blocks(Restart::if_sa_restart)
-      .partial("one task: waits that nobody can end last until their time-out or a signal; no priority inheritance waits"),
+      .partial("no FUTEX_WAIT_REQUEUE_PI; of memory shared with other processes only within this one"),
   answered(203, "sched_setaffinity", {pid(), size("cpusetsize"), in_bytes("mask", 1)}).partial("the guest has one CPU"),
   answered(204, "sched_getaffinity", {pid(), size("cpusetsize"), out_bytes("mask", 1)}).partial("the guest has one CPU"),
   refused(205, "set_thread_area", ENOSYS, kNeverBuilt),
@@ -564,7 +564,7 @@ constexpr SyscallRow kListed[] = {
   forwarded(432, "fsmount", {fd("fs_fd"), hex("flags"), hex("attr_flags")}).returns(kFd),
   forwarded(433, "fspick", {dirfd(), path(), hex("flags")}).returns(kFd),
   forwarded(434, "pidfd_open", {pid(), hex("flags")}).returns(kFd),
-  answered(435, "clone3", {in_bytes("cl_args", 1), size("size")}).partial(kOneTask),
+  answered(435, "clone3", {in_bytes("cl_args", 1), size("size")}).partial(kOneProcess),
   answered(436, "close_range", {dec("first"), dec("last"), flags("flags", Flags::close_range)}),
   answered(437, "openat2", {dirfd(), path(), in_bytes("how", 3), size("size")}).returns(kFd).blocks(Restart::if_sa_restart),
   answered(438, "pidfd_getfd", {fd("pidfd"), fd("targetfd"), hex("flags")}).returns(kFd),
@@ -579,7 +579,7 @@ constexpr SyscallRow kListed[] = {
   refused(447, "memfd_secret", ENOSYS, "the engine could not read such memory", {hex("flags")}),
   refused(448, "process_mrelease", ENOSYS, "would act on host processes", {fd("pidfd"), hex("flags")}),
   answered(449, "futex_waitv", {in_items("waiters", Struct::futex_waitv, 1), dec("nr_futexes"), hex("flags"), in("timeout", Struct::timespec), flags("clockid", Flags::clock)}).blocks(Restart::if_sa_restart)
-      .partial("one task: waits that nobody can end last until their time-out or a signal"),
+      .partial("of memory shared with other processes only within this one"),
   refused(450, "set_mempolicy_home_node", ENOSYS, "no NUMA in the guest"),
   forwarded(451, "cachestat", {fd(), sized(in("cstat_range", Struct::u64_value), 16), sized(out("cstat", Struct::u64_value), 40), hex("flags")}),
   forwarded(452, "fchmodat2", {dirfd(), path(), mode(), flags("flags", Flags::at)}),

@@ -58,6 +58,10 @@ Status map_engine_memory() {
   return Nothing{};
 }
 
+bool map_task_stack(u64 start, u64 size_bytes) {
+  return map_at(start, size_bytes, PROT_READ | PROT_WRITE) >= 0;
+}
+
 bool EngineHeapPages::commit(u64 address, u64 size_bytes) {
   return map_at(address, size_bytes, PROT_READ | PROT_WRITE) >= 0;
 }

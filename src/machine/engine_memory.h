@@ -17,6 +17,9 @@ inline constexpr u64 kSignalStackBytes = 256 * 1024;
 /// Maps everything but the heap. The error names what could not be had.
 Status map_engine_memory();
 
+/// Maps the stack of a task, at an address inside layout::kTaskStacks.
+bool map_task_stack(u64 start, u64 size_bytes);
+
 /// Gives the heap more pages of layout::kEngineHigh.
 class EngineHeapPages final : public HeapPages {
  public:

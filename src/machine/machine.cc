@@ -42,12 +42,21 @@ translate::Translator::Options translator_options(const LaunchHeader& launch) {
 
 Machine::Machine(const Parts& parts)
     : parts_(parts),
+      stacks_(parts.kernel, {.run = run_tasks, .argument = this}),
       translator_(parts.kernel.address_space(), translator_options(parts.launch)),
       has_fsgsbase_((parts.launch.hwcap2 & kHwcap2Fsgsbase) != 0) {}
 
 void Machine::run() {
   if (parts_.control != nullptr) parts_.control->stopped_at_start(parts_.kernel.current());
-  while (!parts_.kernel.ended()) turn();
+  parts_.kernel.set_task_switch(stacks_);
+  stacks_.leave_home(parts_.kernel.current());
+}
+
+/// What every task's stack does: turns of whichever task is current on it, that is its own.
+void Machine::run_tasks(void* machine) {
+  auto& self = *static_cast<Machine*>(machine);
+  while (!self.parts_.kernel.ended()) self.turn();
+  self.stacks_.go_home();
 }
 
 /// One stay in guest code and what it led to.
@@ -78,7 +87,7 @@ void Machine::single_step(kernel::Task& task) {
   cpu::Exit exit = translator_.run_one_instruction(task.cpu);
   while (exit.kind == ExitKind::fault && mend(task, exit.fault))
     exit = translator_.run_one_instruction(task.cpu);
-  if (translator_.widened() && !frames_widened_) widen_frames();
+  after_guest_code(task);
   regs.rflags |= kTrapFlag;
   if (exit.kind == ExitKind::one_done)
     step.done(parts_.kernel.address_space(), regs);
@@ -94,6 +103,12 @@ void Machine::single_step(kernel::Task& task) {
   parts_.kernel.fault(task, {SIGTRAP, TRAP_TRACE, regs.rip, 0, x86::kVectorDebug});
 }
 
+/// What guest code may have changed without a word: with threads the next one to run may be another.
+void Machine::after_guest_code(kernel::Task& task) {
+  if (has_threads_) read_segment_bases(task);
+  if (translator_.widened() && !frames_widened_) widen_frames();
+}
+
 /// The code of the program uses AVX-512 although cpuid hides it: a signal frame has to carry it too.
 void Machine::widen_frames() {
   frames_widened_ = true;
@@ -106,7 +121,7 @@ void Machine::announce(const kernel::Task& task) {
 }
 
 void Machine::handle(kernel::Task& task, const cpu::Exit& exit) {
-  if (translator_.widened() && !frames_widened_) widen_frames();
+  after_guest_code(task);
   announce(task);
   switch (exit.kind) {
     case ExitKind::syscall:
@@ -127,7 +142,10 @@ void Machine::handle(kernel::Task& task, const cpu::Exit& exit) {
 void Machine::system_call(kernel::Task& task) {
   if (parts_.control != nullptr) parts_.control->before_system_call(task);
   const u64 number = task.cpu.regs[Gpr::rax];
-  if (number == __NR_arch_prctl || number == __NR_execve || number == __NR_execveat) read_segment_bases(task);
+  const bool makes_task = number == __NR_clone || number == __NR_clone3;
+  const bool looks = number == __NR_arch_prctl || number == __NR_execve || number == __NR_execveat;
+  if (looks || makes_task) read_segment_bases(task);
+  has_threads_ = has_threads_ || makes_task;
   parts_.kernel.system_call(task);
 }
 

@@ -9,6 +9,7 @@
 #include "kernel/task.h"
 #include "machine/control_server.h"
 #include "machine/launch.h"
+#include "machine/task_stacks.h"
 #include "translate/translator.h"
 
 namespace orrery::machine {
@@ -24,14 +25,16 @@ class Machine {
   };
   explicit Machine(const Parts& parts);
 
-  /// Runs the guest until its process has ended. The kernel says how.
+  /// Runs the guest until its process has ended, each task on a stack of its own. The kernel says how.
   void run();
 
   translate::Translator& translator() { return translator_; }
   kernel::Kernel& kernel() { return parts_.kernel; }
 
  private:
+  static void run_tasks(void* machine);
   void turn();
+  void after_guest_code(kernel::Task& task);
   void widen_frames();
   void handle(kernel::Task& task, const cpu::Exit& exit);
   void handle_fault(kernel::Task& task, const cpu::Exit& exit);
@@ -46,9 +49,11 @@ class Machine {
   void announce(const kernel::Task& task);
 
   Parts parts_;
+  TaskStacks stacks_;
   translate::Translator translator_;
   u64 fs_base_ = 0, gs_base_ = 0;  ///< as last set on the host
   bool has_fsgsbase_;
+  bool has_threads_ = false;  ///< the program has asked for one: tasks may switch at any turn
   bool frames_widened_ = false;
 };
 

@@ -53,6 +53,7 @@ class RecordingHost final : public host::Host {
     parts_.inner.begin_look(number);
   }
   void set_signal_view(const host::SignalView& view) override { parts_.inner.set_signal_view(view); }
+  void set_preemption(bool wanted) override { parts_.inner.set_preemption(wanted); }
   u64 stop_at_tick() override { return parts_.inner.stop_at_tick(); }
   void exit(int status, int fatal_signal) override;
 

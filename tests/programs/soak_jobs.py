@@ -336,7 +336,7 @@ def editor(rng, folder):
 def streams(rng, folder):
     name = text(rng, folder, rng.randrange(50_000, 400_000))
     return Job(*rng.choice([["sed", "-E", r"s/([a-z]+) ([a-z]+)/\2 \1/g;/moon/{N;s/\n/ /};y/aeiou/AEIOU/"], ["wc"], ["tac"], ["rev"], ["fold", "-s", "-w", "20"], ["fmt", "-w", "60"],
-                            ["sha512sum"], ["b2sum"], ["cksum", "-a", "crc"], ["od", "-A", "x", "-t", "x1z"], ["base64"], ["xxd"], ["nl", "-ba"], ["uniq", "-c"],
+                            ["sha512sum"], ["b2sum"], ["cksum", "-a", "crc"], ["od", "-A", "x", "-t", "x1z"], ["base64"], ["xxd"], ["nl", "-ba"], ["tsort"], ["uniq", "-c"],
                             ["expand"], ["shuf"], ["m4"], ["rhash", "--tiger", "--whirlpool", "--gost12-256"], ["busybox", "sha3sum"], ["busybox", "sort"],
                             ["busybox", "bzip2", "-kc"]]), name, varies=True)
 

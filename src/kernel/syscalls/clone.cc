@@ -1,47 +1,139 @@
-// More than one task. This machine runs programs of one task; a program that asks for another is told so
-// as by a kernel without the call, once.
+// New tasks: threads. A program that asks for another process is told so as by a kernel without the call,
+// once.
 #include <asm/unistd.h>
 
 #include <cerrno>
 
 #include "base/text.h"
 #include "kernel/dispatch.h"
+#include "kernel/scheduler.h"
 #include "kernel/syscalls/handlers.h"
 
 namespace orrery::kernel {
 namespace {
 
-constexpr u64 kCloneFiles = 0x400, kCloneFs = 0x200, kCloneVm = 0x100, kCloneSignalHandlers = 0x800;
-constexpr u64 kCloneThread = 0x10000, kCloneSemaphoreUndo = 0x40000;
-constexpr u64 kCloneNewTime = 0x80;
-constexpr u64 kCloneNamespaces =
-    0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000 | kCloneNewTime;
+// include/uapi/linux/sched.h
+constexpr u64 kSignalMask = 0xff, kVm = 0x100, kFs = 0x200, kFiles = 0x400, kSignalHandlers = 0x800;
+constexpr u64 kThread = 0x10000, kSemaphoreUndo = 0x40000, kSetTls = 0x80000, kParentSetTid = 0x100000;
+constexpr u64 kChildClearTid = 0x200000, kDetached = 0x400000, kUntraced = 0x800000, kChildSetTid = 0x1000000;
+constexpr u64 kIo = 0x80000000, kClearSignalHandlers = 0x1'0000'0000;
+constexpr u64 kNewTime = 0x80;
+constexpr u64 kNamespaces =
+    0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000 | kNewTime;
+/// What makes a task a thread that shares everything, and what may come with it.
+constexpr u64 kSharing = kVm | kFs | kFiles | kSignalHandlers | kThread;
+constexpr u64 kThreadOptions = kSharing | kSemaphoreUndo | kSetTls | kParentSetTid | kChildClearTid |
+                               kDetached | kUntraced | kChildSetTid | kIo;
+constexpr u64 kTaskSizeMost = 0x7fff'ffff'f000;
 
-i64 one_task_only(Call& call) {
+/// struct clone_args, its first version.
+struct CloneArguments {
+  u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_bytes, tls;
+  u64 set_tid, set_tid_count, cgroup;
+};
+constexpr u64 kArgumentsBytesLeast = 64;
+
+i64 no_process(Call& call) {
   // libc tries clone3 and then clone: one line for all of them.
   if (first_report(call.process, __NR_clone)) {
     Text text;
-    text.add(call.row.name)
-        .add(" asks for another process or thread, and this machine runs one task: ENOSYS");
+    text.add(call.row.name).add(" asks for another process, and this machine runs one: ENOSYS");
     call.process.say(text.view());
   }
   return -ENOSYS;
 }
 
+/// copy_process: what does not fit together.
+i64 check(u64 flags) {
+  if ((flags & kThread) != 0 && (flags & kSignalHandlers) == 0) return -EINVAL;
+  if ((flags & kSignalHandlers) != 0 && (flags & kVm) == 0) return -EINVAL;
+  return 0;
+}
+
+/// The child goes on where its maker does, with 0 as result and a stack of its own.
+std::unique_ptr<Task> copy_task(Call& call, const CloneArguments& wanted) {
+  const Task& maker = call.task;
+  auto task = std::make_unique<Task>(call.process, TaskId{call.process.next_task_id++});
+  cpu::Registers& regs = task->cpu.regs;
+  regs = maker.cpu.regs;
+  regs[cpu::Gpr::rax] = 0;
+  if (wanted.stack != 0) regs[cpu::Gpr::rsp] = wanted.stack;
+  if ((wanted.flags & kSetTls) != 0) regs.fs_base = wanted.tls;
+  task->blocked = maker.blocked;
+  task->comm = maker.comm;
+  task->altstack = {.flags = maker.altstack.flags};
+  if ((wanted.flags & kChildClearTid) != 0) task->clear_child_tid = wanted.child_tid;
+  return task;
+}
+
+i64 make_thread(Call& call, const CloneArguments& wanted) {
+  if ((wanted.flags & kSetTls) != 0 && wanted.tls >= kTaskSizeMost) return -EPERM;
+  auto made = copy_task(call, wanted);
+  Task& task = *made;
+  const i32 id = task.id.value;
+  call.process.tasks.push_back(std::move(made));
+  if (!call.process.scheduler.add(task)) {
+    call.process.tasks.pop_back();
+    return -EAGAIN;
+  }
+  // Addresses that cannot be written are the program's own loss, as in the kernel (put_user unchecked).
+  if ((wanted.flags & kParentSetTid) != 0) (void)call.space().write_value(wanted.parent_tid, id);
+  if ((wanted.flags & kChildSetTid) != 0) (void)call.space().write_value(wanted.child_tid, id);
+  return id;
+}
+
+i64 make(Call& call, const CloneArguments& wanted) {
+  if (const i64 error = check(wanted.flags); error != 0) return error;
+  if ((wanted.flags & kSharing) != kSharing || (wanted.flags & ~kThreadOptions) != 0) return no_process(call);
+  return make_thread(call, wanted);
+}
+
 }  // namespace
 
-i64 sys_clone(Call& call) { return one_task_only(call); }
-i64 sys_clone3(Call& call) { return one_task_only(call); }
-i64 sys_fork(Call& call) { return one_task_only(call); }
-i64 sys_vfork(Call& call) { return one_task_only(call); }
+i64 sys_clone(Call& call) {
+  const auto& args = call.args;
+  CloneArguments wanted{};
+  wanted.flags = args[0] & 0xffff'ffff & ~kSignalMask;
+  wanted.exit_signal = args[0] & kSignalMask;
+  wanted.stack = args[1];
+  wanted.parent_tid = args[2];
+  wanted.child_tid = args[3];
+  wanted.tls = args[4];
+  return make(call, wanted);
+}
 
-/// One task shares nothing, so there is nothing to take apart; new namespaces would move the engine too.
+i64 sys_clone3(Call& call) {
+  CloneArguments wanted{};
+  const u64 bytes = call.args[1];
+  if (bytes > kPageBytes) return -E2BIG;
+  if (bytes < kArgumentsBytesLeast) return -EINVAL;
+  const u64 known = bytes < sizeof wanted ? bytes : sizeof wanted;
+  if (!call.space().read(call.args[0], {reinterpret_cast<u8*>(&wanted), known})) return -EFAULT;
+  for (u64 at = known; at < bytes; ++at) {
+    u8 byte = 0;
+    if (!call.space().read_value(call.args[0] + at, byte)) return -EFAULT;
+    if (byte != 0) return -E2BIG;
+  }
+  if ((wanted.flags & (kDetached | kSignalMask)) != 0 || (wanted.stack == 0) != (wanted.stack_bytes == 0))
+    return -EINVAL;
+  if ((wanted.flags & kThread) != 0 && wanted.exit_signal != 0) return -EINVAL;
+  if (wanted.stack != 0) wanted.stack += wanted.stack_bytes;
+  return make(call, wanted);
+}
+
+i64 sys_fork(Call& call) { return no_process(call); }
+i64 sys_vfork(Call& call) { return no_process(call); }
+
+/// What threads share cannot be taken apart here; new namespaces would move the engine too.
 i64 sys_unshare(Call& call) {
   const u64 flags = call.args[0];
-  constexpr u64 kHarmless =
-      kCloneFiles | kCloneFs | kCloneVm | kCloneSignalHandlers | kCloneThread | kCloneSemaphoreUndo;
-  if ((flags & ~(kHarmless | kCloneNamespaces)) != 0) return -EINVAL;
-  return (flags & kCloneNamespaces) != 0 ? -EPERM : 0;
+  constexpr u64 kHarmless = kFiles | kFs | kVm | kSignalHandlers | kThread | kSemaphoreUndo;
+  if ((flags & ~(kHarmless | kNamespaces)) != 0) return -EINVAL;
+  if ((flags & kNamespaces) != 0) return -EPERM;
+  if (call.process.scheduler.alone()) return 0;
+  return (flags & (kVm | kSignalHandlers | kThread)) != 0 ? -EINVAL
+         : (flags & (kFiles | kFs)) != 0                  ? -EPERM
+                                                          : 0;
 }
 
 }  // namespace orrery::kernel

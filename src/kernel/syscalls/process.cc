@@ -1,10 +1,11 @@
-// Ends and waits. A process has no children here (clone.cc refuses to make any), so waiting is ECHILD
+// Ends and waits. A process has no children here (clone.cc makes threads only), so waiting is ECHILD
 // after the kernel's checks of the arguments (kernel/exit.c).
 #include <sys/wait.h>
 
 #include <cerrno>
 #include <climits>
 
+#include "kernel/syscalls/futex.h"
 #include "kernel/syscalls/handlers.h"
 
 namespace orrery::kernel {
@@ -18,6 +19,7 @@ constexpr u64 kWaitKinds = kWaitNoThread | kWaitAll | kWaitClone;
 /// Ends the task; the last one takes the process with it, and its status becomes the process's.
 i64 sys_exit(Call& call) {
   const int status = call.fd(0) & 0xff;
+  release_futexes(call);
   call.task.state = Exited{status << 8};
   for (const auto& task : call.process.tasks)
     if (!task->ended()) return 0;

@@ -16,6 +16,7 @@
 #include "kernel/signal.h"
 #include "kernel/signal_frame.h"
 #include "kernel/syscalls/handlers.h"
+#include "kernel/syscalls/wait_host.h"
 
 namespace orrery::kernel {
 namespace {
@@ -23,7 +24,7 @@ namespace {
 constexpr u64 kSetBytes = sizeof(SignalSet);
 /// UAPI_SA_FLAGS: all that is remembered of sa_flags.
 constexpr u64 kKnownFlags = 0xdc00'0807;
-constexpr i64 kNanosecondsPerSecond = 1'000'000'000;
+constexpr i64 kNsPerSecond = 1'000'000'000;
 
 bool valid_signal(int number) { return number >= 0 && number <= kSignalCount; }
 bool is_self(const Call& call, int pid) { return pid == call.process.id.value; }
@@ -36,8 +37,14 @@ SignalInfo info_from_self(const Call& call, int number, int code) {
   return SignalInfo::from_sender(number, code, call.process.id.value, call.process.credentials.uid);
 }
 
-/// Sleeps in the host until any signal arrives, and takes what arrived.
-i64 wait_for_any_signal(Call& call) {
+/// Sleeps until any signal arrives (among other tasks: one to be delivered, or of `wanted`), and takes what
+/// arrived.
+i64 wait_for_any_signal(Call& call, SignalSet wanted) {
+  if (!call.process.scheduler.alone()) {
+    Wait wait;
+    wait.signals = wanted;
+    return wait_among_others(call, wait);
+  }
   host::HostCall pause;
   pause.number = __NR_pause;
   const i64 result = call.host().call(pause);
@@ -62,7 +69,14 @@ Time monotonic_now(Call& call) {
 }
 
 /// 0 when the deadline has passed, -EINTR when a signal arrived before.
-i64 wait_for_any_signal_until(Call& call, const Time& deadline) {
+i64 wait_for_any_signal_until(Call& call, SignalSet wanted, const Time& deadline) {
+  if (!call.process.scheduler.alone()) {
+    Wait wait;
+    wait.signals = wanted;
+    wait.timed = true;
+    wait.deadline_ns = deadline.seconds * kNsPerSecond + deadline.nanoseconds;
+    return wait_among_others(call, wait);
+  }
   host::HostCall sleep;
   sleep.number = __NR_clock_nanosleep;
   sleep.args = {CLOCK_MONOTONIC, TIMER_ABSTIME, reinterpret_cast<u64>(&deadline), 0};
@@ -78,7 +92,7 @@ i64 wait_for_deliverable(Call& call) {
   while (true) {
     collect_host_signals(call.process);
     if (deliverable_signals(call.task) != 0) return restart_result(RestartRule::no_handler);
-    if (const i64 result = wait_for_any_signal(call); result != -EINTR) return result;
+    if (const i64 result = wait_for_any_signal(call, 0); result != -EINTR) return result;
   }
 }
 
@@ -128,14 +142,14 @@ i64 wait_for_one(Call& call, SignalSet wanted, const Time* timeout, SignalInfo& 
     if (first && timeout != nullptr) {
       deadline = monotonic_now(call);
       const i64 nanoseconds = deadline.nanoseconds + timeout->nanoseconds;
-      deadline.seconds += timeout->seconds + nanoseconds / kNanosecondsPerSecond;
-      deadline.nanoseconds = nanoseconds % kNanosecondsPerSecond;
+      deadline.seconds += timeout->seconds + nanoseconds / kNsPerSecond;
+      deadline.nanoseconds = nanoseconds % kNsPerSecond;
     }
     // The wanted ones count as blocked while the task waits: even an ignored one is kept for it.
     const SignalSet blocked = call.task.blocked;
     call.task.blocked |= wanted;
-    const i64 result =
-        timeout != nullptr ? wait_for_any_signal_until(call, deadline) : wait_for_any_signal(call);
+    const i64 result = timeout != nullptr ? wait_for_any_signal_until(call, wanted, deadline)
+                                          : wait_for_any_signal(call, wanted);
     call.task.blocked = blocked;
     if (result != 0 && result != -EINTR) return result;
     expired = result == 0;
@@ -212,8 +226,7 @@ i64 sys_rt_sigtimedwait(Call& call) {
   const bool timed = call.args[2] != 0;
   if (!call.space().read_value(call.args[0], wanted)) return -EFAULT;
   if (timed && !call.space().read_value(call.args[2], timeout)) return -EFAULT;
-  if (timed &&
-      (timeout.seconds < 0 || timeout.nanoseconds < 0 || timeout.nanoseconds >= kNanosecondsPerSecond))
+  if (timed && (timeout.seconds < 0 || timeout.nanoseconds < 0 || timeout.nanoseconds >= kNsPerSecond))
     return -EINVAL;
   wanted &= ~kUnblockable;
 

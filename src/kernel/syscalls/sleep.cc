@@ -12,6 +12,7 @@
 #include "kernel/signal.h"
 #include "kernel/syscalls/handlers.h"
 #include "kernel/syscalls/time_values.h"
+#include "kernel/syscalls/wait_host.h"
 
 namespace orrery::kernel {
 namespace {
@@ -38,8 +39,22 @@ i64 host_sleep(Call& call, u32 number, u64 clock, u64 flags, TimeValue& left) {
   return result;
 }
 
+/// The same among other tasks. What the host would refuse it is asked to refuse.
+i64 sleep_among_others(Call& call, u32 number, u64 clock, u64 flags, TimeValue& left) {
+  if (clock != kClockMonotonic && clock != kClockRealtime)
+    return host_sleep(call, number, clock, flags, left);
+  const TimeValue deadline = flags == kTimerAbsolute ? left : host_clock(call, clock).plus(left);
+  Wait wait;
+  wait.timed = true;
+  wait.deadline_ns = monotonic_deadline_ns(call, clock, deadline);
+  const i64 result = wait_among_others(call, wait);
+  if (flags != kTimerAbsolute && result != 0) left = deadline.since(host_clock(call, clock));
+  return result;
+}
+
 /// Sleeps until the time is over or a signal is to be delivered (-EINTR).
 i64 sleep_through(Call& call, u32 number, u64 clock, u64 flags, TimeValue& left) {
+  if (!call.process.scheduler.alone()) return sleep_among_others(call, number, clock, flags, left);
   for (;;) {
     const i64 result = host_sleep(call, number, clock, flags, left);
     if (result != -EINTR) return result;
@@ -86,6 +101,7 @@ i64 sleep_until(Call& call, u64 clock, const TimeValue& deadline) {
 }
 
 i64 sleep_until_signal(Call& call) {
+  if (Wait forever; !call.process.scheduler.alone()) return wait_among_others(call, forever);
   for (;;) {
     host::HostCall pause;
     pause.number = __NR_pause;

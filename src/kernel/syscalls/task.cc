@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "kernel/scheduler.h"
 #include "kernel/syscalls/handlers.h"
 
 namespace orrery::kernel {
@@ -13,9 +14,10 @@ constexpr u64 kRobustHeadBytes = 24;  // struct robust_list_head
 constexpr u64 kCpuMask = 1;
 constexpr u32 kCpuNumber = 0;
 
-bool is_self(const Call& call, u64 argument) {
-  const auto pid = static_cast<i32>(argument);
-  return pid == 0 || pid == call.task.id.value || pid == call.process.id.value;
+/// The task with that id, 0 being the caller; null if it is not of this process.
+Task* find(Call& call, u64 argument) {
+  const auto id = static_cast<i32>(argument);
+  return id == 0 ? &call.task : call.process.find_task(TaskId{id});
 }
 
 enum MembarrierCommand : i32 {
@@ -48,19 +50,23 @@ i64 sys_set_robust_list(Call& call) {
 }
 
 i64 sys_get_robust_list(Call& call) {
-  if (!is_self(call, call.args[0])) return -ESRCH;
+  const Task* const task = find(call, call.args[0]);
+  if (task == nullptr) return -ESRCH;
   if (!call.space().write_value(call.args[2], kRobustHeadBytes)) return -EFAULT;
-  return call.space().write_value(call.args[1], call.task.robust_list.head) ? 0 : -EFAULT;
+  return call.space().write_value(call.args[1], task->robust_list.head) ? 0 : -EFAULT;
 }
 
 /// As before Linux 4.18. glibc and its users then read the CPU number with getcpu(2), which is recorded;
 /// with rseq they would read it from memory, where it changes without an event.
 i64 sys_rseq(Call&) { return -ENOSYS; }
 
-i64 sys_sched_yield(Call&) { return 0; }
+i64 sys_sched_yield(Call& call) {
+  call.process.scheduler.yield();
+  return 0;
+}
 
 i64 sys_sched_setaffinity(Call& call) {
-  if (!is_self(call, call.args[0])) return -ESRCH;
+  if (find(call, call.args[0]) == nullptr) return -ESRCH;
   u64 mask = 0;
   const u64 bytes = std::min<u64>(call.args[1] & 0xffff'ffff, sizeof mask);
   if (!call.space().read(call.args[2], {reinterpret_cast<u8*>(&mask), bytes})) return -EFAULT;
@@ -70,7 +76,7 @@ i64 sys_sched_setaffinity(Call& call) {
 i64 sys_sched_getaffinity(Call& call) {
   const u64 bytes = call.args[1] & 0xffff'ffff;
   if (bytes == 0 || bytes % sizeof(u64) != 0) return -EINVAL;
-  if (!is_self(call, call.args[0])) return -ESRCH;
+  if (find(call, call.args[0]) == nullptr) return -ESRCH;
   return call.space().write_value(call.args[2], kCpuMask) ? static_cast<i64>(sizeof kCpuMask) : -EFAULT;
 }
 

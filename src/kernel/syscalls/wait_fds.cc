@@ -1,7 +1,9 @@
-// poll, select and epoll_wait. With one task the host call itself may sleep; a signal that the guest would
-// not notice makes it go on with what is left of its time (ask() in forward.cc). For that the host is
-// given calls that write back the remaining time wherever such a call exists.
+// poll, select and epoll_wait. While the task is alone the host call itself may sleep; a signal that the
+// guest would not notice makes it go on with what is left of its time (ask() in forward.cc). For that the
+// host is given calls that write back the remaining time wherever such a call exists. Among other tasks the
+// host is only asked how things are, and the task waits in the scheduler (look_until).
 #include <asm/unistd.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +13,7 @@
 #include "kernel/signal.h"
 #include "kernel/syscalls/handlers.h"
 #include "kernel/syscalls/time_values.h"
+#include "kernel/syscalls/wait_host.h"
 
 namespace orrery::kernel {
 namespace {
@@ -104,6 +107,13 @@ i64 epoll_wait_for(Call& call, const TimeValue* timeout) {
   const bool finite = timeout != nullptr && !timeout->is_zero();
   TimeValue left = timeout != nullptr ? *timeout : TimeValue{};
   const TimeValue deadline = finite ? host_clock(call, kClockMonotonic).plus(left) : TimeValue{};
+  if ((timeout == nullptr || finite) && !call.process.scheduler.alone()) {
+    Wait wait;
+    wait.descriptors.push_back({call.fd(0), POLLIN, 0});
+    const i64 result = look_until(call, timeout != nullptr ? &left : nullptr, wait,
+                                  [&] { return epoll_wait_once(call, 0); });
+    return is_interrupted(result) ? -EINTR : result;
+  }
   for (;;) {
     const i64 result = epoll_wait_once(call, timeout == nullptr ? -1 : left.milliseconds_ceil());
     if (result != -EINTR) return result;
@@ -143,6 +153,25 @@ i64 host_poll(Call& call, TimeValue* left) {
   return result;
 }
 
+i64 poll_among_others(Call& call, TimeValue* left) {
+  Wait wait;
+  for (u64 i = 0; i < static_cast<u32>(call.args[1]); ++i) {
+    PollEntry entry;
+    if (!call.space().read_value(call.args[0] + i * sizeof entry, entry)) break;
+    if (entry.fd >= 0 && !call.process.fds->is_engine(entry.fd))
+      wait.descriptors.push_back({entry.fd, entry.events, 0});
+  }
+  return look_until(call, left, wait, [&] {
+    TimeValue zero;
+    return host_poll(call, &zero);
+  });
+}
+
+i64 poll(Call& call, TimeValue* left) {
+  const bool sleeps = left == nullptr || !left->is_zero();
+  return sleeps && !call.process.scheduler.alone() ? poll_among_others(call, left) : host_poll(call, left);
+}
+
 /// Whether a set asks for a descriptor that lies in its words from `first_word` on.
 bool asks_beyond(Call& call, u64 first_word, u64 word_count) {
   for (std::size_t argument = 1; argument <= 3; ++argument) {
@@ -165,13 +194,52 @@ void clip_set_size(Call& call) {
   call.args[0] = std::min<u64>(static_cast<u64>(count), size);
 }
 
+/// Bytes of each of select's sets.
+u64 set_bytes(const Call& call) {
+  const auto bits = static_cast<i32>(call.args[0]);
+  return bits <= 0 ? 0 : (static_cast<u64>(bits) + 63) / 64 * 8;
+}
+
+/// A look: select without waiting.
+i64 select_now(Call& call) {
+  TimeValue zero;
+  CallBuilder builder(call, __NR_pselect6);
+  builder.value(0, call.args[0]);
+  for (int set = 1; set <= 3; ++set)
+    builder.in_out(set, call.args[static_cast<std::size_t>(set)], set_bytes(call));
+  builder.engine_in(4, &zero, sizeof zero);
+  builder.engine_out(4, &zero, sizeof zero);
+  return builder.perform();
+}
+
+/// Each look empties the sets, so they are kept here and put back for the next one.
+i64 select_among_others(Call& call, TimeValue* left) {
+  static constexpr i16 kEvents[] = {POLLIN, POLLOUT, POLLPRI};
+  Wait wait;
+  std::vector<u8> sets[3];
+  for (std::size_t set = 0; set < 3; ++set) {
+    const u64 address = call.args[set + 1];
+    if (address == 0) continue;
+    sets[set].resize(set_bytes(call));
+    if (!call.space().read(address, sets[set])) return -EFAULT;
+    for (i32 fd = 0; fd < static_cast<i32>(call.args[0]); ++fd)
+      if ((sets[set][static_cast<u32>(fd) / 8] >> (fd % 8) & 1) != 0)
+        wait.descriptors.push_back({fd, kEvents[set], 0});
+  }
+  return look_until(call, left, wait, [&] {
+    for (std::size_t set = 0; set < 3; ++set)
+      if (!sets[set].empty() && !call.space().write(call.args[set + 1], sets[set])) return i64{-EFAULT};
+    return select_now(call);
+  });
+}
+
 }  // namespace
 
 i64 sys_poll(Call& call) {
   const auto milliseconds = static_cast<i32>(call.args[2]);
-  if (milliseconds < 0) return host_poll(call, nullptr);
+  if (milliseconds < 0) return poll(call, nullptr);
   TimeValue left = TimeValue::from_milliseconds(milliseconds);
-  const i64 result = host_poll(call, &left);
+  const i64 result = poll(call, &left);
   if (is_interrupted(result)) {
     call.task.restart = {};
     call.task.restart.number = __NR_poll;
@@ -188,7 +256,7 @@ i64 sys_ppoll(Call& call) {
   const i64 result = wait_with_mask(call, call.args[3], call.args[4], [&](bool nonblocking) {
     TimeValue zero;
     if (nonblocking) return host_poll(call, &zero);
-    return host_poll(call, timeout != 0 ? &left : nullptr);
+    return poll(call, timeout != 0 ? &left : nullptr);
   });
   // As the kernel's poll_select_finish: a time-out that cannot be written back stays as it is.
   if (timeout != 0 && !call.space().write_value(timeout, left)) return result;
@@ -196,8 +264,19 @@ i64 sys_ppoll(Call& call) {
 }
 
 i64 sys_select(Call& call) {
+  struct {
+    i64 seconds = 0, microseconds = 0;
+  } timeout;
   clip_set_size(call);
-  return forward(call);
+  if (call.process.scheduler.alone()) return forward(call);
+  if (call.args[4] == 0) return select_among_others(call, nullptr);
+  if (!call.space().read_value(call.args[4], timeout)) return -EFAULT;
+  TimeValue left{timeout.seconds + timeout.microseconds / 1'000'000, timeout.microseconds % 1'000'000 * 1000};
+  if (!left.valid()) return -EINVAL;
+  const i64 result = select_among_others(call, &left);
+  timeout = {left.seconds, left.nanoseconds / 1000};
+  (void)call.space().write_value(call.args[4], timeout);  // one that cannot be written stays as it is
+  return result;
 }
 
 i64 sys_pselect6(Call& call) {
@@ -208,17 +287,15 @@ i64 sys_pselect6(Call& call) {
   clip_set_size(call);
   call.args[5] = 0;
   return wait_with_mask(call, mask.address, mask.size_bytes, [&](bool nonblocking) {
-    if (!nonblocking) return forward(call);
-    TimeValue zero;
-    CallBuilder builder(call, __NR_pselect6);
-    const auto bits = static_cast<i32>(call.args[0]);
-    const u64 set_bytes = bits <= 0 ? 0 : (static_cast<u64>(bits) + 63) / 64 * 8;
-    builder.value(0, call.args[0]);
-    for (int set = 1; set <= 3; ++set)
-      builder.in_out(set, call.args[static_cast<std::size_t>(set)], set_bytes);
-    builder.engine_in(4, &zero, sizeof zero);
-    builder.engine_out(4, &zero, sizeof zero);
-    return builder.perform();
+    if (nonblocking) return select_now(call);
+    if (call.process.scheduler.alone()) return forward(call);
+    TimeValue left;
+    const u64 timeout = call.args[4];
+    if (timeout != 0 && !call.space().read_value(timeout, left)) return i64{-EFAULT};
+    if (timeout != 0 && !left.valid()) return i64{-EINVAL};
+    const i64 result = select_among_others(call, timeout != 0 ? &left : nullptr);
+    if (timeout != 0) (void)call.space().write_value(timeout, left);
+    return result;
   });
 }
 

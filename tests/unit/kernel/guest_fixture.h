@@ -17,6 +17,7 @@
 #include "kernel/dispatch.h"
 #include "kernel/fd_table.h"
 #include "kernel/process.h"
+#include "kernel/scheduler.h"
 #include "kernel/task.h"
 #include "linux/syscall_table.h"
 
@@ -87,11 +88,12 @@ class KeptReport final : public ReportSink {
 /// One process with one task and two pages of guest memory, the second not accessible.
 class GuestTest : public testing::Test {
  protected:
-  GuestTest() : process(spy, configuration, &report) {
+  GuestTest() : process(spy, configuration, scheduler, &report) {
     process.id = ProcessId(4242);
     process.parent = ProcessId(4241);
     process.fds = std::make_unique<FdTable>(kEngineFirst);
     process.tasks.push_back(std::make_unique<Task>(process, TaskId(4242)));
+    scheduler.start(process.leader());
     for (ResourceLimit& limit : process.limits) limit = {~u64{0}, ~u64{0}};
     process.limits[7] = {1024, kEngineFirst};
     memory::AddressSpace::MmapArguments wanted;
@@ -119,6 +121,7 @@ class GuestTest : public testing::Test {
   static constexpr u64 kEngineFirst = 4096;
   Configuration configuration;
   SpyHost spy;
+  Scheduler scheduler{spy};
   KeptReport report;
   Process process;
   u64 page = 0;

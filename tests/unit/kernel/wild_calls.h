@@ -15,6 +15,7 @@
 #include "kernel/dispatch.h"
 #include "kernel/fd_table.h"
 #include "kernel/process.h"
+#include "kernel/scheduler.h"
 #include "kernel/task.h"
 #include "linux/syscall_print.h"
 #include "linux/syscall_table.h"
@@ -74,11 +75,12 @@ class GuardedHost final : public host::Host {
 
 class WildCalls {
  public:
-  explicit WildCalls(u64 seed) : host_(seed, &space_), process_(host_, configuration_, nullptr) {
+  explicit WildCalls(u64 seed) : host_(seed, &space_), process_(host_, configuration_, scheduler_, nullptr) {
     space_ = &process_.space();
     process_.id = ProcessId(77);
     process_.fds = std::make_unique<FdTable>(kEngineFirst);
     process_.tasks.push_back(std::make_unique<Task>(process_, TaskId(77)));
+    scheduler_.start(process_.leader());
     for (ResourceLimit& limit : process_.limits) limit = {1024, 1024};
     memory::AddressSpace::MmapArguments wanted;
     wanted.size_bytes = 4 * kPageBytes;
@@ -152,6 +154,7 @@ class WildCalls {
   memory::AddressSpace* space_ = nullptr;
   Configuration configuration_;
   GuardedHost host_;
+  Scheduler scheduler_{host_};
   Process process_;
   u64 page_ = 0;
 };

@@ -1,0 +1,203 @@
+// While several tasks live no host call may sleep for one of them, so each first asks whether its
+// descriptor is ready (syscalls/wait_host.cc) and else waits here. When all wait, one ppoll of the host
+// waits for everything that could end any wait; its answer is an event like any other.
+//
+// When some are ready, those that wait for the host are looked after once a quantum.
+#include "kernel/scheduler.h"
+
+#include <asm/unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "kernel/process.h"
+#include "kernel/signal.h"
+#include "kernel/syscalls/time_values.h"
+
+namespace orrery::kernel {
+
+namespace {
+
+bool ends_by_signal(const Task& task, const Wait& wait) {
+  return (deliverable_signals(task) | (pending_signals(task) & wait.signals)) != 0;
+}
+
+}  // namespace
+
+bool Scheduler::add(Task& task) {
+  if (switch_ == nullptr || !switch_->create(task, *current_)) return false;
+  ++others_;
+  make_ready(task);
+  return true;
+}
+
+void Scheduler::make_ready(Task& task) {
+  ready_.push_back(&task);
+  host_.set_preemption(true);
+}
+
+Task* Scheduler::take_ready() {
+  if (ready_.empty()) return nullptr;
+  Task* const task = ready_.front();
+  ready_.erase(ready_.begin());
+  return task;
+}
+
+/// Goes on with the next ready task; returns when `from` is current again.
+void Scheduler::run_next(Task& from) {
+  Task* next = take_ready();
+  while (next == nullptr && !from.process.exit) {
+    look_at_host(true);
+    next = take_ready();
+  }
+  if (next == nullptr || next == &from) return;
+  current_ = next;
+  quantum_over_ = false;
+  switch_->switch_to(from, *next);
+  current_ = &from;
+  reap();
+  host_.at({.task = from.id.value, .ticks = from.cpu.ticks, .pc = from.cpu.regs.rip});
+}
+
+void Scheduler::block(Wait& wait) {
+  Task& task = *current_;
+  if (task.process.exit || ends_by_signal(task, wait)) return;
+  task.state = Blocked{};
+  waiting_.push_back({&task, &wait});
+  if (wait.asks_host()) host_.set_preemption(true);
+  run_next(task);
+  // A process that ended while all waited leaves its waits behind.
+  std::erase_if(waiting_, [&](const Waiting& each) { return each.task == &task; });
+  if (!task.ended()) task.state = Runnable{};
+}
+
+void Scheduler::wake(Task& task) {
+  const auto at =
+      std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& each) { return each.task == &task; });
+  if (at == waiting_.end()) return;
+  at->wait->woken = true;
+  waiting_.erase(at);
+  make_ready(task);
+}
+
+void Scheduler::notice_signal(Task& task) {
+  const auto at =
+      std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& each) { return each.task == &task; });
+  if (at == waiting_.end() || !ends_by_signal(task, *at->wait)) return;
+  waiting_.erase(at);
+  make_ready(task);
+}
+
+void Scheduler::yield() {
+  if (ready_.empty()) return;
+  Task& task = *current_;
+  ready_.push_back(&task);
+  run_next(task);
+}
+
+void Scheduler::give_way() {
+  if (!quantum_over_) return;
+  quantum_over_ = false;
+  if (!waiting_.empty()) look_at_host(false);
+  const bool some_wait_for_host = std::any_of(waiting_.begin(), waiting_.end(),
+                                              [](const Waiting& each) { return each.wait->asks_host(); });
+  if (ready_.empty() && !some_wait_for_host) host_.set_preemption(false);
+  yield();
+}
+
+void Scheduler::retire() {
+  Task& task = *current_;
+  if (task.process.exit) return;
+  --others_;
+  ended_.push_back(&task);
+  run_next(task);
+}
+
+void Scheduler::drop_others() {
+  for (const auto& task : current_->process.tasks)
+    if (task.get() != current_ && !task->ended()) ended_.push_back(task.get());
+  ready_.clear();
+  waiting_.clear();
+  others_ = 0;
+  if (!ended_.empty()) reap();
+}
+
+/// Takes what ended tasks leave behind, except that the leader stays until the process ends.
+void Scheduler::reap() {
+  for (Task* const task : ended_) {
+    switch_->destroy(*task);
+    auto& tasks = task->process.tasks;
+    if (task != tasks.front().get())
+      std::erase_if(tasks, [&](const auto& each) { return each.get() == task; });
+  }
+  ended_.clear();
+}
+
+// --- the host ---
+
+i64 Scheduler::now_ns() {
+  TimeValue now;
+  host::HostCall ask;
+  ask.number = __NR_clock_gettime;
+  ask.args = {kClockMonotonic, reinterpret_cast<u64>(&now)};
+  ask.checked_args = 0b01;
+  ask.out.add({.address = reinterpret_cast<u64>(&now), .capacity_bytes = sizeof now});
+  host_.call(ask);
+  return now.seconds * static_cast<i64>(kNanosecondsPerSecond) + now.nanoseconds;
+}
+
+/// One ppoll for all waits: until something ends one of them, or only a look.
+void Scheduler::look_at_host(bool may_sleep) {
+  std::vector<Descriptor> descriptors;
+  const Wait* first = nullptr;
+  for (const Waiting& each : waiting_) {
+    descriptors.insert(descriptors.end(), each.wait->descriptors.begin(), each.wait->descriptors.end());
+    if (each.wait->timed && (first == nullptr || each.wait->deadline_ns < first->deadline_ns))
+      first = each.wait;
+  }
+  TimeValue left;
+  if (may_sleep && first != nullptr) {
+    const i64 ns = std::max<i64>(first->deadline_ns - now_ns(), 0);
+    left = {ns / static_cast<i64>(kNanosecondsPerSecond), ns % static_cast<i64>(kNanosecondsPerSecond)};
+  }
+  const bool forever = may_sleep && first == nullptr;
+  host::HostCall poll;
+  poll.number = __NR_ppoll;
+  poll.args = {reinterpret_cast<u64>(descriptors.data()), descriptors.size(),
+               forever ? 0 : reinterpret_cast<u64>(&left), 0, 0};
+  poll.checked_args = 0b00010;
+  const u64 bytes = descriptors.size() * sizeof(Descriptor);
+  if (bytes != 0) {
+    poll.in.add({reinterpret_cast<u64>(descriptors.data()), bytes});
+    poll.out.add({.address = reinterpret_cast<u64>(descriptors.data()), .capacity_bytes = bytes});
+  }
+  const i64 result = host_.call(poll);
+  if (result == -EINTR) {
+    collect_host_signals(current_->process);
+    return;
+  }
+  end_waits(descriptors);
+}
+
+void Scheduler::end_waits(const std::vector<Descriptor>& descriptors) {
+  const bool any_timed =
+      std::any_of(waiting_.begin(), waiting_.end(), [](const Waiting& each) { return each.wait->timed; });
+  const i64 now = any_timed ? now_ns() : 0;
+  std::size_t at = 0;
+  std::vector<Task*> done;
+  for (const Waiting& each : waiting_) {
+    Wait& wait = *each.wait;
+    for (Descriptor& descriptor : wait.descriptors) {
+      descriptor.ready = descriptors[at++].ready;
+      wait.ready = wait.ready || descriptor.ready != 0;
+    }
+    wait.timed_out = wait.timed && wait.deadline_ns <= now;
+    if (wait.ready || wait.timed_out) done.push_back(each.task);
+  }
+  for (Task* const task : done) {
+    std::erase_if(waiting_, [&](const Waiting& each) { return each.task == task; });
+    make_ready(*task);
+  }
+}
+
+}  // namespace orrery::kernel

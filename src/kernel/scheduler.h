@@ -1,0 +1,96 @@
+// Which task runs. Tasks of a process are multiplexed on its one host thread: one runs, others are ready in
+// the order in which they became so, the rest wait for another task, a descriptor of the host, a time or a
+// signal. A task gives up the processor when it waits, when it yields, and when its quantum is over and
+// others are ready. All of it follows from the events of the recording, so a replay schedules alike.
+#pragma once
+
+#include <vector>
+
+#include "base/types.h"
+#include "host/host.h"
+#include "kernel/task.h"
+#include "kernel/task_switch.h"
+
+namespace orrery::kernel {
+
+/// struct pollfd.
+struct Descriptor {
+  i32 fd = -1;
+  i16 events = 0;
+  i16 ready = 0;
+};
+static_assert(sizeof(Descriptor) == 8);
+
+/// What a task waits for; whichever comes first ends it. A deliverable signal always does.
+struct Wait {
+  SignalSet signals = 0;                ///< these also when they are blocked
+  std::vector<Descriptor> descriptors;  ///< of the host
+  bool timed = false;
+  i64 deadline_ns = 0;  ///< on CLOCK_MONOTONIC
+
+  // How it ended.
+  bool woken = false;  ///< by another task: Scheduler::wake
+  bool ready = false;  ///< a descriptor is; see Descriptor::ready
+  bool timed_out = false;
+
+  /// Whether the host has to be asked how it goes.
+  bool asks_host() const { return timed || !descriptors.empty(); }
+};
+
+class Scheduler {
+ public:
+  explicit Scheduler(host::Host& host) : host_(host) {}
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  /// Without one there is only the first task.
+  void set_switch(TaskSwitch* task_switch) { switch_ = task_switch; }
+
+  void start(Task& first) { current_ = &first; }
+  Task& current() { return *current_; }
+  /// Whether no other task lives: then a host call may sleep with all of the process.
+  bool alone() const { return others_ == 0; }
+
+  /// Makes `task` ready to run for the first time. False: no room for it, or no TaskSwitch.
+  bool add(Task& task);
+  /// The current task waits. Returns when the wait ended, or a signal is to be delivered to the task, or its
+  /// process has ended.
+  void block(Wait& wait);
+  /// Ends the wait of a task, as Wait::woken.
+  void wake(Task& task);
+  /// A signal became pending: ends the wait of a task to which it is to be delivered.
+  void notice_signal(Task& task);
+  /// Others that are ready run first.
+  void yield();
+  /// The current task's quantum is over: it yields when it next comes by give_way().
+  void end_quantum() { quantum_over_ = true; }
+  void give_way();
+  /// The current task has ended: others go on. Returns only when the process has ended.
+  void retire();
+  /// exec: the other tasks of the process are gone, without a word.
+  void drop_others();
+
+ private:
+  struct Waiting {
+    Task* task;
+    Wait* wait;
+  };
+  Task* take_ready();
+  void make_ready(Task& task);
+  void run_next(Task& from);
+  void look_at_host(bool may_sleep);
+  void end_waits(const std::vector<Descriptor>& descriptors);
+  i64 now_ns();
+  void reap();
+
+  host::Host& host_;
+  TaskSwitch* switch_ = nullptr;
+  Task* current_ = nullptr;
+  u32 others_ = 0;  ///< live tasks besides the current one
+  std::vector<Task*> ready_;
+  std::vector<Waiting> waiting_;
+  std::vector<Task*> ended_;  ///< whose stacks are to be taken
+  bool quantum_over_ = false;
+};
+
+}  // namespace orrery::kernel
