@@ -61,10 +61,15 @@ void Machine::run_tasks(void* machine) {
 
 /// One stay in guest code and what it led to.
 void Machine::turn() {
-  announce(parts_.kernel.current());
-  translate::slots().stop_requested = 0;  // a signal after this one look is noticed by the executor
-  parts_.kernel.prepare_to_run();
-  if (parts_.kernel.ended()) return;
+  if (mended_) {
+    mended_ = false;
+    translate::slots().stop_requested = 1;
+  } else {
+    announce(parts_.kernel.current());
+    translate::slots().stop_requested = 0;  // a signal after this one look is noticed by the executor
+    parts_.kernel.prepare_to_run();
+    if (parts_.kernel.ended()) return;
+  }
   kernel::Task& task = parts_.kernel.current();
   apply_segment_bases(task);
   if (parts_.control != nullptr) parts_.control->before_run(task);
@@ -189,11 +194,19 @@ bool Machine::mend(kernel::Task& task, const cpu::Fault& fault) {
   return space.handle_stack_growth(fault.address, task.process.limits[kStackLimit].soft);
 }
 
-/// What was mended runs again, alone: with its page watched anew it would never get past its own store. The
-/// rest is the guest's.
+/// What was mended runs again, alone: with its page watched anew it would never get past its own store. Such
+/// a stop is the engine's own and no point of the run: a replay may watch other pages at that time. No signal
+/// may be taken there; one that waits comes at the next tick. The rest is the guest's.
 void Machine::handle_fault(kernel::Task& task, const cpu::Exit& exit) {
-  if (mend(task, exit.fault)) return handle(task, translator_.run_one_instruction(task.cpu));
-  raise(task, exit.fault, exit.instruction_bytes);
+  if (!mend(task, exit.fault)) return raise(task, exit.fault, exit.instruction_bytes);
+  cpu::Exit after;
+  do {
+    translate::slots().stop_requested = 0;  // it would not let the instruction begin; asked for again below
+    after = translator_.run_one_instruction(task.cpu);
+  } while (after.kind == ExitKind::interrupted);
+  if (after.kind != ExitKind::one_done) return handle(task, after);
+  after_guest_code(task);
+  mended_ = true;
 }
 
 /// What the processor stores besides: a trap (int3, icebp, int 4) is reported behind itself, any other fault

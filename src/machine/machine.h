@@ -55,6 +55,7 @@ class Machine {
   bool has_fsgsbase_;
   bool has_threads_ = false;  ///< the program has asked for one: tasks may switch at any turn
   bool frames_widened_ = false;
+  bool mended_ = false;  ///< the last stop was the engine's own doing (handle_fault)
 };
 
 }  // namespace orrery::machine

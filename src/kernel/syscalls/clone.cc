@@ -16,7 +16,7 @@ namespace {
 constexpr u64 kSignalMask = 0xff, kVm = 0x100, kFs = 0x200, kFiles = 0x400, kSignalHandlers = 0x800;
 constexpr u64 kThread = 0x10000, kSemaphoreUndo = 0x40000, kSetTls = 0x80000, kParentSetTid = 0x100000;
 constexpr u64 kChildClearTid = 0x200000, kDetached = 0x400000, kUntraced = 0x800000, kChildSetTid = 0x1000000;
-constexpr u64 kIo = 0x80000000, kClearSignalHandlers = 0x1'0000'0000;
+constexpr u64 kIo = 0x80000000;
 constexpr u64 kNewTime = 0x80;
 constexpr u64 kNamespaces =
     0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000 | kNewTime;
