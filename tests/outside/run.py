@@ -145,8 +145,10 @@ SCENARIOS = [
 def play(way, mode, action, before, folder):
     command = {"native": [GUEST, mode], "machine": [ORRERY, "run", "--", GUEST, mode],
                "recorded": [ORRERY, "record", "-o", folder + "/recording", "--", GUEST, mode]}[way]
+    # In a process group of its own, which is not orphaned wherever this script runs: a terminal's stop signals do
+    # not stop an orphaned one (kernel/signal.c, is_current_pgrp_orphaned).
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                               preexec_fn=before, restore_signals=True)
+                               preexec_fn=before, restore_signals=True, process_group=0)
     try:
         output = process.stdout.readline()
         while not output.endswith(b"ready\n"):
