@@ -133,7 +133,7 @@ def sqlite(rng, folder):
 def compress(rng, folder):
     name = binary(rng, folder, rng.randrange(2, 24))
     return Job(*rng.choice([["bzip2", "-k"], ["xz", "-T1", "-k", f"-{rng.randrange(7)}"],
-                            ["gzip", "-k", f"-{rng.randrange(1, 10)}"], ["lzip", "-k"], ["brotli", "-k", "-q", str(rng.randrange(3, 10))],
+                            ["gzip", "-kn", f"-{rng.randrange(1, 10)}"], ["lzip", "-k"], ["brotli", "-k", "-q", str(rng.randrange(3, 10))],
                             ["lz4", "-q", "-k", f"-{rng.randrange(1, 10)}"]]), name)
 
 
