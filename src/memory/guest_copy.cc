@@ -55,28 +55,30 @@ u64 AddressSpace::poke_page(u64 address, std::span<const u8> in) {
   return done;
 }
 
-u64 AddressSpace::peek(u64 address, std::span<u8> out) {
+namespace {
+
+/// Moves `bytes` from or to `address` in parts that cross no page, up to the first that is cut short.
+template <class Bytes, class MovePage>
+u64 page_by_page(u64 address, Bytes bytes, const MovePage& move_page) {
   u64 done = 0;
-  while (done < out.size()) {
+  while (done < bytes.size()) {
     const u64 at = address + done;
-    const u64 count = std::min<u64>(out.size() - done, kPageBytes - at % kPageBytes);
-    const u64 moved = peek_page(at, out.subspan(done, count));
+    const u64 count = std::min<u64>(bytes.size() - done, kPageBytes - at % kPageBytes);
+    const u64 moved = move_page(at, bytes.subspan(done, count));
     done += moved;
     if (moved < count) break;
   }
   return done;
 }
 
+}  // namespace
+
+u64 AddressSpace::peek(u64 address, std::span<u8> out) {
+  return page_by_page(address, out, [&](u64 at, std::span<u8> part) { return peek_page(at, part); });
+}
+
 u64 AddressSpace::poke(u64 address, std::span<const u8> in) {
-  u64 done = 0;
-  while (done < in.size()) {
-    const u64 at = address + done;
-    const u64 count = std::min<u64>(in.size() - done, kPageBytes - at % kPageBytes);
-    const u64 moved = poke_page(at, in.subspan(done, count));
-    done += moved;
-    if (moved < count) break;
-  }
-  return done;
+  return page_by_page(address, in, [&](u64 at, std::span<const u8> part) { return poke_page(at, part); });
 }
 
 /// Reads in pieces that end at multiples of 256, so that little is read beyond the NUL and no piece

@@ -389,7 +389,7 @@ i64 sys_futex_waitv(Call& call) {
   for (u64 i = 0; i < count; ++i) {
     Waiter waiter;
     if (!call.space().read_value(call.args[0] + i * sizeof waiter, waiter)) return -EFAULT;
-    if ((waiter.flags & ~kWaiterPrivate) != kWaiterSize32 || waiter.reserved != 0) return -EINVAL;
+    if (!are_valid_flags(waiter.flags) || waiter.reserved != 0) return -EINVAL;
     u32 value = 0;
     if (const i64 error = load(call, waiter.address, value); error != 0) return error;
     if (value != static_cast<u32>(waiter.value)) return -EAGAIN;
