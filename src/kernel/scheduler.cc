@@ -67,13 +67,17 @@ void Scheduler::block(Wait& wait) {
   if (wait.asks_host()) host_.set_preemption(true);
   run_next(task);
   // A process that ended while all waited leaves its waits behind.
-  std::erase_if(waiting_, [&](const Waiting& each) { return each.task == &task; });
+  if (const auto left = find_waiting(task); left != waiting_.end()) waiting_.erase(left);
   if (!task.ended()) task.state = Runnable{};
 }
 
+std::vector<Scheduler::Waiting>::iterator Scheduler::find_waiting(const Task& task) {
+  return std::find_if(waiting_.begin(), waiting_.end(),
+                      [&](const Waiting& each) { return each.task == &task; });
+}
+
 void Scheduler::wake(Task& task) {
-  const auto at =
-      std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& each) { return each.task == &task; });
+  const auto at = find_waiting(task);
   if (at == waiting_.end()) return;
   at->wait->woken = true;
   waiting_.erase(at);
@@ -81,8 +85,7 @@ void Scheduler::wake(Task& task) {
 }
 
 void Scheduler::notice_signal(Task& task) {
-  const auto at =
-      std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& each) { return each.task == &task; });
+  const auto at = find_waiting(task);
   if (at == waiting_.end() || !ends_by_signal(task, *at->wait)) return;
   waiting_.erase(at);
   make_ready(task);
@@ -135,16 +138,7 @@ void Scheduler::reap() {
 
 // --- the host ---
 
-i64 Scheduler::now_ns() {
-  TimeValue now;
-  host::HostCall ask;
-  ask.number = __NR_clock_gettime;
-  ask.args = {kClockMonotonic, reinterpret_cast<u64>(&now)};
-  ask.checked_args = 0b01;
-  ask.out.add({.address = reinterpret_cast<u64>(&now), .capacity_bytes = sizeof now});
-  host_.call(ask);
-  return now.seconds * static_cast<i64>(kNanosecondsPerSecond) + now.nanoseconds;
-}
+i64 Scheduler::now_ns() { return host_clock(host_, kClockMonotonic).total_nanoseconds(); }
 
 /// One ppoll for all waits: until something ends one of them, or only a look.
 void Scheduler::look_at_host(bool may_sleep) {
@@ -195,7 +189,7 @@ void Scheduler::end_waits(const std::vector<Descriptor>& descriptors) {
     if (wait.ready || wait.timed_out) done.push_back(each.task);
   }
   for (Task* const task : done) {
-    std::erase_if(waiting_, [&](const Waiting& each) { return each.task == task; });
+    waiting_.erase(find_waiting(*task));
     make_ready(*task);
   }
 }

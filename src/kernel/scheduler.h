@@ -75,6 +75,7 @@ class Scheduler {
     Task* task;
     Wait* wait;
   };
+  std::vector<Waiting>::iterator find_waiting(const Task& task);
   Task* take_ready();
   void make_ready(Task& task);
   void run_next(Task& from);

@@ -3,7 +3,6 @@
 // signal is there: what wakes the host may be blocked or ignored by the guest.
 #include <asm/unistd.h>
 #include <signal.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -24,7 +23,6 @@ namespace {
 constexpr u64 kSetBytes = sizeof(SignalSet);
 /// UAPI_SA_FLAGS: all that is remembered of sa_flags.
 constexpr u64 kKnownFlags = 0xdc00'0807;
-constexpr i64 kNsPerSecond = 1'000'000'000;
 
 bool valid_signal(int number) { return number >= 0 && number <= kSignalCount; }
 bool is_self(const Call& call, int pid) { return pid == call.process.id.value; }
@@ -52,34 +50,18 @@ i64 wait_for_any_signal(Call& call, SignalSet wanted) {
   return result;
 }
 
-struct Time {
-  i64 seconds = 0;
-  i64 nanoseconds = 0;
-};
-
-Time monotonic_now(Call& call) {
-  Time now;
-  host::HostCall host_call;
-  host_call.number = __NR_clock_gettime;
-  host_call.args = {CLOCK_MONOTONIC, reinterpret_cast<u64>(&now)};
-  host_call.checked_args = 0b01;
-  host_call.out.add({.address = reinterpret_cast<u64>(&now), .capacity_bytes = sizeof now});
-  call.host().call(host_call);
-  return now;
-}
-
-/// 0 when the deadline has passed, -EINTR when a signal arrived before.
-i64 wait_for_any_signal_until(Call& call, SignalSet wanted, const Time& deadline) {
+/// 0 when the deadline, of CLOCK_MONOTONIC, has passed; -EINTR when a signal arrived before.
+i64 wait_for_any_signal_until(Call& call, SignalSet wanted, const TimeValue& deadline) {
   if (!call.process.scheduler.alone()) {
     Wait wait;
     wait.signals = wanted;
     wait.timed = true;
-    wait.deadline_ns = deadline.seconds * kNsPerSecond + deadline.nanoseconds;
+    wait.deadline_ns = deadline.total_nanoseconds();
     return wait_among_others(call, wait);
   }
   host::HostCall sleep;
   sleep.number = __NR_clock_nanosleep;
-  sleep.args = {CLOCK_MONOTONIC, TIMER_ABSTIME, reinterpret_cast<u64>(&deadline), 0};
+  sleep.args = {kClockMonotonic, kTimerAbsolute, reinterpret_cast<u64>(&deadline), 0};
   sleep.checked_args = 0b1011;
   sleep.in.add({reinterpret_cast<u64>(&deadline), sizeof deadline});
   const i64 result = call.host().call(sleep);
@@ -132,19 +114,14 @@ i64 queue_to_self(Call& call, Task* task, const SignalInfo& info) {
 }
 
 /// do_sigtimedwait: the number of the signal taken, or -errno. No timeout: waits for ever.
-i64 wait_for_one(Call& call, SignalSet wanted, const Time* timeout, SignalInfo& info) {
-  bool expired = timeout != nullptr && timeout->seconds == 0 && timeout->nanoseconds == 0;
-  Time deadline;
+i64 wait_for_one(Call& call, SignalSet wanted, const TimeValue* timeout, SignalInfo& info) {
+  bool expired = timeout != nullptr && timeout->is_zero();
+  TimeValue deadline;
   collect_host_signals(call.process);
   for (bool first = true; !take_signal(call.task, wanted, info); first = false) {
     if (expired) return -EAGAIN;
     if ((deliverable_signals(call.task) & ~wanted) != 0) return -EINTR;
-    if (first && timeout != nullptr) {
-      deadline = monotonic_now(call);
-      const i64 nanoseconds = deadline.nanoseconds + timeout->nanoseconds;
-      deadline.seconds += timeout->seconds + nanoseconds / kNsPerSecond;
-      deadline.nanoseconds = nanoseconds % kNsPerSecond;
-    }
+    if (first && timeout != nullptr) deadline = host_clock(call, kClockMonotonic).plus(*timeout);
     // The wanted ones count as blocked while the task waits: even an ignored one is kept for it.
     const SignalSet blocked = call.task.blocked;
     call.task.blocked |= wanted;
@@ -222,12 +199,11 @@ i64 sys_rt_sigpending(Call& call) {
 i64 sys_rt_sigtimedwait(Call& call) {
   if (call.args[3] != kSetBytes) return -EINVAL;
   SignalSet wanted = 0;
-  Time timeout;
+  TimeValue timeout;
   const bool timed = call.args[2] != 0;
   if (!call.space().read_value(call.args[0], wanted)) return -EFAULT;
   if (timed && !call.space().read_value(call.args[2], timeout)) return -EFAULT;
-  if (timed && (timeout.seconds < 0 || timeout.nanoseconds < 0 || timeout.nanoseconds >= kNsPerSecond))
-    return -EINVAL;
+  if (timed && !timeout.valid()) return -EINVAL;
   wanted &= ~kUnblockable;
 
   SignalInfo info;

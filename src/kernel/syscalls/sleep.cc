@@ -17,8 +17,6 @@
 namespace orrery::kernel {
 namespace {
 
-constexpr u64 kTimerAbsolute = 1;
-
 /// One sleep of the host on a clock. `left` is what to sleep, and then what remains if it is cut short.
 i64 host_sleep(Call& call, u32 number, u64 clock, u64 flags, TimeValue& left) {
   TimeValue request = left, remainder = left;

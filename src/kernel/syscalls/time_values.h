@@ -10,6 +10,7 @@ namespace orrery::kernel {
 
 inline constexpr u64 kClockRealtime = 0;
 inline constexpr u64 kClockMonotonic = 1;
+inline constexpr u64 kTimerAbsolute = 1;  // TIMER_ABSTIME
 inline constexpr u64 kNanosecondsPerSecond = 1'000'000'000;
 
 /// struct __kernel_timespec.
@@ -31,6 +32,13 @@ struct TimeValue {
     constexpr i64 kMost = 0x7fff'ffff;
     if (seconds >= kMost / 1000) return static_cast<i32>(kMost);
     return static_cast<i32>(seconds * 1000 + (nanoseconds + 999'999) / 1'000'000);
+  }
+  /// As one number; `this` is not negative. Times later than the kernel's last (KTIME_MAX, 292 years) come
+  /// out as about that.
+  constexpr i64 total_nanoseconds() const {
+    constexpr i64 kSecondsMost = 9'000'000'000;
+    if (seconds > kSecondsMost) return kSecondsMost * static_cast<i64>(kNanosecondsPerSecond);
+    return seconds * static_cast<i64>(kNanosecondsPerSecond) + nanoseconds;
   }
   /// The sum, at most the end of time (timespec64_add_safe).
   constexpr TimeValue plus(const TimeValue& other) const {
@@ -57,17 +65,17 @@ struct TimeValue {
 static_assert(sizeof(TimeValue) == 16);
 
 /// What a clock of the host says now; an event of the recording.
-inline TimeValue host_clock(Call& call, u64 clock) {
+inline TimeValue host_clock(host::Host& host, u64 clock) {
   TimeValue now;
   host::HostCall ask;
   ask.number = __NR_clock_gettime;
   ask.args = {clock, reinterpret_cast<u64>(&now)};
   ask.checked_args = 0x1;
   ask.out.add({reinterpret_cast<u64>(&now), sizeof now, host::Extent::whole_on_success, 1, 0});
-  call.host().call(ask);
+  host.call(ask);
   // A recording that a stranger made can hold any bytes.
-  return now.nanoseconds >= 0 && now.nanoseconds < static_cast<i64>(kNanosecondsPerSecond) ? now
-                                                                                           : TimeValue{};
+  return now.valid() ? now : TimeValue{};
 }
+inline TimeValue host_clock(Call& call, u64 clock) { return host_clock(call.host(), clock); }
 
 }  // namespace orrery::kernel

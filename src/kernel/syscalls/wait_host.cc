@@ -74,12 +74,9 @@ i64 wait_among_others(Call& call, Wait& wait) {
 }
 
 i64 monotonic_deadline_ns(Call& call, u64 clock, const TimeValue& deadline) {
-  constexpr i64 kForeverSeconds = 9'000'000'000;
-  TimeValue at = deadline;
-  if (clock != kClockMonotonic)
-    at = host_clock(call, kClockMonotonic).plus(deadline.since(host_clock(call, clock)));
-  if (at.seconds > kForeverSeconds) at = {kForeverSeconds, 0};
-  return at.seconds * static_cast<i64>(kNanosecondsPerSecond) + at.nanoseconds;
+  if (clock == kClockMonotonic) return deadline.total_nanoseconds();
+  const TimeValue now = host_clock(call, kClockMonotonic);
+  return now.plus(deadline.since(host_clock(call, clock))).total_nanoseconds();
 }
 
 bool write_in_pieces(Call& call, i64& result) {
