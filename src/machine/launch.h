@@ -16,6 +16,9 @@ enum EngineFd : int {
   kControlFd = 2,     ///< SOCK_SEQPACKET to the controlling process (machine/control.h), replay only
   kStoreFd = 3,       ///< O_PATH directory of the content store (record), see trace/store.h
   kFilesFd = 4,       ///< O_PATH directory REC/files: kept copies of mapped files
+  kFamilyFd = 5,      ///< SOCK_SEQPACKET to who gives forked processes their rings (trace/family.h)
+  kMachineFd = 6,     ///< memfd with the trace::MachinePage (record)
+  kOwnFd = 7,         ///< the engine's own: the socket by which others see that this process lives
   kEngineFdFree = 8,  ///< from here on: whatever the engine opens later
   kEngineFdCount = 16,
 };

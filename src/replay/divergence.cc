@@ -75,6 +75,10 @@ std::string_view kind_words(EventKind kind) {
       return "more of an answer";
     case EventKind::file_change:
       return "a change of a mapped file";
+    case EventKind::fork:
+      return "a new process";
+    case EventKind::memory_change:
+      return "what a child left in memory";
   }
   return "an event of unknown kind";
 }

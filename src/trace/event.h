@@ -8,7 +8,7 @@ namespace orrery::trace {
 
 enum class EventKind : u16 {
   none = 0,
-  start = 1,         ///< payload: StartInfo, argv, envp, auxv inputs: how the machine was started
+  start = 1,         ///< a forked process begins; payload: ProcessStart. First of its events
   syscall = 2,       ///< a HostCall's answer; payload: the output ranges' bytes, in order
   map = 3,           ///< a file mapping; payload: FileReference
   memory = 4,        ///< unmap, protect, move, discard or anonymous map: only checked
@@ -16,13 +16,17 @@ enum class EventKind : u16 {
   cpu_number = 6,    ///< result = the number
   random = 7,        ///< payload: the bytes
   signal = 8,        ///< payload: siginfo; result = signal number
-  exec = 9,          ///< payload: path, argv: the process became another program
+  exec = 9,          ///< the process becomes another program; payload: path and argv, each with NUL
   exit = 10,         ///< result = status, or 0x100 | signal
   gap = 11,          ///< the recorder says: events are missing from here; result = a GapReason
   more = 12,         ///< payload: what did not fit into the event before (see kEventBytesMost)
   file_change = 13,  ///< the call before changed a live file; payload: FileChange and the bytes
+  fork = 14,         ///< result = the new process's pid or -errno; payload: ForkedProcess, if there is one
+  /// What a child that borrowed the address space (vfork) left in it; payload: MemoryChange and the bytes, as
+  /// often as wanted. Follows its fork, when the child has let go.
+  memory_change = 15,
 };
-inline constexpr u16 kEventKindCount = 14;
+inline constexpr u16 kEventKindCount = 16;
 
 /// The largest event, padding included; rings hold at least two. An answer with more bytes (a read of
 /// a gigabyte) goes on in events of kind `more`, each with a number of its own, until all is told.
@@ -60,6 +64,29 @@ struct FileChange {
   u64 count = 0;  ///< bytes that follow, new at `offset`
 };
 static_assert(sizeof(FileChange) == 32);
+
+struct ForkedProcess {
+  u32 process = 0;  ///< its number in the recording
+  u32 flags = 0;    ///< kForkBorrows
+};
+static_assert(sizeof(ForkedProcess) == 8);
+/// ForkedProcess::flags: the child uses its parent's memory until it executes a program or ends (vfork).
+inline constexpr u32 kForkBorrows = 1;
+
+struct ProcessStart {
+  u32 process = 0;
+  u32 parent_process = 0;
+  u64 parent_event = 0;  ///< number of the fork in the parent's events
+  i32 pid = 0;
+  i32 parent_pid = 0;
+};
+static_assert(sizeof(ProcessStart) == 24);
+
+struct MemoryChange {
+  u64 address = 0;
+  u64 count = 0;  ///< bytes that follow
+};
+static_assert(sizeof(MemoryChange) == 16);
 
 /// FileReference::file_number of a mapping of /dev/zero: there is no file, only new zero pages.
 inline constexpr u32 kZeroPages = ~u32{0};

@@ -1,0 +1,39 @@
+// How a process of the guest that was forked gets a ring of its own. While recording the other side is the
+// writer process, while replaying it is `orrery replay`.
+//
+// All engines of a machine inherit one SOCK_SEQPACKET socket. A new process makes a pair of sockets, sends
+// one end with a FamilyRequest over the inherited one, and receives a FamilyReply with the memfd of a ring
+// over its own end. That end stays open as long as the process lives: its hang-up tells the other side that
+// the process is gone, however it ended. A process that replays sends a FamilyEnd before it goes.
+#pragma once
+
+#include "base/types.h"
+
+namespace orrery::trace {
+
+inline constexpr u32 kFamilyVersion = 1;
+
+struct FamilyRequest {
+  u32 version = kFamilyVersion;
+  u32 process = 0;  ///< the number of the process in the recording; the first one of a recording is 0
+  i32 pid = 0;      ///< of the process that asks, as the host names it
+  u32 reserved = 0;
+};
+
+struct FamilyReply {
+  u32 error = 0;  ///< an errno, and then no ring comes with it
+};
+
+struct FamilyEnd {
+  i32 status = 0;  ///< engine/doors.h, ReplayStatus
+};
+
+/// One page that all processes of a recorded machine share (a memfd).
+struct MachinePage {
+  u32 version = kFamilyVersion;
+  u32 next_process = 1;      ///< number of the next process; taken by atomic addition
+  u32 next_file_number = 0;  ///< of the next kept file, likewise
+};
+static_assert(sizeof(MachinePage) <= kPageBytes);
+
+}  // namespace orrery::trace
