@@ -98,10 +98,12 @@ void Scheduler::yield() {
   run_next(task);
 }
 
+/// Leaves nothing to be done later: guest code may be stopped at ticks where a replay does not come by. A
+/// quantum that ends during the look is therefore over with this one.
 void Scheduler::give_way() {
   if (!quantum_over_) return;
-  quantum_over_ = false;
   if (!waiting_.empty()) look_at_host(false);
+  quantum_over_ = false;
   const bool some_wait_for_host = std::any_of(waiting_.begin(), waiting_.end(),
                                               [](const Waiting& each) { return each.wait->asks_host(); });
   if (ready_.empty() && !some_wait_for_host) host_.set_preemption(false);

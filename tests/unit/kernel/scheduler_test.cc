@@ -126,6 +126,21 @@ TEST_F(SchedulerTest, AQuantumGivesWayOnlyWhenOthersAreReady) {
   EXPECT_EQ(log, "2");
 }
 
+/// Later it would give way wherever guest code is stopped next, and a replay does not stop there.
+TEST_F(SchedulerTest, AQuantumThatEndsWhileGivingWayIsOverToo) {
+  Wait forever;
+  add(2, [&](Task&) { scheduler.block(forever); });
+  scheduler.yield();
+  scheduler.end_quantum();
+  spy.answer(-EINTR);
+  spy.deliver(host::kQuantumOver);
+  scheduler.give_way();
+  const std::size_t calls = spy.calls.size();
+  scheduler.give_way();
+  EXPECT_EQ(spy.calls.size(), calls);
+  scheduler.drop_others();
+}
+
 TEST_F(SchedulerTest, ExecLeavesTheCallerAlone) {
   add(2, [&](Task&) {
     Wait wait;
