@@ -172,7 +172,8 @@ i64 map_program(AddressSpace& space, const Program& program, Placement placement
   out.bias = bias;
   out.first_page = segments.lowest_page + bias;
   out.entry = program.header.entry + bias;
-  out.table_address = segments.table_address == 0 ? 0 : segments.table_address + bias;
+  // Of a table that no segment holds, the kernel too says that it lies at the start.
+  out.table_address = segments.table_address + bias;
   note_bounds(program, bias, out);
   return 0;
 }
