@@ -43,12 +43,13 @@ bool add_load(const Elf64_Phdr& row, Segments& out) {
   return true;
 }
 
-/// AT_PHDR is where the PT_LOAD that holds the file's program header table puts it.
+/// AT_PHDR is where the PT_LOAD that holds the file's program header table puts it: of several, the last.
 u64 find_table_address(const Header& header, const Segments& segments) {
+  u64 address = 0;
   for (const LoadSegment& load : segments.loads)
     if (load.offset <= header.table_offset && header.table_offset < load.offset + load.file_bytes)
-      return header.table_offset - load.offset + load.address;
-  return 0;
+      address = header.table_offset - load.offset + load.address;
+  return address;
 }
 
 void measure(Segments& segments) {

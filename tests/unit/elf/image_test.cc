@@ -102,6 +102,22 @@ TEST(Image, RefusesSegmentsThatCannotLieInUserSpace) {
   EXPECT_FALSE(with([](Elf64_Phdr& row) { row.p_offset = ~u64{0} << 12, row.p_filesz = 8192; }));
 }
 
+/// binfmt_elf.c looks at all segments and keeps what it found last.
+TEST(Image, TakesTheTableFromTheLastSegmentThatHoldsIt) {
+  const auto file = read_self();
+  const Header header = read_header(file);
+  auto table = std::vector<u8>(table_of(file, header).begin(), table_of(file, header).end());
+  const std::span rows(reinterpret_cast<Elf64_Phdr*>(table.data()), header.table_count);
+  const auto is_load = [](const Elf64_Phdr& row) { return row.p_type == PT_LOAD; };
+  const auto first = std::find_if(rows.begin(), rows.end(), is_load);
+  const auto second = std::find_if(first + 1, rows.end(), is_load);
+  ASSERT_NE(second, rows.end());
+  EXPECT_EQ(read_segments(header, table).table_address, first->p_vaddr + header.table_offset);
+  second->p_offset = 0;
+  EXPECT_EQ(read_segments(header, table).table_address,
+            second->p_vaddr / kPageBytes * kPageBytes + header.table_offset);
+}
+
 TEST(Image, SurvivesDamage) {
   const auto good = read_self();
   std::mt19937 random(20260101);
