@@ -23,6 +23,10 @@ struct Binding {
 };
 
 constexpr Binding kHandlers[] = {
+    {__NR_shmget, sys_shmget},
+    {__NR_shmat, sys_shmat},
+    {__NR_shmdt, sys_shmdt},
+    {__NR_shmctl, sys_shmctl},
     {__NR_seccomp, sys_seccomp},
     {__NR_process_vm_readv, sys_process_vm_readv},
     {__NR_process_vm_writev, sys_process_vm_writev},

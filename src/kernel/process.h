@@ -13,6 +13,7 @@
 #include "kernel/kernel.h"
 #include "kernel/report.h"
 #include "kernel/seccomp.h"
+#include "kernel/shared_segments.h"
 #include "kernel/signal_queue.h"
 #include "kernel/task.h"
 #include "memory/address_space.h"
@@ -122,6 +123,7 @@ struct Process {
   bool dumpable = true;   ///< PR_SET_DUMPABLE
   bool no_new_privileges = false;
   Seccomp seccomp;
+  SharedSegments segments;
   u32 personality = 0;            ///< as the program set it; the host's has ADDR_NO_RANDOMIZE besides
   ResourceLimit host_open_files;  ///< the host's RLIMIT_NOFILE, above the guest's to make room for the engine
   EngineResident engine_resident;

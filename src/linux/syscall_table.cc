@@ -204,6 +204,8 @@ constexpr const char* kMachineWide = "changes the host, not the guest";
 constexpr const char* kUnrecordable = "results arrive in memory without a system call";
 constexpr const char* kOneProcess = "threads only: another process is ENOSYS";
 constexpr const char* kWords = "EINVAL towards standard output and error, whose bytes must be seen";
+constexpr const char* kOwnSegments =
+    "segments are the machine's own and end with it; a key that is in use outside is EACCES";
 constexpr const char* kRealScheduler = "acts on the host's scheduler, which does not order guest tasks";
 
 constexpr ResultKind kFd = ResultKind::fd;
@@ -241,9 +243,9 @@ constexpr SyscallRow kListed[] = {
   answered(26, "msync", {addr(), size("length"), flags("flags", Flags::sync)}),
   answered(27, "mincore", {addr(), size("length"), addr("vec")}),
   answered(28, "madvise", {addr(), size("length"), flags("advice", Flags::advise)}),
-  refused(29, "shmget", ENOSYS, "memory shared with processes outside the machine is not recorded", {dec("key"), size("size"), hex("shmflg")}),
-  refused(30, "shmat", ENOSYS, "memory shared with processes outside the machine is not recorded", {dec("shmid"), addr("shmaddr"), hex("shmflg")}),
-  refused(31, "shmctl", ENOSYS, "memory shared with processes outside the machine is not recorded", {dec("shmid"), dec("cmd"), addr("buf")}),
+  answered(29, "shmget", {dec("key"), size("size"), hex("shmflg")}).partial(kOwnSegments),
+  answered(30, "shmat", {dec("shmid"), addr("shmaddr"), hex("shmflg")}).partial(kOwnSegments).returns(kAddress),
+  answered(31, "shmctl", {dec("shmid"), dec("cmd"), addr("buf")}).partial(kOwnSegments),
   answered(32, "dup", {fd("oldfd")}).returns(kFd),
   answered(33, "dup2", {fd("oldfd"), fd("newfd")}).returns(kFd),
   answered(34, "pause", {}).blocks(Restart::no_handler),
@@ -281,7 +283,7 @@ constexpr SyscallRow kListed[] = {
   forwarded(64, "semget", {dec("key"), dec("nsems"), hex("semflg")}),
   forwarded(65, "semop", {dec("semid"), sized(in_items("sops", Struct::bytes, 2), 6), size("nsops")}).blocks(Restart::never),
   answered(66, "semctl", {dec("semid"), dec("semnum"), dec("cmd"), hex("arg")}).partial("IPC_INFO and SEM_STAT are missing"),
-  refused(67, "shmdt", ENOSYS, "memory shared with processes outside the machine is not recorded", {addr("shmaddr")}),
+  answered(67, "shmdt", {addr("shmaddr")}),
   forwarded(68, "msgget", {dec("key"), hex("msgflg")}),
   answered(69, "msgsnd", {dec("msqid"), addr("msgp"), size("msgsz"), hex("msgflg")}).blocks(Restart::no_handler),
   answered(70, "msgrcv", {dec("msqid"), addr("msgp"), size("msgsz"), lng("msgtyp"), hex("msgflg")}).blocks(Restart::no_handler),

@@ -70,6 +70,8 @@ class AddressSpace {
     bool file_writable = true;
     bool file_append_only = false;  ///< the file has the append-only attribute (chattr +a)
     bool file_executable = true;    ///< false on a noexec mount
+    u64 shown_from = 0;  ///< shared anonymous memory that exists already, at an address of the engine's
+    u64 object = 0;      ///< and its identity
   };
   i64 mmap(const MmapArguments& arguments);
   i64 munmap(u64 address, u64 size_bytes);
@@ -85,6 +87,8 @@ class AddressSpace {
 
   /// Forgets and unmaps everything of the guest's (exec).
   void clear();
+  /// The identity of new shared anonymous memory (MmapArguments::object).
+  u64 new_object();
   u32 add_file(MappedFile file);  ///< returns Region::file; the same number for the same file
   std::span<const MappedFile> files() const { return files_; }
   void set_limits(const Limits& limits) { limits_ = limits; }
@@ -195,6 +199,7 @@ class AddressSpace {
   static i64 check_anonymous_rules(const MmapArguments& arguments);
   Region region_for(const MmapArguments& arguments, Span span);
   i64 map_host(const Region& region, int fd);
+  i64 show_host(const Region& region, u64 from);
   i64 unmap_span(Span span);
   i64 unmap_host(Span span);
   i64 refuse(Span span, int protection);

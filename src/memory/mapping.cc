@@ -103,7 +103,9 @@ Region AddressSpace::region_for(const MmapArguments& arguments, Span span) {
   region.attributes = attributes_later_;
   if ((arguments.flags & MAP_LOCKED) != 0) region.attributes |= kLocked;
   if (is_anonymous(arguments)) {
-    if (region.shared()) region.object = kAnonymousObject | ++anonymous_objects_;
+    region.file = arguments.file;
+    if (region.shared()) region.object = arguments.object != 0 ? arguments.object : new_object();
+    if (region.shared() && !arguments.file_writable) region.protection_most &= static_cast<u8>(~PROT_WRITE);
     return region;
   }
   region.file = arguments.file;
@@ -122,6 +124,14 @@ i64 AddressSpace::map_host(const Region& region, int fd) {
                        .fd = fd,
                        .offset = region.private_anonymous() ? 0 : region.offset});
 }
+
+/// A second view of shared memory (mremap of 0 bytes).
+i64 AddressSpace::show_host(const Region& region, u64 from) {
+  if (const i64 error = backend_.move(from, 0, region.start, region.size_bytes()); error != 0) return error;
+  return backend_.protect(region.start, region.size_bytes(), host_protection(region.protection, false));
+}
+
+u64 AddressSpace::new_object() { return kAnonymousObject | ++anonymous_objects_; }
 
 i64 AddressSpace::mmap(const MmapArguments& arguments) {
   Span span{};
@@ -144,8 +154,11 @@ i64 AddressSpace::mmap(const MmapArguments& arguments) {
     piece.end = to;
     piece.on_paper = is_reserved;
     if (!piece.private_anonymous()) piece.offset = whole.offset_of(from);
-    if (!is_reserved)
-      if (const i64 host_error = map_host(piece, fd); host_error != 0) return host_error;
+    if (!is_reserved) {
+      const u64 shown = arguments.shown_from == 0 ? 0 : arguments.shown_from + (from - span.start);
+      const i64 host_error = shown != 0 ? show_host(piece, shown) : map_host(piece, fd);
+      if (host_error != 0) return host_error;
+    }
     forget({from, to});
     insert(piece);
     return 0;

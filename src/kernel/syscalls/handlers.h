@@ -48,7 +48,15 @@ i64 sys_listmount(Call& call);
 i64 sys_seccomp(Call& call);
 i64 set_seccomp_by_prctl(Call& call);
 
+// shared_memory.cc
+i64 sys_shmget(Call& call);
+i64 sys_shmat(Call& call);
+i64 sys_shmdt(Call& call);
+i64 sys_shmctl(Call& call);
+
 // memory.cc
+/// Says once for each call that the guest wanted memory where the engine lies; gives `result` back.
+i64 report_refusal(Call& call, i64 result);
 i64 sys_mmap(Call& call);
 i64 sys_mprotect(Call& call);
 i64 sys_munmap(Call& call);

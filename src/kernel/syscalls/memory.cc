@@ -27,21 +27,6 @@ constexpr u64 kPathDescriptor = 010000000;  // O_PATH
 constexpr u64 kStatfsNoexec = 8;            // ST_NOEXEC in f_flags
 constexpr u64 kStatxAppendOnly = 0x20;      // STATX_ATTR_APPEND
 
-/// Says once for each call that the guest wanted memory where the engine lies.
-i64 report_refusal(Call& call, i64 result) {
-  const auto refusal = call.space().take_refusal();
-  if (refusal && first_report(call.process, call.row.number))
-    call.process.say(Text()
-                         .add(call.row.name)
-                         .add(": ENOMEM for ")
-                         .hex(refusal->start)
-                         .add("-")
-                         .hex(refusal->end)
-                         .add(": the machine itself lies there")
-                         .view());
-  return result;
-}
-
 u64 argument_of(int value) { return static_cast<u64>(static_cast<i64>(value)); }
 
 i64 descriptor_flags(Call& call, int fd) {
@@ -145,6 +130,20 @@ i64 sync_on_host(Call& call, u64 start, u64 end) {
 }
 
 }  // namespace
+
+i64 report_refusal(Call& call, i64 result) {
+  const auto refusal = call.space().take_refusal();
+  if (refusal && first_report(call.process, call.row.number))
+    call.process.say(Text()
+                         .add(call.row.name)
+                         .add(": ENOMEM for ")
+                         .hex(refusal->start)
+                         .add("-")
+                         .hex(refusal->end)
+                         .add(": the machine itself lies there")
+                         .view());
+  return result;
+}
 
 i64 sys_mmap(Call& call) {
   AddressSpace::MmapArguments arguments{.address = call.args[0],
