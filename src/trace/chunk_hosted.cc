@@ -194,9 +194,10 @@ ChunkEncoder::~ChunkEncoder() {
   delete state_;
 }
 
-std::span<const u8> ChunkEncoder::encode(std::span<const u8> events, int zstd_level) {
+std::span<const u8> ChunkEncoder::encode(std::span<const u8> events, int zstd_level, u32 process) {
   CHECK(!events.empty() && events.size() <= kChunkBytesMost, "trace: chunk of a wrong size");
   ChunkHeader header;
+  header.process = process;
   bool regular = true;
   header.event_count = static_cast<u32>(for_each_event(events, [&](const EventView& event, u64 index) {
     if (index == 0) {

@@ -20,7 +20,7 @@ class ChunkEncoder {
 
   /// Precondition: `events` is one or more whole events with consecutive numbers, at most
   /// kChunkBytesMost. Returns the ChunkHeader and the stored bytes; valid until the next call.
-  std::span<const u8> encode(std::span<const u8> events, int zstd_level);
+  std::span<const u8> encode(std::span<const u8> events, int zstd_level, u32 process = 0);
 
  private:
   struct State;

@@ -6,7 +6,7 @@
 
 namespace orrery::trace {
 
-inline constexpr u32 kTraceVersion = 1;
+inline constexpr u32 kTraceVersion = 2;
 
 inline constexpr u64 kTraceMagic = 0x0a0d'7972'6572'726f;       // "orrery\r\n"
 inline constexpr u32 kChunkMagic = 0x4b48'434f;                 // "OCHK"
@@ -41,11 +41,11 @@ struct ChunkHeader {
   u32 magic = kChunkMagic;
   Codec codec = Codec::plain;
   u16 reserved = 0;
-  u64 first_number = 0;  ///< events are numbered without holes, within a chunk and from chunk to chunk
+  u64 first_number = 0;  ///< a process's events are numbered without holes, also from chunk to chunk
   u32 event_count = 0;
   u32 raw_bytes = 0;     ///< of the events as they stood in the ring
   u32 stored_bytes = 0;  ///< that follow this header
-  u32 reserved2 = 0;
+  u32 process = 0;       ///< whose events these are; the first of a recording is 0
   u64 first_time_ns = 0;
   u64 last_time_ns = 0;
   u64 first_ticks = 0;
@@ -67,11 +67,14 @@ struct IndexEntry {
   u64 offset = 0;  ///< of the ChunkHeader in the file
   u64 first_number = 0;
   u64 first_time_ns = 0;
+  u64 last_time_ns = 0;
   u64 first_ticks = 0;
   u32 event_count = 0;
   u32 raw_bytes = 0;
+  u32 process = 0;
+  u32 reserved = 0;
 };
-static_assert(sizeof(IndexEntry) == 40);
+static_assert(sizeof(IndexEntry) == 56);
 
 /// The last bytes of a trace that was closed.
 struct Trailer {

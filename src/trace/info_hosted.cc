@@ -88,6 +88,8 @@ void for_each_line(const RecordingInfo& info,
   line("event_count", std::to_string(info.event_count));
   line("raw_bytes", std::to_string(info.raw_bytes));
   line("trace_bytes", std::to_string(info.trace_bytes));
+  line("process_count", std::to_string(info.process_count));
+  line("killed_count", std::to_string(info.killed_count));
 }
 
 void take_number(u64& field, std::string_view value) {
@@ -118,6 +120,8 @@ void take_line(RecordingInfo& info, std::string_view key, std::string_view value
   if (key == "event_count") take_number(info.event_count, value);
   if (key == "raw_bytes") take_number(info.raw_bytes, value);
   if (key == "trace_bytes") take_number(info.trace_bytes, value);
+  if (key == "process_count") take_number(info.process_count, value);
+  if (key == "killed_count") take_number(info.killed_count, value);
 }
 
 }  // namespace

@@ -39,6 +39,8 @@ struct RecordingInfo {
   u64 event_count = 0;
   u64 raw_bytes = 0;    ///< of the events
   u64 trace_bytes = 0;  ///< as stored
+  u64 process_count = 0;
+  u64 killed_count = 0;  ///< of these, without an event that tells the end
 };
 
 /// Takes over what the last event of a trace says of its end.

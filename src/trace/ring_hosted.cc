@@ -99,4 +99,13 @@ Status MappedRing::become_hosted_peer() {
   return Nothing{};
 }
 
+void MappedRing::leave_hosted_peer() {
+  pthread_mutex_unlock(reinterpret_cast<pthread_mutex_t*>(static_cast<RingHeader*>(base_)->hosted_peer));
+}
+
+void MappedRing::close_descriptor() {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
 }  // namespace orrery::trace

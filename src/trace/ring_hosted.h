@@ -30,6 +30,11 @@ class MappedRing {
   /// Marks this thread as the ring's hosted peer, so that the engine sees its death. Call in the
   /// process that will drain or feed (after fork), once a ring.
   Status become_hosted_peer();
+  /// Takes the mark back, in the same thread. Whoever unmaps a ring before its thread ends must: the mark is
+  /// on the thread's list of robust futexes.
+  void leave_hosted_peer();
+  /// Once the other end has its own.
+  void close_descriptor();
 
   void* base() const { return base_; }
   u64 capacity_bytes() const { return capacity_; }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 
 #include "base/hash.h"
 
@@ -17,6 +18,17 @@ namespace {
 template <class T>
 std::span<const u8> bytes_of(const T& value) {
   return {reinterpret_cast<const u8*>(&value), sizeof value};
+}
+
+IndexEntry index_entry(const ChunkHeader& header, u64 offset) {
+  return {.offset = offset,
+          .first_number = header.first_number,
+          .first_time_ns = header.first_time_ns,
+          .last_time_ns = header.last_time_ns,
+          .first_ticks = header.first_ticks,
+          .event_count = header.event_count,
+          .raw_bytes = header.raw_bytes,
+          .process = header.process};
 }
 
 }  // namespace
@@ -72,18 +84,16 @@ Status TraceAppender::write_all(std::span<const u8> bytes) {
   return Nothing{};
 }
 
-Status TraceAppender::append(std::span<const u8> events, int zstd_level) {
-  const std::span<const u8> chunk = encoder_->encode(events, zstd_level);
+Status TraceAppender::append(std::span<const u8> events, int zstd_level, u32 process) {
+  return append_chunk(encoder_->encode(events, zstd_level, process));
+}
+
+Status TraceAppender::append_chunk(std::span<const u8> chunk) {
   ChunkHeader header;
   std::memcpy(&header, chunk.data(), sizeof header);
   const u64 offset = end_;
   TRY(write_all(chunk));
-  index_.push_back({.offset = offset,
-                    .first_number = header.first_number,
-                    .first_time_ns = header.first_time_ns,
-                    .first_ticks = header.first_ticks,
-                    .event_count = header.event_count,
-                    .raw_bytes = header.raw_bytes});
+  index_.push_back(index_entry(header, offset));
   raw_bytes_ += header.raw_bytes;
   event_count_ += header.event_count;
   return Nothing{};
@@ -108,7 +118,7 @@ Status TraceAppender::finish() {
 
 // --- reading ---
 
-std::unique_ptr<TraceReader> TraceReader::open(const std::string& path, std::string& trouble) {
+std::unique_ptr<TraceReader> TraceReader::open(const std::string& path, std::string& trouble, u32 process) {
   struct stat status {};
   std::string file = path;
   if (stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) file += "/trace";
@@ -117,7 +127,7 @@ std::unique_ptr<TraceReader> TraceReader::open(const std::string& path, std::str
     trouble = "cannot open " + file + ": " + std::strerror(errno);
     return nullptr;
   }
-  std::unique_ptr<TraceReader> reader(new TraceReader(fd, file));
+  std::unique_ptr<TraceReader> reader(new TraceReader(fd, file, process));
   if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
     trouble = file + " is not a regular file";
     return nullptr;
@@ -186,14 +196,18 @@ bool TraceReader::load_index() {
   // A stranger can write good checksums over nonsense: offsets and numbers must make one row.
   u64 offset = sizeof(TraceFileHeader);
   u64 count = 0;
+  std::map<u32, u64> next_numbers;
   for (const IndexEntry& entry : entries) {
+    const u64 expected = next_numbers.try_emplace(entry.process, entry.first_number).first->second;
     const bool in_row = entry.offset >= offset && entry.offset < trailer.index_offset &&
-                        entry.event_count != 0 && entry.first_number == entries.front().first_number + count;
+                        entry.event_count != 0 && entry.first_number == expected;
     if (!in_row) return false;
     offset = entry.offset + sizeof(ChunkHeader);
     count += entry.event_count;
+    next_numbers[entry.process] += entry.event_count;
   }
   if (count != trailer.event_count) return false;
+  std::erase_if(entries, [this](const IndexEntry& entry) { return entry.process != process_; });
   chunks_ = std::move(entries);
   return true;
 }
@@ -217,16 +231,12 @@ void TraceReader::scan() {
     }
     if (const std::string trouble = judge_chunk_header(header); !trouble.empty())
       return end_at(chunks_.size(), Ending::damaged, offset, trouble);
-    if (!chunks_.empty() && header.first_number != end_number())
+    const bool is_ours = header.process == process_;
+    if (is_ours && !chunks_.empty() && header.first_number != end_number())
       return end_at(chunks_.size(), Ending::damaged, offset, "the chunk does not follow the one before");
     if (header.stored_bytes > left - sizeof header)
       return end_at(chunks_.size(), Ending::cut, offset, "the file ends inside a chunk");
-    chunks_.push_back({.offset = offset,
-                       .first_number = header.first_number,
-                       .first_time_ns = header.first_time_ns,
-                       .first_ticks = header.first_ticks,
-                       .event_count = header.event_count,
-                       .raw_bytes = header.raw_bytes});
+    if (is_ours) chunks_.push_back(index_entry(header, offset));
     offset += sizeof header + header.stored_bytes;
   }
 }
@@ -249,8 +259,8 @@ bool TraceReader::load_chunk(u64 index) {
   std::string trouble = "the file ends inside a chunk";
   if (read_at(&header, sizeof header, entry.offset)) {
     trouble = judge_chunk_header(header);
-    if (trouble.empty() &&
-        (header.first_number != entry.first_number || header.event_count != entry.event_count))
+    if (trouble.empty() && (header.process != entry.process || header.first_number != entry.first_number ||
+                            header.event_count != entry.event_count))
       trouble = "the chunk is not the one that the index names";
   }
   if (trouble.empty()) {

@@ -28,7 +28,9 @@ class TraceAppender {
   ~TraceAppender();
 
   /// Precondition as ChunkEncoder::encode.
-  Status append(std::span<const u8> events, int zstd_level);
+  Status append(std::span<const u8> events, int zstd_level, u32 process = 0);
+  /// The same for events that somebody else's ChunkEncoder made into a chunk.
+  Status append_chunk(std::span<const u8> chunk);
   /// Lets others see that nothing more will be written.
   void unlock();
   /// Writes the index. Without it the file is complete too, but is read by scanning.
@@ -64,8 +66,9 @@ enum class ReadStatus : u8 { event, end };
 /// yields events that parse, or says where the damage is. After damage it yields what came before.
 class TraceReader {
  public:
-  /// Opens a recording's directory or a trace file. On failure returns null and says why in `trouble`.
-  static std::unique_ptr<TraceReader> open(const std::string& path, std::string& trouble);
+  /// Opens a recording's directory or a trace file to read the events of one process. On failure returns null
+  /// and says why in `trouble`.
+  static std::unique_ptr<TraceReader> open(const std::string& path, std::string& trouble, u32 process = 0);
   TraceReader(const TraceReader&) = delete;
   TraceReader& operator=(const TraceReader&) = delete;
   ~TraceReader();
@@ -94,7 +97,7 @@ class TraceReader {
   const std::string& trouble() const { return trouble_; }
 
  private:
-  TraceReader(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  TraceReader(int fd, std::string path, u32 process) : fd_(fd), path_(std::move(path)), process_(process) {}
   bool read_at(void* bytes, u64 size_bytes, u64 offset) const;
   bool read_file_header(std::string& trouble);
   bool load_index();
@@ -104,6 +107,7 @@ class TraceReader {
 
   int fd_;
   std::string path_;
+  u32 process_;
   u64 file_bytes_ = 0;
   u64 started_ns_ = 0;
   std::vector<IndexEntry> chunks_;

@@ -1,49 +1,36 @@
 // The writer process.
 //
-// It sleeps on the ring until half a megabyte waits there or 50 ms have passed, compresses what is
-// there, and appends it as a chunk: so at most 100 ms or 1 MiB of events are not yet in the file (design
-// invariant 7). Should the whole host lose power, what counts is what has reached the disk: a
-// thread of its own calls fdatasync after each append, as often as the disk can follow, so that a slow disk
-// delays neither the writer nor the guest. The last sync happens after the supervisor was told that the
-// recording is complete, because nobody should wait a disk's time for the end of /bin/true.
+// Each ring has a thread (ring_drain_hosted.h), the first process's is the main one. It sleeps on the ring
+// until half a megabyte waits there or 50 ms have passed, compresses what is there, and appends it as a
+// chunk: so at most 100 ms or 1 MiB of events are not yet in the file (design invariant 7). Should the whole
+// host lose power, what counts is what has reached the disk: a thread of its own calls fdatasync after
+// appends, as often as the disk can follow, so that a slow disk delays neither the writer nor the guest. The
+// last sync happens after the supervisor was told that the recording is complete, because nobody should wait
+// a disk's time for the end of /bin/true.
 //
-// A full disk must leave a readable recording that says what is missing. Room for the gap event is set
+// A full disk must leave a readable recording that says what is missing. Room for the gap events is set
 // aside beforehand in a file of its own, and given back when it is needed.
 #include "trace/writer_hosted.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
-#include <mutex>
 #include <new>
-#include <optional>
-#include <system_error>
-#include <thread>
-#include <utility>
-#include <vector>
 
+#include "trace/family_writer_hosted.h"
 #include "trace/info_hosted.h"
-#include "trace/ring_hosted.h"
-#include "trace/trace_file_hosted.h"
+#include "trace/ring_drain_hosted.h"
 
 namespace orrery::trace {
 namespace {
-
-constexpr u64 kWakeBytes = 512 << 10;
-constexpr u64 kSleepNs = 50'000'000;
-constexpr off_t kReserveBytes = 64 << 10;
 
 u64 now_ns(clockid_t clock) {
   timespec now{};
@@ -74,105 +61,6 @@ void detach() {
     close(fd);
   }
 }
-
-/// Syncs the trace in the background, each time after the kept files that its new events name; where no
-/// thread can be had (RLIMIT_NPROC, memory), in the foreground.
-class Syncer {
- public:
-  Syncer(int fd, std::string recording) : fd_(fd), recording_(std::move(recording)) {
-    try {
-      thread_ = std::thread([this] { run(); });
-    } catch (const std::exception&) {
-      in_foreground_ = true;
-    }
-  }
-  ~Syncer() {
-    if (in_foreground_) return;
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    changed_.notify_one();
-    thread_.join();
-  }
-  void kept(u32 file_number) {
-    const std::lock_guard lock(mutex_);
-    if (!files_.empty() && files_.back() >= file_number)
-      return;  // numbers count up; one file is mapped often
-    if (file_number != kZeroPages) files_.push_back(file_number);
-  }
-  void appended() {
-    if (in_foreground_) return sync();
-    {
-      const std::lock_guard lock(mutex_);
-      dirty_ = true;
-    }
-    changed_.notify_one();
-  }
-  /// Not to be called while appended() is.
-  void sync() {
-    std::unique_lock lock(mutex_);
-    sync(lock);
-  }
-
- private:
-  void run() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      changed_.wait(lock, [this] { return dirty_ || stop_; });
-      if (stop_) return;
-      dirty_ = false;
-      sync(lock);
-    }
-  }
-  void sync(std::unique_lock<std::mutex>& lock) {
-    const std::vector<u32> files(files_.begin() + static_cast<std::ptrdiff_t>(files_synced_), files_.end());
-    files_synced_ = files_.size();
-    const bool first = !std::exchange(start_synced_, true);
-    lock.unlock();
-    for (const u32 file : files) sync_file("/files/" + std::to_string(file));
-    if (first)
-      for (const char* name : {"/engine", "/launch", "/info", "/files", ""}) sync_file(name);
-    fdatasync(fd_);
-    lock.lock();
-  }
-  void sync_file(const std::string& name) const {
-    const int fd = open((recording_ + name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) return;
-    fsync(fd);
-    close(fd);
-  }
-
-  int fd_;
-  std::string recording_;
-  std::vector<u32> files_;  ///< that events have named
-  std::size_t files_synced_ = 0;
-  bool start_synced_ = false;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool dirty_ = false;
-  bool stop_ = false;
-  bool in_foreground_ = false;
-  std::thread thread_;
-};
-
-/// A file that only holds room.
-class Reserve {
- public:
-  explicit Reserve(const std::string& recording) : path_(recording + "/.reserve") {
-    const int fd = open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return;
-    [[maybe_unused]] const int error = posix_fallocate(fd, 0, kReserveBytes);
-    close(fd);
-  }
-  ~Reserve() { release(); }
-  Reserve(const Reserve&) = delete;
-  Reserve& operator=(const Reserve&) = delete;
-  void release() { unlink(path_.c_str()); }
-
- private:
-  std::string path_;
-};
 
 /// Knows whether the guest still is.
 class GuestWatch {
@@ -210,172 +98,25 @@ class GuestWatch {
   bool never_came_ = false;
 };
 
-class Writer {
- public:
-  Writer(const WriterOptions& options, MappedRing& ring, TraceAppender& appender)
-      : options_(options),
-        guest_(options),
-        ring_(ring),
-        appender_(appender),
-        consumer_(ring.base(), ring.capacity_bytes()),
-        reserve_(options.recording) {}
-
-  /// Until the ring is closed and drained, or the guest is gone, or nothing can be written any more.
-  void drain(Syncer& syncer) {
-    u64 waiting_since_ns = 0;
-    for (;;) {
-      // In this order: what a producer commits before it closes or dies must be seen.
-      const bool over = consumer_.peer() != PeerState::present || guest_.gone();
-      const std::span<const u8> bytes = consumer_.peek();
-      const u64 now = now_ns(CLOCK_MONOTONIC);
-      if (bytes.empty()) {
-        if (over) return;
-        waiting_since_ns = 0;
-        consumer_.wait(kWakeBytes, waiter_, kSleepNs);
-        continue;
-      }
-      if (waiting_since_ns == 0) waiting_since_ns = now;
-      if (!over && bytes.size() < options_.flush_bytes &&
-          now - waiting_since_ns + kSleepNs < options_.flush_ns) {
-        consumer_.wait(std::min<u64>(options_.flush_bytes, ring_.capacity_bytes() / 2), waiter_, kSleepNs);
-        continue;
-      }
-      waiting_since_ns = 0;
-      if (!store(bytes, syncer)) return;
-      if (!over) syncer.appended();  // the last sync is run_writer's
-    }
-  }
-
-  /// The guest's end, when an event told it.
-  const std::optional<EventHeader>& exit_event() const { return exit_; }
-  std::optional<GapReason> gap() const { return gap_; }
-  void wait_for_supervisor() const { guest_.wait_for_supervisor(); }
-
-  /// Says in the trace that events are missing, if they are, and closes it.
-  void finish() {
-    if (!gap_ && consumer_.lost()) gap_ = GapReason::writer_lost;
-    if (gap_) write_gap();
-    reserve_.release();
-    // Without an index the trace is read by scanning; nothing is lost.
-    try {
-      [[maybe_unused]] const bool indexed = static_cast<bool>(appender_.finish());
-    } catch (const std::bad_alloc&) {
-    }
-  }
-
- private:
-  /// Appends all whole events of `bytes` and gives their room back. False when that is not possible.
-  bool store(std::span<const u8> bytes, Syncer& syncer) {
-    u64 begin = 0;
-    while (begin < bytes.size()) {
-      const u64 end = end_of_chunk(bytes, begin, syncer);
-      if (end == begin) {
-        end_early(GapReason::bad_record, "the program's engine wrote a broken record");
-        return false;
-      }
-      // Falling behind costs the guest time, so compress less then.
-      const int level = bytes.size() > ring_.capacity_bytes() / 4 ? -3 : 1;
-      const Status status = append(bytes.subspan(begin, end - begin), level);
-      if (!status) {
-        const int error = status.error().errno_value;
-        end_early(error == ENOMEM ? GapReason::no_memory : GapReason::disk_full, std::strerror(error));
-        return false;
-      }
-      stored_last_ = last_;
-      consumer_.consume(end - begin, waiter_);
-      begin = end;
-    }
-    return true;
-  }
-
-  /// Memory may be limited (RLIMIT_AS, a cgroup), and the libraries below say so by an exception.
-  Status append(std::span<const u8> events, int zstd_level) {
-    try {
-      return appender_.append(events, zstd_level);
-    } catch (const std::bad_alloc&) {
-      return Error{"compressing a chunk", ENOMEM};
-    }
-  }
-
-  /// The events from `begin` that make up one chunk; `begin` itself if the first is broken.
-  u64 end_of_chunk(std::span<const u8> bytes, u64 begin, Syncer& syncer) {
-    u64 end = begin;
-    while (end < bytes.size()) {
-      EventView event;
-      // The ring shows whole records only, so an incomplete one is broken too.
-      if (parse_event(bytes.subspan(end), event) != ParseResult::event) break;
-      if (last_ && event.header->number != last_->number + 1) break;
-      const u64 size_bytes = event.header->size_bytes;
-      if (end != begin && end - begin + size_bytes > std::min<u64>(options_.flush_bytes, kChunkBytesAim))
-        break;
-      last_ = *event.header;
-      if (event.header->kind == EventKind::exit) exit_ = *event.header;
-      if (event.header->kind == EventKind::map) note_kept_file(event, syncer);
-      end += size_bytes;
-    }
-    return end;
-  }
-
-  static void note_kept_file(const EventView& event, Syncer& syncer) {
-    FileReference reference;
-    if (event.payload.size() < sizeof reference) return;
-    std::memcpy(&reference, event.payload.data(), sizeof reference);
-    syncer.kept(reference.file_number);
-  }
-
-  void end_early(GapReason reason, const char* why) {
-    gap_ = reason;
-    consumer_.close(waiter_);
-    std::fprintf(stderr, "orrery: recording ended early: %s; the program goes on unrecorded (%s)\n", why,
-                 options_.recording.c_str());
-  }
-
-  void write_gap() {
-    reserve_.release();
-    EventHeader gap;
-    gap.size_bytes = sizeof gap;
-    gap.kind = EventKind::gap;
-    gap.result = static_cast<i64>(*gap_);
-    gap.time_ns = now_ns(CLOCK_MONOTONIC);
-    if (stored_last_) {
-      gap.number = stored_last_->number + 1;
-      gap.task = stored_last_->task;
-      gap.ticks = stored_last_->ticks;
-    }
-    [[maybe_unused]] const bool appended =
-        static_cast<bool>(append({reinterpret_cast<const u8*>(&gap), sizeof gap}, 1));
-  }
-
-  const WriterOptions& options_;
-  GuestWatch guest_;
-  MappedRing& ring_;
-  TraceAppender& appender_;
-  FutexWaiter waiter_;
-  Consumer consumer_;
-  Reserve reserve_;
-  std::optional<EventHeader> last_;         ///< seen in the ring
-  std::optional<EventHeader> stored_last_;  ///< in the file
-  std::optional<EventHeader> exit_;
-  std::optional<GapReason> gap_;
-};
-
 void signal_pipe(int fd) {
   if (fd < 0) return;
   [[maybe_unused]] const ssize_t written = write(fd, "!", 1);
   close(fd);
 }
 
-void write_final_info(const std::string& recording, const Writer& writer, const TraceAppender& appender,
-                      u64 started_ns) {
+void write_final_info(const std::string& recording, const TraceSink& sink, u64 started_ns) {
+  const WrittenTotals& totals = sink.totals();
   auto read = read_info(recording);
   RecordingInfo info = read ? read.take() : RecordingInfo{};
   info.duration_ns = now_ns(CLOCK_MONOTONIC) - started_ns;
-  info.gap = writer.gap();
-  info.event_count = appender.event_count();
-  info.raw_bytes = appender.raw_bytes();
-  info.trace_bytes = appender.stored_bytes();
+  info.gap = totals.gap;
+  info.event_count = sink.appender().event_count();
+  info.raw_bytes = sink.appender().raw_bytes();
+  info.trace_bytes = sink.appender().stored_bytes();
+  info.process_count = totals.process_count;
+  info.killed_count = totals.killed_count;
   info.state = RecordingState::cut;
-  if (const auto& exit = writer.exit_event()) note_end(info, *exit);
+  if (totals.first.exit) note_end(info, *totals.first.exit);
   if (info.gap) info.state = RecordingState::gap;
   if (const Status status = write_info(recording, info); !status)
     std::fprintf(stderr, "orrery: %s: %s\n", status.error().doing, std::strerror(status.error().errno_value));
@@ -391,18 +132,23 @@ int write_trace(const WriterOptions& options, TraceAppender& appender) {
   if (!ring) return cannot_write(ring.error());
   MappedRing mapped = ring.take();
   if (const Status status = mapped.become_hosted_peer(); !status) return cannot_write(status.error());
-  Writer writer(options, mapped, appender);
+  const FlushLimits limits{.bytes = options.flush_bytes, .ns = options.flush_ns};
   const u64 started_ns = now_ns(CLOCK_MONOTONIC);
   signal_pipe(options.ready_fd);
-  Syncer syncer(appender.fd(), options.recording);
-  writer.drain(syncer);
-  writer.finish();
-  writer.wait_for_supervisor();
-  write_final_info(options.recording, writer, appender, started_ns);
+  ChunkEncoder encoder;
+  TraceSink sink(appender, options.recording);
+  FamilyWriter family(options.family_fd, sink, limits);
+  RingDrain drain(0, mapped, sink, encoder, limits);
+  GuestWatch guest(options);
+  sink.process_ended(0, drain.run([&] { return guest.gone(); }));
+  family.wait();
+  sink.finish();
+  guest.wait_for_supervisor();
+  write_final_info(options.recording, sink, started_ns);
   appender.unlock();
   signal_pipe(options.done_fd);
-  syncer.sync();
-  return writer.gap() ? 1 : 0;
+  sink.sync();
+  return sink.totals().gap ? 1 : 0;
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The writer process: drains the ring of one recorded process into REC/trace. It outlives the guest, so
-// that all that was committed to the ring is stored however the guest died.
+// The writer process: drains the rings of all recorded processes into REC/trace. It outlives the guest, so
+// that all that was committed to a ring is stored however the guest died.
 #pragma once
 
 #include <string>
@@ -11,12 +11,15 @@ namespace orrery::trace {
 
 struct WriterOptions {
   std::string recording{};  ///< the directory; holds `info`, which is updated at the end
-  int ring_fd = -1;         ///< memfd of the ring
-  int guest_pidfd = -1;     ///< readable when the guest is gone
+  int ring_fd = -1;         ///< memfd of the first process's ring
+  int guest_pidfd = -1;     ///< readable when the first process is gone
   /// In place of guest_pidfd, so that the writer can be there before the guest is: a stream on which the
   /// guest's pid arrives as 4 bytes before it runs (if it ends without, there will be no guest), and which
   /// ends when `info` and `launch` are written.
   int guest_announcement_fd = -1;
+  /// Our end of the socket of trace/family.h, or -1: forked processes ask there for their rings, and it hangs
+  /// up when no process is left. The writer closes it.
+  int family_fd = -1;
   /// The trace, made and locked by the caller before it forked; null: the writer makes it.
   TraceAppender* trace = nullptr;
   int done_fd = -1;   ///< a pipe's end: gets one byte when the recording is complete on disk; or -1

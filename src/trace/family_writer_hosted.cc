@@ -1,0 +1,197 @@
+// Rings for forked processes.
+//
+// One thread accepts requests; each living process has one that drains its ring, because a ring's
+// consumer sleeps on a futex of that ring and an engine must notice its consumer's death (the robust futex
+// belongs to a thread). Compressing happens in those threads, so a parallel build has a parallel writer.
+//
+// That a process is gone is told by the hang-up of its own socket; that all are, by the hang-up of the
+// family's socket, which every engine holds for life. So the writer needs no list of pids, no supervisor, and
+// no relationship to the processes, and it sees the end of a process killed by SIGKILL as well.
+#include "trace/family_writer_hosted.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <memory>
+
+namespace orrery::trace {
+namespace {
+
+/// Threads that wait for the next process; more of them end.
+constexpr u64 kIdleMost = 4;
+
+/// A message and the descriptor that may come with it.
+struct Message {
+  explicit Message(void* bytes, std::size_t size_bytes) : part{bytes, size_bytes} {
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+  }
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
+
+  int descriptor() {
+    const cmsghdr* with = CMSG_FIRSTHDR(&header);
+    const bool has_one = with != nullptr && with->cmsg_level == SOL_SOCKET && with->cmsg_type == SCM_RIGHTS &&
+                         with->cmsg_len == CMSG_LEN(sizeof(int));
+    int fd = -1;
+    if (has_one) std::memcpy(&fd, CMSG_DATA(with), sizeof fd);
+    return fd;
+  }
+  void set_descriptor(int fd) {
+    if (fd < 0) {
+      header.msg_controllen = 0;
+      return;
+    }
+    cmsghdr* with = CMSG_FIRSTHDR(&header);
+    with->cmsg_level = SOL_SOCKET;
+    with->cmsg_type = SCM_RIGHTS;
+    with->cmsg_len = CMSG_LEN(sizeof fd);
+    std::memcpy(CMSG_DATA(with), &fd, sizeof fd);
+  }
+
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  iovec part;
+  msghdr header{};
+};
+
+/// A process that is gone meanwhile does not miss it.
+void reply(int socket, int error, int ring_fd) {
+  FamilyReply words{.error = static_cast<u32>(error)};
+  Message message(&words, sizeof words);
+  message.set_descriptor(ring_fd);
+  while (sendmsg(socket, &message.header, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  }
+}
+
+bool hung_up(int socket) {
+  pollfd fd{.fd = socket, .events = POLLRDHUP, .revents = 0};
+  return poll(&fd, 1, 0) == 1;
+}
+
+}  // namespace
+
+FamilyWriter::FamilyWriter(int family_fd, TraceSink& sink, FlushLimits limits)
+    : family_fd_(family_fd), sink_(sink), limits_(limits) {
+  if (family_fd_ < 0) return;
+  try {
+    acceptor_ = std::thread([this] { accept_all(); });
+  } catch (const std::exception&) {
+    close(family_fd_);  // engines are told that nobody listens
+  }
+}
+
+void FamilyWriter::wait() {
+  if (acceptor_.joinable()) acceptor_.join();
+}
+
+void FamilyWriter::accept_all() {
+  while (accept_one()) {
+  }
+  close(family_fd_);
+  std::unique_lock lock(mutex_);
+  closing_ = true;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return workers_.empty(); });
+  lock.unlock();
+  join_finished();
+}
+
+/// False when no engine is left.
+bool FamilyWriter::accept_one() {
+  FamilyRequest words{.version = 0};
+  Message message(&words, sizeof words);
+  const ssize_t got = recvmsg(family_fd_, &message.header, MSG_CMSG_CLOEXEC);
+  if (got < 0 && errno == EINTR) return true;
+  if (got <= 0) return false;
+  join_finished();
+  const Request request{.process = words.process, .socket = message.descriptor()};
+  if (request.socket < 0) return true;  // its end hangs up, and the process knows
+  const bool sound = got == static_cast<ssize_t>(sizeof words) && words.version == kFamilyVersion &&
+                     request.process != 0 && known_.insert(request.process).second;
+  const int error = sound ? sink_.trouble() : EPROTO;
+  if (error == 0) {
+    hand_over(request);
+  } else {
+    reply(request.socket, error, -1);
+    close(request.socket);
+  }
+  return true;
+}
+
+void FamilyWriter::hand_over(Request request) {
+  const std::lock_guard lock(mutex_);
+  if (idle_ <= requests_.size()) {
+    const auto worker = workers_.emplace(workers_.end());
+    try {
+      worker->thread = std::thread([this, worker] { work(worker); });
+    } catch (const std::exception&) {
+      workers_.erase(worker);
+      reply(request.socket, EAGAIN, -1);
+      close(request.socket);
+      return;
+    }
+    ++idle_;
+  }
+  requests_.push_back(request);
+  changed_.notify_one();
+}
+
+void FamilyWriter::work(std::list<Worker>::iterator self) {
+  std::unique_ptr<ChunkEncoder> encoder;
+  for (Request request; next_request(request);) {
+    try {
+      if (!encoder) encoder = std::make_unique<ChunkEncoder>();
+      serve(request, *encoder);
+    } catch (const std::bad_alloc&) {
+      reply(request.socket, ENOMEM, -1);
+    }
+    close(request.socket);
+    const std::lock_guard lock(mutex_);
+    ++idle_;
+  }
+  const std::lock_guard lock(mutex_);
+  finished_.splice(finished_.end(), workers_, self);
+  changed_.notify_all();
+}
+
+/// False when the thread is not needed any more.
+bool FamilyWriter::next_request(Request& request) {
+  std::unique_lock lock(mutex_);
+  if (requests_.empty() && idle_ <= kIdleMost)
+    changed_.wait(lock, [this] { return !requests_.empty() || closing_; });
+  --idle_;
+  if (requests_.empty()) return false;
+  request = requests_.front();
+  requests_.pop_front();
+  return true;
+}
+
+void FamilyWriter::serve(const Request& request, ChunkEncoder& encoder) {
+  auto made = MappedRing::create(kForkedRingBytes);
+  if (!made) return reply(request.socket, made.error().errno_value, -1);
+  MappedRing ring = made.take();
+  if (const Status status = ring.become_hosted_peer(); !status)
+    return reply(request.socket, status.error().errno_value, -1);
+  reply(request.socket, 0, ring.fd());
+  ring.close_descriptor();
+  RingDrain drain(request.process, ring, sink_, encoder, limits_);
+  sink_.process_ended(request.process, drain.run([&] { return hung_up(request.socket); }));
+  ring.leave_hosted_peer();
+}
+
+void FamilyWriter::join_finished() {
+  std::list<Worker> finished;
+  {
+    const std::lock_guard lock(mutex_);
+    finished.splice(finished.end(), finished_);
+  }
+  for (Worker& worker : finished) worker.thread.join();
+}
+
+}  // namespace orrery::trace

@@ -1,0 +1,66 @@
+// The writer's side of trace/family.h: gives each forked process of the guest a ring and drains it.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <list>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "trace/family.h"
+#include "trace/ring_drain_hosted.h"
+
+namespace orrery::trace {
+
+/// Rings of forked processes. Large enough for two events of kEventBytesMost; only what is used of one
+/// takes memory.
+inline constexpr u64 kForkedRingBytes = u64{8} << 20;
+static_assert(kForkedRingBytes / 2 >= kEventBytesMost);
+
+/// One thread a living process. Threads are used again, so that a thousand short processes one after the
+/// other cost no more than one.
+class FamilyWriter {
+ public:
+  /// Serves requests on `family_fd`, which it owns, until the last engine that holds the other end is gone.
+  /// -1: no process will be forked.
+  FamilyWriter(int family_fd, TraceSink& sink, FlushLimits limits);
+  FamilyWriter(const FamilyWriter&) = delete;
+  FamilyWriter& operator=(const FamilyWriter&) = delete;
+  ~FamilyWriter() { wait(); }
+
+  /// Returns when all engines are gone and all their events stored.
+  void wait();
+
+ private:
+  struct Request {
+    u32 process = 0;
+    int socket = -1;  ///< our end of the process's own socket
+  };
+  struct Worker {
+    std::thread thread;
+  };
+
+  void accept_all();
+  bool accept_one();
+  void hand_over(Request request);
+  void work(std::list<Worker>::iterator self);
+  bool next_request(Request& request);
+  void serve(const Request& request, ChunkEncoder& encoder);
+  void join_finished();
+
+  int family_fd_;
+  TraceSink& sink_;
+  FlushLimits limits_;
+  std::thread acceptor_;
+  std::set<u32> known_;  ///< the acceptor's: process numbers that were asked for
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Request> requests_;
+  u64 idle_ = 0;
+  bool closing_ = false;
+  std::list<Worker> workers_, finished_;
+};
+
+}  // namespace orrery::trace
