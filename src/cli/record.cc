@@ -1,12 +1,14 @@
 // `orrery record`: runs a program on the machine and writes down what enters it.
 //
 // Three processes: this one, which starts the others and waits; the engine, which becomes the program;
-// and the writer, in a session of its own, which drains the ring and outlives both. The writer is there
+// and the writer, in a session of its own, which drains the rings and outlives both. The writer is there
 // before the program runs, so whoever of the three is killed, and whenever: the program never waits for a
-// writer that does not come, and what it did is in the recording up to the last flush.
+// writer that does not come, and what it did is in the recording up to the last flush. Processes that the
+// program forks are engines too, which get their rings from the writer (trace/family.h).
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -27,7 +29,9 @@
 #include "cli/profile.h"
 #include "cli/program_check.h"
 #include "cli/recording_text.h"
+#include "cli/supervise.h"
 #include "host/tsc_clock.h"
+#include "trace/family.h"
 #include "trace/recordings_hosted.h"
 #include "trace/ring_hosted.h"
 #include "trace/writer_hosted.h"
@@ -96,7 +100,7 @@ class Recorder {
     if (mode_ != machine::Mode::record) {
       const pid_t guest = TRY(start());
       pass_on_signals(guest);
-      return wait_for(guest);
+      return supervise({.guest = guest}).status;
     }
     TRY(make_recording());
     auto guest = begin_recording();
@@ -105,12 +109,13 @@ class Recorder {
       return guest.error();
     }
     pass_on_signals(guest.value());
-    const int status = wait_for(guest.value());
-    complete_ = wait_for_writer();
+    const Supervised ended =
+        supervise({.guest = guest.value(), .writer = writer_, .writer_done_fd = writer_done_.get()});
+    complete_ = ended.complete;
     // For `ls`; a full disk must not turn the guest's end into a failure of ours.
-    if (WIFSIGNALED(status)) (void)trace::note_fatal_signal(recording_, WTERMSIG(status));
+    if (WIFSIGNALED(ended.status)) (void)trace::note_fatal_signal(recording_, WTERMSIG(ended.status));
     if (!complete_) (void)trace::settle_recording(recording_);
-    return status;
+    return ended.status;
   }
 
   /// Whether the writer stored all it was given; false when it was killed.
@@ -151,7 +156,18 @@ class Recorder {
     store_ = Fd(TRY(trace::open_store()));
     files_ = Fd(TRY(trace::open_files(recording_)));
     ring_.emplace(TRY(trace::MappedRing::create()));
+    machine_page_ = TRY(make_machine_page());
     return Nothing{};
+  }
+
+  /// What all processes of the machine share.
+  static Result<Fd> make_machine_page() {
+    Fd page(memfd_create("orrery-machine", MFD_CLOEXEC));
+    const trace::MachinePage first;
+    if (!page || ftruncate(page.get(), kPageBytes) != 0 ||
+        write(page.get(), &first, sizeof first) != static_cast<ssize_t>(sizeof first))
+      return Error{"making the machine's page", errno};
+    return page;
   }
 
   /// What is known to go wrong is said before anything is started.
@@ -194,7 +210,9 @@ class Recorder {
 
   Result<pid_t> begin_recording() {
     TRY(start_writer());
+    adopt_orphans();
     const pid_t guest = TRY(start());
+    family_ = Fd();  // its hang-up shall tell the writer that no engine is left
     header_.pid = options_.seed ? machine::seeded_pid(*options_.seed) : guest;
     if (options_.seed) header_.parent_pid = 1;
     // The engine fills in its own pid; what is kept is the block as it will be then.
@@ -211,7 +229,8 @@ class Recorder {
   /// Nothing ran, so nothing is kept.
   void take_back() {
     announcement_ = Fd();
-    if (writer_done_) wait_for_writer();
+    family_ = Fd();
+    if (writer_done_) (void)got_byte(writer_done_);
     (void)trace::remove_recording(recording_);
   }
 
@@ -223,7 +242,9 @@ class Recorder {
                       .descriptors = {{machine::kLaunchFd, launch.get()},
                                       {machine::kRingFd, ring_ ? ring_->fd() : -1},
                                       {machine::kStoreFd, store_.get()},
-                                      {machine::kFilesFd, files_.get()}},
+                                      {machine::kFilesFd, files_.get()},
+                                      {machine::kFamilyFd, family_.get()},
+                                      {machine::kMachineFd, machine_page_.get()}},
                       .room = room_,
                       .signals_ignored = header_.signals_ignored,
                       .signals_blocked = header_.signals_blocked,
@@ -253,15 +274,16 @@ class Recorder {
     return Pipe{Fd(ends[0]), Fd(ends[1])};
   }
 
-  static Result<Pipe> make_stream() {
+  static Result<Pipe> make_sockets(int type) {
     int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return Error{"making a socket", errno};
+    if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0) return Error{"making a socket", errno};
     return Pipe{Fd(ends[0]), Fd(ends[1])};
   }
 
   /// Returns when the writer drains the ring.
   Status start_writer() {
-    Pipe done = TRY(make_pipe()), ready = TRY(make_pipe()), announcement = TRY(make_stream());
+    Pipe done = TRY(make_pipe()), ready = TRY(make_pipe()), announcement = TRY(make_sockets(SOCK_STREAM));
+    Pipe family = TRY(make_sockets(SOCK_SEQPACKET));
     auto trace = TRY(trace::TraceAppender::create(recording_ + "/trace", realtime_ns()));
     const pid_t writer = fork();
     // No kernel says so of fork; the machine of one that records us does.
@@ -269,46 +291,23 @@ class Recorder {
     if (writer < 0) return Error{"starting the writer", errno};
     if (writer == 0) {
       announcement.write = Fd();
+      family.write = Fd();
       _exit(trace::run_writer({.recording = recording_,
                                .ring_fd = ring_->fd(),
                                .guest_announcement_fd = announcement.read.get(),
+                               .family_fd = family.read.release(),
                                .trace = &trace,
                                .done_fd = done.write.get(),
                                .ready_fd = ready.write.get()}));
     }
+    writer_ = writer;
+    family_ = std::move(family.write);
     ready.write = Fd();
     writer_done_ = std::move(done.read);
     announcement_ = std::move(announcement.write);
     if (!got_byte(ready.read)) return Error{"starting the writer: it ended at once", 0};
     return Nothing{};
   }
-
-  /// What the terminal sends (Ctrl-C) goes to the program as well, which is in the same process group; we go
-  /// on until it has ended. What somebody sent to us alone is handed on.
-  static void pass_on_signals(pid_t guest) {
-    guest_ = guest;
-    for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) {
-      struct sigaction action {};
-      sigaction(number, nullptr, &action);
-      if (action.sa_handler == SIG_IGN) continue;
-      action = {};
-      action.sa_sigaction = [](int which, siginfo_t* info, void*) {
-        if (info->si_code <= 0) kill(guest_, which);  // a process sent it (sigaction(2), si_code)
-      };
-      action.sa_flags = SA_RESTART | SA_SIGINFO;
-      sigaction(number, &action, nullptr);
-    }
-  }
-
-  static int wait_for(pid_t guest) {
-    int status = 0;
-    while (waitpid(guest, &status, 0) < 0 && errno == EINTR) {
-    }
-    return status;
-  }
-
-  /// A byte when the recording is complete; the end of the pipe when the writer died.
-  bool wait_for_writer() const { return got_byte(writer_done_); }
 
   static bool got_byte(const Fd& pipe) {
     char byte;
@@ -318,8 +317,6 @@ class Recorder {
     return got == 1;
   }
 
-  static inline volatile pid_t guest_ = 0;  // for the signal handler alone
-
   const RecordOptions& options_;
   machine::Mode mode_;
   ClockSample started_;
@@ -328,7 +325,9 @@ class Recorder {
   DescriptorRoom room_;
   machine::LaunchHeader header_;
   std::string recording_;
-  Fd store_, files_, writer_done_;
+  Fd store_, files_, machine_page_, writer_done_;
+  Fd family_;  ///< the engines' end of the socket of trace/family.h
+  pid_t writer_ = 0;
   Fd announcement_;  ///< see trace::WriterOptions
   bool complete_ = false;
   std::optional<trace::MappedRing> ring_;
