@@ -26,7 +26,8 @@
 #include "kernel/restart.h"
 #include "kernel/scheduler.h"
 #include "kernel/signal.h"
-#include "kernel/syscalls/wait_host.h"
+#include "kernel/syscalls/among_others.h"
+#include "kernel/syscalls/transfers.h"
 #include "memory/layout.h"
 
 namespace orrery::kernel {
@@ -323,7 +324,11 @@ i64 admit_descriptor(Call& call, i64 fd) {
 }
 
 i64 forward(Call& call) {
-  if (i64 written = 0; !call.process.scheduler.alone() && write_in_pieces(call, written)) return written;
+  if (!call.process.scheduler.alone() && is_transfer(call)) return transfer_among_others(call);
+  return forward_once(call);
+}
+
+i64 forward_once(Call& call) {
   CallBuilder builder(call, call.row.number);
   build_arguments(call, builder);
   const i64 result = builder.perform();
@@ -332,14 +337,13 @@ i64 forward(Call& call) {
 
 i64 ask(Call& call, host::HostCall& host_call) {
   for (;;) {
-    i64 result = 0;
-    if (call.row.may_block && !call.process.scheduler.alone()) result = wait_until_ready(call, host_call);
-    if (result == 0) result = call.host().call(host_call);
+    const bool among_others = call.row.may_block && !call.process.scheduler.alone();
+    const i64 result = among_others ? call_among_others(call, host_call) : call.host().call(host_call);
     if (result != -EINTR || !call.row.may_block) return result;
     // A blocked or ignored signal would not have ended the call natively either: make it again. No signal
     // at all was a stop and SIGCONT, after which the host answers as it would natively.
     const bool by_signal = collect_host_signals(call.process);
-    if (!by_signal || deliverable_signals(call.task) != 0)
+    if (among_others || !by_signal || deliverable_signals(call.task) != 0)
       return waits_for_limited_time(call) ? -EINTR : -static_cast<i64>(call.row.restart_rule);
   }
 }

@@ -15,6 +15,8 @@ namespace orrery::kernel {
 
 /// Performs the call as its row describes it.
 i64 forward(Call& call);
+/// The same as one call of the host, even where that may do only a part among other tasks.
+i64 forward_once(Call& call);
 
 /// Asks the host and settles interruption: -EINTR comes back as the row's restart code only when a signal
 /// is there to be delivered, else the call is made again.

@@ -84,6 +84,13 @@ void Scheduler::wake(Task& task) {
   make_ready(task);
 }
 
+void Scheduler::let_try_again() {
+  std::vector<Task*> trying;
+  for (const Waiting& each : waiting_)
+    if (each.wait->tries_again) trying.push_back(each.task);
+  for (Task* const task : trying) wake(*task);
+}
+
 void Scheduler::notice_signal(Task& task) {
   const auto at = find_waiting(task);
   if (at == waiting_.end() || !ends_by_signal(task, *at->wait)) return;

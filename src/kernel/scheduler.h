@@ -26,7 +26,8 @@ struct Wait {
   SignalSet signals = 0;                ///< these also when they are blocked
   std::vector<Descriptor> descriptors;  ///< of the host
   bool timed = false;
-  i64 deadline_ns = 0;  ///< on CLOCK_MONOTONIC
+  i64 deadline_ns = 0;       ///< on CLOCK_MONOTONIC
+  bool tries_again = false;  ///< only to make a call again that failed; let_try_again() ends it
 
   // How it ended.
   bool woken = false;  ///< by another task: Scheduler::wake
@@ -58,6 +59,8 @@ class Scheduler {
   void block(Wait& wait);
   /// Ends the wait of a task, as Wait::woken.
   void wake(Task& task);
+  /// A task did what may let others go on that wait to try again: they do.
+  void let_try_again();
   /// A signal became pending: ends the wait of a task to which it is to be delivered.
   void notice_signal(Task& task);
   /// Others that are ready run first.

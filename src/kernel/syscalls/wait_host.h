@@ -14,14 +14,6 @@ i64 wait_among_others(Call& call, Wait& wait);
 /// `deadline` of `clock` on CLOCK_MONOTONIC, in ns.
 i64 monotonic_deadline_ns(Call& call, u64 clock, const TimeValue& deadline);
 
-/// Before a host call that may sleep is made among other tasks: waits until its descriptor is ready. 0, or
-/// -EINTR. Calls that have no such descriptor are not waited for: they may hold up all tasks.
-i64 wait_until_ready(Call& call, const host::HostCall& host_call);
-
-/// write(2) of more than a pipe or socket may take at once would sleep although that is ready. Among other
-/// tasks it is therefore made in pieces that are taken at once. False if this is no such call.
-bool write_in_pieces(Call& call, i64& result);
-
 /// Makes a wait of poll's kind among other tasks: `look()` is the host call with no time-out, `wait` says for
 /// what to wait while it finds nothing. `left` as host_poll's.
 template <class Look>
