@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/stack.h"
 
 namespace orrery::cli {
 namespace {
@@ -137,4 +138,6 @@ int run(int argument_count, char** arguments) {
 }  // namespace
 }  // namespace orrery::cli
 
-int main(int argument_count, char** arguments) { return orrery::cli::run(argument_count, arguments); }
+int main(int argument_count, char** arguments) {
+  return orrery::cli::call_with_stack([=] { return orrery::cli::run(argument_count, arguments); });
+}

@@ -31,6 +31,7 @@ namespace {
 
 constexpr int kScriptDepthMost = 5;  // exec_binprm: a deeper chain is ELOOP
 constexpr std::size_t kStackLimit = 3;
+constexpr u64 kStackBytesMost = memory::layout::kStackBytesMax;
 constexpr u64 kStackRoomBytes = 128 << 10;  // setup_arg_pages: mapped below what is written
 
 /// All that was found out before the point of no return.
@@ -199,7 +200,9 @@ AuxVector make_auxv(const Process& process, const Plan& plan, const LoadedImage&
 i64 make_stack(Process& process, const Plan& plan, const StackRequest& request, const StackPlan& stack,
                const AuxVector& auxv) {
   const StackContent content = build_stack(request, stack, auxv);
-  const u64 start = page_floor(content.start) - kStackRoomBytes;
+  const u64 room = std::min(process.space().limits().stack_bytes & ~(kPageBytes - 1), kStackBytesMost);
+  const u64 start = std::min(page_floor(content.start),
+                             std::max(page_floor(content.start) - kStackRoomBytes, request.top - room));
   const int executable = plan.program.segments.executable_stack ? PROT_EXEC : 0;
   const i64 at = process.space().mmap({.address = start,
                                        .size_bytes = request.top - start,
