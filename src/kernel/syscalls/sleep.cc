@@ -33,7 +33,7 @@ i64 host_sleep(Call& call, u32 number, u64 clock, u64 flags, TimeValue& left) {
   sleep.in.add({request_at, sizeof request});
   if (flags != kTimerAbsolute) sleep.out.add({remainder_at, sizeof remainder, host::Extent::always, 1, 0});
   const i64 result = call.host().call(sleep);
-  left = remainder;
+  left = result == -EINVAL || remainder.valid() ? remainder : TimeValue{};  // a stranger's recording
   return result;
 }
 
