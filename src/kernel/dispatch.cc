@@ -23,6 +23,9 @@ struct Binding {
 };
 
 constexpr Binding kHandlers[] = {
+    {__NR_recvmsg, sys_recvmsg},
+    {__NR_recvmmsg, sys_recvmmsg},
+    {__NR_memfd_create, sys_memfd_create},
     {__NR_shmget, sys_shmget},
     {__NR_shmat, sys_shmat},
     {__NR_shmdt, sys_shmdt},

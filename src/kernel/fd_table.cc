@@ -101,6 +101,16 @@ void FdTable::set_role(int fd, Role role) {
   roles_[index] = role;
 }
 
+void FdTable::set_origin(int fd, Origin origin) {
+  if (fd < 0 || is_engine(fd)) return;
+  const auto index = static_cast<std::size_t>(fd);
+  if (index >= origins_.size()) {
+    if (origin == Origin::machine) return;
+    origins_.resize(index + 1, Origin::machine);
+  }
+  origins_[index] = origin;
+}
+
 void FdTable::closed_range(u32 first, u32 last) {
   for (std::size_t fd = first; fd <= last && fd < roles_.size(); ++fd) closed(static_cast<int>(fd));
 }
@@ -109,6 +119,7 @@ void FdTable::duplicated(int from, int to) {
   if (from == to) return;
   ProcFile* const file = proc_file(from);
   set_role(to, role(from));
+  set_origin(to, origin(from));
   if (file != nullptr) bindings_.push_back({to, file});
 }
 

@@ -22,6 +22,13 @@ enum class Role : u8 {
   proc_file = 3,  ///< something below /proc that the machine answers for: see proc_file()
 };
 
+/// How a descriptor came to the guest.
+enum class Origin : u8 {
+  machine,    ///< a call of the guest's own opened it
+  inherited,  ///< it was there when the machine began
+  others,     ///< a message brought it, or it was taken from another process
+};
+
 class FdTable {
  public:
   /// The `engine_fd_count` descriptors from `engine_fd_first` on are the engine's; 0: it has none (tests).
@@ -46,6 +53,14 @@ class FdTable {
     const Role kind = role(fd);
     return kind == Role::output || kind == Role::error ? static_cast<u8>(kind) : u8{0};
   }
+  Origin origin(int fd) const {
+    return fd >= 0 && static_cast<std::size_t>(fd) < origins_.size() ? origins_[static_cast<std::size_t>(fd)]
+                                                                     : Origin::machine;
+  }
+  void set_origin(int fd, Origin origin);
+  /// The machine begins: what is open now was opened by others.
+  void note_inherited() { origins_.assign(kInheritedMost, Origin::inherited); }
+
   /// The file of /proc behind a descriptor, null if it is none. The pointer is good until the next close.
   ProcFile* proc_file(int fd) { return role(fd) == Role::proc_file ? find_proc_file(fd) : nullptr; }
   const ProcFile* proc_file(int fd) const { return const_cast<FdTable*>(this)->proc_file(fd); }
@@ -61,11 +76,15 @@ class FdTable {
     int fd;
     ProcFile* file;
   };
+  /// Programs are not started with more descriptors than these, or do not map the rest.
+  static constexpr std::size_t kInheritedMost = 64;
+
   ProcFile* find_proc_file(int fd);
   void unbind(int fd);
 
   u32 engine_fd_first_, engine_fd_end_;
   std::vector<Role> roles_{Role::plain, Role::output, Role::error};  ///< by number; missing: none
+  std::vector<Origin> origins_;                                      ///< by number; missing: of the machine
   std::vector<Binding> bindings_;
   std::vector<std::unique_ptr<ProcFile>> proc_files_;
 };

@@ -22,6 +22,7 @@
 #include <cstring>
 
 #include "kernel/fd_table.h"
+#include "kernel/message_header.h"
 #include "kernel/path.h"
 #include "kernel/restart.h"
 #include "kernel/scheduler.h"
@@ -43,21 +44,6 @@ constexpr u64 kTransferBytesMost = 0x7fff'f000;  // MAX_RW_COUNT
 constexpr u64 kVectorsMost = 1024;               // UIO_MAXIOV
 constexpr u32 kAtSymlinkNoFollow = 0x100;
 constexpr u64 kResourceNoFile = 7;
-
-/// struct user_msghdr of include/linux/socket.h.
-struct MessageHeader {
-  u64 name;
-  u32 name_bytes;
-  u32 padding;
-  u64 vectors;
-  u64 vector_count;
-  u64 control;
-  u64 control_bytes;
-  u32 flags;
-  u32 padding2;
-};
-static_assert(sizeof(MessageHeader) == sizeof(msghdr));
-constexpr u64 kMessageItemBytes = 64;  // struct mmsghdr: the header, msg_len, padding
 
 bool in_engine(u64 address, u64 size_bytes) {
   const u64 end = address + size_bytes;
@@ -320,6 +306,7 @@ i64 admit_descriptor(Call& call, i64 fd) {
   }
   if (!fits) return -EMFILE;
   call.process.fds->closed(static_cast<int>(admitted));
+  call.process.fds->set_origin(static_cast<int>(admitted), Origin::machine);
   return admitted;
 }
 
@@ -500,22 +487,10 @@ void CallBuilder::vectors(int index, u64 address, u64 count, bool written) {
 
 /// Descriptors sent with SCM_RIGHTS must be the guest's own.
 bool CallBuilder::rights_are_guests(u64 control, u64 size_bytes) {
-  u64 at = 0;
-  while (at + sizeof(cmsghdr) <= size_bytes) {
-    cmsghdr header;
-    if (!call_.space().read_value(control + at, header) || header.cmsg_len < sizeof header) return true;
-    const bool rights = header.cmsg_level == SOL_SOCKET && header.cmsg_type == SCM_RIGHTS;
-    const u64 end = std::min(size_bytes, at + header.cmsg_len);
-    for (u64 fd_at = at + sizeof header; rights && fd_at + 4 <= end; fd_at += 4) {
-      i32 fd = -1;
-      if (!call_.space().read_value(control + fd_at, fd)) return true;
-      if (call_.process.fds->is_engine(fd)) return false;
-    }
-    const u64 step = (header.cmsg_len + 7) & ~u64{7};
-    if (step < header.cmsg_len) return true;
-    at += step;
-  }
-  return true;
+  bool are_guests = true;
+  visit_rights(call_.space(), control, size_bytes,
+               [&](int fd) { return are_guests = !call_.process.fds->is_engine(fd); });
+  return are_guests;
 }
 
 /// Lists what a message header points at. False if the host must not see it (it points into the engine).

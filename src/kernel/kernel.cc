@@ -100,6 +100,7 @@ i64 Kernel::start(std::string_view path, std::span<const char* const> arguments,
   process->id = ProcessId{configuration_.pid};
   process->parent = ProcessId{configuration_.parent_pid};
   process->fds = std::make_unique<FdTable>(configuration_.engine_fd_first, configuration_.engine_fd_count);
+  process->fds->note_inherited();
   process->tasks.push_back(std::make_unique<Task>(*process, TaskId{configuration_.pid}));
   Task& first = process->leader();
   scheduler_->start(first);

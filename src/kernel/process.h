@@ -124,7 +124,8 @@ struct Process {
   bool no_new_privileges = false;
   Seccomp seccomp;
   SharedSegments segments;
-  u32 personality = 0;            ///< as the program set it; the host's has ADDR_NO_RANDOMIZE besides
+  std::vector<u64> own_memory_files;  ///< memory::file_object of each memfd it made
+  u32 personality = 0;                ///< as the program set it; the host's has ADDR_NO_RANDOMIZE besides
   ResourceLimit host_open_files;  ///< the host's RLIMIT_NOFILE, above the guest's to make room for the engine
   EngineResident engine_resident;
 

@@ -6,6 +6,8 @@ what was expected. The programs recorded are Debian's own.
 """
 
 import argparse
+import ctypes
+import fcntl
 import json
 import os
 import pathlib
@@ -13,6 +15,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -335,7 +338,7 @@ def case_limits(orrery):
     said = orrery.run("record", "--", "sh", "-c", "ulimit -n", before=soft)
     expect(said.stdout, "8\n", "the program's own limit of descriptors")
     for which, value in ((resource.RLIMIT_NPROC, 1), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_MEMLOCK, 0),
-                         (resource.RLIMIT_STACK, 256 << 10)):
+                         (resource.RLIMIT_STACK, 256 << 10), (resource.RLIMIT_STACK, 16 << 10)):
         orrery.run("record", "--", "true", before=limit(which, value))
         orrery.run("replay", "--check")
 
@@ -405,6 +408,87 @@ def case_foreign_hosts(orrery):
         said = orrery.run("doctor", "--proc", str(proc), status=69 if words else 0).stdout
         if words:
             expect_match(said, words, "what is in the way")
+
+
+# Maps descriptor ARGV[1] shared, for reading or also for writing; prints the errno's name or what is there. "socket": the
+# descriptor is a socket that brings the one to map.
+MAP_SHARED_MEMORY = """
+import errno, mmap, socket, sys
+fd, how, protection = int(sys.argv[1]), sys.argv[2], mmap.PROT_READ | (mmap.PROT_WRITE if sys.argv[3] == "write" else 0)
+if how == "socket":
+    fd = socket.recv_fds(socket.socket(fileno=fd), 1, 1)[1][0]
+try:
+    print(mmap.mmap(fd, 4096, mmap.MAP_SHARED, protection)[:5].decode())
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+GET_SEGMENT = """
+import ctypes, errno, sys
+libc = ctypes.CDLL(None, use_errno=True)
+print("found" if libc.shmget(int(sys.argv[1]), 4096, 0o600) >= 0 else errno.errorcode[ctypes.get_errno()])
+"""
+
+
+def case_outside_memory(orrery):
+    """What programs outside can write while the guest has it mapped."""
+
+    def memory(seals=0):
+        fd = os.memfd_create("outside", os.MFD_ALLOW_SEALING)
+        os.pwrite(fd, b"words" + bytes(4091), 0)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+        return fd
+
+    def mapped(fd, how, protection):
+        """What the program prints, natively and recorded, and what orrery said."""
+        outputs = []
+        for way in ([], [orrery.program, "record", "--"]):
+            passed = [fd]
+            if how == "socket":
+                ours, theirs = socket.socketpair()
+                socket.send_fds(ours, [b"x"], [fd])
+                passed = [theirs.fileno()]
+            done = subprocess.run([*way, sys.executable, "-c", MAP_SHARED_MEMORY, str(passed[0]), how, protection],
+                                  pass_fds=passed, env=orrery.environment, capture_output=True, timeout=100)
+            outputs.append(done.stdout.decode().strip())
+        orrery.run("replay", "--check")
+        return outputs, done.stderr.decode()
+
+    refused = "^orrery: .*mmap: ENODEV for /memfd:outside.*: programs outside the machine may write"
+    for fd, how, protection, wanted in (
+            (memory(), "socket", "write", "ENODEV"), (memory(), "socket", "read", "ENODEV"),
+            (memory(fcntl.F_SEAL_WRITE), "socket", "read", "words"), (memory(), "inherited", "write", "ENODEV"),
+            (memory(fcntl.F_SEAL_WRITE), "inherited", "read", "words")):
+        what = f"a memfd, {how}, to {protection}"
+        outputs, said = mapped(fd, how, protection)
+        expect(outputs, ["words", wanted], what)
+        if wanted == "ENODEV":
+            expect_match(said, refused, what)
+        os.close(fd)
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    key = 0x4f520000 + os.getpid() % 0xffff
+    segment = libc.shmget(key, 4096, 0o1600)
+    try:
+        done = orrery.record(sys.executable, "-c", GET_SEGMENT, str(key))
+    finally:
+        libc.shmctl(segment, 0, None)
+    expect(done.stdout.strip(), "EACCES", "a segment of others")
+    expect_match(done.stderr, "the segment belongs to processes outside", "a segment of others")
+    expect(orrery.record(sys.executable, "-c", GET_SEGMENT, str(key)).stdout.strip(), "ENOENT", "no segment")
+
+
+def case_graphics(orrery):
+    """A /dev with a graphics card in it, of our own."""
+    OPEN = "import os, sys\ntry:\n  os.open(sys.argv[1], os.O_RDWR)\n  print('open')\nexcept OSError as e:\n  print(e.strerror)"
+    for name in ("dri/card0", "dri/renderD128", "nvidiactl", "kfd", "fb0"):
+        done = orrery.run("record", "--", sys.executable, "-c", OPEN, "/dev/" + name, before=lambda: hosts.devices(name))
+        expect(done.stdout, "Permission denied\n", f"opening /dev/{name}")
+        expect_match(done.stderr, f"^orrery: .*/dev/{name} is refused: the program gets EACCES", "a refusal in words")
+        orrery.run("replay", "--check")
+        expect_match(orrery.run("doctor", before=lambda: hosts.devices(name)).stdout if name != "dri/renderD128" else "/dev/dri",
+                     "/dev/" + name.split("/")[0], "foretold")
+    done = orrery.record(sys.executable, "-c", OPEN, "/dev/fb7")
+    expect(done.stdout, "No such file or directory\n", "a device that does not exist")
 
 
 def case_confined(orrery):

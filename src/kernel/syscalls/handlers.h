@@ -48,6 +48,11 @@ i64 sys_listmount(Call& call);
 i64 sys_seccomp(Call& call);
 i64 set_seccomp_by_prctl(Call& call);
 
+// outside_memory.cc
+i64 sys_recvmsg(Call& call);
+i64 sys_recvmmsg(Call& call);
+i64 sys_memfd_create(Call& call);
+
 // shared_memory.cc
 i64 sys_shmget(Call& call);
 i64 sys_shmat(Call& call);

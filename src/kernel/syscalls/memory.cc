@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "base/text.h"
 #include "kernel/dispatch.h"
@@ -15,6 +13,8 @@
 #include "kernel/memory_limits.h"
 #include "kernel/signal.h"
 #include "kernel/syscalls/handlers.h"
+#include "kernel/syscalls/open_file.h"
+#include "kernel/syscalls/outside_memory.h"
 #include "memory/linux_memory.h"
 
 namespace orrery::kernel {
@@ -23,92 +23,54 @@ namespace {
 using memory::AddressSpace;
 using memory::Region;
 
-constexpr u64 kPathDescriptor = 010000000;  // O_PATH
-constexpr u64 kStatfsNoexec = 8;            // ST_NOEXEC in f_flags
-constexpr u64 kStatxAppendOnly = 0x20;      // STATX_ATTR_APPEND
+constexpr u64 kStatxAppendOnly = 0x20;  // STATX_ATTR_APPEND
 
-u64 argument_of(int value) { return static_cast<u64>(static_cast<i64>(value)); }
-
-i64 descriptor_flags(Call& call, int fd) {
-  if (call.process.fds->is_engine(fd)) return -EBADF;
-  host::HostCall get;
-  get.number = __NR_fcntl;
-  get.args = {argument_of(fd), F_GETFL};
-  const i64 flags = call_uninterrupted(call.process, get);
-  return flags >= 0 && (static_cast<u64>(flags) & kPathDescriptor) != 0 ? -EBADF : flags;
+bool is_shared(const AddressSpace::MmapArguments& arguments) {
+  return (arguments.flags & MAP_TYPE) != MAP_PRIVATE;
 }
 
-/// What statx tells of an open file: identity, size, attributes.
-struct FileStatus {
-  u32 mask;
-  u32 block_bytes;
-  u64 attributes;
-  u32 links, uid, gid;
-  u16 mode, spare;
-  u64 inode, size_bytes, blocks, attributes_mask;
-  u64 times[8];
-  u32 special_major, special_minor, device_major, device_minor;
-  u64 rest[14];
-};
-static_assert(sizeof(FileStatus) == 256);
-
-i64 file_status(Call& call, int fd, FileStatus& status) {
-  static constexpr char kNoPath[] = "";
-  constexpr u64 kEmptyPath = 0x1000, kBasicStats = 0x7ff;
-  host::HostCall ask;
-  ask.number = __NR_statx;
-  ask.args = {argument_of(fd), reinterpret_cast<u64>(kNoPath), kEmptyPath, kBasicStats,
-              reinterpret_cast<u64>(&status)};
-  ask.checked_args = 0b01101;
-  ask.out.add({.address = reinterpret_cast<u64>(&status), .capacity_bytes = sizeof status});
-  return call_uninterrupted(call.process, ask);
+/// Terminals and memory devices, which no program expects to map, go without a word.
+i64 refuse_device(Call& call, const OpenFileStatus& status, const std::vector<char>& path) {
+  constexpr u32 kMemory = 1, kTerminal = 4, kConsole = 5, kPseudoFirst = 136, kPseudoLast = 143;
+  const u32 major = status.special_major;
+  const bool expected = major == kMemory || major == kTerminal || major == kConsole ||
+                        (major >= kPseudoFirst && major <= kPseudoLast);
+  if (!expected) {
+    Text words;
+    words.add("mmap: ENODEV for ").add({path.data(), path.size()});
+    call.process.say(words.add(": what a device writes to memory cannot be recorded").view());
+  }
+  return -ENODEV;
 }
 
-std::vector<char> file_path(Call& call, int fd) {
-  const std::vector<char> link = Text().add("/proc/self/fd/").integer(fd).character('\0').take();
-  std::vector<char> path(4096);
-  host::HostCall ask;
-  ask.number = __NR_readlink;
-  ask.args = {reinterpret_cast<u64>(link.data()), reinterpret_cast<u64>(path.data()), path.size()};
-  ask.checked_args = 0b100;
-  ask.in.add({reinterpret_cast<u64>(link.data()), link.size()});
-  ask.out.add({.address = reinterpret_cast<u64>(path.data()),
-               .capacity_bytes = path.size(),
-               .extent = host::Extent::result_bytes});
-  const i64 length = call_uninterrupted(call.process, ask);
-  path.resize(length > 0 ? static_cast<u64>(length) : 0);
-  return path;
-}
-
-bool on_noexec_mount(Call& call, int fd) {
-  struct statfs status {};
-  host::HostCall ask;
-  ask.number = __NR_fstatfs;
-  ask.args = {argument_of(fd), reinterpret_cast<u64>(&status)};
-  ask.checked_args = 0b01;
-  ask.out.add({.address = reinterpret_cast<u64>(&status), .capacity_bytes = sizeof status});
-  return call_uninterrupted(call.process, ask) == 0 &&
-         (static_cast<u64>(status.f_flags) & kStatfsNoexec) != 0;
+i64 refuse_outside(Call& call, const std::vector<char>& path) {
+  Text words;
+  words.add("mmap: ENODEV for ").add({path.data(), path.size()});
+  words.add(": programs outside the machine may write to that memory, which cannot be recorded");
+  call.process.say(words.view());
+  return -ENODEV;
 }
 
 /// Fills in what mmap must know of the file behind the descriptor.
 i64 describe_file(Call& call, AddressSpace::MmapArguments& arguments) {
-  const i64 flags = descriptor_flags(call, arguments.fd);
+  const i64 flags = open_file_flags(call, arguments.fd);
   if (flags < 0) return flags;
   if (call.process.fds->proc_file(arguments.fd) != nullptr) return -ENODEV;  // what proc's files answer
-  FileStatus status{};
-  if (const i64 error = file_status(call, arguments.fd, status); error < 0) return error;
+  OpenFileStatus status{};
+  if (const i64 error = open_file_status(call, arguments.fd, status); error < 0) return error;
+  std::vector<char> path = open_file_path(call, arguments.fd);
+  const std::string_view shown(path.data(), path.size());
+  if (status.is_device() && shown != "/dev/zero") return refuse_device(call, status, path);
   const i64 access = flags & O_ACCMODE;
+  if (is_shared(arguments) && is_written_outside(call, arguments.fd, status, access == O_RDWR))
+    return refuse_outside(call, path);
   arguments.file_readable = access != O_WRONLY;
   arguments.file_writable = access != O_RDONLY;
   arguments.file_append_only = (status.attributes & kStatxAppendOnly) != 0;
   arguments.file_size_bytes = status.size_bytes;
   if ((arguments.protection & PROT_EXEC) != 0)
     arguments.file_executable = !on_noexec_mount(call, arguments.fd);
-  arguments.file = call.space().add_file({.path = file_path(call, arguments.fd),
-                                          .device_major = status.device_major,
-                                          .device_minor = status.device_minor,
-                                          .inode = status.inode});
+  arguments.file = call.space().add_file(status.mapped_file(std::move(path)));
   return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "kernel/path.h"
 #include "kernel/proc_self.h"
 #include "kernel/syscalls/handlers.h"
+#include "kernel/syscalls/open_file.h"
 
 namespace orrery::kernel {
 namespace {
@@ -60,6 +61,25 @@ void note_role(Process& process, int fd, int directory_fd, std::string_view path
 /// A file that the machine has written itself.
 i64 admit_own(Call& call, i64 fd) { return fd < 0 ? fd : admit_descriptor(call, fd); }
 
+bool names_graphics(std::string_view path) {
+  const auto begins = [&](std::string_view start) { return path.substr(0, start.size()) == start; };
+  return begins("/dev/dri/") || begins("/dev/nvidia") || begins("/dev/kfd") || begins("/dev/fb");
+}
+
+/// A graphics device shares memory with the program: programs draw by themselves when they do not get it.
+i64 keep_graphics_out(Call& call, i64 fd, std::string_view path) {
+  OpenFileStatus status{};
+  if (fd < 0 || open_file_status(call, static_cast<int>(fd), status) < 0 || !status.is_device()) return fd;
+  host::HostCall close;
+  close.number = __NR_close;
+  close.args[0] = static_cast<u64>(fd);
+  call.host().call(close);
+  Text words;
+  words.add(path).add(" is refused: the program gets EACCES, since what a device writes to memory");
+  call.process.say(words.add(" cannot be recorded").view());
+  return -EACCES;
+}
+
 /// open(2) and its kin. `path_index` tells which argument is the path.
 i64 open_path(Call& call, int directory_fd, int path_index, int flags) {
   std::vector<char> path;
@@ -74,7 +94,8 @@ i64 open_path(Call& call, int directory_fd, int path_index, int flags) {
         Text().add("/proc/self/").add(*entry).add(" is refused: the program gets EACCES").view());
     return -EACCES;
   }
-  const i64 fd = forward(call);
+  i64 fd = forward(call);
+  if ((flags & O_PATH) == 0 && names_graphics(name)) fd = keep_graphics_out(call, fd, name);
   if (fd >= 0) note_role(call.process, static_cast<int>(fd), directory_fd, name, in_proc, flags);
   return fd;
 }

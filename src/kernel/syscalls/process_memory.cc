@@ -224,6 +224,8 @@ i64 sys_pidfd_getfd(Call& call) {
   const i64 pid = pid_of(call, call.fd(0));
   if (pid >= 0 && is_self(call, static_cast<u64>(pid)))
     call.process.fds->duplicated(call.fd(1), static_cast<int>(fd));
+  else
+    call.process.fds->set_origin(static_cast<int>(fd), Origin::others);
   return fd;
 }
 
