@@ -17,6 +17,7 @@
 
 #include "base/hash.h"
 #include "trace/format.h"
+#include "trace/processes_hosted.h"
 #include "trace/store_hosted.h"
 #include "trace/trace_file_hosted.h"
 
@@ -145,9 +146,10 @@ Status unshare_file(const std::string& path) {
   return Nothing{};
 }
 
-void verify_kept_file(const std::string& recording, const EventView& event, std::map<u32, u64>& seen,
-                      std::vector<std::string>& troubles) {
-  const std::string at = "event " + std::to_string(event.header->number) + ": ";
+void verify_kept_file(const std::string& recording, u32 process, const EventView& event,
+                      std::map<u32, u64>& seen, std::vector<std::string>& troubles) {
+  const std::string whose = process == 0 ? "" : "process #" + std::to_string(process) + ", ";
+  const std::string at = whose + "event " + std::to_string(event.header->number) + ": ";
   FileReference reference;
   if (event.payload.size() < sizeof reference) {
     troubles.push_back(at + "a file mapping without a file reference");
@@ -162,6 +164,28 @@ void verify_kept_file(const std::string& recording, const EventView& event, std:
     troubles.push_back(at + "the kept file is missing: " + path);
   else if (!S_ISREG(status.st_mode) || static_cast<u64>(status.st_size) != reference.size_bytes)
     troubles.push_back(at + "the kept file has another size than when it was kept: " + path);
+}
+
+/// What the processes of a trace whose writer was killed add up to.
+void note_processes(RecordingInfo& info, const std::vector<TraceProcess>& processes) {
+  info.process_count = processes.size();
+  info.killed_count = info.event_count = info.raw_bytes = 0;
+  u64 first_ns = ~u64{0}, last_ns = 0;
+  for (const TraceProcess& process : processes) {
+    if (process.process == 0 && process.last) note_end(info, *process.last);
+    const bool told = process.last && (process.has_ended() || process.last->kind == EventKind::gap);
+    info.killed_count += told ? 0 : 1;
+    info.event_count += process.event_count;
+    info.raw_bytes += process.raw_bytes;
+    first_ns = std::min(first_ns, process.first_time_ns);
+    last_ns = std::max(last_ns, process.last_time_ns);
+  }
+  if (last_ns > first_ns) info.duration_ns = last_ns - first_ns;
+  // Whether the others were killed too or went on unrecorded, nobody knows.
+  if (info.killed_count != 0 || info.state == RecordingState::recording) {
+    info.state = RecordingState::gap;
+    info.gap = GapReason::writer_lost;
+  }
 }
 
 }  // namespace
@@ -283,24 +307,14 @@ Status settle_recording(const std::string& recording) {
   RecordingInfo info = TRY(read_info(recording));
   if (info.state != RecordingState::recording || is_being_written(recording)) return Nothing{};
   std::string trouble;
-  const auto reader = TraceReader::open(recording, trouble);
-  if (!reader) return Error{"reading the recording's trace", 0};
-  EventView event;
-  if (reader->event_count() != 0 && reader->seek(reader->end_number() - 1) &&
-      reader->next(event) == ReadStatus::event)
-    note_end(info, *event.header);
+  const auto trace = OpenedTrace::open(recording, trouble);
+  if (!trace) return Error{"reading the recording's trace", 0};
+  const std::vector<TraceProcess> processes = read_processes(trace);
   // Damage is not written down: it is found again, with its place.
-  if (reader->ending() == Ending::damaged) return Nothing{};
-  info.event_count = reader->event_count();
-  info.trace_bytes = reader->file_bytes();
-  info.raw_bytes = 0;
-  for (const IndexEntry& chunk : reader->chunks()) info.raw_bytes += chunk.raw_bytes;
-  if (info.event_count != 0)
-    info.duration_ns = event.header->time_ns - reader->chunks().front().first_time_ns;
-  if (info.state == RecordingState::recording) {
-    info.state = RecordingState::gap;
-    info.gap = GapReason::writer_lost;
-  }
+  for (const TraceProcess& process : processes)
+    if (process.ending == Ending::damaged) return Nothing{};
+  note_processes(info, processes);
+  info.trace_bytes = trace->file_bytes();
   return write_info(recording, info);
 }
 
@@ -378,13 +392,19 @@ Result<u64> unshare_recording(const std::string& recording) {
 std::vector<std::string> verify_recording(const std::string& recording) {
   std::vector<std::string> troubles;
   std::string trouble;
-  if (const auto reader = TraceReader::open(recording, trouble)) {
+  if (const auto trace = OpenedTrace::open(recording, trouble)) {
     EventView event;
     std::map<u32, u64> files;
-    while (reader->next(event) == ReadStatus::event)
-      if (event.header->kind == EventKind::map && event.header->result >= 0)
-        verify_kept_file(recording, event, files, troubles);
-    if (reader->ending() == Ending::damaged) troubles.push_back(reader->trouble());
+    for (const auto& [process, chunks] : trace->processes()) {
+      TraceReader reader(trace, process);
+      while (reader.next(event) == ReadStatus::event)
+        if (event.header->kind == EventKind::map && event.header->result >= 0)
+          verify_kept_file(recording, process, event, files, troubles);
+      if (reader.ending() == Ending::damaged) troubles.push_back(reader.trouble());
+    }
+    // Damage where no process has a chunk.
+    if (trace->processes().empty() && trace->chunks_of(0).fault.ending == Ending::damaged)
+      troubles.push_back(TraceReader(trace, 0).trouble());
   } else {
     troubles.push_back(trouble);
   }

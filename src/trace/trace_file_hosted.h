@@ -11,6 +11,7 @@
 #include "trace/chunk_hosted.h"
 #include "trace/event_view.h"
 #include "trace/format.h"
+#include "trace/opened_trace_hosted.h"
 
 namespace orrery::trace {
 
@@ -53,25 +54,18 @@ class TraceAppender {
   u64 event_count_ = 0;
 };
 
-/// How a trace ends.
-enum class Ending : u8 {
-  clean,    ///< closed by its writer
-  cut,      ///< not closed (the writer was killed, or still writes): whole up to its last flush
-  damaged,  ///< bytes are wrong: whole up to there
-};
-
 enum class ReadStatus : u8 { event, end };
 
-/// Reads events in order, from any number on. Never believes the file: whatever the bytes are, it
-/// yields events that parse, or says where the damage is. After damage it yields what came before.
+/// Reads the events of one process in order, from any number on. Never believes the file: whatever the bytes
+/// are, it yields events that parse, or says where the damage is. After damage it yields what came before.
 class TraceReader {
  public:
-  /// Opens a recording's directory or a trace file to read the events of one process. On failure returns null
-  /// and says why in `trouble`.
+  /// Opens a recording's directory or a trace file to read the events of one process; a process that the
+  /// trace does not have has none. On failure returns null and says why in `trouble`.
   static std::unique_ptr<TraceReader> open(const std::string& path, std::string& trouble, u32 process = 0);
+  TraceReader(std::shared_ptr<const OpenedTrace> trace, u32 process);
   TraceReader(const TraceReader&) = delete;
   TraceReader& operator=(const TraceReader&) = delete;
-  ~TraceReader();
 
   /// The next event; valid until the next call that reads or seeks. `end`: see ending().
   ReadStatus next(EventView& event);
@@ -81,37 +75,32 @@ class TraceReader {
   /// Makes `number` the next event. False if it is not in the trace, or in a damaged chunk (see ending()).
   bool seek(u64 number);
 
+  u32 process() const { return process_; }
+  /// What the trace holds of other processes too.
+  const std::shared_ptr<const OpenedTrace>& trace() const { return trace_; }
   u64 first_number() const { return chunks_.empty() ? 0 : chunks_.front().first_number; }
   /// One past the last event's number, as far as is known without reading all chunks.
   u64 end_number() const {
     return chunks_.empty() ? 0 : chunks_.back().first_number + chunks_.back().event_count;
   }
   u64 event_count() const { return end_number() - first_number(); }
-  u64 file_bytes() const { return file_bytes_; }
-  u64 started_ns() const { return started_ns_; }
+  u64 file_bytes() const { return trace_->file_bytes(); }
+  u64 started_ns() const { return trace_->started_ns(); }
   std::span<const IndexEntry> chunks() const { return chunks_; }
 
   /// Final only once next() has returned `end`: damage inside a chunk is found when it is read.
-  Ending ending() const { return ending_; }
+  Ending ending() const { return fault_.ending; }
   /// For people: "damaged at byte 123 of REC/trace: the chunk's checksum is wrong"; empty when clean.
   const std::string& trouble() const { return trouble_; }
 
  private:
-  TraceReader(int fd, std::string path, u32 process) : fd_(fd), path_(std::move(path)), process_(process) {}
-  bool read_at(void* bytes, u64 size_bytes, u64 offset) const;
-  bool read_file_header(std::string& trouble);
-  bool load_index();
-  void scan();
   bool load_chunk(u64 index);
-  void end_at(u64 chunk, Ending ending, u64 offset, const std::string& what);
+  void say_fault();
 
-  int fd_;
-  std::string path_;
+  std::shared_ptr<const OpenedTrace> trace_;
   u32 process_;
-  u64 file_bytes_ = 0;
-  u64 started_ns_ = 0;
-  std::vector<IndexEntry> chunks_;
-  Ending ending_ = Ending::clean;
+  std::span<const IndexEntry> chunks_;
+  TraceFault fault_;
   std::string trouble_;
 
   ChunkDecoder decoder_;

@@ -174,6 +174,32 @@ TEST_F(Recordings, VerifyFindsWhatIsMissing) {
   EXPECT_EQ(verify_recording(path).size(), 3u);
 }
 
+TEST_F(Recordings, AKilledWriterIsSettledOverAllProcesses) {
+  for (const bool all_ended : {true, false}) {
+    const std::string path = make("tree");
+    {
+      auto appender = TraceAppender::create(path + "/trace", 1);
+      ASSERT_TRUE(appender);
+      std::vector<u8> first, second;
+      add_event(first, {.kind = EventKind::exit, .number = 0, .result = 4, .time_ns = 100});
+      add_event(second, {.kind = EventKind::start, .number = 0, .time_ns = 50});
+      if (all_ended) add_event(second, {.kind = EventKind::exit, .number = 1, .time_ns = 300});
+      ASSERT_TRUE(appender.value().append(second, 1, 1));
+      ASSERT_TRUE(appender.value().append(first, 1, 0));
+      EXPECT_TRUE(settle_recording(path));
+      EXPECT_EQ(read_info(path).value().state, RecordingState::recording) << "it is still being written";
+    }
+    EXPECT_TRUE(settle_recording(path));
+    const RecordingInfo info = read_info(path).take();
+    EXPECT_EQ(info.process_count, 2u);
+    EXPECT_EQ(info.killed_count, all_ended ? 0u : 1u);
+    EXPECT_EQ(info.exit_status, 4);
+    EXPECT_EQ(info.event_count, all_ended ? 3u : 2u);
+    EXPECT_EQ(info.duration_ns, all_ended ? 250u : 50u);
+    EXPECT_EQ(info.state, all_ended ? RecordingState::complete : RecordingState::gap);
+  }
+}
+
 TEST_F(Recordings, TheStoreIsTidiedOfWhatNobodyLinks) {
   const std::string path = make_whole();
   StoreUse use = tidy_store(true, 0);

@@ -2,9 +2,12 @@
 
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <set>
 
 #include "events.h"
 #include "trace/feeder_hosted.h"
+#include "trace/processes_hosted.h"
 #include "trace/ring_hosted.h"
 #include "trace/trace_file_hosted.h"
 
@@ -268,6 +271,185 @@ TEST(TraceFile, RandomDamageNeverCrashesAndNeverInvents) {
     ASSERT_TRUE(is_prefix(read_all(*reader), written.events)) << "seed " << seed << " round " << round;
     reader->seek(random() % 1100);
   }
+}
+
+/// Chunks of many processes, interleaved: what each process wrote, and where its chunks end in the file.
+struct ManyWritten {
+  struct Chunk {
+    u32 process;
+    u64 end_in_file, end_in_events;
+  };
+  std::map<u32, std::vector<u8>> events;
+  std::vector<Chunk> chunks;
+};
+
+ManyWritten write_many(const std::string& path, u64 seed, u32 processes, int rounds, bool finish) {
+  ManyWritten written;
+  auto created = TraceAppender::create(path, 1);
+  EXPECT_TRUE(created);
+  TraceAppender appender = created.take();
+  std::mt19937_64 random(seed);
+  std::map<u32, u64> numbers;
+  for (int i = 0; i < rounds; ++i) {
+    const u32 process = static_cast<u32>(random() % processes);
+    const u64 count = 1 + random() % 9;
+    const auto events = random_events(random(), numbers[process], count);
+    numbers[process] += count;
+    EXPECT_TRUE(appender.append(events, 1, process));
+    auto& all = written.events[process];
+    all.insert(all.end(), events.begin(), events.end());
+    written.chunks.push_back({process, appender.stored_bytes(), all.size()});
+  }
+  if (finish) {
+    EXPECT_TRUE(appender.finish());
+  }
+  return written;
+}
+
+std::vector<u8> read_process(const std::string& path, u32 process) {
+  std::string trouble;
+  const auto reader = TraceReader::open(path, trouble, process);
+  return reader ? read_all(*reader) : std::vector<u8>{};
+}
+
+TEST(ManyProcesses, EachIsReadByItself) {
+  const TemporaryDirectory directory;
+  for (const bool finish : {true, false}) {
+    const std::string path = directory.path() + (finish ? "/closed" : "/open");
+    const ManyWritten written = write_many(path, 7, 9, 200, finish);
+    std::string trouble;
+    const auto trace = OpenedTrace::open(path, trouble);
+    ASSERT_NE(trace, nullptr) << trouble;
+    EXPECT_EQ(trace->processes().size(), written.events.size());
+    for (const auto& [process, events] : written.events) {
+      TraceReader reader(trace, process);
+      EXPECT_EQ(read_all(reader), events);
+      EXPECT_EQ(reader.ending(), finish ? Ending::clean : Ending::cut);
+      EventView event;
+      ASSERT_TRUE(reader.seek(reader.end_number() / 2));
+      ASSERT_EQ(reader.next(event), ReadStatus::event);
+      EXPECT_EQ(event.header->number, reader.end_number() / 2);
+    }
+    EXPECT_EQ(read_process(path, 77), std::vector<u8>{});
+  }
+}
+
+TEST(ManyProcesses, DamageCostsOneProcessTheRestOfItsEvents) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/trace";
+  const u64 seed = std::random_device{}();
+  std::mt19937_64 random(seed);
+  for (const bool finish : {true, false}) {
+    const ManyWritten written =
+        write_many(path + (finish ? "closed" : "open"), seed + (finish ? 1 : 0), 5, 60, finish);
+    const std::vector<u8> whole = read_file(path + (finish ? "closed" : "open"));
+    for (int round = 0; round < 300; ++round) {
+      const u64 victim = random() % written.chunks.size();
+      const u64 begin = victim == 0 ? sizeof(TraceFileHeader) : written.chunks[victim - 1].end_in_file;
+      const u64 at = begin + random() % (written.chunks[victim].end_in_file - begin);
+      std::vector<u8> damaged = whole;
+      damaged[at] = static_cast<u8>(damaged[at] ^ (1 << (random() % 8)));
+      write_file(path, damaged);
+      for (const auto& [process, events] : written.events) {
+        std::string trouble;
+        const auto reader = TraceReader::open(path, trouble, process);
+        ASSERT_NE(reader, nullptr);
+        u64 expected = events.size();
+        if (process == written.chunks[victim].process) {
+          expected = 0;
+          for (u64 i = 0; i < victim; ++i)
+            if (written.chunks[i].process == process) expected = written.chunks[i].end_in_events;
+        }
+        const auto got = read_all(*reader);
+        ASSERT_EQ(got.size(), expected) << "seed " << seed << " byte " << at << " process " << process;
+        ASSERT_TRUE(is_prefix(got, events));
+        if (expected != events.size()) {
+          ASSERT_EQ(reader->ending(), Ending::damaged);
+          ASSERT_NE(reader->trouble().find("byte " + std::to_string(begin) + " "), std::string::npos)
+              << reader->trouble();
+        }
+      }
+    }
+  }
+}
+
+TEST(ManyProcesses, AZeroedPageIsPassedOver) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/trace";
+  const ManyWritten written = write_many(path, 3, 3, 400, false);
+  std::vector<u8> bytes = read_file(path);
+  std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() / 2), 4096, u8{0});
+  write_file(path, bytes);
+  for (const auto& [process, events] : written.events) {
+    const auto got = read_process(path, process);
+    EXPECT_TRUE(is_prefix(got, events));
+    EXPECT_GT(got.size(), events.size() / 4);
+  }
+}
+
+/// A process with events at these times.
+std::vector<u8> events_at(std::initializer_list<u64> times, u64 first = 0) {
+  std::vector<u8> events;
+  for (const u64 time : times)
+    add_event(events, {.kind = EventKind::syscall, .number = first++, .time_ns = time});
+  return events;
+}
+
+TEST(ManyProcesses, AreMergedByTimeAndThenByNumber) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/trace";
+  auto created = TraceAppender::create(path, 1);
+  TraceAppender appender = created.take();
+  ASSERT_TRUE(appender.append(events_at({10, 20, 30}), 1, 0));
+  ASSERT_TRUE(appender.append(events_at({15, 20, 60}), 1, 2));
+  ASSERT_TRUE(appender.append(events_at({20, 50}), 1, 1));
+  ASSERT_TRUE(appender.append(events_at({40, 70}, 3), 1, 0));
+  ASSERT_TRUE(appender.finish());
+  const auto order_of = [&](const std::set<u32>& only) {
+    std::string trouble;
+    MergedReader reader(OpenedTrace::open(path, trouble), only);
+    std::vector<std::pair<u64, u32>> order;
+    EventView event;
+    while (reader.next(event) == ReadStatus::event)
+      order.emplace_back(event.header->time_ns, reader.process());
+    EXPECT_FALSE(reader.damaged());
+    EXPECT_TRUE(reader.troubles().empty());
+    return order;
+  };
+  using Order = std::vector<std::pair<u64, u32>>;
+  EXPECT_EQ(
+      order_of({}),
+      (Order{{10, 0}, {15, 2}, {20, 0}, {20, 1}, {20, 2}, {30, 0}, {40, 0}, {50, 1}, {60, 2}, {70, 0}}));
+  EXPECT_EQ(order_of({1, 2}), (Order{{15, 2}, {20, 1}, {20, 2}, {50, 1}, {60, 2}}));
+}
+
+TEST(ManyProcesses, AreListedWithTheirStartAndEnd) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/trace";
+  auto created = TraceAppender::create(path, 1);
+  TraceAppender appender = created.take();
+  ASSERT_TRUE(appender.append(events_at({10, 20}), 1, 0));
+  const ProcessStart start{.process = 3, .parent_event = 1, .pid = 77, .parent_pid = 70};
+  std::vector<u8> payload(sizeof start), events;
+  std::memcpy(payload.data(), &start, sizeof start);
+  add_event(events, {.kind = EventKind::start, .number = 0, .time_ns = 21}, payload);
+  add_event(events, {.kind = EventKind::exit, .number = 1, .result = 5, .time_ns = 40});
+  ASSERT_TRUE(appender.append(events, 1, 3));
+  std::string trouble;
+  const auto all = read_processes(OpenedTrace::open(path, trouble));
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_FALSE(all[0].start);
+  EXPECT_FALSE(all[0].has_ended());
+  EXPECT_EQ(all[0].last_time_ns, 20u);
+  EXPECT_EQ(all[1].process, 3u);
+  ASSERT_TRUE(all[1].start);
+  EXPECT_EQ(all[1].start->pid, 77);
+  EXPECT_EQ(all[1].start->parent_event, 1u);
+  EXPECT_TRUE(all[1].has_ended());
+  EXPECT_EQ(all[1].last->result, 5);
+  EXPECT_EQ(all[1].first_time_ns, 21u);
+  EXPECT_EQ(all[1].event_count, 2u);
+  EXPECT_EQ(all[1].ending, Ending::cut);
 }
 
 TEST(TraceFile, OneWriterAtATime) {
