@@ -62,7 +62,42 @@ bool is_guest_pointer(u64 address) { return address >= 0x10000; }
 }  // namespace
 
 SeededHost::SeededHost(u64 seed, Host& inner)
-    : inner_(inner), random_(seed), epoch_ns_((kEpochSeconds + seed % kSecondsPerYear) * kNsPerSecond) {}
+    : inner_(inner),
+      random_(seed),
+      quanta_(~seed),
+      epoch_ns_((kEpochSeconds + seed % kSecondsPerYear) * kNsPerSecond) {}
+
+// --- turns ---
+
+/// Of very different lengths, so that now and then one ends in the midst of a few instructions that belong
+/// together, without most of the time going into switches.
+void SeededHost::begin_quantum() {
+  constexpr u64 kShortestLog2 = 6, kLogs = 12;
+  const u64 most = u64{1} << (kShortestLog2 + quanta_.below(kLogs));
+  quantum_end_ = instant_.ticks + 1 + quanta_.below(most);
+}
+
+void SeededHost::at(const Instant& instant) {
+  const bool other_task = instant.task != instant_.task;
+  instant_ = instant;
+  if (other_task && preempting_) begin_quantum();
+  inner_.at(instant);
+}
+
+/// The inner host keeps no timer: a turn ends at a tick and not at a time.
+void SeededHost::set_preemption(bool wanted) {
+  if (wanted && !preempting_) begin_quantum();
+  preempting_ = wanted;
+}
+
+bool SeededHost::next_signal(HostSignal& signal) {
+  if (!preempting_ || instant_.ticks < quantum_end_) return inner_.next_signal(signal);
+  begin_quantum();
+  signal = {.number = kQuantumOver};
+  return true;
+}
+
+// --- time ---
 
 u64 SeededHost::look_at_time() { return since_start_ns_ += kStepNs; }
 
@@ -90,6 +125,13 @@ i64 SeededHost::call(HostCall& call) {
       return is_guest_pointer(args[2]) && !is_cpu_clock(args[0])
                  ? sleep(args[0], (args[1] & kClockAbsolute) != 0, args[2])
                  : inner_.call(call);
+    case __NR_poll:
+    case __NR_ppoll:
+    case __NR_select:
+    case __NR_pselect6:
+    case __NR_epoll_wait:
+    case __NR_epoll_pwait:
+      return wait(call);
     case __NR_getrandom:
       if (!is_guest_pointer(args[0]) || call.out.items().empty()) return inner_.call(call);
       random_.fill({reinterpret_cast<u8*>(args[0]), args[1]});
@@ -142,6 +184,45 @@ i64 SeededHost::sleep(u64 clock, bool absolute, u64 request_at) {
     since_start_ns_ += wanted - now;
   }
   return 0;
+}
+
+namespace {
+
+/// The time-out of a call that waits for descriptors; 0 also if it has none.
+u64 timeout_ns(const HostCall& call) {
+  constexpr u64 kNsPerMs = 1'000'000, kNsPerUs = 1'000;
+  const auto milliseconds = [](u64 argument) {
+    const auto count = static_cast<i32>(argument);
+    return count < 0 ? 0 : static_cast<u64>(count) * kNsPerMs;
+  };
+  const auto& args = call.args;
+  __kernel_timespec time{};
+  switch (call.number) {
+    case __NR_poll:
+      return milliseconds(args[2]);
+    case __NR_epoll_wait:
+    case __NR_epoll_pwait:
+      return milliseconds(args[3]);
+    case __NR_ppoll:
+      if (is_guest_pointer(args[2])) time = load<__kernel_timespec>(args[2]);
+      return is_valid(time) ? to_ns(time) : 0;
+    default:
+      if (is_guest_pointer(args[4])) time = load<__kernel_timespec>(args[4]);
+      if (call.number == __NR_select) time.tv_nsec *= static_cast<i64>(kNsPerUs);
+      return is_valid(time) ? to_ns(time) : 0;
+  }
+}
+
+}  // namespace
+
+/// Without descriptors it is a sleep.
+i64 SeededHost::wait(HostCall& call) {
+  const u64 timeout = timeout_ns(call);
+  const bool only_sleeps = call.number == __NR_ppoll && call.args[1] == 0 && timeout != 0;
+  if (only_sleeps) store(call.args[2], __kernel_timespec{});
+  const i64 result = only_sleeps ? 0 : inner_.call(call);
+  if (result == 0) since_start_ns_ += timeout;
+  return result;
 }
 
 }  // namespace orrery::host

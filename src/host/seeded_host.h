@@ -2,7 +2,11 @@
 // so that the same seed over the same inputs gives the same run. Everything else passes through.
 //
 // Time is virtual: it stands still while the program computes and moves a fixed step whenever it is
-// looked at; a sleep takes no real time and moves it by what was slept.
+// looked at; a sleep takes no real time and moves it by what was slept. A wait for descriptors sleeps really,
+// since what they lead to has no virtual time, and moves it if it ends by its time-out.
+//
+// Tasks take turns after a number of ticks that the seed decides anew each time: a task that spins until
+// another one comes by does not spin for ever, and other seeds give other interleavings.
 #pragma once
 
 #include "base/prng.h"
@@ -14,15 +18,16 @@ class SeededHost final : public Host {
  public:
   SeededHost(u64 seed, Host& inner);
 
-  void at(const Instant& instant) override { inner_.at(instant); }
+  void at(const Instant& instant) override;
   i64 call(HostCall& call) override;
   u64 read_tsc() override;
   u32 current_cpu() override { return 0; }
   void random_bytes(std::span<u8> out) override { random_.fill(out); }
-  bool next_signal(HostSignal& signal) override { return inner_.next_signal(signal); }
+  bool next_signal(HostSignal& signal) override;
   void begin_look(u16 number) override { inner_.begin_look(number); }
   void set_signal_view(const SignalView& view) override { inner_.set_signal_view(view); }
-  u64 stop_at_tick() override { return inner_.stop_at_tick(); }
+  void set_preemption(bool wanted) override;
+  u64 stop_at_tick() override { return preempting_ ? quantum_end_ : inner_.stop_at_tick(); }
   void exit(int status, int fatal_signal) override { inner_.exit(status, fatal_signal); }
 
   i64 map(const memory::MapRequest& request) override { return inner_.map(request); }
@@ -42,9 +47,15 @@ class SeededHost final : public Host {
   i64 gettimeofday(const HostCall& call);
   i64 time(const HostCall& call);
   i64 sleep(u64 clock, bool absolute, u64 request_at);
+  i64 wait(HostCall& call);
+  void begin_quantum();
 
   Host& inner_;
   SplitMix64 random_;
+  SplitMix64 quanta_;
+  Instant instant_;
+  bool preempting_ = false;
+  u64 quantum_end_ = 0;     ///< a tick of the current task
   u64 since_start_ns_ = 0;  ///< virtual time
   u64 epoch_ns_;            ///< CLOCK_REALTIME at the start
 };

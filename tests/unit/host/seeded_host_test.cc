@@ -111,5 +111,72 @@ TEST(SeededHost, TheRestPasses) {
   EXPECT_EQ(host.call(no_clock), -EINVAL);
 }
 
+/// The ticks at which the turns of a task end, as the machine sees them.
+std::vector<u64> turns(u64 seed) {
+  LiveHost live(1000);
+  SeededHost host(seed, live);
+  HostSignal signal;
+  std::vector<u64> ends;
+  host.at({.task = 1, .ticks = 10, .pc = 0});
+  EXPECT_EQ(host.stop_at_tick(), ~u64{0});
+  host.set_preemption(true);
+  for (int i = 0; i < 8; ++i) {
+    const u64 end = host.stop_at_tick();
+    host.at({.task = 1, .ticks = end - 1, .pc = 0});
+    EXPECT_FALSE(host.next_signal(signal));
+    host.at({.task = 1, .ticks = end, .pc = 0});
+    EXPECT_TRUE(host.next_signal(signal));
+    EXPECT_EQ(signal.number, kQuantumOver);
+    EXPECT_FALSE(host.next_signal(signal));
+    EXPECT_GT(host.stop_at_tick(), end);
+    ends.push_back(end);
+  }
+  host.set_preemption(false);
+  EXPECT_EQ(host.stop_at_tick(), ~u64{0});
+  return ends;
+}
+
+TEST(SeededHost, TheSeedDecidesWhenTurnsEnd) {
+  const std::vector<u64> first = turns(7);
+  EXPECT_EQ(first, turns(7));
+  EXPECT_NE(first, turns(8));
+}
+
+/// A task that was left has a turn of its own when it is gone on with.
+TEST(SeededHost, EachTaskHasItsOwnTurn) {
+  LiveHost live(1000);
+  SeededHost host(7, live);
+  host.at({.task = 1, .ticks = 1'000'000'000, .pc = 0});
+  host.set_preemption(true);
+  host.at({.task = 2, .ticks = 5, .pc = 0});
+  EXPECT_LT(host.stop_at_tick(), 1'000'000u);
+  host.at({.task = 1, .ticks = 1'000'000'000, .pc = 0});
+  EXPECT_GT(host.stop_at_tick(), 1'000'000'000u);
+}
+
+TEST(SeededHost, WaitsThatEndByTheirTimeOutMoveTime) {
+  LiveHost live(1000);
+  SeededHost host(7, live);
+  const u64 before = now(host, CLOCK_MONOTONIC);
+  __kernel_timespec hour{3600, 0};
+  HostCall sleep = make_call(__NR_ppoll, {0, 0, reinterpret_cast<u64>(&hour), 0, 0});
+  EXPECT_EQ(host.call(sleep), 0);
+  EXPECT_EQ(hour.tv_sec, 0);
+  const u64 after = now(host, CLOCK_MONOTONIC);
+  EXPECT_GE(after - before, 3600'000'000'000u);
+  EXPECT_LT(after - before, 3601'000'000'000u);
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  struct {
+    int fd;
+    short events, ready;
+  } entry{ends[0], 1, 0};
+  HostCall poll = make_call(__NR_poll, {reinterpret_cast<u64>(&entry), 1, 20});
+  EXPECT_EQ(host.call(poll), 0);
+  EXPECT_GE(now(host, CLOCK_MONOTONIC) - after, 20'000'000u);
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
 }  // namespace
 }  // namespace orrery::host
