@@ -46,7 +46,7 @@ static void under_spin_lock(unsigned number) {
 static void* contend(void* argument) {
   const unsigned number = (unsigned)(uintptr_t)argument;
   uint64_t worked = number;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 800; ++round) {
     under_lock(number);
     for (int i = 0; i < 20; ++i) under_spin_lock(number);
     for (int i = 0; i < 4000; ++i) worked = mix(worked, racy = mix(racy, number));
