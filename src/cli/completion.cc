@@ -43,7 +43,7 @@ void print_bash(const CLI::App& app) {
   std::printf(
       "  if [[ $COMP_CWORD -gt 1 && $word != -* ]]; then\n"
       "    case \"${COMP_WORDS[1]}\" in\n"
-      "      replay|why|info|dump|pack|rm) choices=$(orrery ls --names 2>/dev/null) ;;\n"
+      "      replay|why|info|ps|dump|pack|rm) choices=$(orrery ls --names 2>/dev/null) ;;\n"
       "      *) return ;;\n"
       "    esac\n"
       "  fi\n"

@@ -1,8 +1,12 @@
 // `orrery dump REC`: the events of a recording, one a line, as its file has them: what the outside
-// answered. Arguments of system calls are not in a recording; with --calls a replay computes them again.
+// answered; of all processes in the order of time. Arguments of system calls are not in a recording; with
+// --calls a replay computes them again.
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <map>
+#include <set>
 
 #include "cli/command.h"
 #include "cli/dump_calls.h"
@@ -12,7 +16,8 @@
 #include "linux/signal_names.h"
 #include "linux/syscall_print.h"
 #include "linux/syscall_table.h"
-#include "trace/trace_file_hosted.h"
+#include "trace/info_hosted.h"
+#include "trace/processes_hosted.h"
 
 namespace orrery::cli {
 namespace {
@@ -22,6 +27,7 @@ using trace::EventView;
 
 struct DumpOptions {
   std::string recording;
+  std::string process;  ///< PID or #N; all if empty
   u64 from = 0;
   u64 count = std::numeric_limits<u64>::max();
   u64 bytes_most = 32;
@@ -92,6 +98,38 @@ std::string memory_words(u16 operation) {
                                                   : "operation " + std::to_string(operation);
 }
 
+std::string start_words(const EventView& event) {
+  trace::ProcessStart start;
+  if (event.payload.size() < sizeof start) return "start ?";
+  std::memcpy(&start, event.payload.data(), sizeof start);
+  return "start of process #" + std::to_string(start.process) + ", forked by #" +
+         std::to_string(start.parent_process) + " (pid " + std::to_string(start.parent_pid) + ") in event " +
+         std::to_string(start.parent_event);
+}
+
+std::string fork_words(const EventView& event) {
+  trace::ForkedProcess forked;
+  const std::string words = "fork = " + error_word(event.header->result);
+  if (event.payload.size() < sizeof forked) return words;
+  std::memcpy(&forked, event.payload.data(), sizeof forked);
+  const char* borrows = (forked.flags & trace::kForkBorrows) != 0 ? ", which borrows the memory" : "";
+  return words + "  process #" + std::to_string(forked.process) + borrows;
+}
+
+std::string exec_words(const EventView& event) {
+  std::vector<std::string> words;
+  const std::string_view all(reinterpret_cast<const char*>(event.payload.data()), event.payload.size());
+  for (std::size_t at = 0; at < all.size();) {
+    const std::size_t end = std::min(all.find('\0', at), all.size());
+    words.emplace_back(all.substr(at, end - at));
+    at = end + 1;
+  }
+  if (words.empty()) return "exec ?";
+  const std::string path = printable(words.front());
+  words.erase(words.begin());
+  return "exec " + path + ": " + shell_words(words);
+}
+
 std::string event_words(const EventView& event, u64 bytes_most) {
   const trace::EventHeader& header = *event.header;
   const std::string data = event.payload.empty() ? "" : "  " + quoted(event.payload, bytes_most);
@@ -108,6 +146,13 @@ std::string event_words(const EventView& event, u64 bytes_most) {
       return exit_words(header.result);
     case EventKind::gap:
       return "gap: events are missing from here (reason " + std::to_string(header.result) + ")";
+    case EventKind::start:
+      return start_words(event);
+    case EventKind::fork:
+      return fork_words(event);
+    case EventKind::exec:
+      return exec_words(event);
+    case EventKind::memory_change:
     case EventKind::random:
     case EventKind::more:
     case EventKind::file_change:
@@ -117,10 +162,43 @@ std::string event_words(const EventView& event, u64 bytes_most) {
   }
 }
 
+/// The recording's processes and which of them are wanted.
+struct Selection {
+  std::shared_ptr<const trace::OpenedTrace> trace;
+  std::map<u32, i32> pids;  ///< by process number
+  std::set<u32> wanted;
+  u64 first_time_ns = ~u64{0};
+};
+
+Selection read_selection(const std::string& recording, std::shared_ptr<const trace::OpenedTrace> trace) {
+  Selection selection{.trace = std::move(trace), .pids = {}, .wanted = {}};
+  auto info = trace::read_info(recording);
+  if (info) selection.pids[0] = info.value().pid;
+  for (const trace::TraceProcess& process : trace::read_processes(selection.trace)) {
+    if (process.start) selection.pids[process.process] = process.start->pid;
+    selection.pids.try_emplace(process.process, 0);
+    selection.first_time_ns = std::min(selection.first_time_ns, process.first_time_ns);
+  }
+  return selection;
+}
+
+/// `word` is a pid, or # and the number of a process in the recording. False if there is none.
+bool select(Selection& selection, const std::string& word) {
+  const bool by_number = word.starts_with('#');
+  const std::string digits = word.substr(by_number ? 1 : 0);
+  u32 value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc{} || end != digits.data() + digits.size()) return false;
+  for (const auto& [number, pid] : selection.pids)
+    if (by_number ? number == value : pid == static_cast<i32>(value)) selection.wanted.insert(number);
+  return !selection.wanted.empty();
+}
+
 /// One JSON object a line, so that a reader need not hold all.
-void print_event_json(const EventView& event) {
+void print_event_json(const EventView& event, u32 process, i32 pid) {
   const trace::EventHeader& header = *event.header;
   nlohmann::ordered_json json = {{"event", header.number}, {"kind", kind_name(header.kind)},
+                                 {"process", process},     {"pid", pid},
                                  {"task", header.task},    {"ticks", header.ticks},
                                  {"pc", header.pc},        {"time_ns", header.time_ns},
                                  {"result", header.result}};
@@ -132,38 +210,80 @@ void print_event_json(const EventView& event) {
   std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
 
+/// Prints events as they come: of one process, or of many with the pid in front.
+class Printer {
+ public:
+  Printer(const DumpOptions& options, const Selection& selection, const Style& style)
+      : options_(options), selection_(selection), many_(selection.pids.size() > 1) {
+    const std::string pid = many_ ? "     PID " : "";
+    if (!options.json)
+      std::printf("%s\n", style.bold(pid + "   EVENT      TASK         TICKS       SECONDS  WHAT").c_str());
+  }
+  bool full() const { return shown_ >= options_.count; }
+  void print(const EventView& event, u32 process) {
+    ++shown_;
+    const i32 pid = selection_.pids.at(process);
+    if (options_.json) return print_event_json(event, process, pid);
+    const trace::EventHeader& header = *event.header;
+    if (many_) std::printf("%8d ", pid);
+    const u64 begin_ns = std::min(selection_.first_time_ns, header.time_ns);
+    std::printf("%8lu %9d %13lu %13.6f  %s\n", header.number, header.task, header.ticks,
+                static_cast<double>(header.time_ns - begin_ns) / 1e9,
+                event_words(event, options_.bytes_most).c_str());
+  }
+
+ private:
+  const DumpOptions& options_;
+  const Selection& selection_;
+  bool many_;
+  u64 shown_ = 0;
+};
+
+int dump_one(const DumpOptions& options, const Selection& selection, u32 process, const Session& session) {
+  trace::TraceReader reader(selection.trace, process);
+  const u64 from = std::max(options.from, reader.first_number());
+  if (reader.event_count() != 0 && !reader.seek(from) && reader.ending() != trace::Ending::damaged)
+    return complain("the recording's events are " + std::to_string(reader.first_number()) + " to " +
+                        std::to_string(reader.end_number() - 1),
+                    kUsage);
+  Printer printer(options, selection, Style::for_stream(session.color, 1));
+  EventView event;
+  while (!printer.full() && reader.next(event) == trace::ReadStatus::event) printer.print(event, process);
+  if (reader.ending() == trace::Ending::damaged) return complain(printable(reader.trouble()), kFound);
+  if (session.verbosity > 0 && !reader.trouble().empty()) complain(printable(reader.trouble()));
+  return 0;
+}
+
+int dump_all(const DumpOptions& options, const Selection& selection, const Session& session) {
+  if (options.from != 0)
+    return complain("--from counts the events of one process: name it with -p (see orrery ps)", kUsage);
+  trace::MergedReader reader(selection.trace, selection.wanted);
+  Printer printer(options, selection, Style::for_stream(session.color, 1));
+  EventView event;
+  while (!printer.full() && reader.next(event) == trace::ReadStatus::event)
+    printer.print(event, reader.process());
+  if (reader.damaged() || session.verbosity > 0)
+    for (const std::string& trouble : reader.troubles()) complain(printable(trouble));
+  return reader.damaged() ? kFound : 0;
+}
+
 int run_dump(const DumpOptions& options, const Session& session) {
   const auto path = find_recording(options.recording);
   if (!path) return kCannotRun;
+  std::string trouble;
+  auto trace = trace::OpenedTrace::open(*path, trouble);
+  if (!trace) return complain(printable(trouble));
+  Selection selection = read_selection(*path, std::move(trace));
+  if (!options.process.empty() && !select(selection, options.process))
+    return complain("no process " + printable(options.process) + " is in the recording; orrery ps lists them",
+                    kUsage);
+  const bool one = selection.wanted.size() == 1 || selection.pids.size() <= 1;
+  const u32 process = selection.wanted.empty() ? 0 : *selection.wanted.begin();
+  if (options.calls && process != 0)
+    return complain("--calls shows the calls of the first process only", kUsage);
   if (options.calls)
     return dump_calls(*path, {.from = options.from, .count = options.count, .json = options.json});
-  std::string trouble;
-  const auto reader = trace::TraceReader::open(*path, trouble);
-  if (!reader) return complain(printable(trouble));
-  const u64 from = std::max(options.from, reader->first_number());
-  if (reader->event_count() != 0 && !reader->seek(from) && reader->ending() != trace::Ending::damaged)
-    return complain("the recording's events are " + std::to_string(reader->first_number()) + " to " +
-                        std::to_string(reader->end_number() - 1),
-                    kUsage);
-  const Style style = Style::for_stream(session.color, 1);
-  if (!options.json)
-    std::printf("%s\n", style.bold("   EVENT      TASK         TICKS       SECONDS  WHAT").c_str());
-  EventView event;
-  u64 first_time_ns = ~u64{0};
-  for (u64 shown = 0; shown < options.count && reader->next(event) == trace::ReadStatus::event; ++shown) {
-    const trace::EventHeader& header = *event.header;
-    if (options.json) {
-      print_event_json(event);
-      continue;
-    }
-    if (first_time_ns == ~u64{0}) first_time_ns = reader->chunks().front().first_time_ns;
-    std::printf("%8lu %9d %13lu %13.6f  %s\n", header.number, header.task, header.ticks,
-                static_cast<double>(header.time_ns - first_time_ns) / 1e9,
-                event_words(event, options.bytes_most).c_str());
-  }
-  if (reader->ending() == trace::Ending::damaged) return complain(printable(reader->trouble()), kFound);
-  if (session.verbosity > 0 && !reader->trouble().empty()) complain(printable(reader->trouble()));
-  return 0;
+  return one ? dump_one(options, selection, process, session) : dump_all(options, selection, session);
 }
 
 }  // namespace
@@ -174,7 +294,9 @@ void add_dump(CLI::App& app, Session& session) {
   command->add_option("REC", options->recording,
                       "The recording: a name or a directory; the latest if left out");
   command->add_option("-n,--count", options->count, "Print at most this many");
-  command->add_option("--from", options->from, "Begin at this event");
+  command->add_option("-p,--process", options->process,
+                      "Only the process with this pid, or with this number in the recording: #N");
+  command->add_option("--from", options->from, "Begin at this event of the process");
   command->add_option("-s,--string-limit", options->bytes_most, "Show at most this many bytes of data");
   command->add_flag("-c,--calls", options->calls, "Replay, and print the system calls as strace does");
   command->add_flag("--json", options->json, "Print one JSON object a line");

@@ -28,13 +28,15 @@ trace::RecordingSummary summarize(const std::string& path) {
 
 /// Where the trace differs from what `info` says, the trace is right: a killed writer leaves no count.
 void take_counts_from_trace(trace::RecordingSummary& summary, std::string& trouble) {
-  const auto reader = trace::TraceReader::open(summary.path, trouble);
-  if (!reader) return;
+  const auto trace = trace::OpenedTrace::open(summary.path, trouble);
+  if (!trace) return;
   if (summary.info.event_count == 0) {
-    summary.info.event_count = reader->event_count();
-    summary.info.trace_bytes = reader->file_bytes();
+    for (const auto& [number, chunks] : trace->processes())
+      summary.info.event_count += chunks.end_number() - chunks.entries.front().first_number;
+    summary.info.trace_bytes = trace->file_bytes();
   }
-  if (!summary.being_written) trouble = reader->trouble();
+  if (summary.info.process_count == 0) summary.info.process_count = trace->processes().size();
+  if (!summary.being_written) trouble = trace::TraceReader(trace, 0).trouble();
 }
 
 void print_line(const char* key, const std::string& value) {
@@ -50,6 +52,11 @@ void print_text(const trace::RecordingSummary& summary) {
   if (info.started_ns != 0) print_line("started", local_time(info.started_ns));
   if (info.duration_ns != 0) print_line("took", human_duration(info.duration_ns));
   print_line("ended", ending_words(info, summary.being_written));
+  if (info.process_count > 1) {
+    const std::string killed =
+        info.killed_count != 0 ? " (" + std::to_string(info.killed_count) + " killed)" : "";
+    print_line("processes", std::to_string(info.process_count) + killed);
+  }
   print_line("events", std::to_string(info.event_count));
   print_line("trace", human_bytes(info.trace_bytes) +
                           (info.raw_bytes != 0 ? " (" + human_bytes(info.raw_bytes) + " of events)" : ""));

@@ -46,6 +46,7 @@ struct RecordOptions {
   std::string profile = "auto";
   std::optional<u64> seed;
   u64 free_bytes_least = kFreeBytesLeast;
+  double timeout_seconds = 0;      ///< 0: none
   std::vector<std::string> words;  ///< the program and its arguments
 };
 
@@ -100,7 +101,10 @@ class Recorder {
     if (mode_ != machine::Mode::record) {
       const pid_t guest = TRY(start());
       pass_on_signals(guest);
-      return supervise({.guest = guest}).status;
+      const Supervised ended =
+          supervise({.guest = guest, .timeout_ns = static_cast<u64>(options_.timeout_seconds * 1e9)});
+      timed_out_ = ended.timed_out;
+      return ended.status;
     }
     TRY(make_recording());
     auto guest = begin_recording();
@@ -110,7 +114,14 @@ class Recorder {
     }
     pass_on_signals(guest.value());
     const Supervised ended =
-        supervise({.guest = guest.value(), .writer = writer_, .writer_done_fd = writer_done_.get()});
+        supervise({.guest = guest.value(),
+                   .writer = writer_,
+                   .writer_done_fd = writer_done_.get(),
+                   .timeout_ns = static_cast<u64>(options_.timeout_seconds * 1e9),
+                   .waiting = [] {
+                     complain("the program has ended, and processes it left behind go on; Ctrl-C ends them");
+                   }});
+    timed_out_ = ended.timed_out;
     complete_ = ended.complete;
     // For `ls`; a full disk must not turn the guest's end into a failure of ours.
     if (WIFSIGNALED(ended.status)) (void)trace::note_fatal_signal(recording_, WTERMSIG(ended.status));
@@ -120,6 +131,8 @@ class Recorder {
 
   /// Whether the writer stored all it was given; false when it was killed.
   bool complete() const { return complete_; }
+
+  bool timed_out() const { return timed_out_; }
 
   const std::string& recording() const { return recording_; }
 
@@ -330,6 +343,7 @@ class Recorder {
   pid_t writer_ = 0;
   Fd announcement_;  ///< see trace::WriterOptions
   bool complete_ = false;
+  bool timed_out_ = false;
   std::optional<trace::MappedRing> ring_;
 };
 
@@ -351,6 +365,7 @@ int record(const RecordOptions& options, machine::Mode mode) {
   if (may_speak)
     std::fprintf(stderr, "orrery: recorded to %s%s\n", last_part(recorder.recording()).c_str(),
                  words_of_gap(recorder).c_str());
+  if (recorder.timed_out()) return complain("the time was over, and the program was ended", kOutOfTime);
   return exit_code_like(ended.value());
 }
 
@@ -358,6 +373,11 @@ void add_words(CLI::App& command, RecordOptions& options) {
   command.add_option("--cpu", options.profile,
                      "The processor the program sees: auto, host, x86-64-v2, x86-64-v3 or x86-64-v4");
   command.add_option("--seed", options.seed, "Clocks, random bytes and the like come from this number");
+  command
+      .add_option(
+          "--timeout", options.timeout_seconds,
+          "End the program and all it has started after this many seconds; the exit status is 124 then")
+      ->check(CLI::Range(0.0, 1e9));
   command.prefix_command();
 }
 
@@ -389,7 +409,8 @@ void add_record(CLI::App& app, Session& session) {
   set_examples(*command,
                "  orrery record -- python3 -c 'print(1)'\n"
                "  orrery record -o crash -- ./program argument\n"
-               "  orrery record --seed 7 -- ./simulation\n");
+               "  orrery record --seed 7 -- ./simulation\n"
+               "  orrery record --timeout 60 -- ./server\n");
 }
 
 /// The same machine without a recording. For tests and measurements; not listed.

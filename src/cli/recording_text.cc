@@ -156,6 +156,8 @@ Json recording_json(const trace::RecordingSummary& recording) {
                {"started_ns", info.started_ns},
                {"duration_ns", info.duration_ns},
                {"pid", info.pid},
+               {"processes", info.process_count},
+               {"processes_killed", info.killed_count},
                {"events", info.event_count},
                {"event_bytes", info.raw_bytes},
                {"trace_bytes", info.trace_bytes},

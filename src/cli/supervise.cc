@@ -107,7 +107,7 @@ std::vector<pid_t> machine_processes(pid_t writer) {
 class Supervisor {
  public:
   explicit Supervisor(const Supervision& supervision) : given_(supervision) {
-    if (given_.timeout_seconds != 0) end_at_ns_ = monotonic_ns() + given_.timeout_seconds * 1'000'000'000;
+    if (given_.timeout_ns != 0) end_at_ns_ = monotonic_ns() + given_.timeout_ns;
   }
 
   Supervised run() {

@@ -18,7 +18,7 @@ struct Supervision {
   pid_t guest = 0;          ///< the first process
   pid_t writer = 0;         ///< a child of ours that is no guest; 0: none
   int writer_done_fd = -1;  ///< a byte: all processes have ended and are stored. Its end: the writer died
-  u64 timeout_seconds = 0;  ///< 0: none
+  u64 timeout_ns = 0;       ///< 0: none
   std::function<void()>
       waiting{};  ///< called once when the first process has ended and others go on for long
 };

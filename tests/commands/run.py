@@ -16,12 +16,14 @@ import resource
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 
 import hosts
+import trees
 
 
 class Orrery:
@@ -579,6 +581,127 @@ def case_hostile_directory(orrery):
                 victim.unlink()
         shutil.move(aside, victim)
     orrery.run("replay", "--check", "true-0")
+
+
+def make_tree(orrery):
+    """A shell that forks a pipeline, a subshell that is killed and a daemon that outlives it."""
+    orrery.record("true")
+    recording = orrery.recordings / "true-0"
+    shell = trees.Process(0, 100)
+    shell.add("syscall", 1000, 5, detail=39)
+    ls = shell.fork(2000, 1, 101)
+    ls.add("exec", 3000, 0, trees.strings("/usr/bin/ls", "ls", "two words"))
+    killed = shell.fork(4000, 2, 102)
+    killed.add("syscall", 4500, 0, detail=35)
+    grandchild = ls.fork(5000, 3, 103)
+    ls.add("exit", 6000, 0)
+    shell.add("syscall", 7000, 102, (9).to_bytes(4, "little"), detail=61)
+    shell.fork(8000, 4, 104)  # of whose events nothing is there
+    told = shell.fork(8100, 5, 105)
+    shell.add("signal", 8200, signal.SIGCHLD, struct.pack("<iii4xiIi100x", signal.SIGCHLD, 0, 2, 105, 0, signal.SIGTERM))
+    shell.add("exit", 9000, 3)
+    grandchild.add("syscall", 9500, 0, detail=39)
+    grandchild.add("exit", 20000, 0x10b)
+    places = trees.write_trace(recording / "trace", [shell, ls, killed, grandchild, told])
+    info = (recording / "info").read_text()
+    for key, value in (("pid", 100), ("exit_status", 3), ("event_count", 18), ("process_count", 5), ("killed_count", 2)):
+        info = re.sub(rf"^{key}: .*$", f"{key}: {value}", info, flags=re.MULTILINE)
+    (recording / "info").write_text(info)
+    return recording, places
+
+
+def case_ps(orrery):
+    expect_match(orrery.run("ps", status=69).stderr, "no recording yet", "ps without recordings")
+    make_tree(orrery)
+    text = orrery.run("ps").stdout
+    expect_match(text, r"^ +0 +100 +0 +8 +0.000000 +0.000008  exit 3 +true$", "the first process")
+    expect_match(text, r"^ +1 +101 +100 +4 .*  exit 0 +  ls 'two words'$", "a child with a program of its own")
+    expect_match(text, r"^ +3 +103 +101 +3 .*  SIGSEGV +    \(ls 'two words'\)$", "a grandchild without")
+    expect_match(text, r"^ +2 +102 +100 +2 .*  SIGKILL +  \(true\)$", "a killed child")
+    expect_match(text, r"^ +4 +104 +100 +0 .*  no events", "a child that did nothing yet")
+    expect_match(text, r"^ +5 +105 +100 +1 .*  SIGTERM", "a child whose parent was signalled")
+    expect([line.split()[0] for line in text.splitlines()[1:]], ["0", "1", "3", "2", "4", "5"], "the tree's order")
+    processes = orrery.json("ps")
+    expect([each["pid"] for each in processes], [100, 101, 102, 103, 104, 105], "pids")
+    expect([each["parent"] for each in processes], [None, 0, 0, 1, 0, 0], "parents")
+    expect(processes[0]["children"], [1, 2, 4, 5], "children in order")
+    expect([each["fork_event"] for each in processes], [None, 1, 2, 2, 4, 5], "the forks in the parents' events")
+    expect([each["events"] for each in processes], [8, 4, 2, 3, 0, 1], "events")
+    expect((processes[1]["start_ns"], processes[1]["end_ns"]), (1001, 5000), "a lifetime")
+
+
+def case_processes(orrery):
+    """dump and info of a tree, whole, damaged and cut."""
+    recording, places = make_tree(orrery)
+    lines = orrery.run("dump").stdout.splitlines()
+    expect(lines[0].split()[:2], ["PID", "EVENT"], "columns")
+    expect([line.split()[0] for line in lines[1:6]], ["100", "100", "101", "101", "100"], "all processes by time")
+    expect_match(lines[2], r"fork = 101  process #1$", "a fork")
+    expect_match(lines[3], r"start of process #1, forked by #0 \(pid 100\) in event 1$", "a start")
+    expect_match(lines[4], r"exec /usr/bin/ls: ls 'two words'$", "an exec")
+    one = orrery.run("dump", "-p", "101").stdout
+    expect(orrery.run("dump", "-p", "#1").stdout, one, "a process by pid and by number")
+    expect(len(one.splitlines()), 5, "events of one process")
+    expect(len(orrery.run("dump", "-p", "101", "--from", "3").stdout.splitlines()), 2, "from an event on")
+    expect_match(orrery.run("dump", "--from", "3", status=2).stderr, "-p", "events are counted for each process")
+    expect_match(orrery.run("dump", "-p", "7", status=2).stderr, "no process 7", "a pid that is not there")
+    events = [json.loads(line) for line in orrery.run("dump", "--json").stdout.splitlines()]
+    expect([event["time_ns"] for event in events], sorted(event["time_ns"] for event in events), "order of time")
+    expect(len(events), 18, "all events")
+    expect(orrery.json("info")["processes"], 5, "processes in info --json")
+    expect_match(orrery.run("info").stdout, r"^processes +5 \(2 killed\)$", "processes in info")
+    whole = (recording / "trace").read_bytes()
+    offset = next(place for place, number in places if number == 1)
+    (recording / "trace").write_bytes(whole[:offset + 90] + b"\xff" + whole[offset + 91:])
+    expect_match(orrery.run("dump", status=1).stderr, rf"damaged at byte {offset} .*process #1 ", "the place")
+    expect(len(orrery.run("dump", status=1).stdout.splitlines()), 15, "the others' events")
+    expect_match(orrery.run("ps", status=1).stdout, r"^ +1 +101 .*  damaged", "whose events are damaged")
+    (recording / "trace").write_bytes(whole[:offset - 1])
+    expect_match(orrery.run("ps").stdout, r"^ +0 +100 .*  exit 3", "a cut tree")
+
+
+def case_old_version(orrery):
+    orrery.record("true")
+    trace = orrery.recordings / "true-0" / "trace"
+    data = bytearray(trace.read_bytes())
+    data[8] = 1
+    trace.write_bytes(data)
+    for words in (("dump",), ("ps",), ("replay", "--check")):
+        said = orrery.run(*words, status=69).stderr
+        expect_match(said, "has format version 1; this orrery reads version 2$", "an old recording is refused")
+        expect(said.count("\n"), 1, "in one line")
+
+
+def case_timeout(orrery):
+    for script, least, most in (("sleep 60", 0.4, 20), ('trap "" TERM; while :; do :; done', 5, 40)):
+        begin = time.monotonic()
+        said = orrery.run("record", "--timeout", "0.4", "--", "sh", "-c", f"exec {script}" if "trap" not in script else script,
+                          status=124).stderr
+        expect(least <= time.monotonic() - begin <= most, True, f"time of {script}: {time.monotonic() - begin}")
+        expect_match(said, "the time was over", "words")
+        orrery.run("replay", "--check")
+    expect(orrery.run("record", "--timeout", "60", "--", "sh", "-c", "exit 5", status=5).stderr.count("over"), 0, "in time")
+    orrery.run("record", "--timeout", "-1", "--", "true", status=2)
+
+
+def case_group_signals(orrery):
+    """A program that signals its process group reaches its recorder too: nobody gets it twice, and nobody dies of it."""
+    for name in ("USR1", "TERM", "INT", "ALRM", "HUP"):
+        script = f"trap 'n=$((n + 1))' {name}; n=0; kill -{name} 0; for i in 1 2 3 4 5 6 7 8; do read x < /etc/passwd; done; " \
+                 "i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; echo got $n"
+        done = subprocess.run([orrery.program, "record", "--", "sh", "-c", script], env=orrery.environment,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=60, start_new_session=True)
+        expect((done.returncode, done.stdout), (0, b"got 1\n"), f"{name} to the own group ({done.stderr})")
+        orrery.run("replay", "--check")
+    # What somebody else sends to the recorder is handed on.
+    running = subprocess.Popen([orrery.program, "record", "--", "sh", "-c", "trap 'echo got; exit 4' USR1; echo ready; while :; do :; done"],
+                               env=orrery.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    expect(running.stdout.readline(), b"ready\n", "the program's first line")
+    running.send_signal(signal.SIGUSR1)
+    expect(running.wait(30), 4, "status after a signal that was handed on")
+    expect(running.stdout.read(), b"got\n", "the program's last line")
+    running.stdout.close()
+    running.stderr.close()
 
 
 def main():
