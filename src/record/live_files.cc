@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 #include "host/raw_syscall.h"
 
@@ -46,7 +48,51 @@ bool identify(int fd, Identity& identity) {
   return true;
 }
 
+/// Whether the call opens a file for writing.
+bool opens_for_writing(const host::HostCall& call) {
+  u64 flags = 0;
+  switch (call.number) {
+    case __NR_open:
+      flags = call.args[1];
+      break;
+    case __NR_openat:
+      flags = call.args[2];
+      break;
+    case __NR_creat:
+      flags = O_WRONLY;
+      break;
+    case __NR_openat2:
+      std::memcpy(&flags, reinterpret_cast<const void*>(call.args[2]), sizeof flags);  // struct open_how
+      break;
+    default:
+      return false;
+  }
+  return (flags & O_ACCMODE) != O_RDONLY;
+}
+
 }  // namespace
+
+void LiveFiles::add_frozen(int guest_fd, std::string_view path) {
+  Identity identity;
+  if (!identify(guest_fd, identity)) return;
+  for (const FrozenFile& file : frozen_)
+    if (file.device == identity.device && file.inode == identity.inode) return;
+  frozen_.push_back({identity.device, identity.inode, {path.begin(), path.end()}});
+}
+
+std::vector<char> LiveFiles::take_thawed(const host::HostCall& call, i64 result) {
+  Identity identity;
+  if (result < 0 || !opens_for_writing(call)) return {};
+  if (!identify(static_cast<int>(result), identity)) return {};
+  for (FrozenFile& file : frozen_) {
+    if (file.device != identity.device || file.inode != identity.inode) continue;
+    std::vector<char> path = std::move(file.path);
+    file = std::move(frozen_.back());
+    frozen_.pop_back();
+    return path;
+  }
+  return {};
+}
 
 bool LiveFiles::changes_files(u32 call_number) { return changer(call_number) != nullptr; }
 

@@ -2,6 +2,9 @@
 // file itself, not its kept copy, so that stores, write(2) and all its mappings agree; and what system
 // calls do to it is recorded, so that a replay can do it to its own copy. What strangers do to such a file
 // meanwhile is not known.
+//
+// A file that is mapped shared through a descriptor that cannot write it is mapped as its kept copy. If the
+// program opens it for writing later, the mapping goes on showing the old bytes, and that is said.
 #pragma once
 
 #include <string_view>
@@ -27,6 +30,13 @@ class LiveFiles {
   const LiveFile* add_if_writable(int guest_fd, const trace::FileReference& reference, std::string_view path,
                                   int fd_least);
 
+  /// A shared mapping shows the kept copy of the file behind this descriptor.
+  void add_frozen(int guest_fd, std::string_view path);
+  bool has_frozen() const { return !frozen_.empty(); }
+  /// The path of a frozen file that `call`, whose answer is `result`, has opened for writing; each file is
+  /// told once. Empty if it has not.
+  std::vector<char> take_thawed(const host::HostCall& call, i64 result);
+
   /// Whether a call of this number has to be looked at.
   bool may_change(u32 call_number) const { return !files_.empty() && changes_files(call_number); }
 
@@ -41,7 +51,13 @@ class LiveFiles {
   bool written_range(const host::HostCall& call, i64 result, u64 size_bytes, trace::FileChange& change) const;
   LiveFile* target_of(const host::HostCall& call);
 
+  struct FrozenFile {
+    u64 device, inode;
+    std::vector<char> path;
+  };
+
   std::vector<LiveFile> files_;
+  std::vector<FrozenFile> frozen_;
 };
 
 template <class Visit>

@@ -52,7 +52,17 @@ i64 RecordingHost::call(HostCall& call) {
   write_answer(call, hash, result);
   if (live_files_.may_change(call.number)) [[unlikely]]
     write_changes(call, result);
+  if (live_files_.has_frozen()) say_thawed(live_files_.take_thawed(call, result));
   return result;
+}
+
+void RecordingHost::say_thawed(const std::vector<char>& path) {
+  if (path.empty()) return;
+  constexpr std::string_view kWords =
+      " is mapped and now opened for writing: the mapping goes on showing what was there before";
+  std::vector<char> line = path;
+  line.insert(line.end(), kWords.begin(), kWords.end());
+  parts_.report.line({line.data(), line.size()});
 }
 
 void RecordingHost::write_answer(const HostCall& call, u64 hash, i64 result) {
@@ -144,6 +154,7 @@ i64 RecordingHost::map_kept_or_live(const memory::MapRequest& request, KeptFile&
     kept.path = {live->path.data(), live->path.size()};
     return parts_.inner.map(request);
   }
+  if ((request.flags & MAP_SHARED) != 0) live_files_.add_frozen(request.fd, kept.path);
   memory::MapRequest copy = request;
   copy.fd = kept.fd;
   copy.flags = (request.flags & ~MAP_SHARED) | MAP_PRIVATE;

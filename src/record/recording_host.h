@@ -66,6 +66,7 @@ class RecordingHost final : public host::Host {
  private:
   i64 map_file(const memory::MapRequest& request);
   i64 map_kept_or_live(const memory::MapRequest& request, KeptFile& kept);
+  void say_thawed(const std::vector<char>& path);
   void write_changes(const host::HostCall& call, i64 result);
   void write_change(const LiveFile& file, const trace::FileChange& change);
   void write_answer(const host::HostCall& call, u64 hash, i64 result);

@@ -479,6 +479,20 @@ def case_outside_memory(orrery):
     expect(orrery.record(sys.executable, "-c", GET_SEGMENT, str(key)).stdout.strip(), "ENOENT", "no segment")
 
 
+def case_frozen_map(orrery):
+    """A file that is mapped through a descriptor that cannot write it, and written later."""
+    program = orrery.home / "frozen.py"
+    program.write_text("import mmap, os, sys\nopen('f', 'w').write('before')\n"
+                       "view = mmap.mmap(os.open('f', os.O_RDONLY), 6, mmap.MAP_SHARED, mmap.PROT_READ)\n"
+                       "for _ in range(2):\n  os.pwrite(os.open('f', os.O_RDWR), b'behind', 0)\nprint(view[:].decode())\n")
+    os.chdir(orrery.home)
+    done = orrery.record(sys.executable, str(program))
+    expect(done.stdout, "before\n", "what the mapping shows")
+    expect_match(done.stderr, "^orrery: .*/f is mapped and now opened for writing", "a warning")
+    expect(done.stderr.count("now opened for writing"), 1, "warnings")
+    orrery.run("replay", "--check")
+
+
 def case_graphics(orrery):
     """A /dev with a graphics card in it, of our own."""
     OPEN = "import os, sys\ntry:\n  os.open(sys.argv[1], os.O_RDWR)\n  print('open')\nexcept OSError as e:\n  print(e.strerror)"
