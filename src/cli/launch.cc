@@ -165,7 +165,6 @@ Result<pid_t> start_engine(const EngineStart& start) {
   char* const arguments[] = {name.data(), prepared.first.data(), nullptr};
   volatile int failure = 0;
   const pid_t child = vfork();
-  if (child < 0 && errno == ENOSYS) return Error{"no engine can be started inside a recording", 0};
   if (child < 0) return Error{"starting a process", errno};
   if (child == 0) {
     become_engine(start, prepared, arguments);
@@ -174,6 +173,9 @@ Result<pid_t> start_engine(const EngineStart& start) {
   }
   if (failure != 0) {
     waitpid(child, nullptr, 0);
+    // A descriptor below the limit that cannot be had is another engine's.
+    if (failure == EBADF)
+      return Error{"a recording cannot be made inside a recording, nor be replayed there", 0};
     return Error{"executing the engine", failure};
   }
   return child;

@@ -19,17 +19,33 @@ struct Options {
   bool trust = false;
 };
 
+std::string count_words(const ReplayProcess& process) {
+  const ReplayFamily::Outcome& others = process.others();
+  const std::string events = std::to_string(process.reader().event_count() + others.events) + " events";
+  return others.processes == 0 ? events
+                               : events + " of " + std::to_string(others.processes + 1) + " processes";
+}
+
 /// The words for a replay that went well, --check's one line; also for one that met the end of a recording
 /// that ends before its program, and why it does.
-int say_equal(const std::string& directory, const trace::TraceReader& reader, bool cut, bool check) {
+int say_equal(const std::string& directory, const ReplayProcess& process, bool cut, bool check) {
+  const trace::TraceReader& reader = process.reader();
   const std::string why =
       cut ? "the recording ends before the program did: " + printable(end_reason(directory, reader)) : "";
   if (check)
-    complain("replay of " + printable(directory) + " is equal: " + std::to_string(reader.event_count()) +
-             " events" + (cut ? "; " + why : ""));
+    complain("replay of " + printable(directory) + " is equal: " + count_words(process) +
+             (cut ? "; " + why : ""));
   else if (cut)
     complain(why);
+  if (process.others().damaged) return complain(printable(process.others().damage), kFound);
   return cut && reader.ending() == trace::Ending::damaged ? kFound : kNothingFound;
+}
+
+/// The engine has said where.
+int judge_difference(const std::string& directory, const Options& options) {
+  if (!options.trust && !made_by_installed_engine(directory))
+    complain("another engine made this recording; --trust runs the one it holds", 0);
+  return kReplayDiffers;
 }
 
 int judge(int wait_status, const ReplayProcess& process, const std::string& directory,
@@ -38,14 +54,15 @@ int judge(int wait_status, const ReplayProcess& process, const std::string& dire
     return complain("the replaying engine was killed by signal " + std::to_string(WTERMSIG(wait_status)),
                     kReplayDiffers);
   const int status = WEXITSTATUS(wait_status);
+  const ReplayFamily::Outcome& others = process.others();
+  if (others.differed) return judge_difference(directory, options);
+  if (others.lost) return complain("an engine that replayed a forked process was killed", kReplayDiffers);
   switch (status) {
     case kToTheEnd:
     case kTraceEnded:
-      return say_equal(directory, process.reader(), status == kTraceEnded, options.check);
-    case kDiffered:  // the engine has said where
-      if (!options.trust && !made_by_installed_engine(directory))
-        complain("another engine made this recording; --trust runs the one it holds", 0);
-      return kReplayDiffers;
+      return say_equal(directory, process, status == kTraceEnded, options.check);
+    case kDiffered:
+      return judge_difference(directory, options);
     default:
       return complain("the replaying engine could not run here", kCannotRun);
   }

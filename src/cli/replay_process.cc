@@ -79,6 +79,7 @@ Status ReplayProcess::start_engine_of(const std::string& recording, const Replay
   header->mode = machine::Mode::replay;
   header->show_output = options.show_output ? 1 : 0;
   header->controlled = options.controlled ? 1 : 0;
+  header->all_processes = options.controlled ? 0 : 1;
   TRY(fit_profile(*header));
   const Fd launch = TRY(make_launch_memory(block));
   const Fd files(TRY(trace::open_files(recording)));
@@ -90,13 +91,17 @@ Status ReplayProcess::start_engine_of(const std::string& recording, const Replay
     control_ = Fd(ends[0]);
     engines_end = Fd(ends[1]);
   }
+  if (!options.controlled) family_ = TRY(ReplayFamily::start(recording));
   engine_ = TRY(start_engine({.engine = TRY(choose_engine(recording, options.trust)),
                               .descriptors = {{machine::kLaunchFd, launch.get()},
                                               {machine::kRingFd, ring_.fd()},
                                               {machine::kControlFd, engines_end.get()},
-                                              {machine::kFilesFd, files.get()}},
+                                              {machine::kFilesFd, files.get()},
+                                              {machine::kFamilyFd, family_ ? family_->engines_end() : -1},
+                                              {machine::kMachineFd, family_ ? family_->order_fd() : -1}},
                               .room = TRY(find_descriptor_room()),
                               .dies_with_us = true}));
+  if (family_) family_->close_engines_end();
   return Nothing{};
 }
 
@@ -128,6 +133,10 @@ int ReplayProcess::wait() {
   }
   engine_ = -1;
   stop_feeding();
+  if (!family_) return status;
+  const bool differed = WIFSIGNALED(status) || WEXITSTATUS(status) == kDiffered;
+  if (differed) family_->kill_all();
+  others_ = family_->wait();
   return status;
 }
 

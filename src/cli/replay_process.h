@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "cli/launch.h"
+#include "cli/replay_family.h"
 #include "lens/replay_session.h"
 #include "trace/ring_hosted.h"
 #include "trace/trace_file_hosted.h"
@@ -45,6 +46,8 @@ class ReplayProcess {
   int wait();
   /// What the engine was fed from. Only after wait().
   const trace::TraceReader& reader() const { return *reader_; }
+  /// Of the processes that the program made, if all are replayed (not `controlled`). Only after wait().
+  const ReplayFamily::Outcome& others() const { return others_; }
 
  private:
   ReplayProcess(trace::MappedRing ring, std::unique_ptr<trace::TraceReader> reader)
@@ -54,6 +57,8 @@ class ReplayProcess {
   void feed();
   void stop_feeding();
 
+  std::unique_ptr<ReplayFamily> family_;
+  ReplayFamily::Outcome others_;
   trace::MappedRing ring_;
   std::unique_ptr<trace::TraceReader> reader_;
   Fd control_;

@@ -112,13 +112,14 @@ class Supervisor {
 
   Supervised run() {
     block_child_signal();
-    while (!over()) {
-      sleep();
+    for (;;) {  // a child may have ended before its signal was blocked: looked at first, then slept
       look_at_writer();
       while (reap(WNOHANG)) {
       }
+      if (over()) break;
       if (guest_ended_) tell_waiting();
       end_if_wanted();
+      sleep();
     }
     // Its descriptors close before it can be waited for.
     while (!guest_ended_ && reap(0)) {

@@ -9,6 +9,7 @@
 #include "host/seeded_host.h"
 #include "host/store_calls.h"
 #include "machine/engine_memory.h"
+#include "machine/family_link.h"
 #include "record/event_writer.h"
 #include "record/recording_host.h"
 #include "record/store_keeper.h"
@@ -17,24 +18,10 @@
 namespace orrery::engine {
 
 using host::raw_syscall;
+using machine::FamilyLink;
 using machine::LaunchHeader;
 
 namespace {
-
-/// Maps the ring behind `fd` and returns its capacity.
-Result<u64> map_ring(int fd) {
-  const i64 file_bytes = raw_syscall(__NR_lseek, fd, 0, SEEK_END);
-  const u64 capacity = file_bytes > 0 ? trace::ring_capacity_of_file(static_cast<u64>(file_bytes)) : 0;
-  if (capacity == 0) return Error{"find the event ring"};
-  for (const trace::RingPiece& piece : trace::ring_pieces(machine::kRingStart, capacity)) {
-    const i64 mapped = raw_syscall(__NR_mmap, piece.address, piece.size_bytes, PROT_READ | PROT_WRITE,
-                                   MAP_SHARED | MAP_FIXED, fd, piece.file_offset);
-    if (mapped < 0 && mapped > -4096) return Error{"map the event ring", static_cast<int>(-mapped)};
-  }
-  if (!trace::ring_is_valid(reinterpret_cast<void*>(machine::kRingStart), capacity))
-    return Error{"recognise the event ring"};
-  return capacity;
-}
 
 void* ring_base() { return reinterpret_cast<void*>(machine::kRingStart); }
 
@@ -49,20 +36,43 @@ class LiveDoors final : public Doors {
   host::Host& host_;
 };
 
-class RecordingDoors final : public Doors {
+class RecordingDoors final : public Doors, public trace::Family {
  public:
-  RecordingDoors(const LaunchHeader& launch, host::LiveHost& live, kernel::ReportSink& report, u64 capacity)
-      : live_(launch, live),
-        calls_(live.engine_fd(machine::kEngineFdFree)),
-        keeper_(calls_, live.engine_fd(machine::kStoreFd), live.engine_fd(machine::kFilesFd), report),
-        producer_(ring_base(), capacity),
-        writer_(producer_, waiter_, {launch.clock_tsc, launch.clock_ns, launch.clock_ns_per_tick_32}),
-        recording_({live_.host(), writer_, keeper_, report}) {}
+  struct Parts {
+    const LaunchHeader& launch;
+    host::LiveHost& live;
+    kernel::ReportSink& report;
+    u64 capacity;
+  };
+  explicit RecordingDoors(const Parts& parts)
+      : live_(parts.launch, parts.live),
+        calls_(parts.live.engine_fd(machine::kEngineFdFree)),
+        link_(parts.live.engine_fd(0)),
+        keeper_({.calls = calls_,
+                 .store_directory = parts.live.engine_fd(machine::kStoreFd),
+                 .files_directory = parts.live.engine_fd(machine::kFilesFd),
+                 .numbers = *this,
+                 .report = parts.report}),
+        producer_(ring_base(), parts.capacity),
+        writer_(producer_, waiter_,
+                {parts.launch.clock_tsc, parts.launch.clock_ns, parts.launch.clock_ns_per_tick_32}),
+        recording_({live_.host(), writer_, keeper_, parts.report, *this}) {}
+  Status map_machine_page() { return link_.map_machine_page(); }
   host::Host& host() override { return recording_; }
+
+  // --- trace::Family ---
+  u32 new_process() override { return link_.next_process(); }
+  u32 new_file() override { return link_.next_file_number(); }
+  bool join(u32 process) override {
+    auto capacity = link_.join(process);
+    if (capacity) producer_ = trace::Producer(ring_base(), capacity.value());
+    return static_cast<bool>(capacity);
+  }
 
  private:
   LiveDoors live_;
   host::RawStoreCalls calls_;
+  FamilyLink link_;
   record::StoreKeeper keeper_;
   host::RawFutexWaiter waiter_;
   trace::Producer producer_;
@@ -70,23 +80,43 @@ class RecordingDoors final : public Doors {
   record::RecordingHost recording_;
 };
 
-[[noreturn]] void leave(int status) {
-  for (;;) raw_syscall(__NR_exit_group, status);
-}
-
-class ReplayDoors final : public Doors, public replay::ReplayEnd {
+class ReplayDoors final : public Doors, public replay::ReplayEnd, public trace::Family {
  public:
   ReplayDoors(const LaunchHeader& launch, const host::LiveHost& live, u64 capacity)
-      : consumer_(ring_base(), capacity),
+      : link_(live.engine_fd(0)),
+        consumer_(ring_base(), capacity),
         events_(consumer_, waiter_),
         files_(live.engine_fd(machine::kFilesFd)),
-        replaying_({events_, files_, *this, launch.show_output != 0}) {}
+        order_(waiter_),
+        replaying_({.events = events_,
+                    .files = files_,
+                    .end = *this,
+                    .family = *this,
+                    .order = order_,
+                    .show_output = launch.show_output != 0,
+                    .all_processes = launch.all_processes != 0}) {}
+
+  /// Replays of several processes keep in step; and nobody waits for their ends here.
+  void join_others() {
+    const auto [page, size_bytes] = link_.map_replay_order();
+    if (page != nullptr) order_.use(page, size_bytes);
+    host::ignore_children();
+  }
 
   host::Host& host() override { return replaying_; }
   replay::ReplayHost* replaying() override { return &replaying_; }
   void set_control(machine::ControlServer* control, kernel::Kernel* kernel) override {
     control_ = control;
     kernel_ = kernel;
+  }
+
+  // --- trace::Family ---
+  u32 new_process() override { return 0; }  // the recording has given the numbers
+  u32 new_file() override { return 0; }
+  bool join(u32 process) override {
+    auto capacity = link_.join(process);
+    if (capacity) consumer_ = trace::Consumer(ring_base(), capacity.value());
+    return static_cast<bool>(capacity);
   }
 
   // --- replay::ReplayEnd ---
@@ -99,19 +129,27 @@ class ReplayDoors final : public Doors, public replay::ReplayEnd {
     const std::size_t bytes = kPrefix.size() + words.size();
     line[bytes] = '\n';
     raw_syscall(__NR_write, 2, line.data(), bytes + 1);
-    leave(kReplayDiffered);
+    end_as(kReplayDiffered);
   }
   void trace_ended() override {
     if (control_ != nullptr) control_->at_trace_end(kernel_->current());
-    leave(kReplayTraceEnded);
+    end_as(kReplayTraceEnded);
   }
-  void finished(int, int) override { leave(kReplayedToTheEnd); }
+  void finished(int, int) override { end_as(kReplayedToTheEnd); }
 
  private:
+  [[noreturn]] void end_as(ReplayStatus status) {
+    order_.ended();
+    link_.tell_end(status);
+    for (;;) raw_syscall(__NR_exit_group, status);
+  }
+
+  FamilyLink link_;
   host::RawFutexWaiter waiter_;
   trace::Consumer consumer_;
   replay::EventReader events_;
   replay::KeptDirectory files_;
+  replay::Order order_;
   replay::ReplayHost replaying_;
   machine::ControlServer* control_ = nullptr;
   kernel::Kernel* kernel_ = nullptr;
@@ -122,13 +160,21 @@ class ReplayDoors final : public Doors, public replay::ReplayEnd {
 Result<std::unique_ptr<Doors>> Doors::open(const LaunchHeader& launch, host::LiveHost& live,
                                            kernel::ReportSink& report) {
   if (launch.mode == machine::Mode::run) return std::unique_ptr<Doors>(new LiveDoors(launch, live));
-  const u64 capacity = TRY(map_ring(live.engine_fd(machine::kRingFd)));
-  if (launch.mode == machine::Mode::record)
-    return std::unique_ptr<Doors>(new RecordingDoors(launch, live, report, capacity));
+  const u64 capacity = TRY(machine::map_ring(live.engine_fd(machine::kRingFd)));
+  if (launch.mode == machine::Mode::record) {
+    std::unique_ptr<RecordingDoors> doors(new RecordingDoors({launch, live, report, capacity}));
+    TRY(doors->map_machine_page());
+    return std::unique_ptr<Doors>(std::move(doors));
+  }
   // From here on the process can do nothing but replay. A host without filters still replays.
   host::install_replay_filter({.files_directory = live.engine_fd(machine::kFilesFd),
-                               .control_socket = live.engine_fd(machine::kControlFd)});
-  return std::unique_ptr<Doors>(new ReplayDoors(launch, live, capacity));
+                               .control_socket = live.engine_fd(machine::kControlFd),
+                               .family_socket = live.engine_fd(machine::kFamilyFd),
+                               .own_socket = live.engine_fd(machine::kOwnFd),
+                               .makes_processes = launch.all_processes != 0});
+  std::unique_ptr<ReplayDoors> doors(new ReplayDoors(launch, live, capacity));
+  if (launch.all_processes != 0) doors->join_others();
+  return std::unique_ptr<Doors>(std::move(doors));
 }
 
 }  // namespace orrery::engine

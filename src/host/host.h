@@ -11,6 +11,7 @@
 #include <new>
 #include <span>
 #include <type_traits>
+#include <vector>
 
 #include "base/types.h"
 #include "memory/backend.h"
@@ -93,6 +94,22 @@ struct SignalView {
   u64 held = 0;                ///< of the blocked ones: must stay pending on the host, for a signalfd
 };
 
+/// A new process that goes on where this one does.
+struct ForkRequest {
+  u64 flags = 0;  ///< for clone(2): CLONE_PARENT, CLONE_PIDFD, and in the low byte the signal of its end
+  bool borrows = false;  ///< the child uses its parent's memory until it lets go (vfork): see take_back()
+
+  // Answers.
+  i32 pid = 0;     ///< in the child: its own
+  i32 pidfd = -1;  ///< in the parent, for CLONE_PIDFD
+};
+
+/// A stretch of memory, both ends page boundaries.
+struct PageRange {
+  u64 start = 0;
+  u64 end = 0;
+};
+
 /// The exact point of the run at which the door is used; written into each event.
 struct Instant {
   i32 task = 0;
@@ -133,6 +150,20 @@ class Host : public memory::Backend {
   /// comes now and then through next_signal(), so that they take turns.
   virtual void set_preemption(bool /*wanted*/) {}
 
+  // --- processes ---
+
+  /// Makes a process. The child's pid or -errno; 0 in the child, which has no signals pending and none of its
+  /// parent's timers.
+  virtual i64 fork(ForkRequest&) { return -kNotImplemented; }
+  /// In the parent of a child that borrows, before anything else: waits until that has let go, and puts what
+  /// it left in memory into `changes`: trace::MemoryChange and its bytes, again and again.
+  virtual void take_back(std::vector<u8>& /*changes*/) {}
+  /// In a child that borrows: its parent goes on. What the child changed in `ranges` (private and writable)
+  /// is to be seen there. False if that could not be found out.
+  virtual bool let_go(std::span<const PageRange> /*ranges*/) { return true; }
+  /// The process has become another program; `words` is its path and then its arguments, each with a NUL.
+  virtual void executed(std::span<const u8> /*words*/) {}
+
   /// The tick at which guest code must stop because the next event is asynchronous; ~0 when the next
   /// event is one the program itself brings about. Live: always ~0.
   virtual u64 stop_at_tick() = 0;
@@ -142,6 +173,9 @@ class Host : public memory::Backend {
 
  protected:
   ~Host() = default;
+
+ private:
+  static constexpr i64 kNotImplemented = 38;  // ENOSYS
 };
 
 }  // namespace orrery::host

@@ -201,6 +201,9 @@ void LiveHost::close_mask(u64 signals) {
   if (!full_) set_mask(signals);
 }
 
+/// After a time in which all signals were blocked.
+void LiveHost::open_mask_again() { set_mask(full_ ? ~kFaults : host_blocked_); }
+
 bool LiveHost::is_quantum(const HostSignal& signal) const {
   constexpr u64 kCodeAt = 8, kValueAt = 24;  // si_code, si_value
   i32 code = 0;

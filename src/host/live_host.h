@@ -8,6 +8,7 @@
 #include <array>
 
 #include "host/host.h"
+#include "host/memory_loan.h"
 
 namespace orrery::host {
 
@@ -52,6 +53,9 @@ class LiveHost final : public Host {
   bool next_signal(HostSignal& signal) override;
   u64 stop_at_tick() override { return ~u64{0}; }
   void exit(int status, int fatal_signal) override;
+  i64 fork(ForkRequest& request) override;
+  void take_back(std::vector<u8>& changes) override;
+  bool let_go(std::span<const PageRange> ranges) override;
 
   // --- memory::Backend ---
   i64 map(const memory::MapRequest& request) override;
@@ -61,6 +65,8 @@ class LiveHost final : public Host {
   i64 discard(u64 address, u64 size_bytes) override;
 
  private:
+  /// Offset of the descriptors that the engine opens as it runs (machine/launch.h, kEngineFdFree).
+  static constexpr int kOwnDescriptors = 8;
   static constexpr u32 kQueueMost = 64;
   static constexpr int kQuantumSignal = 64;  ///< the guest may use it too: its siginfo tells them apart
   static constexpr u64 kQuantumNs = 5'000'000;
@@ -70,6 +76,8 @@ class LiveHost final : public Host {
   void ignore_on_host(u64 signals);
   void listen_on_host(u64 signals);
   void close_mask(u64 signals);
+  void open_mask_again();
+  void become_child();
 
   int engine_fd_first_;
   SignalHandler handler_ = nullptr;
@@ -79,6 +87,9 @@ class LiveHost final : public Host {
   i32 quantum_timer_ = -1;
   bool preempting_ = false;
   std::array<HostSignal, kQueueMost> queue_{};
+
+  MemoryLoan lent_;      ///< our memory, to a child
+  MemoryLoan borrowed_;  ///< our parent's
 
   SignalView view_;
   u64 host_ignored_ = 0;       ///< whose action on the host ignores

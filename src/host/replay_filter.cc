@@ -11,6 +11,8 @@
 #include <linux/filter.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <cstddef>
@@ -57,6 +59,25 @@ constexpr std::size_t argument(int index) {
   return offsetof(seccomp_data, args) + sizeof(u64) * static_cast<std::size_t>(index);
 }
 
+/// A copy of the process that shares nothing, and how it asks for events of its own.
+void allow_processes(Program& program, const ReplayFilter& filter) {
+  struct Rule {
+    u32 call;
+    u32 first_argument;
+  };
+  const Rule rules[] = {{__NR_clone, SIGCHLD},
+                        {__NR_socketpair, AF_UNIX},
+                        {__NR_sendmsg, static_cast<u32>(filter.family_socket)},
+                        {__NR_recvmsg, static_cast<u32>(filter.own_socket)}};
+  for (const Rule& rule : rules) {
+    program.unless(rule.call, 4);
+    program.load(argument(0));
+    program.allow_if(rule.first_argument);
+    program.kill();
+  }
+  for (const u32 number : {__NR_dup3, __NR_getpid}) program.allow_if(number);
+}
+
 }  // namespace
 
 i64 install_replay_filter(const ReplayFilter& filter) {
@@ -80,15 +101,23 @@ i64 install_replay_filter(const ReplayFilter& filter) {
   program.allow_if(control);
   program.kill();
 
-  program.unless(__NR_write, 8);
+  program.unless(__NR_write, 10);
   program.load(argument(0));
-  for (const u32 fd : {u32{1}, u32{2}, control}) program.allow_if(fd);
+  for (const u32 fd : {u32{1}, u32{2}, control, static_cast<u32>(filter.own_socket)}) program.allow_if(fd);
   program.kill();
+  if (filter.makes_processes) allow_processes(program, filter);
   program.kill();
 
   if (const i64 error = raw_syscall(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); error < 0) return error;
   const sock_fprog code = program.finish();
   return raw_syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &code);
+}
+
+void ignore_children() {
+  struct {
+    u64 handler, flags, restorer, mask;
+  } const ignore{1 /* SIG_IGN */, 0, 0, 0};
+  raw_syscall(__NR_rt_sigaction, SIGCHLD, &ignore, nullptr, sizeof ignore.mask);
 }
 
 }  // namespace orrery::host

@@ -8,12 +8,18 @@
 namespace orrery::host {
 
 struct ReplayFilter {
-  int files_directory = -1;  ///< the only directory that files are opened in, for reading
-  int control_socket = -1;   ///< may be read and written
+  int files_directory = -1;      ///< the only directory that files are opened in, for reading
+  int control_socket = -1;       ///< may be read and written
+  int family_socket = -1;        ///< may be sent to
+  int own_socket = -1;           ///< may be written and received from
+  bool makes_processes = false;  ///< may make copies of itself, each under this filter
 };
 
 /// Installs the filter for good. 0, or -errno where the host allows no filters: the replay then runs
 /// without, as `orrery doctor` says.
 i64 install_replay_filter(const ReplayFilter& filter);
+
+/// Children of this process leave nothing behind that would have to be waited for.
+void ignore_children();
 
 }  // namespace orrery::host

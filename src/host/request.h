@@ -38,6 +38,12 @@ inline u64 request_hash(const memory::MapRequest& request) {
   return hash_words(words);
 }
 
+/// Descriptors that the host is told of are the engine's own and left out.
+inline u64 request_hash(const ForkRequest& request) {
+  const u64 words[] = {request.flags, request.borrows ? u64{1} : u64{0}};
+  return hash_words(words);
+}
+
 /// How many bytes of each output range a finished call has written, range by range, in order.
 class ExtentWalk {
  public:

@@ -18,7 +18,7 @@
 #include "base/text.h"
 #include "cpu/vector_state.h"
 #include "kernel/exec_script.h"
-#include "kernel/futex_table.h"
+#include "kernel/fork.h"
 #include "kernel/loader.h"
 #include "kernel/path.h"
 #include "kernel/scheduler.h"
@@ -264,20 +264,12 @@ i64 install(Task& task, const ExecRequest& request, const Plan& plan) {
   return 0;
 }
 
-}  // namespace
-
-namespace {
-
-/// de_thread: the other tasks are gone, and the caller is the leader whatever it was.
-void become_only_task(Task& task) {
-  Process& process = task.process;
-  process.scheduler.drop_others();
-  auto& tasks = process.tasks;
-  std::swap(tasks.front(),
-            *std::find_if(tasks.begin(), tasks.end(), [&](const auto& each) { return each.get() == &task; }));
-  tasks.resize(1);
-  task.id = TaskId{process.id.value};
-  process.futexes->clear();
+/// For whoever looks at the recording's processes.
+void announce_program(const Process& process, const ExecRequest& request) {
+  std::vector<u8> words(process.exe.begin(), process.exe.end());
+  words.push_back(0);
+  words.insert(words.end(), request.arguments.bytes.begin(), request.arguments.bytes.end());
+  process.host.executed(words);
 }
 
 }  // namespace
@@ -285,6 +277,7 @@ void become_only_task(Task& task) {
 i64 execute(Task& task, ExecRequest& request, std::vector<char>* failing_path) {
   Plan plan;
   if (const i64 error = prepare(task.process, request, plan, failing_path); error < 0) return error;
+  give_memory_back(task.process);
   become_only_task(task);
   forget_old_program(task, request, plan);
   const i64 error = install(task, request, plan);
@@ -295,6 +288,7 @@ i64 execute(Task& task, ExecRequest& request, std::vector<char>* failing_path) {
         Text().add(view(request.executed_path)).add(" cannot be mapped: the process ends").view());
     task.process.end({.fatal_signal = SIGSEGV});
   }
+  announce_program(task.process, request);
   return error;
 }
 

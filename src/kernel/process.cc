@@ -3,8 +3,12 @@
 #include <asm/unistd.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
+
 #include "kernel/fd_table.h"
+#include "kernel/fork.h"
 #include "kernel/futex_table.h"
+#include "kernel/scheduler.h"
 
 namespace orrery::kernel {
 
@@ -26,10 +30,22 @@ Task* Process::find_task(TaskId task) {
 }
 
 void Process::end(const ExitState& state) {
+  give_memory_back(*this);
   exit = state;
   const int status = state.fatal_signal != 0 ? state.fatal_signal | (state.core_dumped ? 0x80 : 0)
                                              : (state.status & 0xff) << 8;
   for (const auto& task : tasks) task->state = Exited{status};
+}
+
+void become_only_task(Task& task) {
+  Process& process = task.process;
+  process.scheduler.drop_others();
+  auto& tasks = process.tasks;
+  std::swap(tasks.front(),
+            *std::find_if(tasks.begin(), tasks.end(), [&](const auto& each) { return each.get() == &task; }));
+  tasks.resize(1);
+  task.id = TaskId{process.id.value};
+  process.futexes->clear();
 }
 
 void set_command_name(Task& task, const std::array<char, 16>& name) {

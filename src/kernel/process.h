@@ -1,5 +1,5 @@
 // One guest process: the tasks that share an address space, with all that the kernel keeps per thread
-// group. Owned by the Kernel. One process exists today; nothing here assumes so.
+// group. Owned by the Kernel.
 #pragma once
 
 #include <array>
@@ -131,6 +131,9 @@ struct Process {
 
   std::array<u64, 8> reported_calls{};  ///< one bit a system call whose refusal was said already
 
+  bool borrows = false;          ///< our parent waits for us to let go (vfork)
+  bool shares_borrowed = false;  ///< and is to see what we wrote (CLONE_VM)
+
   std::optional<ExitState> exit;  ///< set once the process is gone
 
   memory::AddressSpace& space() { return *memory; }
@@ -144,6 +147,9 @@ struct Process {
     if (report != nullptr) report->line(text);
   }
 };
+
+/// de_thread and fork: the other tasks are not there any more, and `task` is the leader whatever it was.
+void become_only_task(Task& task);
 
 /// Names the task (its comm), on the host too, where ps and top look.
 void set_command_name(Task& task, const std::array<char, 16>& name);

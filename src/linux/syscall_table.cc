@@ -202,7 +202,8 @@ constexpr SyscallRow refused(u16 number, const char* name, int error, const char
 constexpr const char* kNeverBuilt = "not part of any current x86-64 kernel";
 constexpr const char* kMachineWide = "changes the host, not the guest";
 constexpr const char* kUnrecordable = "results arrive in memory without a system call";
-constexpr const char* kOneProcess = "threads only: another process is ENOSYS";
+constexpr const char* kBesides =
+    "no process that shares memory, files or directory and runs beside its maker; no new namespaces";
 constexpr const char* kWords = "EINVAL towards standard output and error, whose bytes must be seen";
 constexpr const char* kOwnSegments =
     "segments are the machine's own and end with it; a key that is in use outside is EACCES";
@@ -272,9 +273,9 @@ constexpr SyscallRow kListed[] = {
       .partial("pointers inside option values (packet filters, TCP_ZEROCOPY_RECEIVE) are not followed"),
   forwarded(55, "getsockopt", {fd("sockfd"), flags("level", Flags::socket_level), flags("optname", Flags::socket_option), by_length("optval", 4, Struct::bytes), length("optlen")})
       .partial("pointers inside option values are not followed"),
-  answered(56, "clone", {flags("flags", Flags::clone), addr("stack"), addr("parent_tid"), addr("child_tid"), addr("tls")}).partial(kOneProcess),
-  answered(57, "fork", {}).partial(kOneProcess),
-  answered(58, "vfork", {}).partial(kOneProcess),
+  answered(56, "clone", {flags("flags", Flags::clone), addr("stack"), addr("parent_tid"), addr("child_tid"), addr("tls")}).partial(kBesides),
+  answered(57, "fork", {}),
+  answered(58, "vfork", {}).partial("all tasks of the parent wait for the child, not only the caller"),
   answered(59, "execve", {path(), addr("argv"), addr("envp")}),
   answered(60, "exit", {dec("status")}).returns(ResultKind::nothing),
   answered(61, "wait4", {pid(), out("wstatus", Struct::i32_value), flags("options", Flags::wait), out("rusage", Struct::rusage)}).blocks(Restart::if_sa_restart),
@@ -566,7 +567,7 @@ constexpr SyscallRow kListed[] = {
   forwarded(432, "fsmount", {fd("fs_fd"), hex("flags"), hex("attr_flags")}).returns(kFd),
   forwarded(433, "fspick", {dirfd(), path(), hex("flags")}).returns(kFd),
   forwarded(434, "pidfd_open", {pid(), hex("flags")}).returns(kFd),
-  answered(435, "clone3", {in_bytes("cl_args", 1), size("size")}).partial(kOneProcess),
+  answered(435, "clone3", {in_bytes("cl_args", 1), size("size")}).partial(kBesides),
   answered(436, "close_range", {dec("first"), dec("last"), flags("flags", Flags::close_range)}),
   answered(437, "openat2", {dirfd(), path(), in_bytes("how", 3), size("size")}).returns(kFd).blocks(Restart::if_sa_restart),
   answered(438, "pidfd_getfd", {fd("pidfd"), fd("targetfd"), hex("flags")}).returns(kFd),

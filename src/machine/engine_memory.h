@@ -31,5 +31,6 @@ inline constexpr u64 kHeapStart = 0x7000'0000'0000;
 inline constexpr u64 kHeapBytesMost = u64{64} << 30;
 inline constexpr u64 kRingStart = 0x7080'0000'0000;
 inline constexpr u64 kLaunchStart = 0x7090'0000'0000;
+inline constexpr u64 kMachinePageStart = 0x70a0'0000'0000;
 
 }  // namespace orrery::machine

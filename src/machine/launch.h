@@ -45,8 +45,9 @@ struct LaunchHeader {
   u64 hwcap = 0, hwcap2 = 0, xcr0 = 7, xsave_bytes = 832;
   u64 seed = 0;  ///< --seed
   u32 seeded = 0;
-  u32 show_output = 0;  ///< replay -a: write the guest's output again
-  u32 controlled = 0;   ///< replay: obey kControlFd
+  u32 show_output = 0;    ///< replay -a: write the guest's output again
+  u32 all_processes = 0;  ///< replay: also the ones that the program made; else the first alone
+  u32 controlled = 0;     ///< replay: obey kControlFd
   u32 verbosity = 0;
   u64 signals_ignored = 0, signals_blocked = 0;  ///< as the guest inherits them; bit n - 1: signal n
   u64 clock_tsc = 0, clock_ns = 0, clock_ns_per_tick_32 = 0;  ///< host/tsc_clock.h

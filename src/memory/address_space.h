@@ -89,6 +89,8 @@ class AddressSpace {
   void clear();
   /// The identity of new shared anonymous memory (MmapArguments::object).
   u64 new_object();
+  /// In a forked child (dup_mmap): regions it is not to have go, others it finds empty; nothing is locked.
+  void begin_child();
   u32 add_file(MappedFile file);  ///< returns Region::file; the same number for the same file
   std::span<const MappedFile> files() const { return files_; }
   void set_limits(const Limits& limits) { limits_ = limits; }

@@ -142,4 +142,21 @@ void AddressSpace::lock_all(int flags) {
   }
 }
 
+void AddressSpace::begin_child() {
+  (void)change_attributes({0, kTaskSize}, 0, kLocked | kLockedOnFault);
+  attributes_later_ = 0;
+  std::vector<Region> special;
+  for (const Region& region : regions_)
+    if (region.has(kNotInFork | kWipeOnFork)) special.push_back(region);
+  for (const Region& region : special) {
+    const Span span{region.start, region.end};
+    if (!region.has(kNotInFork)) {
+      (void)discard(span);
+      continue;
+    }
+    if (!region.on_paper) (void)backend_.unmap(span.start, span.size_bytes());
+    forget(span);
+  }
+}
+
 }  // namespace orrery::memory

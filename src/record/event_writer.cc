@@ -24,6 +24,7 @@ bool EventWriter::begin(const host::Instant& instant, const Event& event, u64 pa
   header.pc = instant.pc;
   header.request_hash = event.request_hash;
   header.result = event.result;
+  header.time_ns = event.time_ns;
   return open(header);
 }
 
@@ -40,12 +41,19 @@ bool EventWriter::open(EventHeader header) {
     return false;
   }
   header.number = next_number_++;
-  header.time_ns = clock_.now_ns();
+  if (header.time_ns == 0) header.time_ns = clock_.now_ns();
   std::memcpy(event_, &header, sizeof header);
   cursor_ = event_ + sizeof header;
   payload_end_ = cursor_ + bytes;
   payload_left_ -= bytes;
   return true;
+}
+
+void EventWriter::begin_process(bool has_ring) {
+  alive_ = has_ring;
+  next_number_ = 0;
+  payload_left_ = 0;
+  event_ = cursor_ = payload_end_ = nullptr;
 }
 
 void EventWriter::put(const void* bytes, u64 size_bytes) {

@@ -22,6 +22,7 @@ class EventWriter {
     u16 detail = 0;
     u64 request_hash = 0;
     i64 result = 0;
+    u64 time_ns = 0;  ///< when it began to have effects outside; 0: now
   };
 
   /// Opens an event with `payload_bytes` of payload, which put() then delivers; end() makes it visible.
@@ -37,6 +38,11 @@ class EventWriter {
     end();
   }
 
+  /// A new process begins, with a ring of its own (the producer has been given it); or without, and then
+  /// nothing is recorded any more.
+  void begin_process(bool has_ring);
+
+  u64 now_ns() const { return clock_.now_ns(); }
   bool alive() const { return alive_; }
   /// Whether the writer process said that it takes no more, and why, before it stopped draining.
   bool closed_by_peer() const { return producer_.peer() == trace::PeerState::closed; }

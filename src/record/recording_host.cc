@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "host/blocking.h"
 #include "host/raw_syscall.h"
 #include "host/request.h"
 
@@ -37,6 +38,12 @@ u64 payload_bytes(const HostCall& call, i64 result) {
 
 constexpr i64 kExitBySignal = 0x100;
 
+/// A call that only has effects outside is dated by its beginning, and one that brings something in by its
+/// end: so by their times a write to a pipe comes before the read that another process saw it with.
+bool tells_others(const HostCall& call) {
+  return call.out.items().empty() && (!call.in.items().empty() || !host::can_block(call.number));
+}
+
 }  // namespace
 
 void RecordingHost::at(const host::Instant& instant) {
@@ -48,8 +55,9 @@ i64 RecordingHost::call(HostCall& call) {
   if (!parts_.writer.alive()) [[unlikely]]
     return parts_.inner.call(call);
   const u64 hash = host::request_hash(call);
+  const u64 began_ns = tells_others(call) ? parts_.writer.now_ns() : 0;
   const i64 result = parts_.inner.call(call);
-  write_answer(call, hash, result);
+  write_answer(call, {hash, result, began_ns});
   if (live_files_.may_change(call.number)) [[unlikely]]
     write_changes(call, result);
   if (live_files_.has_frozen()) say_thawed(live_files_.take_thawed(call, result));
@@ -65,9 +73,11 @@ void RecordingHost::say_thawed(const std::vector<char>& path) {
   parts_.report.line({line.data(), line.size()});
 }
 
-void RecordingHost::write_answer(const HostCall& call, u64 hash, i64 result) {
+void RecordingHost::write_answer(const HostCall& call, const Answer& answer) {
   EventWriter& writer = parts_.writer;
-  const EventWriter::Event event{EventKind::syscall, static_cast<u16>(call.number), hash, result};
+  const i64 result = answer.result;
+  const EventWriter::Event event{EventKind::syscall, static_cast<u16>(call.number), answer.hash, result,
+                                 answer.began_ns};
   if (!writer.begin(instant_, event, payload_bytes(call, result))) return check_writer();
   ExtentWalk walk(result);
   for (const OutRange& range : call.out.items()) {

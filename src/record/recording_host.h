@@ -12,6 +12,7 @@
 #include "kernel/report.h"
 #include "record/event_writer.h"
 #include "record/live_files.h"
+#include "trace/family.h"
 
 namespace orrery::record {
 
@@ -39,6 +40,7 @@ class RecordingHost final : public host::Host {
     EventWriter& writer;
     FileKeeper& files;
     kernel::ReportSink& report;
+    trace::Family& family;
   };
   explicit RecordingHost(const Parts& parts) : parts_(parts) {}
 
@@ -57,6 +59,11 @@ class RecordingHost final : public host::Host {
   u64 stop_at_tick() override { return parts_.inner.stop_at_tick(); }
   void exit(int status, int fatal_signal) override;
 
+  i64 fork(host::ForkRequest& request) override;
+  void take_back(std::vector<u8>& changes) override;
+  bool let_go(std::span<const host::PageRange> ranges) override { return parts_.inner.let_go(ranges); }
+  void executed(std::span<const u8> words) override;
+
   i64 map(const memory::MapRequest& request) override;
   i64 unmap(u64 address, u64 size_bytes) override;
   i64 protect(u64 address, u64 size_bytes, int protection) override;
@@ -69,13 +76,20 @@ class RecordingHost final : public host::Host {
   void say_thawed(const std::vector<char>& path);
   void write_changes(const host::HostCall& call, i64 result);
   void write_change(const LiveFile& file, const trace::FileChange& change);
-  void write_answer(const host::HostCall& call, u64 hash, i64 result);
+  struct Answer {
+    u64 hash;
+    i64 result;
+    u64 began_ns;  ///< 0: its end counts
+  };
+  void write_answer(const host::HostCall& call, const Answer& answer);
   i64 note_failure(host::MemoryOperation operation, std::span<const u64> request, i64 result);
   void check_writer();
+  void begin_process(u32 process, u64 parent_event, const host::ForkRequest& request);
 
   Parts parts_;
   u16 look_ = 0;
   host::Instant instant_;
+  u32 process_ = 0;  ///< our number in the recording
   LiveFiles live_files_;
   bool complained_ = false;
 };

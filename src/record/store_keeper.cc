@@ -49,7 +49,7 @@ i64 StoreKeeper::find_or_keep(int guest_fd, std::size_t& index) {
 
 i64 StoreKeeper::keep_new(int guest_fd, const trace::FileIdentity& identity) {
   Entry entry{.identity = identity, .reference = {}, .path = path_of(guest_fd)};
-  const i64 fd = store_.keep(guest_fd, static_cast<u32>(entries_.size()), entry.reference);
+  const i64 fd = store_.keep(guest_fd, numbers_.new_file(), entry.reference);
   if (fd == -EINVAL && is_zero_device(entry.path)) {
     entry.reference.file_number = trace::kZeroPages;
   } else if (fd == -EINVAL) {

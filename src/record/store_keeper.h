@@ -7,18 +7,25 @@
 
 #include "kernel/report.h"
 #include "record/recording_host.h"
+#include "trace/family.h"
 #include "trace/store.h"
 
 namespace orrery::record {
 
 class StoreKeeper final : public FileKeeper {
  public:
-  /// Directories as trace::FileStore takes them.
-  StoreKeeper(trace::StoreCalls& calls, int store_directory, int files_directory, kernel::ReportSink& report)
-      : calls_(calls),
-        files_directory_(files_directory),
-        store_(calls, store_directory, files_directory),
-        report_(report) {}
+  struct Parts {
+    trace::StoreCalls& calls;
+    int store_directory, files_directory;  ///< as trace::FileStore takes them
+    trace::Family& numbers;
+    kernel::ReportSink& report;
+  };
+  explicit StoreKeeper(const Parts& parts)
+      : calls_(parts.calls),
+        files_directory_(parts.files_directory),
+        store_(parts.calls, parts.store_directory, parts.files_directory),
+        numbers_(parts.numbers),
+        report_(parts.report) {}
   ~StoreKeeper() {
     if (open_fd_ >= 0) calls_.close(open_fd_);
   }
@@ -43,8 +50,9 @@ class StoreKeeper final : public FileKeeper {
   trace::StoreCalls& calls_;
   int files_directory_;
   trace::FileStore store_;
+  trace::Family& numbers_;
   kernel::ReportSink& report_;
-  std::vector<Entry> entries_;  ///< an entry's index is its file number
+  std::vector<Entry> entries_;  ///< also what our parent had kept when it made us
   std::size_t open_index_ = 0;  ///< the entry that `open_fd_` belongs to
   int open_fd_ = -1;
 };

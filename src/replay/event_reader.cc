@@ -88,6 +88,15 @@ bool EventReader::read(void* to, u64 size_bytes) {
   return true;
 }
 
+void EventReader::begin_process(bool new_ring) {
+  next_number_ = 0;
+  if (!new_ring) return;
+  window_ = {};
+  payload_ = {};
+  window_used_ = payload_used_ = 0;
+  have_event_ = damaged_ = cut_short_ = false;
+}
+
 bool EventReader::finish() {
   if (window_used_ >= kReleaseBytes) release();
   return payload_used_ == payload_.size();

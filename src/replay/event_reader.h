@@ -30,6 +30,10 @@ class EventReader {
   /// What is left of the payload's first part, where it stands. For short payloads.
   std::span<const u8> rest() const { return payload_.subspan(payload_used_); }
 
+  /// Events of another process follow, numbered from 0; `new_ring`: in a ring that the consumer was just
+  /// given.
+  void begin_process(bool new_ring);
+
   bool damaged() const { return damaged_; }
   /// The recording ends within the event that read() was reading: its recorder was killed or had no room.
   bool cut_short() const { return cut_short_; }

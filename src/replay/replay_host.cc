@@ -2,6 +2,7 @@
 
 #include <asm/unistd.h>
 #include <errno.h>
+#include <signal.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -27,12 +28,10 @@ constexpr i64 kExitBySignal = 0x100;
 
 /// The next event that answers something, or null at the end of what is known.
 const EventHeader* ReplayHost::next() {
-  for (;;) {
-    const EventHeader* header = parts_.events.peek();
-    if (header == nullptr || header->kind == EventKind::gap) return nullptr;
-    if (header->kind != EventKind::start) return header;
-    parts_.events.take();  // how it was started is in the launch block
-  }
+  const EventHeader* header = parts_.events.peek();
+  if (header == nullptr || header->kind == EventKind::gap) return nullptr;
+  parts_.order.reached(header->time_ns);
+  return header;
 }
 
 void ReplayHost::differ(Difference difference, const EventHeader& expected, const Question& question,
@@ -88,7 +87,10 @@ i64 ReplayHost::call(HostCall& call) {
   finish(event, question, read_ranges(call, event.result));
   if (has_live_files_) [[unlikely]]
     apply_changes();
-  if (parts_.show_output && call.terminal_stream != 0) show(call, event.result);
+  if (parts_.show_output && call.terminal_stream != 0) {
+    parts_.order.wait_for(event.time_ns);
+    show(call, event.result);
+  }
   return event.result;
 }
 
@@ -201,6 +203,71 @@ void ReplayHost::exit(int status, int fatal_signal) {
   const EventHeader event = expect(question);
   finish(event, question, true);
   parts_.end.finished(status, fatal_signal);
+}
+
+// --- processes ---
+
+/// The child is its parent's copy here too, and goes on from its own events. Where the recording says 0, the
+/// events that follow are the child's: whoever feeds them wants to go down that way.
+i64 ReplayHost::fork(host::ForkRequest& request) {
+  const Question question{.kind = EventKind::fork, .hash = host::request_hash(request)};
+  const EventHeader event = expect(question);
+  trace::ForkedProcess forked;
+  finish(event, question, event.result < 0 || parts_.events.read(&forked, sizeof forked));
+  if (event.result < 0) return event.result;
+  request.pidfd = forked.pidfd;
+  if (event.result == 0) {
+    parts_.events.begin_process(false);
+    begin_child(forked.process, request);
+    return 0;
+  }
+  if (!parts_.all_processes) return event.result;
+  parts_.order.expect_child(forked.process, event.time_ns);
+  if (host::raw_syscall(__NR_clone, SIGCHLD, 0, 0, 0, 0) != 0) return event.result;
+  parts_.order.become(forked.process);
+  if (!parts_.family.join(forked.process)) differ(Difference::refused, event, question);
+  parts_.events.begin_process(true);
+  begin_child(forked.process, request);
+  return 0;
+}
+
+void ReplayHost::begin_child(u32 process, host::ForkRequest& request) {
+  const Question question{.kind = EventKind::start};
+  const EventHeader* header = next();
+  if (header == nullptr) end_of_trace();
+  const EventHeader event = *header;
+  instant_.task = event.task;
+  expect(question);
+  trace::ProcessStart start;
+  const bool good = parts_.events.read(&start, sizeof start) && start.process == process &&
+                    start.parent_process == process_ && start.pid == event.task;
+  finish(event, question, good);
+  process_ = process;
+  request.pid = start.pid;
+}
+
+void ReplayHost::take_back(std::vector<u8>& changes) {
+  const Question question{.kind = EventKind::memory_change};
+  const EventHeader event = expect(question);
+  // Only as much memory as there are bytes: the count is the recording's.
+  std::array<u8, 4096> piece;
+  for (u64 left = static_cast<u64>(event.result); left > 0;) {
+    const u64 now = std::min<u64>(piece.size(), left);
+    if (!parts_.events.read(piece.data(), now)) return finish(event, question, false);
+    changes.insert(changes.end(), piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(now));
+    left -= now;
+  }
+  finish(event, question, true);
+}
+
+void ReplayHost::executed(std::span<const u8> words) {
+  const Question question{.kind = EventKind::exec, .hash = xxh64(words, 0)};
+  const EventHeader event = expect(question);
+  for (const u8 word : words) {
+    u8 recorded = 0;
+    if (!parts_.events.read(&recorded, 1) || recorded != word) return finish(event, question, false);
+  }
+  finish(event, question, true);
 }
 
 u64 ReplayHost::next_event() const { return parts_.events.next_number(); }

@@ -12,6 +12,8 @@
 #include "machine/control_server.h"
 #include "replay/divergence.h"
 #include "replay/event_reader.h"
+#include "replay/order.h"
+#include "trace/family.h"
 
 namespace orrery::replay {
 
@@ -33,7 +35,10 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
     EventReader& events;
     KeptFiles& files;
     ReplayEnd& end;
+    trace::Family& family;
+    Order& order;
     bool show_output = false;
+    bool all_processes = false;  ///< children run too; else only what they leave to their parents counts
   };
   explicit ReplayHost(const Parts& parts) : parts_(parts) {}
 
@@ -46,6 +51,10 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   bool next_signal(host::HostSignal& signal) override;
   u64 stop_at_tick() override;
   void exit(int status, int fatal_signal) override;
+
+  i64 fork(host::ForkRequest& request) override;
+  void take_back(std::vector<u8>& changes) override;
+  void executed(std::span<const u8> words) override;
 
   i64 map(const memory::MapRequest& request) override;
   i64 unmap(u64 address, u64 size_bytes) override;
@@ -74,11 +83,13 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   i64 map_file(const memory::MapRequest& request);
   void apply_changes();
   bool apply_change(const trace::EventHeader& event);
+  void begin_child(u32 process, host::ForkRequest& request);
   bool known_failure(host::MemoryOperation operation, u64 hash, i64& result);
 
   Parts parts_;
   u16 look_ = 0;
   host::Instant instant_;
+  u32 process_ = 0;
   bool has_live_files_ = false;
 };
 

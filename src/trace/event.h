@@ -68,8 +68,10 @@ static_assert(sizeof(FileChange) == 32);
 struct ForkedProcess {
   u32 process = 0;  ///< its number in the recording
   u32 flags = 0;    ///< kForkBorrows
+  i32 pidfd = -1;   ///< the descriptor that refers to it, if the program asked for one
+  u32 reserved = 0;
 };
-static_assert(sizeof(ForkedProcess) == 8);
+static_assert(sizeof(ForkedProcess) == 16);
 /// ForkedProcess::flags: the child uses its parent's memory until it executes a program or ends (vfork).
 inline constexpr u32 kForkBorrows = 1;
 

@@ -36,4 +36,32 @@ struct MachinePage {
 };
 static_assert(sizeof(MachinePage) <= kPageBytes);
 
+/// What engines that replay a machine together share (a memfd): how far each has come, so that what they do
+/// to the outside happens in the order in which it did. `next_ns` of a process is the recorded time of its
+/// next event, or earlier; ~0 when it has none. A process stands in it before its parent's moves on.
+struct ReplayOrder {
+  u32 version = kFamilyVersion;
+  u32 process_count = 0;  ///< how many there are in the recording at most
+  u32 processes_begun = 1;
+  u32 reserved = 0;
+  u64 next_ns[1] = {};  ///< by process number, `process_count` of them
+
+  static constexpr u64 bytes_for(u64 processes) { return sizeof(ReplayOrder) + processes * sizeof(u64); }
+};
+inline constexpr u64 kReplayProcessesMost = 1 << 22;  // Linux's PID_MAX_LIMIT
+
+/// What the engine of a new process asks for; implemented over the sockets by the machine.
+class Family {
+ public:
+  /// A number for a process about to be made; in its parent.
+  virtual u32 new_process() = 0;
+  /// A number for a kept file.
+  virtual u32 new_file() = 0;
+  /// Leaves the ring that was the parent's and joins one for `process`. False: there is none to be had.
+  virtual bool join(u32 process) = 0;
+
+ protected:
+  ~Family() = default;
+};
+
 }  // namespace orrery::trace

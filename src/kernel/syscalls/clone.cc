@@ -1,11 +1,13 @@
-// New tasks: threads. A program that asks for another process is told so as by a kernel without the call,
-// once.
+// New tasks: threads of the process, and processes (kernel/fork.h). What shares something with its maker and
+// is no thread is made only in the form of vfork, where the maker waits.
 #include <asm/unistd.h>
+#include <signal.h>
 
 #include <cerrno>
 
 #include "base/text.h"
 #include "kernel/dispatch.h"
+#include "kernel/fork.h"
 #include "kernel/scheduler.h"
 #include "kernel/syscalls/handlers.h"
 
@@ -16,7 +18,8 @@ namespace {
 constexpr u64 kSignalMask = 0xff, kVm = 0x100, kFs = 0x200, kFiles = 0x400, kSignalHandlers = 0x800;
 constexpr u64 kThread = 0x10000, kSemaphoreUndo = 0x40000, kSetTls = 0x80000, kParentSetTid = 0x100000;
 constexpr u64 kChildClearTid = 0x200000, kDetached = 0x400000, kUntraced = 0x800000, kChildSetTid = 0x1000000;
-constexpr u64 kIo = 0x80000000;
+constexpr u64 kIo = 0x80000000, kPidfd = 0x1000, kPtrace = 0x2000, kVfork = 0x4000, kParent = 0x8000;
+constexpr u64 kClearHandlers = 0x1'0000'0000, kIntoCgroup = 0x2'0000'0000;
 constexpr u64 kNewTime = 0x80;
 constexpr u64 kNamespaces =
     0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000 | kNewTime;
@@ -24,6 +27,11 @@ constexpr u64 kNamespaces =
 constexpr u64 kSharing = kVm | kFs | kFiles | kSignalHandlers | kThread;
 constexpr u64 kThreadOptions = kSharing | kSemaphoreUndo | kSetTls | kParentSetTid | kChildClearTid |
                                kDetached | kUntraced | kChildSetTid | kIo;
+/// What may come with a process. Sharing i/o contexts and semaphore adjustments has no effect that it could
+/// see.
+constexpr u64 kProcessOptions = kVm | kVfork | kPidfd | kPtrace | kParent | kSemaphoreUndo | kSetTls |
+                                kParentSetTid | kChildClearTid | kDetached | kUntraced | kChildSetTid |
+                                kClearHandlers | kIo;
 constexpr u64 kTaskSizeMost = 0x7fff'ffff'f000;
 
 /// struct clone_args, its first version.
@@ -33,13 +41,16 @@ struct CloneArguments {
 };
 constexpr u64 kArgumentsBytesLeast = 64;
 
-i64 no_process(Call& call) {
+i64 cannot_share(Call& call) {
   // libc tries clone3 and then clone: one line for all of them.
-  if (first_report(call.process, __NR_clone)) {
-    Text text;
-    text.add(call.row.name).add(" asks for another process, and this machine runs one: ENOSYS");
-    call.process.say(text.view());
-  }
+  if (first_report(call.process, __NR_clone))
+    call.process.say(
+        Text()
+            .add(call.row.name)
+            .add(
+                " asks for a process that shares memory, files or directory with this one and runs beside it")
+            .add(": ENOSYS")
+            .view());
   return -ENOSYS;
 }
 
@@ -47,6 +58,8 @@ i64 no_process(Call& call) {
 i64 check(u64 flags) {
   if ((flags & kThread) != 0 && (flags & kSignalHandlers) == 0) return -EINVAL;
   if ((flags & kSignalHandlers) != 0 && (flags & kVm) == 0) return -EINVAL;
+  if ((flags & kSignalHandlers) != 0 && (flags & kClearHandlers) != 0) return -EINVAL;
+  if ((flags & kPidfd) != 0 && (flags & (kDetached | kThread)) != 0) return -EINVAL;
   return 0;
 }
 
@@ -82,9 +95,42 @@ i64 make_thread(Call& call, const CloneArguments& wanted) {
   return id;
 }
 
+/// In the child: where it is to find its number.
+void tell_child(Call& call, const CloneArguments& wanted) {
+  const i32 id = call.process.id.value;
+  if ((wanted.flags & kChildSetTid) != 0) (void)call.space().write_value(wanted.child_tid, id);
+  if ((wanted.flags & kChildClearTid) != 0) call.task.clear_child_tid = wanted.child_tid;
+}
+
+i64 make_process(Call& call, const CloneArguments& wanted) {
+  if ((wanted.flags & kNamespaces) != 0) return -EPERM;
+  if (wanted.set_tid_count != 0) return -EPERM;
+  if ((wanted.flags & kIntoCgroup) != 0) return -EOPNOTSUPP;
+  const bool shares = (wanted.flags & kVm) != 0, waits = (wanted.flags & kVfork) != 0;
+  if ((wanted.flags & ~kProcessOptions) != 0 || (shares && !waits)) return cannot_share(call);
+  if ((wanted.flags & kSetTls) != 0 && wanted.tls >= kTaskSizeMost) return -EPERM;
+  const Forked forked =
+      fork_process(call.task, {.host_flags = (wanted.flags & (kPidfd | kParent)) | wanted.exit_signal,
+                               .shares_memory = shares,
+                               .waits = waits,
+                               .clears_handlers = (wanted.flags & kClearHandlers) != 0,
+                               .stack = wanted.stack,
+                               .sets_tls = (wanted.flags & kSetTls) != 0,
+                               .tls = wanted.tls});
+  if (forked.result == 0) tell_child(call, wanted);
+  if (forked.result <= 0) return forked.result;
+  // Addresses that cannot be written are the program's own loss, as in the kernel (put_user unchecked).
+  if ((wanted.flags & kParentSetTid) != 0)
+    (void)call.space().write_value(wanted.parent_tid, static_cast<i32>(forked.result));
+  if ((wanted.flags & kPidfd) != 0) (void)call.space().write_value(wanted.pidfd, forked.pidfd);
+  return forked.result;
+}
+
 i64 make(Call& call, const CloneArguments& wanted) {
   if (const i64 error = check(wanted.flags); error != 0) return error;
-  if ((wanted.flags & kSharing) != kSharing || (wanted.flags & ~kThreadOptions) != 0) return no_process(call);
+  if ((wanted.flags & kThread) == 0) return make_process(call, wanted);
+  if ((wanted.flags & kSharing) != kSharing || (wanted.flags & ~kThreadOptions) != 0)
+    return cannot_share(call);
   return make_thread(call, wanted);
 }
 
@@ -99,6 +145,10 @@ i64 sys_clone(Call& call) {
   wanted.parent_tid = args[2];
   wanted.child_tid = args[3];
   wanted.tls = args[4];
+  if ((wanted.flags & kPidfd) != 0) {
+    if ((wanted.flags & kParentSetTid) != 0) return -EINVAL;
+    wanted.pidfd = wanted.parent_tid;
+  }
   return make(call, wanted);
 }
 
@@ -121,8 +171,18 @@ i64 sys_clone3(Call& call) {
   return make(call, wanted);
 }
 
-i64 sys_fork(Call& call) { return no_process(call); }
-i64 sys_vfork(Call& call) { return no_process(call); }
+i64 sys_fork(Call& call) {
+  CloneArguments wanted{};
+  wanted.exit_signal = SIGCHLD;
+  return make(call, wanted);
+}
+
+i64 sys_vfork(Call& call) {
+  CloneArguments wanted{};
+  wanted.flags = kVfork | kVm;
+  wanted.exit_signal = SIGCHLD;
+  return make(call, wanted);
+}
 
 /// What threads share cannot be taken apart here; new namespaces would move the engine too.
 i64 sys_unshare(Call& call) {

@@ -47,7 +47,17 @@ i64 sys_personality(Call& call) {
 }
 
 i64 sys_getpid(Call& call) { return call.process.id.value; }
-i64 sys_getppid(Call& call) { return call.process.parent.value; }
+
+/// Who was orphaned has a new parent, which is the host's to say. Where the recorder takes init's place, the
+/// program sees init.
+i64 sys_getppid(Call& call) {
+  constexpr i64 kInit = 1;
+  const Configuration& machine = call.process.configuration;
+  if (call.process.id.value == machine.pid) return call.process.parent.value;
+  CallBuilder builder(call, __NR_getppid);
+  const i64 parent = builder.perform();
+  return parent == machine.parent_pid ? kInit : parent;
+}
 
 i64 sys_setuid(Call& call) { return change_credentials(call); }
 i64 sys_setgid(Call& call) { return change_credentials(call); }

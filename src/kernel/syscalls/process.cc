@@ -1,18 +1,45 @@
-// Ends and waits. A process has no children here (clone.cc makes threads only), so waiting is ECHILD
-// after the kernel's checks of the arguments (kernel/exit.c).
+// Ends of tasks and processes, and waiting for those of others.
+#include <asm/unistd.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <climits>
 
+#include "kernel/forward.h"
 #include "kernel/syscalls/futex.h"
 #include "kernel/syscalls/handlers.h"
+#include "kernel/syscalls/wait_host.h"
 
 namespace orrery::kernel {
 namespace {
 
-constexpr u64 kWaitNoThread = 0x2000'0000, kWaitAll = 0x4000'0000, kWaitClone = 0x8000'0000;
-constexpr u64 kWaitKinds = kWaitNoThread | kWaitAll | kWaitClone;
+constexpr u64 kInfoPidAt = 12;  ///< siginfo_t's si_pid
+
+/// Of a waitid that did not sleep and answered 0: whether that was for a child.
+bool found_child(Call& call) {
+  u32 pid = 0;
+  return call.row.number == __NR_waitid && call.space().read_value(call.args[2] + kInfoPidAt, pid) &&
+         pid != 0;
+}
+
+/// Whose children they are and what became of them the host knows. Among other tasks it may not sleep: it is
+/// asked again, more and more rarely.
+i64 wait_for_child(Call& call, int options_argument) {
+  const bool cannot_tell = call.row.number == __NR_waitid && call.args[2] == 0;
+  if (call.process.scheduler.alone() || cannot_tell) return forward(call);
+  constexpr i64 kLeastNs = 200'000, kMostNs = 20'000'000;
+  u64& options = call.args[static_cast<std::size_t>(options_argument)];
+  const bool sleeps = (options & WNOHANG) == 0;
+  options |= WNOHANG;
+  for (i64 pause_ns = kLeastNs;; pause_ns = std::min(2 * pause_ns, kMostNs)) {
+    const i64 result = forward(call);
+    if (!sleeps || result != 0 || found_child(call)) return result;
+    Wait wait;
+    wait.timed = true;
+    wait.deadline_ns = host_clock(call, kClockMonotonic).total_nanoseconds() + pause_ns;
+    if (wait_among_others(call, wait) != 0) return -static_cast<i64>(call.row.restart_rule);
+  }
+}
 
 }  // namespace
 
@@ -32,31 +59,7 @@ i64 sys_exit_group(Call& call) {
   return 0;
 }
 
-i64 sys_wait4(Call& call) {
-  const u64 options = call.args[2] & 0xffff'ffff;
-  if ((options & ~(u64{WNOHANG | WUNTRACED | WCONTINUED} | kWaitKinds)) != 0) return -EINVAL;
-  if (call.fd(0) == INT_MIN) return -ESRCH;
-  return -ECHILD;
-}
-
-i64 sys_waitid(Call& call) {
-  const u64 options = call.args[3] & 0xffff'ffff;
-  constexpr u64 kStates = WEXITED | WSTOPPED | WCONTINUED;
-  if ((options & ~(u64{WNOHANG | WNOWAIT} | kStates | kWaitKinds)) != 0) return -EINVAL;
-  if ((options & kStates) == 0) return -EINVAL;
-  const int id = call.fd(1);
-  switch (static_cast<int>(call.args[0])) {
-    case P_ALL:
-      return -ECHILD;
-    case P_PID:
-      return id <= 0 ? -EINVAL : -ECHILD;
-    case P_PGID:
-      return id < 0 ? -EINVAL : -ECHILD;
-    case 3 /* P_PIDFD */:
-      return id < 0 ? -EINVAL : -EBADF;
-    default:
-      return -EINVAL;
-  }
-}
+i64 sys_wait4(Call& call) { return wait_for_child(call, 2); }
+i64 sys_waitid(Call& call) { return wait_for_child(call, 3); }
 
 }  // namespace orrery::kernel

@@ -24,6 +24,16 @@ class Words final : public kernel::ReportSink {
   std::string said;
 };
 
+class Numbers final : public trace::Family {
+ public:
+  u32 new_process() override { return 0; }
+  u32 new_file() override { return next_file_++; }
+  bool join(u32) override { return false; }
+
+ private:
+  u32 next_file_ = 0;
+};
+
 constexpr int kFdLeast = 500;
 
 class StoreKeeperTest : public testing::Test {
@@ -55,10 +65,11 @@ class StoreKeeperTest : public testing::Test {
   int store_ = -1, files_ = -1;
   host::RawStoreCalls calls_{kFdLeast};
   Words words_;
+  Numbers numbers_;
 };
 
 TEST_F(StoreKeeperTest, TheCopyDoesNotChangeWithTheFile) {
-  StoreKeeper keeper(calls_, store_, files_, words_);
+  StoreKeeper keeper({calls_, store_, files_, numbers_, words_});
   const int fd = make_file("library", "before");
   KeptFile kept;
   ASSERT_EQ(keeper.keep(fd, kept), 0);
@@ -72,7 +83,7 @@ TEST_F(StoreKeeperTest, TheCopyDoesNotChangeWithTheFile) {
 }
 
 TEST_F(StoreKeeperTest, OneVersionOfAFileIsKeptOnce) {
-  StoreKeeper keeper(calls_, store_, files_, words_);
+  StoreKeeper keeper({calls_, store_, files_, numbers_, words_});
   const int one = make_file("one", "1"), two = make_file("two", "22");
   KeptFile kept;
   for (int round = 0; round < 3; ++round) {
@@ -91,7 +102,7 @@ TEST_F(StoreKeeperTest, OneVersionOfAFileIsKeptOnce) {
 }
 
 TEST_F(StoreKeeperTest, ANewVersionIsKeptToo) {
-  StoreKeeper keeper(calls_, store_, files_, words_);
+  StoreKeeper keeper({calls_, store_, files_, numbers_, words_});
   const int fd = make_file("changing", "one");
   KeptFile kept;
   ASSERT_EQ(keeper.keep(fd, kept), 0);
@@ -104,7 +115,7 @@ TEST_F(StoreKeeperTest, ANewVersionIsKeptToo) {
 }
 
 TEST_F(StoreKeeperTest, DescriptorsDoNotPileUp) {
-  StoreKeeper keeper(calls_, store_, files_, words_);
+  StoreKeeper keeper({calls_, store_, files_, numbers_, words_});
   std::vector<int> files;
   for (int i = 0; i < 40; ++i) files.push_back(make_file("f" + std::to_string(i), std::to_string(i)));
   KeptFile kept;
@@ -117,7 +128,7 @@ TEST_F(StoreKeeperTest, DescriptorsDoNotPileUp) {
 }
 
 TEST_F(StoreKeeperTest, WhatIsNoFileIsRefusedOrZero) {
-  StoreKeeper keeper(calls_, store_, files_, words_);
+  StoreKeeper keeper({calls_, store_, files_, numbers_, words_});
   KeptFile kept;
   const int zero = open("/dev/zero", O_RDWR | O_CLOEXEC), null = open("/dev/null", O_RDWR | O_CLOEXEC);
   EXPECT_EQ(keeper.keep(zero, kept), 0);
@@ -131,7 +142,7 @@ TEST_F(StoreKeeperTest, WhatIsNoFileIsRefusedOrZero) {
 TEST_F(StoreKeeperTest, AStoreThatCannotBeWrittenIsSaidInWords) {
   close(files_);
   files_ = open("/proc", O_PATH | O_DIRECTORY);
-  StoreKeeper keeper(calls_, store_, files_, words_);
+  StoreKeeper keeper({calls_, store_, files_, numbers_, words_});
   const int fd = make_file("library", "x");
   KeptFile kept;
   EXPECT_EQ(keeper.keep(fd, kept), -ENOMEM);

@@ -66,6 +66,17 @@ class Throwing final : public ReplayEnd {
   void finished(int status, int fatal_signal) override { throw Finished{status, fatal_signal}; }
 };
 
+/// No process gets a ring of its own here.
+class NoFamily final : public trace::Family {
+ public:
+  u32 new_process() override { return ++processes_; }
+  u32 new_file() override { return 0; }
+  bool join(u32) override { return false; }
+
+ private:
+  u32 processes_ = 0;
+};
+
 constexpr u64 kRingBytes = u64{16} << 20;
 
 class RecordAndReplay : public testing::Test {
@@ -75,12 +86,15 @@ class RecordAndReplay : public testing::Test {
         producer_(ring_.base(), kRingBytes),
         consumer_(ring_.base(), kRingBytes),
         writer_(producer_, waiter_, host::TscClock{}),
-        recording_({fake_, writer_, keeper_, report_}),
-        events_(consumer_, waiter_) {}
+        recording_({fake_, writer_, keeper_, report_, family_}),
+        events_(consumer_, waiter_),
+        order_(waiter_) {}
 
   /// Nothing more will be recorded.
   void close() { writer_.close(); }
-  ReplayHost replay(KeptFiles& files) { return ReplayHost({events_, files, end_}); }
+  ReplayHost replay(KeptFiles& files) {
+    return ReplayHost({.events = events_, .files = files, .end = end_, .family = family_, .order = order_});
+  }
   ReplayHost replay() { return replay(no_files_); }
 
   /// What is different when `question` is asked of the replay.
@@ -102,8 +116,10 @@ class RecordAndReplay : public testing::Test {
   host::FakeHost fake_{42};
   SameFile keeper_;
   Silent report_;
+  NoFamily family_;
   record::RecordingHost recording_;
   EventReader events_;
+  Order order_;
   Throwing end_;
   OneFile no_files_{-1};
 };

@@ -1,0 +1,75 @@
+// The hosted side of a replay of several processes (trace/family.h): engines that replay forked processes ask
+// here for rings, each of which a thread of its own fills with the events of that process.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/result.h"
+#include "cli/launch.h"
+#include "trace/family.h"
+#include "trace/ring_hosted.h"
+#include "trace/trace_file_hosted.h"
+
+namespace orrery::cli {
+
+class ReplayFamily {
+ public:
+  /// How the forked processes' replays ended, all together.
+  struct Outcome {
+    bool differed = false;  ///< one was not equal; its engine has said where
+    bool lost = false;      ///< an engine ended without a word
+    bool damaged = false;   ///< events of one are damaged
+    u64 processes = 0;
+    u64 events = 0;
+    std::string damage{};  ///< for people
+  };
+
+  static Result<std::unique_ptr<ReplayFamily>> start(const std::string& recording);
+  ReplayFamily(const ReplayFamily&) = delete;
+  ReplayFamily& operator=(const ReplayFamily&) = delete;
+  ~ReplayFamily();
+
+  /// For the first engine: its end of the family socket, and the memfd of trace::ReplayOrder.
+  int engines_end() const { return engines_end_.get(); }
+  int order_fd() const { return order_fd_.get(); }
+  /// After the first engine has been started.
+  void close_engines_end() { engines_end_ = Fd(); }
+
+  /// Ends all engines that came by.
+  void kill_all();
+  /// Returns when all engines are gone.
+  Outcome wait();
+
+ private:
+  /// One forked process.
+  struct Child {
+    trace::FamilyRequest request;
+    pid_t pid = -1;  ///< as the kernel names the engine
+    Fd socket;
+    bool gone = false;
+    std::thread thread;
+  };
+
+  explicit ReplayFamily(std::string recording) : recording_(std::move(recording)) {}
+  Status open();
+  void accept_all();
+  void begin(const trace::FamilyRequest& request, Fd socket);
+  void serve(Child& child);
+  void feed(Child& child, trace::TraceReader& reader, trace::MappedRing& ring);
+  void note_end(Child& child, const trace::TraceReader* reader, const trace::FamilyEnd* end);
+
+  std::string recording_;
+  Fd our_end_, engines_end_, order_fd_;
+  trace::ReplayOrder* order_ = nullptr;
+  std::thread acceptor_;
+  std::mutex mutex_;
+  std::list<std::unique_ptr<Child>> children_;
+  Outcome outcome_;
+  bool ending_ = false;  ///< engines that still come by are ended
+};
+
+}  // namespace orrery::cli

@@ -1,0 +1,155 @@
+#include "machine/family_link.h"
+
+#include <asm/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "host/raw_syscall.h"
+#include "machine/engine_memory.h"
+#include "machine/launch.h"
+#include "trace/ring.h"
+
+namespace orrery::machine {
+
+using host::raw_syscall;
+
+namespace {
+
+constexpr int kRightsBytes = CMSG_SPACE(sizeof(int));
+
+/// One message with a descriptor beside it.
+struct Packet {
+  alignas(cmsghdr) u8 control[kRightsBytes] = {};
+  iovec bytes{};
+  msghdr header{};
+
+  Packet(void* data, std::size_t size_bytes) {
+    bytes = {data, size_bytes};
+    header.msg_iov = &bytes;
+    header.msg_iovlen = 1;
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+  }
+  Packet(const Packet&) = delete;
+  Packet& operator=(const Packet&) = delete;
+
+  void put(int fd) {
+    cmsghdr* const rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof fd);
+    std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
+  }
+  int descriptor() {
+    const cmsghdr* const rights = CMSG_FIRSTHDR(&header);
+    if (rights == nullptr || rights->cmsg_type != SCM_RIGHTS || rights->cmsg_len < CMSG_LEN(sizeof(int)))
+      return -1;
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
+    return fd;
+  }
+};
+
+template <class Attempt>
+i64 until_done(const Attempt& attempt) {
+  i64 result;
+  do {
+    result = attempt();
+  } while (result == -EINTR);
+  return result;
+}
+
+Error failure(const char* doing, i64 result) { return Error{doing, static_cast<int>(-result)}; }
+
+}  // namespace
+
+Result<u64> map_ring(int fd) {
+  const i64 file_bytes = raw_syscall(__NR_lseek, fd, 0, SEEK_END);
+  const u64 capacity = file_bytes > 0 ? trace::ring_capacity_of_file(static_cast<u64>(file_bytes)) : 0;
+  if (capacity == 0) return Error{"find the event ring"};
+  for (const trace::RingPiece& piece : trace::ring_pieces(kRingStart, capacity)) {
+    const i64 mapped = raw_syscall(__NR_mmap, piece.address, piece.size_bytes, PROT_READ | PROT_WRITE,
+                                   MAP_SHARED | MAP_FIXED, fd, piece.file_offset);
+    if (mapped < 0 && mapped > -4096) return failure("map the event ring", mapped);
+  }
+  if (!trace::ring_is_valid(reinterpret_cast<void*>(kRingStart), capacity))
+    return Error{"recognise the event ring"};
+  return capacity;
+}
+
+Status FamilyLink::map_machine_page() {
+  const int fd = first_fd_ + kMachineFd;
+  const i64 mapped = raw_syscall(__NR_mmap, kMachinePageStart, kPageBytes, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+  if (mapped < 0) return failure("map the machine's page", mapped);
+  page_ = reinterpret_cast<trace::MachinePage*>(mapped);
+  if (page_->version != trace::kFamilyVersion) return Error{"recognise the machine's page"};
+  return Nothing{};
+}
+
+FamilyLink::MappedOrder FamilyLink::map_replay_order() {
+  const int fd = first_fd_ + kMachineFd;
+  const i64 size_bytes = raw_syscall(__NR_lseek, fd, 0, SEEK_END);
+  if (size_bytes <= 0) return {};
+  const i64 mapped = raw_syscall(__NR_mmap, kMachinePageStart, size_bytes, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+  if (mapped < 0) return {};
+  return {reinterpret_cast<trace::ReplayOrder*>(mapped), static_cast<u64>(size_bytes)};
+}
+
+Result<u64> FamilyLink::join(u32 process) {
+  raw_syscall(__NR_munmap, kRingStart, trace::ring_mapped_bytes(trace::kRingCapacityMost));
+  raw_syscall(__NR_close, first_fd_ + kRingFd);
+  joined_ = false;
+  const int own = TRY(send_request(process));
+  joined_ = true;
+  const int ring = TRY(receive_ring(own));
+  auto capacity = map_ring(ring);
+  raw_syscall(__NR_close, ring);
+  return capacity;
+}
+
+/// The parent's own end, which came along, is replaced by ours: returns that.
+Result<int> FamilyLink::send_request(u32 process) {
+  i32 ends[2] = {-1, -1};
+  const i64 made = raw_syscall(__NR_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
+  if (made < 0) return failure("make a socket", made);
+  const int own = first_fd_ + kOwnFd;
+  const i64 moved = raw_syscall(__NR_dup3, ends[0], own, O_CLOEXEC);
+  raw_syscall(__NR_close, ends[0]);
+  trace::FamilyRequest request;
+  request.process = process;
+  request.pid = static_cast<i32>(raw_syscall(__NR_getpid));
+  Packet packet(&request, sizeof request);
+  packet.put(ends[1]);
+  const i64 sent = until_done(
+      [&] { return raw_syscall(__NR_sendmsg, first_fd_ + kFamilyFd, &packet.header, MSG_NOSIGNAL); });
+  raw_syscall(__NR_close, ends[1]);
+  if (moved < 0) return failure("move a socket", moved);
+  if (sent != static_cast<i64>(sizeof request)) return failure("ask for an event ring", sent);
+  return own;
+}
+
+Result<int> FamilyLink::receive_ring(int own) {
+  trace::FamilyReply reply;
+  Packet packet(&reply, sizeof reply);
+  const i64 got =
+      until_done([&] { return raw_syscall(__NR_recvmsg, own, &packet.header, MSG_CMSG_CLOEXEC); });
+  if (got != static_cast<i64>(sizeof reply)) return failure("receive an event ring", got < 0 ? got : -EPIPE);
+  const int ring = packet.descriptor();
+  if (reply.error != 0 || ring < 0) return Error{"receive an event ring", static_cast<int>(reply.error)};
+  return ring;
+}
+
+void FamilyLink::tell_end(i32 status) {
+  if (!joined_) return;
+  const trace::FamilyEnd end{status};
+  raw_syscall(__NR_write, first_fd_ + kOwnFd, &end, sizeof end);
+}
+
+}  // namespace orrery::machine

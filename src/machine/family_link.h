@@ -1,0 +1,48 @@
+// The engine's end of trace/family.h: how a forked engine gets a ring of its own, and the page that all
+// engines of a recorded machine share.
+#pragma once
+
+#include "base/result.h"
+#include "base/types.h"
+#include "trace/family.h"
+
+namespace orrery::machine {
+
+/// Maps the ring behind `fd` at kRingStart and returns its capacity. The descriptor is not needed any more.
+Result<u64> map_ring(int fd);
+
+class FamilyLink {
+ public:
+  /// `first_fd`: where the engine's descriptors begin (machine/launch.h).
+  explicit FamilyLink(int first_fd) : first_fd_(first_fd) {}
+  FamilyLink(const FamilyLink&) = delete;
+  FamilyLink& operator=(const FamilyLink&) = delete;
+
+  /// Before the first guest byte.
+  Status map_machine_page();
+  u32 next_process() { return __atomic_fetch_add(&page_->next_process, 1, __ATOMIC_RELAXED); }
+  u32 next_file_number() { return __atomic_fetch_add(&page_->next_file_number, 1, __ATOMIC_RELAXED); }
+
+  struct MappedOrder {
+    trace::ReplayOrder* page = nullptr;  ///< null: there is none
+    u64 size_bytes = 0;
+  };
+  /// What stands in the machine page's place in a replay.
+  MappedOrder map_replay_order();
+
+  /// In a new process: leaves its parent's ring, asks for one and maps it. Returns its capacity.
+  Result<u64> join(u32 process);
+  /// Before a process that replays ends, so that whoever waits knows how.
+  void tell_end(i32 status);
+
+ private:
+  Result<int> send_request(u32 process);
+  Result<int> receive_ring(int own);
+
+  int first_fd_;
+  trace::MachinePage own_page_;  ///< until there is one that is shared
+  trace::MachinePage* page_ = &own_page_;
+  bool joined_ = false;
+};
+
+}  // namespace orrery::machine
