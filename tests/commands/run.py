@@ -507,6 +507,36 @@ def case_graphics(orrery):
     expect(done.stdout, "No such file or directory\n", "a device that does not exist")
 
 
+def case_foreign_processor(orrery):
+    """Recordings that say they come from another processor than this one."""
+    def vendor(block):
+        names = (b"GenuineIntel", b"AuthenticAMD")
+        name = next(name for name in names if name in block)
+        at = block.index(name)
+        block[at:at + 12] = names[name == names[0]]
+
+    def row(block, leaf, subleaf):
+        """Where the row begins: leaf, subleaf, eax, ebx, ecx, edx."""
+        return block.index(struct.pack("<II", leaf, subleaf))
+
+    def vector_state(block):
+        at = row(block, 0xd, 2) + 12
+        struct.pack_into("<I", block, at, struct.unpack_from("<I", block, at)[0] + 64)
+
+    for profile, change, words in (("host", vendor, "another vendor's processor, without --cpu x86-64-v2"),
+                                   ("host", vector_state, "this processor arranges its vector state differently"),
+                                   ("x86-64-v2", vendor, None)):
+        orrery.run("record", "--cpu", profile, "-o", str(orrery.home / "r"), "--", "true")
+        hosts.change_launch(orrery.home / "r", lambda block: None)
+        orrery.run("replay", "--check", str(orrery.home / "r"))
+        hosts.change_launch(orrery.home / "r", change)
+        done = orrery.run("replay", "--check", str(orrery.home / "r"), status=69 if words else 0)
+        if words:
+            expect_match(done.stderr, rf"^orrery: .*replay here: .*{words}", "a refusal in words")
+            expect(len(done.stderr.splitlines()), 1, "lines")
+        shutil.rmtree(orrery.home / "r")
+
+
 def case_confined(orrery):
     """Under a filter, as containers have one."""
     calls = {"personality": 135, "pidfd_open": 434, "memfd_create": 319, "seccomp": 317, "setsid": 112}
