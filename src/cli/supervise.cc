@@ -32,7 +32,7 @@ u64 monotonic_ns() {
   return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
 }
 
-/// The parent of a process; 0 if it is gone. Asynchronous-signal-safe.
+/// The parent of a process; -1 if it is gone. Asynchronous-signal-safe.
 pid_t parent_of(pid_t pid) {
   char path[32] = "/proc/";
   char digits[12];
@@ -43,38 +43,49 @@ pid_t parent_of(pid_t pid) {
   std::memcpy(at, "/stat", sizeof "/stat");
   char text[512];
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
+  if (fd < 0) return -1;
   const ssize_t size = read(fd, text, sizeof text - 1);
   close(fd);
-  if (size <= 0) return 0;
+  if (size <= 0) return -1;
   text[size] = 0;
   // pid (name) state ppid: the name may hold anything, also parentheses.
   const char* end = std::strrchr(text, ')');
-  if (end == nullptr || std::strlen(end) < 5) return 0;
+  if (end == nullptr || std::strlen(end) < 5) return -1;
   pid_t parent = 0;
   for (const char* digit = end + 4; *digit >= '0' && *digit <= '9'; ++digit)
     parent = parent * 10 + (*digit - '0');
   return parent;
 }
 
-bool is_of_the_machine(pid_t pid) {
+enum class Sender : u8 { machine, outside, gone };
+
+Sender judge_sender(pid_t pid) {
   constexpr int kGenerationsMost = 4096;
   const pid_t self = getpid();
+  if (pid > 0 && pid != self && parent_of(pid) < 0) return Sender::gone;
   for (int i = 0; pid > 1 && i < kGenerationsMost; ++i) {
-    if (pid == self) return true;
+    if (pid == self) return Sender::machine;
     pid = parent_of(pid);
   }
-  return false;
+  return Sender::outside;
+}
+
+/// Of a sender that is gone already nobody knows what it was: `pkill` by somebody who wants an end, or a
+/// subshell that signalled its group. An end is worth more than being told once.
+bool is_for_the_guest(int which, Sender sender) {
+  const bool asks_for_end = which == SIGTERM || which == SIGINT || which == SIGHUP || which == SIGQUIT;
+  return sender == Sender::outside || (sender == Sender::gone && asks_for_end);
 }
 
 void hand_on(int which, siginfo_t* info, void*) {
   const int error = errno;
   // si_code tells whether a process sent it (sigaction(2)); what the terminal sends went to all of its group.
   const bool by_process = info->si_code <= 0;
-  if (by_process && !is_of_the_machine(info->si_pid))
-    kill(g_guest, which);
-  else if (!by_process && (which == SIGINT || which == SIGQUIT || which == SIGHUP))
+  if (by_process) {
+    if (is_for_the_guest(which, judge_sender(info->si_pid))) kill(g_guest, which);
+  } else if (which == SIGINT || which == SIGQUIT || which == SIGHUP) {
     g_interrupted = 1;
+  }
   errno = error;
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Cuts recordings at random bytes and flips random bits in them, in the trace most of all. Every recording
-must replay to the end of the last chunk before the damage, or be refused with the place; no reader may
-crash, hang or eat the host's memory. What the trace still holds is told here by a reader of its own."""
+must replay to the end of the last chunk before the damage, or be refused with the place; other processes' events must
+be whole; no reader may crash, hang or eat the host's memory. What the trace still holds is told here by a reader of its own."""
 import argparse
 import concurrent.futures
+import json
 import os
 import pathlib
 import random
@@ -25,27 +26,29 @@ PROGRAMS = {
                               "for ($i = 0; $n < 60; $i++) { $s += $i % 7 } print $n"],
     "reads": ["dd", "if=/dev/urandom", "of=/dev/null", "bs=1M", "count=6", "status=none"],
 }
+TREES = {
+    "tree": ["sh", "-c", "for i in 1 2 3; do ls / | sort | head -3; (read x < /etc/passwd; exit 3); done; (sleep 0.3; read y < /etc/passwd) & "],
+}
 TARGETS = ["trace"] * 14 + ["info", "launch", "launch", "files", "files", "engine"]
 
 
 def chunks_of(trace):
-    """(end offset, events) of every chunk, as docs/format.md has them."""
+    """(process, begin, end, events) of every chunk, as docs/format.md has them."""
     chunks, at = [], 64
     while trace[at:at + 4] == b"OCHK":
-        (count,) = struct.unpack_from("<I", trace, at + 16)
-        (stored,) = struct.unpack_from("<I", trace, at + 24)
+        count, _, stored, process = struct.unpack_from("<IIII", trace, at + 16)
+        chunks.append((process, at, at + 80 + stored, count))
         at += 80 + stored
-        chunks.append((at, count))
     return chunks
 
 
 class Source:
     """A sound recording that copies are made of."""
 
-    def __init__(self, orrery, name, folder):
+    def __init__(self, orrery, name, words, folder):
         self.name, self.path = name, folder / name
         environment = dict(os.environ, XDG_DATA_HOME=str(folder / "data"))
-        subprocess.run([orrery, "record", "-o", str(self.path), "--", *PROGRAMS[name]], env=environment,
+        subprocess.run([orrery, "record", "-o", str(self.path), "--", *words], env=environment,
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         done = subprocess.run([orrery, "replay", "--check", str(self.path)], env=environment, capture_output=True)
         if done.returncode != 0:
@@ -53,8 +56,15 @@ class Source:
         self.trace = (self.path / "trace").read_bytes()
         self.chunks = chunks_of(self.trace)
 
-    def events_before(self, at):
-        return sum(count for end, count in self.chunks if end <= at)
+    def whole_events(self, at, end):
+        """Of each process, the events up to its first chunk that has a byte of at .. end."""
+        counts, ended = {}, set()
+        for process, begin, chunk_end, count in self.chunks:
+            if begin < end and at < chunk_end:
+                ended.add(process)
+            if process not in ended:
+                counts[process] = counts.get(process, 0) + count
+        return counts
 
 
 def flip(rng, data):
@@ -89,7 +99,7 @@ class Damage:
         return f"seed {self.seed}: {self.source.name}, {self.what}"
 
     def make(self):
-        """The first damaged byte."""
+        """The first damaged byte, and where the damage ends."""
         shutil.copytree(self.source.path, self.recording, copy_function=os.link)
         victim = self.recording / self.target
         if self.target == "files":
@@ -104,19 +114,31 @@ class Damage:
         victim.unlink()
         victim.write_bytes(data)
         self.what = f"{victim.relative_to(self.recording)} {'cut' if self.cut else 'changed'} at byte {at}"
-        original = self.source.path / victim.relative_to(self.recording)
-        unchanged = data == original.read_bytes()
-        return len(data) + 1 if unchanged else next(
-            (i for i, (a, b) in enumerate(zip(data, original.read_bytes())) if a != b), len(data))
+        original = (self.source.path / victim.relative_to(self.recording)).read_bytes()
+        different = [i for i, (a, b) in enumerate(zip(data, original)) if a != b]
+        if len(data) != len(original):
+            return len(data), len(original)
+        return (different[0], different[-1] + 1) if different else (len(data), len(data))
+
+    def events_dumped(self):
+        """Of each process, the events that dump shows."""
+        done = subprocess.run([self.orrery, "dump", "--json", str(self.recording)], env=self.environment, capture_output=True)
+        counts = {}
+        for line in done.stdout.splitlines():
+            process = json.loads(line)["process"]
+            counts[process] = counts.get(process, 0) + 1
+        return counts
 
     def problems(self):
-        at = self.make()
+        at, end = self.make()
         problems, check = readers.read_all(self.orrery, self.recording, self.environment)
         replayed = readers.events_replayed(check)
         self.refused = replayed is None
         if self.target == "trace" and at >= 64:
-            wanted = self.source.events_before(at)
-            if replayed != wanted:
+            wanted, dumped = self.source.whole_events(at, end), self.events_dumped()
+            if dumped != wanted:
+                problems.append(f"of the processes are {wanted} events whole, dumped {dumped}")
+            if self.source.name not in TREES and replayed != wanted.get(0, 0):
                 problems.append(f"{wanted} events are whole, replayed {replayed}: {check.status} {check.err[-300:]!r}")
         return problems
 
@@ -141,7 +163,8 @@ def main():
     failed, refused, cuts = 0, 0, 0
     with tempfile.TemporaryDirectory(prefix="orrery-damage-") as folder, \
             concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        sources = [Source(orrery, name, pathlib.Path(folder)) for name in PROGRAMS]
+        programs = dict(PROGRAMS, **TREES) if readers.records_trees(orrery) else PROGRAMS
+        sources = [Source(orrery, name, words, pathlib.Path(folder)) for name, words in programs.items()]
         runs = [pool.submit(try_one, orrery, arguments.seed + i, sources) for i in range(arguments.count)]
         for done in concurrent.futures.as_completed(runs):
             damage, problems = done.result()

@@ -7,8 +7,8 @@ import subprocess
 import tempfile
 import time
 
-READERS = (("info",), ("info", "--verify"), ("info", "--json"), ("dump",), ("dump", "--calls"), ("why",), ("why", "--json"),
-           ("replay", "--check"), ("pack",))
+READERS = (("info",), ("info", "--verify"), ("info", "--json"), ("ps",), ("ps", "--json"), ("dump",), ("dump", "--json"),
+           ("dump", "--calls"), ("why",), ("why", "--json"), ("replay", "--check"), ("pack",))
 TIMEOUT_SECONDS = 60
 MEMORY_BYTES_MOST = 2 << 30
 FILE_BYTES_MOST = 4 << 30
@@ -81,6 +81,16 @@ def read_all(orrery, recording, environment):
     if problem := run(orrery, ["ls"], environment).problem():
         problems.append(problem)
     return problems, check
+
+
+def records_trees(orrery):
+    """Whether this orrery records and replays processes that fork."""
+    with tempfile.TemporaryDirectory(prefix="orrery-trees-") as folder:
+        environment = dict(os.environ, XDG_DATA_HOME=folder)
+        for words in (["record", "--", "sh", "-c", "(exit 3); [ $? = 3 ] && ls / | wc -l"], ["replay", "--check"]):
+            if subprocess.run([orrery, *words], env=environment, stdin=subprocess.DEVNULL, capture_output=True).returncode != 0:
+                return False
+    return True
 
 
 def events_replayed(check):

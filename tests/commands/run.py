@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import pathlib
+import pty
 import re
 import resource
 import shutil
@@ -748,16 +749,112 @@ def case_group_signals(orrery):
     running.stderr.close()
 
 
+def with_native_engine(orrery):
+    """An orrery whose engine runs programs as they are: forks and all."""
+    if orrery.native_engine is None:
+        print("no --native-engine was given")
+        sys.exit(77)
+    folder = orrery.home / "native"
+    folder.mkdir()
+    shutil.copy(orrery.program, folder / "orrery")
+    shutil.copy(orrery.native_engine, folder / "orrery-engine")
+    return Orrery(str(folder / "orrery"), orrery.home)
+
+
+def processes_named(word):
+    """Living processes with this word in their command line."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            pass
+    return found
+
+
+def case_left_behind(orrery):
+    """The recording goes on until the last process has ended; the status is the first one's."""
+    native = with_native_engine(orrery)
+    begin = time.monotonic()
+    done = native.run("record", "--", "sh", "-c", "(sleep 0.6; echo late) & (setsid sh -c 'sleep 0.8; echo later' &) ; exit 3",
+                      status=3)
+    expect(done.stdout, "late\nlater\n", "what was left behind still ran")
+    expect(0.8 <= time.monotonic() - begin < 20, True, "time")
+    expect(native.json("info")["state"], "cut", "closed by its writer")
+    # A killed program's status is its own too, and the tree is waited for.
+    done = native.run("record", "--", "sh", "-c", "(sleep 0.4; echo late) & kill -SEGV $$", status=-signal.SIGSEGV)
+    expect(done.stdout, "late\n", "what a killed program left behind")
+    # Hundreds of orphans are reaped as they end.
+    native.run("record", "--", "sh", "-c", "for i in $(seq 300); do (true &); done; exit 4", status=4)
+
+
+def case_left_behind_interrupted(orrery):
+    """Ctrl-C ends what ignores it once the program itself has ended."""
+    native = with_native_engine(orrery)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(native.program, [native.program, "record", "--", "sh", "-c", "sleep 61.25 & echo started; exit 6"],
+                  native.environment)
+    text = b""
+    while b"Ctrl-C ends them" not in text:
+        text += os.read(terminal, 4096)
+    expect(len(processes_named("61.25")) >= 1, True, "it still runs")
+    begin = time.monotonic()
+    os.write(terminal, b"\x03")
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    expect(os.waitstatus_to_exitcode(status), 6, "the program's status")
+    expect(time.monotonic() - begin < 20, True, "it ended soon")
+    expect(processes_named("61.25"), [], "nothing is left")
+
+
+def case_tree_timeout(orrery):
+    native = with_native_engine(orrery)
+    script = "sleep 62.25 & (setsid sh -c 'trap \"\" TERM; while :; do sleep 62.25; done' &); sleep 62.25"
+    native.run("record", "--timeout", "0.5", "--", "sh", "-c", script, status=124)
+    expect(processes_named("62.25"), [], "nothing is left")
+
+
+def case_tree_signals(orrery):
+    """A signal that a child sends to the whole group is the recorder's too, and does not reach the program twice."""
+    native = with_native_engine(orrery)
+    script = "trap 'n=$((n + 1))' USR1; n=0; (kill -USR1 0) ; (sh -c 'kill -USR1 0'; :); sleep 0.3; echo got $n"
+    done = subprocess.run([native.program, "record", "--", "bash", "-c", script], env=native.environment,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=60, start_new_session=True)
+    expect((done.returncode, done.stdout), (0, b"got 2\n"), f"status and output ({done.stderr})")
+
+
+def case_recorder_killed(orrery):
+    """Without its recorder the tree goes on, and its writer closes the recording when the last process has ended."""
+    native = with_native_engine(orrery)
+    running = native.start("sh", "-c", "(sleep 0.7; echo late) & echo early; exit 0")
+    expect(running.stdout.readline(), b"early\n", "the first line")
+    running.kill()
+    running.wait()
+    recording = native.recordings / "sh-0"
+    expect(native.json("info")["state"], "recording", "while a process lives")
+    expect(running.stdout.readline(), b"late\n", "the last line")
+    wait_until(lambda: native.json("info")["state"] != "recording", "the writer has ended")
+    expect(native.json("info")["events"], 1, "events")
+    expect((recording / ".reserve").exists(), False, "the writer's reserve")
+    running.stdout.close()
+    running.stderr.close()
+
+
 def main():
     cases = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
     parser = argparse.ArgumentParser()
     parser.add_argument("--orrery", required=True)
+    parser.add_argument("--native-engine", help="runs programs natively, for what is not the machine's work")
     parser.add_argument("--only", choices=sorted(cases))
     arguments = parser.parse_args()
     for name, case in cases.items():
         if arguments.only in (None, name):
             with tempfile.TemporaryDirectory(prefix="orrery-commands-") as home:
-                case(Orrery(os.path.abspath(arguments.orrery), home))
+                orrery = Orrery(os.path.abspath(arguments.orrery), home)
+                orrery.native_engine = arguments.native_engine
+                case(orrery)
             print(f"{name}: ok")
 
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "lens/process_tree.h"
 #include "trace/chunk_hosted.h"
 #include "trace/recordings_hosted.h"
 
@@ -100,6 +102,49 @@ void try_file(const char* name, const u8* data, std::size_t size) {
   }
 }
 
+/// Whole events of up to four processes that tell of forks, execs and ends as a stranger would have them.
+void try_tree(const u8* data, std::size_t size) {
+  constexpr trace::EventKind kKinds[] = {trace::EventKind::start,   trace::EventKind::fork,
+                                         trace::EventKind::exec,    trace::EventKind::exit,
+                                         trace::EventKind::syscall, trace::EventKind::signal};
+  const std::string path = "/tmp/orrery-recording-fuzz-tree-" + std::to_string(getpid());
+  unlink(path.c_str());
+  auto created = trace::TraceAppender::create(path, 1);
+  require(static_cast<bool>(created));
+  auto appender = created.take();
+  u64 numbers[4] = {};
+  while (size >= 8) {
+    trace::EventHeader header;
+    const u32 process = data[0] % 4;
+    header.kind = kKinds[data[1] % std::size(kKinds)];
+    header.detail = data[2] % 2 == 0 ? 61 : 247;  // wait4, waitid
+    header.number = numbers[process]++;
+    header.result = static_cast<orrery::i8>(data[3]);
+    header.time_ns = data[4];
+    const std::size_t payload = std::min<std::size_t>(data[5], size - 8);
+    header.payload_bytes = static_cast<u32>(payload);
+    header.size_bytes = static_cast<u32>(trace::event_bytes(payload));
+    std::vector<u8> event(header.size_bytes);
+    std::memcpy(event.data(), &header, sizeof header);
+    std::memcpy(event.data() + sizeof header, data + 8, payload);
+    require(static_cast<bool>(appender.append(event, 1, process)));
+    data += 8 + payload;
+    size -= 8 + payload;
+  }
+  require(static_cast<bool>(appender.finish()));
+  std::string trouble;
+  const auto tree = orrery::lens::read_process_tree(trace::OpenedTrace::open(path, trouble), {});
+  std::size_t with_parents = 0, children = 0;
+  for (const auto& [number, process] : tree) {
+    require(process.process == number);
+    with_parents += process.parent ? 1 : 0;
+    children += process.children.size();
+    if (process.parent) require(*process.parent < number && tree.contains(*process.parent));
+  }
+  require(with_parents == children);
+  unlink(path.c_str());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -110,6 +155,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 1:
       try_file("launch", data + 1, size - 1);
+      break;
+    case 2:
+      try_tree(data + 1, size - 1);
       break;
     default:
       try_chunk(data + 1, size - 1);
