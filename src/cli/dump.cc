@@ -1,6 +1,7 @@
 // `orrery dump REC`: the events of a recording, one a line, as its file has them: what the outside
 // answered; of all processes in the order of time. Arguments of system calls are not in a recording; with
 // --calls a replay computes them again.
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
@@ -110,8 +111,8 @@ std::string start_words(const EventView& event) {
 std::string fork_words(const EventView& event) {
   trace::ForkedProcess forked;
   const std::string words = "fork = " + error_word(event.header->result);
-  if (event.payload.size() < sizeof forked) return words;
-  std::memcpy(&forked, event.payload.data(), sizeof forked);
+  if (event.payload.empty()) return words;
+  std::memcpy(&forked, event.payload.data(), std::min(event.payload.size(), sizeof forked));
   const char* borrows = (forked.flags & trace::kForkBorrows) != 0 ? ", which borrows the memory" : "";
   return words + "  process #" + std::to_string(forked.process) + borrows;
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstddef>
 #include <cstring>
 
 #include "linux/signal_names.h"
@@ -124,11 +125,11 @@ class TreeBuilder {
   }
 
   void take_fork(TreeProcess& process, const EventView& event) {
-    const auto forked = read_front<trace::ForkedProcess>(event.payload);
-    if (event.header->result < 0 || !forked || forked->process <= process.process) return;
-    TreeProcess& child = tree_[forked->process];
+    const auto number = read_front<u32>(event.payload, offsetof(trace::ForkedProcess, process));
+    if (event.header->result < 0 || !number || *number <= process.process) return;
+    TreeProcess& child = tree_[*number];
     if (child.parent) return;
-    child.process = forked->process;
+    child.process = *number;
     child.pid = static_cast<i32>(event.header->result);
     child.parent_pid = process.pid;
     child.start_ns = child.end_ns = event.header->time_ns;

@@ -69,7 +69,7 @@ class Process:
 
     def fork(self, time_ns, number, pid):
         """The child; it has begun."""
-        event = self.add("fork", time_ns, pid, struct.pack("<II", number, 0))
+        event = self.add("fork", time_ns, pid, struct.pack("<IIi4x", number, 0, -1))
         child = Process(number, pid)
         child.add("start", time_ns + 1, 0, struct.pack("<IIQii", number, self.number, event, pid, self.pid))
         return child
