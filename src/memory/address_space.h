@@ -167,6 +167,9 @@ class AddressSpace {
   u64 brk_start() const { return brk_start_; }
   u64 brk_end() const { return brk_end_; }
 
+  /// The program has been lent layout::kLendable: what the engine kept there is gone for good.
+  bool table_is_lent() const { return table_is_lent_; }
+
  private:
   using Position = Regions::Position;
   struct Span {
@@ -268,6 +271,7 @@ class AddressSpace {
   Usage usage_;
   Limits limits_;
   u16 attributes_later_ = 0;  ///< mlockall(MCL_FUTURE)
+  bool table_is_lent_ = false;
   std::optional<Refusal> refusal_;
   u64 brk_start_ = 0, brk_end_ = 0;
 };

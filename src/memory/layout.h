@@ -36,6 +36,11 @@ inline constexpr Range kLowShadow{page_floor(shadow_entry(0)), page_ceil(shadow_
 inline constexpr Range kHighShadow{page_floor(shadow_entry(kHighWindow.start)),
                                    page_ceil(shadow_entry(kHighWindow.end))};
 
+/// Where programs built with AddressSanitizer map the shadow of their low memory, whatever lies there. It is
+/// lent to them; code whose entries stood there, linked to fixed addresses below 51 MiB, is then found the
+/// slow way.
+inline constexpr Range kLendable{0x7fff'7000, 0x8fff'7000};
+
 // --- inside the high window ---
 inline constexpr u64 kBrkStart = 0x1410'0000'0000;  ///< the heap; brk may grow 32 GiB
 inline constexpr Range kBrk{kBrkStart, kBrkStart + 32 * kGiB};
@@ -55,8 +60,14 @@ inline constexpr Range kHostHigh{0x7f00'0000'0000, 0x7fff'ffff'f000};    ///< ho
 
 /// All ranges the guest can neither see nor be given.
 inline constexpr Range kReserved[] = {
-    {0, 0x1'0000}, kEngineLow,  kLowShadow, {kCodeCache.start - 0x10'0000, kNear.start},
-    kHighShadow,   kEngineHigh, kHostHigh,
+    {0, 0x1'0000},
+    {kEngineLow.start, kLendable.start},
+    kLendable,
+    {kLendable.end, kLowShadow.end},
+    {kCodeCache.start - 0x10'0000, kNear.start},
+    kHighShadow,
+    kEngineHigh,
+    kHostHigh,
 };
 
 }  // namespace orrery::memory::layout

@@ -79,8 +79,11 @@ i64 AddressSpace::check_mmap(const MmapArguments& arguments, Span& span) {
     start = *place;
   }
   span = {start, start + bytes};
-  const bool reserved = is_fixed(arguments) && overlaps_reserved(span.start, span.end);
   const bool wants_access = (arguments.protection & kAccessBits) != 0;
+  const bool reserved =
+      is_fixed(arguments) && visit_pieces(span.start, span.end, [&](u64 from, u64 to, bool is_reserved) {
+                               return i64{is_reserved && !is_lent(from, to, wants_access)};
+                             }) != 0;
   if ((arguments.flags & MAP_FIXED_NOREPLACE) != 0) {
     const Region* const next = find_at_or_above(span.start);
     if ((next != nullptr && next->start < span.end) || (reserved && wants_access)) return -EEXIST;
@@ -149,6 +152,10 @@ i64 AddressSpace::mmap(const MmapArguments& arguments) {
 
   const int fd = is_anonymous(arguments) ? -1 : arguments.fd;
   const i64 error = visit_pieces(span.start, span.end, [&](u64 from, u64 to, bool is_reserved) -> i64 {
+    if (is_lent(from, to, whole.protection != 0)) {
+      is_reserved = false;
+      table_is_lent_ = true;
+    }
     Region piece = whole;
     piece.start = from;
     piece.end = to;

@@ -14,6 +14,11 @@ constexpr bool overlaps_reserved(u64 start, u64 end) {
                      [&](const layout::Range& range) { return range.overlaps(start, end); });
 }
 
+/// A piece, as visit_pieces() cuts them, that a program is lent when it maps memory there to use it.
+constexpr bool is_lent(u64 start, u64 end, bool wants_access) {
+  return wants_access && start >= layout::kLendable.start && end <= layout::kLendable.end;
+}
+
 /// Cuts [start, end) where reserved ranges begin and end: visit(from, to, is_reserved) for each piece, in
 /// order, until one returns a value other than 0, which is then the result.
 template <class Visit>

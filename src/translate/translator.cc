@@ -399,10 +399,16 @@ void Translator::unlink_incoming(Block& block) {
   block.incoming = kNone;
 }
 
+bool Translator::has_entry(u64 pc) const {
+  const bool lent =
+      space_.table_is_lent() && memory::layout::kLendable.contains(memory::layout::shadow_entry(pc));
+  return in_code_window(pc) && !lent;
+}
+
 /// An indirect transfer reached the block: from now on the shadow code table leads there.
 void Translator::give_cell(BlockIndex index) {
   Block& block = blocks_[index];
-  if (!in_code_window(block.pc)) return;
+  if (!has_entry(block.pc)) return;
   u32& entry = shadow_entry(block.pc);
   if (entry == 0) {
     if (cells_used_ == kCellsMost) return;
@@ -503,7 +509,8 @@ void Translator::apply_changes() {
 }
 
 void Translator::flush() {
-  for (u32 cell = 1; cell < cells_used_; ++cell) shadow_entry(cell_pcs_[cell]) = 0;
+  for (u32 cell = 1; cell < cells_used_; ++cell)
+    if (has_entry(cell_pcs_[cell])) shadow_entry(cell_pcs_[cell]) = 0;
   blocks_.clear();
   exits_.clear();
   marks_.clear();

@@ -105,6 +105,7 @@ class Translator final : public cpu::Executor {
   bool still_reads(const Block& block) const;
   void link(ExitIndex exit, BlockIndex target);
   void unlink_incoming(Block& block);
+  bool has_entry(u64 pc) const;
   void give_cell(BlockIndex index);
   void drop(BlockIndex index);
   bool drop_page(u64 page);
