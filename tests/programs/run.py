@@ -22,16 +22,19 @@ import time
 import campaign_fixtures
 import fixtures
 import terminal
+import threads_fixtures
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TIMEOUT_SECONDS = 120
+# What the command lines of a list need beyond fixtures.py.
+MORE_FIXTURES = {"campaign": campaign_fixtures, "threads": threads_fixtures}
 KNOWN_FAILURES = HERE.parent / "known_failures.txt"
 
 
 class Case:
-    def __init__(self, name, options, command, campaign):
-        self.name, self.campaign = name, campaign
+    def __init__(self, name, options, command, list_name):
+        self.name, self.list_name = name, list_name
         words = options.split() if options != "-" else []
         self.varies = "varies" in words
         self.stdin = next((w.split("=", 1)[1] for w in words if w.startswith("stdin=")), None)
@@ -51,18 +54,18 @@ def read_cases(path):
     for line in path.read_text().splitlines():
         if line.strip() and not line.startswith("#"):
             name, options, command = (cell.strip() for cell in line.split(" | ", 2))
-            cases.append(Case(name, options, command, path.name == "campaign.txt"))
+            cases.append(Case(name, options, command, path.stem))
     return cases
 
 
 @functools.cache
-def template(campaign):
+def template(list_name):
     """The folder that every work directory is a copy of."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="orrery-template-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     fixtures.make(folder)
-    if campaign:
-        campaign_fixtures.make(folder)
+    if list_name in MORE_FIXTURES:
+        MORE_FIXTURES[list_name].make(folder)
     return folder
 
 
@@ -86,7 +89,7 @@ class Sandbox:
     def run(self, prefix, fresh=True):
         if fresh:
             shutil.rmtree(self.work, ignore_errors=True)
-            shutil.copytree(template(self.case.campaign), self.work, symlinks=True)
+            shutil.copytree(template(self.case.list_name), self.work, symlinks=True)
         if self.case.keys and fresh:
             status, shown, trouble = terminal.run([*prefix, *self.case.command], self.work / self.case.keys, TIMEOUT_SECONDS,
                                          self.environment, self.work, 0o022)
@@ -222,7 +225,8 @@ class Load:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-LISTS = {"programs": ["programs.txt"], "campaign": ["campaign.txt"], "all": ["programs.txt", "campaign.txt"], "nondeterminism": ["nondeterminism.txt"]}
+LISTS = {"programs": ["programs.txt"], "campaign": ["campaign.txt"], "all": ["programs.txt", "campaign.txt"], "threads": ["threads.txt"],
+         "nondeterminism": ["nondeterminism.txt"]}
 
 
 def read_list(name):
@@ -272,8 +276,8 @@ def main(arguments):
     cases = [c for c in read_list(chosen.list) if not chosen.only or c.name in chosen.only]
     if not cases:
         sys.exit("no such command line")
-    for campaign in {case.campaign for case in cases}:
-        template(campaign)
+    for list_name in {case.list_name for case in cases}:
+        template(list_name)
     store = chosen.store or tempfile.mkdtemp(prefix="orrery-store-")
 
     def one(case):
