@@ -37,6 +37,7 @@ static_assert(sizeof(SignalAction) == 32);
 struct PosixTimer {
   i32 id = 0;
   i32 overruns = 0;  ///< of the last signal taken: what timer_getoverrun gives
+  TaskId target{0};  ///< SIGEV_THREAD_ID: the task that gets the signal; 0: the process does
 };
 
 /// struct rlimit64.

@@ -262,6 +262,22 @@ void force_signal(Task& task, int number) {
   force_signal(task, info);
 }
 
+namespace {
+
+/// Whom a signal of the host's is for: a timer may be one task's.
+void send_from_host(Process& process, const SignalInfo& info) {
+  if (info.code == SI_TIMER)
+    for (const PosixTimer& timer : process.posix_timers)
+      if (timer.id == static_cast<i32>(info.get32(SignalInfo::kTimerId)) && timer.target.value != 0) {
+        Task* const target = process.find_task(timer.target);
+        if (target != nullptr && !target->ended()) send_to_task(*target, info);
+        return;
+      }
+  send_to_process(process, info);
+}
+
+}  // namespace
+
 bool collect_host_signals(Process& process) {
   bool any = false;
   host::HostSignal signal;
@@ -276,7 +292,7 @@ bool collect_host_signals(Process& process) {
     }
     SignalInfo info = SignalInfo::from_bytes(signal.siginfo);
     info.number = signal.number;
-    send_to_process(process, info);
+    send_from_host(process, info);
   }
   return any;
 }
