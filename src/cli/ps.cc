@@ -2,9 +2,11 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/launch.h"
 #include "cli/recording_text.h"
 #include "cli/style.h"
 #include "lens/process_tree.h"
+#include "trace/recordings_hosted.h"
 
 namespace orrery::cli {
 namespace {
@@ -114,7 +116,10 @@ int run_ps(const PsOptions& options, const Session& session) {
   const auto trace = trace::OpenedTrace::open(*path, trouble);
   if (!trace) return complain(printable(trouble));
   auto info = trace::read_info(*path);
-  const ProcessTree tree = lens::read_process_tree(trace, info ? info.take() : trace::RecordingInfo{});
+  ProcessTree tree = lens::read_process_tree(trace, info ? info.take() : trace::RecordingInfo{});
+  if (auto block = trace::read_launch(*path)) {
+    if (const auto* header = launch_header(block.value())) tree[0].parent_pid = header->parent_pid;
+  }
   if (options.json) {
     auto json = nlohmann::ordered_json::array();
     for (const auto& [number, process] : tree) json.push_back(process_json(process, begin_of(tree)));

@@ -659,7 +659,7 @@ def case_ps(orrery):
     expect_match(orrery.run("ps", status=69).stderr, "no recording yet", "ps without recordings")
     make_tree(orrery)
     text = orrery.run("ps").stdout
-    expect_match(text, r"^ +0 +100 +0 +8 +0.000000 +0.000008  exit 3 +true$", "the first process")
+    expect_match(text, r"^ +0 +100 +[1-9][0-9]* +8 +0.000000 +0.000008  exit 3 +true$", "the first process")
     expect_match(text, r"^ +1 +101 +100 +4 .*  exit 0 +  ls 'two words'$", "a child with a program of its own")
     expect_match(text, r"^ +3 +103 +101 +3 .*  SIGSEGV +    \(ls 'two words'\)$", "a grandchild without")
     expect_match(text, r"^ +2 +102 +100 +2 .*  SIGKILL +  \(true\)$", "a killed child")
