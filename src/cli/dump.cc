@@ -36,9 +36,9 @@ struct DumpOptions {
   bool json = false;
 };
 
-constexpr const char* kKindNames[] = {"none",       "start",       "syscall", "map",          "memory", "tsc",
-                                      "cpu_number", "random",      "signal",  "exec",         "exit",   "gap",
-                                      "more",       "file_change", "fork",    "memory_change"};
+constexpr const char* kKindNames[] = {
+    "none", "start", "syscall", "map",  "memory",      "tsc",  "cpu_number",    "random", "signal",
+    "exec", "exit",  "gap",     "more", "file_change", "fork", "memory_change", "turn"};
 static_assert(std::size(kKindNames) == trace::kEventKindCount);
 
 constexpr const char* kMemoryOperations[] = {"none", "map", "unmap", "protect", "move", "discard"};

@@ -90,7 +90,7 @@ std::optional<std::string> file_size_trouble(const HostLimits& limits) {
 }
 
 std::optional<std::string> descriptor_trouble(const HostLimits& limits) {
-  constexpr u64 kLeast = 4 * machine::kEngineFdCount;
+  constexpr u64 kLeast = machine::kEngineFdCount + 48;
   if (limits.descriptors_most >= kLeast) return std::nullopt;
   return "a process may have only " + std::to_string(limits.descriptors_most) +
          " descriptors (ulimit -n), and the engine needs " + std::to_string(machine::kEngineFdCount) +

@@ -168,7 +168,8 @@ void ReplayFamily::feed(Child& child, trace::TraceReader& reader, trace::MappedR
 }
 
 void ReplayFamily::note_end(Child& child, const trace::TraceReader* reader, const trace::FamilyEnd* end) {
-  __atomic_store_n(&order_->next_ns[child.request.process], ~u64{0}, __ATOMIC_RELEASE);
+  trace::ReplayProgress& progress = order_->progress[child.request.process];
+  for (u64* at : {&progress.next_ns, &progress.shared_ns}) __atomic_store_n(at, ~u64{0}, __ATOMIC_RELEASE);
   const std::lock_guard lock(mutex_);
   child.gone = true;
   ++outcome_.processes;

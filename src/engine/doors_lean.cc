@@ -57,7 +57,11 @@ class RecordingDoors final : public Doors, public trace::Family {
         writer_(producer_, waiter_,
                 {parts.launch.clock_tsc, parts.launch.clock_ns, parts.launch.clock_ns_per_tick_32}),
         recording_({live_.host(), writer_, keeper_, parts.report, *this}) {}
-  Status map_machine_page() { return link_.map_machine_page(); }
+  Status map_machine_page(host::LiveHost& live) {
+    TRY(link_.map_machine_page());
+    live.use_machine_page(link_.page());
+    return Nothing{};
+  }
   host::Host& host() override { return recording_; }
 
   // --- trace::Family ---
@@ -163,7 +167,7 @@ Result<std::unique_ptr<Doors>> Doors::open(const LaunchHeader& launch, host::Liv
   const u64 capacity = TRY(machine::map_ring(live.engine_fd(machine::kRingFd)));
   if (launch.mode == machine::Mode::record) {
     std::unique_ptr<RecordingDoors> doors(new RecordingDoors({launch, live, report, capacity}));
-    TRY(doors->map_machine_page());
+    TRY(doors->map_machine_page(live));
     return std::unique_ptr<Doors>(std::move(doors));
   }
   // From here on the process can do nothing but replay. A host without filters still replays.

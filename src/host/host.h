@@ -161,6 +161,10 @@ class Host : public memory::Backend {
   /// In a child that borrows: its parent goes on. What the child changed in `ranges` (private and writable)
   /// is to be seen there. False if that could not be found out.
   virtual bool let_go(std::span<const PageRange> /*ranges*/) { return true; }
+  /// Of processes that share memory one runs at a time: sleeps until it is this one's turn, which lasts until
+  /// it is given away.
+  virtual void take_turn() {}
+  virtual void give_turn() {}
   /// The process has become another program; `words` is its path and then its arguments, each with a NUL.
   virtual void executed(std::span<const u8> /*words*/) {}
 

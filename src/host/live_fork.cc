@@ -41,6 +41,7 @@ void LiveHost::become_child() {
   borrowed_ = lent_;
   lent_ = {};
   borrowed_.keep_borrower();
+  turns_.begin_process();
   pending_ = 0;
   head_ = tail_;
   full_ = false;

@@ -253,6 +253,7 @@ void LiveHost::random_bytes(std::span<u8> out) {
 }
 
 void LiveHost::exit(int status, int fatal_signal) {
+  turns_.give();
   if (fatal_signal != 0) {
     // A core of this process would show the engine, and the parent must still see the signal.
     const rlimit64 no_core{0, 0};

@@ -9,6 +9,7 @@
 
 #include "host/host.h"
 #include "host/memory_loan.h"
+#include "host/turns.h"
 
 namespace orrery::host {
 
@@ -56,6 +57,10 @@ class LiveHost final : public Host {
   i64 fork(ForkRequest& request) override;
   void take_back(std::vector<u8>& changes) override;
   bool let_go(std::span<const PageRange> ranges) override;
+  void take_turn() override { turns_.take(engine_fd(kOwnDescriptors)); }
+  void give_turn() override { turns_.give(); }
+  /// The page in which processes of a recording meet.
+  void use_machine_page(trace::MachinePage* page) { turns_.use(page); }
 
   // --- memory::Backend ---
   i64 map(const memory::MapRequest& request) override;
@@ -88,6 +93,7 @@ class LiveHost final : public Host {
   bool preempting_ = false;
   std::array<HostSignal, kQueueMost> queue_{};
 
+  Turns turns_;
   MemoryLoan lent_;      ///< our memory, to a child
   MemoryLoan borrowed_;  ///< our parent's
 

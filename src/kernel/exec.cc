@@ -153,6 +153,7 @@ void set_comm(Task& task, std::string_view path) {
 void forget_old_program(Task& task, const ExecRequest& request, const Plan& plan) {
   Process& process = task.process;
   process.space().clear();
+  process.scheduler.leave_turns();
   delete_posix_timers(process);
   reset_signals_for_exec(task);
   task.clear_child_tid = 0;

@@ -1,5 +1,8 @@
 #include "kernel/fork.h"
 
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <cstring>
 
 #include "kernel/futex_table.h"
@@ -23,6 +26,14 @@ std::vector<host::PageRange> writable_ranges(const memory::AddressSpace& space) 
   return ranges;
 }
 
+/// Memory that parent and child will both see and may change.
+bool shares_with_children(const memory::AddressSpace& space) {
+  return std::any_of(space.regions().begin(), space.regions().end(), [](const memory::Region& region) {
+    return region.shared() && (region.protection_most & PROT_WRITE) != 0 && !region.on_paper &&
+           !region.has(memory::kNotInFork);
+  });
+}
+
 /// What the child left in the memory that it borrowed.
 void take_memory_back(Process& process) {
   std::vector<u8> changes;
@@ -44,6 +55,7 @@ void become_child(Task& task, const ForkWish& wish, i32 pid) {
   process.parent = process.id;
   process.id = ProcessId{pid};
   become_only_task(task);
+  process.scheduler.begin_process();
   process.space().begin_child();
   process.pending = {};
   process.posix_timers.clear();
@@ -71,13 +83,18 @@ void become_child(Task& task, const ForkWish& wish, i32 pid) {
 
 Forked fork_process(Task& maker, const ForkWish& wish) {
   Process& process = maker.process;
+  if (shares_with_children(process.space())) process.scheduler.join_turns();
   host::ForkRequest request{.flags = wish.host_flags, .borrows = wish.waits};
   const i64 pid = process.host.fork(request);
   if (pid == 0) {
     become_child(maker, wish, request.pid);
     return {};
   }
-  if (pid > 0 && wish.waits) take_memory_back(process);
+  if (pid > 0 && wish.waits) {
+    process.scheduler.give_turn();
+    take_memory_back(process);
+    process.scheduler.take_turn();
+  }
   return {pid, request.pidfd};
 }
 

@@ -30,7 +30,7 @@ struct Configuration {
   u64 xcr0 = 7;               ///< what xgetbv(0) says; signal frames follow it
   u64 xsave_bytes = 832;      ///< size of the standard-format XSAVE area for xcr0
   u64 engine_fd_first = 0;    ///< where the engine's descriptors begin, which are invisible to the guest
-  u64 engine_fd_count = 16;
+  u64 engine_fd_count = 128;
   u64 clock_ticks_per_second = 100;
   u64 nofile_soft = 0;  ///< the guest's soft RLIMIT_NOFILE; 0: as the host says
 };

@@ -113,8 +113,37 @@ void Scheduler::give_way() {
   quantum_over_ = false;
   const bool some_wait_for_host = std::any_of(waiting_.begin(), waiting_.end(),
                                               [](const Waiting& each) { return each.wait->asks_host(); });
-  if (ready_.empty() && !some_wait_for_host) host_.set_preemption(false);
+  if (ready_.empty() && !some_wait_for_host && !takes_turns_) host_.set_preemption(false);
+  give_turn();
+  take_turn();
   yield();
+}
+
+void Scheduler::join_turns() {
+  if (takes_turns_) return;
+  takes_turns_ = true;
+  host_.set_preemption(true);
+  host_.take_turn();
+}
+
+void Scheduler::begin_process() {
+  quantum_over_ = false;
+  if (!takes_turns_) return;
+  host_.set_preemption(true);
+  host_.take_turn();
+}
+
+void Scheduler::leave_turns() {
+  give_turn();
+  takes_turns_ = false;
+}
+
+void Scheduler::give_turn() {
+  if (takes_turns_) host_.give_turn();
+}
+
+void Scheduler::take_turn() {
+  if (takes_turns_) host_.take_turn();
 }
 
 void Scheduler::retire() {
@@ -174,7 +203,9 @@ void Scheduler::look_at_host(bool may_sleep) {
     poll.in.add({reinterpret_cast<u64>(descriptors.data()), bytes});
     poll.out.add({.address = reinterpret_cast<u64>(descriptors.data()), .capacity_bytes = bytes});
   }
+  if (may_sleep) give_turn();
   const i64 result = host_.call(poll);
+  if (may_sleep) take_turn();
   if (result == -EINTR) {
     collect_host_signals(current_->process);
     return;

@@ -49,8 +49,20 @@ class Scheduler {
 
   void start(Task& first) { current_ = &first; }
   Task& current() { return *current_; }
-  /// Whether no other task lives: then a host call may sleep with all of the process.
-  bool alone() const { return others_ == 0; }
+  /// Whether no other task lives, and no other process waits for its turn: then a host call may sleep with
+  /// all of the process.
+  bool alone() const { return others_ == 0 && !takes_turns_; }
+  bool only_task() const { return others_ == 0; }
+
+  /// The process shares memory with others that it made or that made it: it runs in its turns from now on.
+  void join_turns();
+  void leave_turns();
+  bool takes_turns() const { return takes_turns_; }
+  /// In a forked child: it takes turns if its parent does. Its host has no timer yet.
+  void begin_process();
+  /// Around what may sleep without the scheduler; nothing, if no turns are taken.
+  void give_turn();
+  void take_turn();
 
   /// Makes `task` ready to run for the first time. False: no room for it, or no TaskSwitch.
   bool add(Task& task);
@@ -95,6 +107,7 @@ class Scheduler {
   std::vector<Waiting> waiting_;
   std::vector<Task*> ended_;  ///< whose stacks are to be taken
   bool quantum_over_ = false;
+  bool takes_turns_ = false;
 };
 
 }  // namespace orrery::kernel

@@ -11,16 +11,16 @@ namespace orrery::machine {
 
 /// Offsets from `first`.
 enum EngineFd : int {
-  kLaunchFd = 0,      ///< memfd with the launch block
-  kRingFd = 1,        ///< memfd with the event ring (trace/ring.h); -1 kept free when mode is run
-  kControlFd = 2,     ///< SOCK_SEQPACKET to the controlling process (machine/control.h), replay only
-  kStoreFd = 3,       ///< O_PATH directory of the content store (record), see trace/store.h
-  kFilesFd = 4,       ///< O_PATH directory REC/files: kept copies of mapped files
-  kFamilyFd = 5,      ///< SOCK_SEQPACKET to who gives forked processes their rings (trace/family.h)
-  kMachineFd = 6,     ///< memfd with the trace::MachinePage (record)
-  kOwnFd = 7,         ///< the engine's own: the socket by which others see that this process lives
-  kEngineFdFree = 8,  ///< from here on: whatever the engine opens later
-  kEngineFdCount = 16,
+  kLaunchFd = 0,         ///< memfd with the launch block
+  kRingFd = 1,           ///< memfd with the event ring (trace/ring.h); -1 kept free when mode is run
+  kControlFd = 2,        ///< SOCK_SEQPACKET to the controlling process (machine/control.h), replay only
+  kStoreFd = 3,          ///< O_PATH directory of the content store (record), see trace/store.h
+  kFilesFd = 4,          ///< O_PATH directory REC/files: kept copies of mapped files
+  kFamilyFd = 5,         ///< SOCK_SEQPACKET to who gives forked processes their rings (trace/family.h)
+  kMachineFd = 6,        ///< memfd with the trace::MachinePage (record)
+  kOwnFd = 7,            ///< the engine's own: the socket by which others see that this process lives
+  kEngineFdFree = 8,     ///< from here on: whatever the engine opens later
+  kEngineFdCount = 128,  ///< each file that the guest maps and may write takes one (record/live_files.h)
 };
 
 enum class Mode : u32 {

@@ -62,6 +62,8 @@ class RecordingHost final : public host::Host {
   i64 fork(host::ForkRequest& request) override;
   void take_back(std::vector<u8>& changes) override;
   bool let_go(std::span<const host::PageRange> ranges) override { return parts_.inner.let_go(ranges); }
+  void take_turn() override;
+  void give_turn() override { parts_.inner.give_turn(); }
   void executed(std::span<const u8> words) override;
 
   i64 map(const memory::MapRequest& request) override;

@@ -50,6 +50,12 @@ void RecordingHost::take_back(std::vector<u8>& changes) {
   check_writer();
 }
 
+void RecordingHost::take_turn() {
+  parts_.inner.take_turn();
+  parts_.writer.write(instant_, {.kind = EventKind::turn});
+  check_writer();
+}
+
 void RecordingHost::executed(std::span<const u8> words) {
   parts_.inner.executed(words);
   parts_.writer.write(instant_, {.kind = EventKind::exec, .request_hash = xxh64(words, 0)}, words);

@@ -79,6 +79,8 @@ std::string_view kind_words(EventKind kind) {
       return "a new process";
     case EventKind::memory_change:
       return "what a child left in memory";
+    case EventKind::turn:
+      return "a turn among processes that share memory";
   }
   return "an event of unknown kind";
 }

@@ -260,6 +260,14 @@ void ReplayHost::take_back(std::vector<u8>& changes) {
   finish(event, question, true);
 }
 
+/// All that others did to shared memory before has been done when they have come to later events.
+void ReplayHost::take_turn() {
+  const Question question{.kind = EventKind::turn};
+  const EventHeader event = expect(question);
+  finish(event, question, true);
+  parts_.order.take_turn(event.time_ns);
+}
+
 void ReplayHost::executed(std::span<const u8> words) {
   const Question question{.kind = EventKind::exec, .hash = xxh64(words, 0)};
   const EventHeader event = expect(question);

@@ -54,6 +54,8 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
 
   i64 fork(host::ForkRequest& request) override;
   void take_back(std::vector<u8>& changes) override;
+  void take_turn() override;
+  void give_turn() override { parts_.order.give_turn(); }
   void executed(std::span<const u8> words) override;
 
   i64 map(const memory::MapRequest& request) override;

@@ -33,20 +33,32 @@ struct MachinePage {
   u32 version = kFamilyVersion;
   u32 next_process = 1;      ///< number of the next process; taken by atomic addition
   u32 next_file_number = 0;  ///< of the next kept file, likewise
+
+  // Processes that share memory run one at a time (host/turns.h).
+  alignas(64) i32 turn_holder = 0;  ///< a futex: host pid of the process whose turn it is; 0: nobody's
+  u32 turn_waiters = 0;             ///< how many sleep on it
+  u32 turn_count = 0;               ///< turns taken so far
 };
 static_assert(sizeof(MachinePage) <= kPageBytes);
 
-/// What engines that replay a machine together share (a memfd): how far each has come, so that what they do
-/// to the outside happens in the order in which it did. `next_ns` of a process is the recorded time of its
-/// next event, or earlier; ~0 when it has none. A process stands in it before its parent's moves on.
+/// How far one process of a replay has come. ~0: there is nothing more of it to come.
+struct ReplayProgress {
+  u64 next_ns = 0;    ///< recorded time of its next event, or earlier; 0: it has not begun
+  u64 shared_ns = 0;  ///< what it does to shared memory from now on has this time, or later
+};
+
+/// What engines that replay a machine together share (a memfd), so that what they do to each other and to the
+/// outside happens in the order in which it did. A process stands in it before its parent's moves on.
 struct ReplayOrder {
   u32 version = kFamilyVersion;
-  u32 process_count = 0;  ///< how many there are in the recording at most
+  u32 process_count = 0;  ///< how many there can be
   u32 processes_begun = 1;
   u32 reserved = 0;
-  u64 next_ns[1] = {};  ///< by process number, `process_count` of them
+  ReplayProgress progress[1] = {};  ///< by process number, `process_count` of them
 
-  static constexpr u64 bytes_for(u64 processes) { return sizeof(ReplayOrder) + processes * sizeof(u64); }
+  static constexpr u64 bytes_for(u64 processes) {
+    return sizeof(ReplayOrder) + processes * sizeof(ReplayProgress);
+  }
 };
 inline constexpr u64 kReplayProcessesMost = 1 << 22;  // Linux's PID_MAX_LIMIT
 

@@ -190,7 +190,7 @@ i64 sys_unshare(Call& call) {
   constexpr u64 kHarmless = kFiles | kFs | kVm | kSignalHandlers | kThread | kSemaphoreUndo;
   if ((flags & ~(kHarmless | kNamespaces)) != 0) return -EINVAL;
   if ((flags & kNamespaces) != 0) return -EPERM;
-  if (call.process.scheduler.alone()) return 0;
+  if (call.process.scheduler.only_task()) return 0;
   return (flags & (kVm | kSignalHandlers | kThread)) != 0 ? -EINVAL
          : (flags & (kFiles | kFs)) != 0                  ? -EPERM
                                                           : 0;

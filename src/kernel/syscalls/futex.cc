@@ -7,6 +7,7 @@
 
 #include <asm/unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <span>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "kernel/futex_table.h"
 #include "kernel/restart.h"
 #include "kernel/scheduler.h"
+#include "kernel/shared_futex.h"
 #include "kernel/syscalls/handlers.h"
 #include "kernel/syscalls/sleep.h"
 #include "kernel/syscalls/time_values.h"
@@ -69,6 +71,8 @@ i64 wait_alone(Call& call, const Timeout& timeout) {
 
 /// Waits on every one of `waiters`: the index of the one that was woken, -ETIMEDOUT or -EINTR.
 i64 wait_on(Call& call, std::span<FutexWaiter> waiters, const Timeout& timeout) {
+  if (is_shared_futex(call.process, waiters.front().address))
+    return wait_on_shared(call, waiters.front(), timeout.clock, timeout.deadline);
   if (call.process.scheduler.alone()) return wait_alone(call, timeout);
   FutexTable& table = *call.process.futexes;
   for (FutexWaiter& waiter : waiters) {
@@ -108,6 +112,8 @@ i64 wake_waiters(Process& process, u64 address, i64 count, u32 bitset) {
     }
     waiter = next;
   }
+  if (woken < std::max<i64>(count, 1) && is_shared_futex(process, address))
+    woken += wake_others_on_shared(process, address, std::max<i64>(count, 1) - woken, bitset);
   return woken;
 }
 
@@ -442,7 +448,7 @@ void walk_robust_list(Call& call) {
 void release_futexes(Call& call) {
   walk_robust_list(call);
   const u64 address = call.task.clear_child_tid;
-  if (address == 0 || call.process.scheduler.alone()) return;
+  if (address == 0 || call.process.scheduler.only_task()) return;
   if (call.space().write_value(address, u32{0})) (void)wake_waiters(call.process, address, 1, ~u32{0});
 }
 

@@ -55,6 +55,12 @@ i64 sys_exit(Call& call) {
 }
 
 i64 sys_exit_group(Call& call) {
+  // Other processes may wait for locks in memory that is shared with them.
+  if (call.process.scheduler.takes_turns())
+    for (const auto& task : call.process.tasks) {
+      Call of_task{call.process, *task, call.row, call.args};
+      release_futexes(of_task);
+    }
   call.process.end({.status = call.fd(0) & 0xff});
   return 0;
 }
