@@ -31,7 +31,7 @@ struct Explained {
   const char* text;
 };
 constexpr Explained kExplained[] = {
-    {Support::full, "as the kernel does it, for a program of one process."},
+    {Support::full, "as the kernel does it."},
     {Support::partial, "what is missing stands beside it."},
     {Support::refused, "fails as on an older or locked-down kernel, and orrery says so once on stderr."},
 };

@@ -23,12 +23,13 @@ import campaign_fixtures
 import fixtures
 import terminal
 import threads_fixtures
+import trees_fixtures
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TIMEOUT_SECONDS = 120
 # What the command lines of a list need beyond fixtures.py.
-MORE_FIXTURES = {"campaign": campaign_fixtures, "threads": threads_fixtures}
+MORE_FIXTURES = {"campaign": campaign_fixtures, "threads": threads_fixtures, "trees": trees_fixtures}
 KNOWN_FAILURES = HERE.parent / "known_failures.txt"
 
 
@@ -225,7 +226,7 @@ class Load:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-LISTS = {"programs": ["programs.txt"], "campaign": ["campaign.txt"], "all": ["programs.txt", "campaign.txt"], "threads": ["threads.txt"],
+LISTS = {"programs": ["programs.txt"], "campaign": ["campaign.txt"], "all": ["programs.txt", "campaign.txt"], "threads": ["threads.txt"], "trees": ["trees.txt"],
          "nondeterminism": ["nondeterminism.txt"]}
 
 
