@@ -151,8 +151,8 @@ class Kill:
         return False
 
     def judge(self):
-        if not self.recording.exists():
-            self.refused = True  # killed before it made anything
+        if not (self.recording / "trace").exists():
+            self.refused = True  # killed before there was anything but its folder
             return []
         problems, check = readers.read_all(self.orrery, self.recording, self.environment)
         self.events = readers.events_replayed(check)
