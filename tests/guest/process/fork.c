@@ -115,6 +115,7 @@ static void stops_and_continues(void) {
   const pid_t child = fork();
   if (child == 0) {
     char byte;
+    setpgid(0, 0);  // an orphaned group would not stop for SIGTSTP
     raise(SIGSTOP);
     read(ends[0], &byte, 1);  // a second stop would hide that it went on
     raise(SIGTSTP);
