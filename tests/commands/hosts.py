@@ -4,6 +4,8 @@ import os
 import struct
 import subprocess
 
+from xxhash64 import xxh64
+
 SKIPPED = 77  # SKIP_RETURN_CODE in CMakeLists.txt
 
 
@@ -54,38 +56,6 @@ def elf_32(path):
 def write_program(path, image):
     path.write_bytes(image)
     path.chmod(0o755)
-
-
-def xxh64(data):
-    """The checksum of recordings (github.com/Cyan4973/xxHash, doc/xxhash_spec.md), seed 0."""
-    mask, primes = (1 << 64) - 1, (11400714785074694791, 14029467366897019727, 1609587929392839161, 9650029242287828579,
-                                   2870177450012600261)
-    rotate = lambda value, by: (value << by | value >> (64 - by)) & mask
-    mix = lambda lane, word: rotate((lane + word * primes[1]) & mask, 31) * primes[0] & mask
-    at = 0
-    if len(data) >= 32:
-        lanes = [(primes[0] + primes[1]) & mask, primes[1], 0, -primes[0] & mask]
-        for at in range(0, len(data) - 31, 32):
-            lanes = [mix(lane, word) for lane, word in zip(lanes, struct.unpack_from("<4Q", data, at))]
-        at += 32
-        hash = sum(rotate(lane, by) for lane, by in zip(lanes, (1, 7, 12, 18))) & mask
-        for lane in lanes:
-            hash = ((hash ^ mix(0, lane)) * primes[0] + primes[3]) & mask
-    else:
-        hash = primes[4]
-    hash = (hash + len(data)) & mask
-    for at in range(at, len(data) - 7, 8):
-        hash = (rotate(hash ^ mix(0, struct.unpack_from("<Q", data, at)[0]), 27) * primes[0] + primes[3]) & mask
-    rest = data[len(data) // 8 * 8:]
-    if len(rest) >= 4:
-        word = struct.unpack_from("<I", rest)[0]
-        hash = (rotate(hash ^ word * primes[0] & mask, 23) * primes[1] + primes[2]) & mask
-        rest = rest[4:]
-    for byte in rest:
-        hash = rotate(hash ^ byte * primes[4] & mask, 11) * primes[0] & mask
-    hash = (hash ^ hash >> 33) * primes[1] & mask
-    hash = (hash ^ hash >> 29) * primes[2] & mask
-    return hash ^ hash >> 32
 
 
 def change_launch(recording, change):
