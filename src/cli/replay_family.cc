@@ -184,13 +184,12 @@ void ReplayFamily::note_end(Child& child, const trace::TraceReader* reader, cons
   if (end == nullptr && !ending_) outcome_.lost = true;
   if (!outcome_.differed && !outcome_.lost) return;
   // One that stands still would keep the others waiting for their turn.
-  ending_ = true;
-  for (const auto& each : children_)
-    if (!each->gone && each->pid > 0) kill(each->pid, SIGKILL);
+  kill_all(lock);
 }
 
-void ReplayFamily::kill_all() {
-  const std::lock_guard lock(mutex_);
+void ReplayFamily::kill_all() { kill_all(std::lock_guard(mutex_)); }
+
+void ReplayFamily::kill_all(const std::lock_guard<std::mutex>&) {
   ending_ = true;
   for (const auto& each : children_)
     if (!each->gone && each->pid > 0) kill(each->pid, SIGKILL);

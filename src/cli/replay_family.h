@@ -56,6 +56,7 @@ class ReplayFamily {
 
   explicit ReplayFamily(std::string recording) : recording_(std::move(recording)) {}
   Status open();
+  void kill_all(const std::lock_guard<std::mutex>& locked);
   void accept_all();
   void begin(const trace::FamilyRequest& request, Fd socket);
   void serve(Child& child);

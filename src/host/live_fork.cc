@@ -8,21 +8,12 @@
 #include "host/raw_syscall.h"
 
 namespace orrery::host {
-namespace {
-
-constexpr u64 kSignalSetBytes = 8;
-constexpr int kSetMask = 2;  // SIG_SETMASK
-
-void set_mask(u64 mask) { raw_syscall(__NR_rt_sigprocmask, kSetMask, &mask, nullptr, kSignalSetBytes); }
-
-}  // namespace
-
 i64 LiveHost::fork(ForkRequest& request) {
   const int fd_least = engine_fd(kOwnDescriptors);
   if (request.borrows)
     if (const i64 error = lent_.open(fd_least); error < 0) return -EAGAIN;
   // A signal between here and there would be queued twice, or in the wrong process.
-  set_mask(~u64{0});
+  close_mask_wholly();
   const i64 pid = raw_syscall(__NR_clone, request.flags, 0, &request.pidfd, 0, 0);
   if (pid == 0) {
     become_child();

@@ -201,7 +201,8 @@ void LiveHost::close_mask(u64 signals) {
   if (!full_) set_mask(signals);
 }
 
-/// After a time in which all signals were blocked.
+/// For a short time no signal comes at all.
+void LiveHost::close_mask_wholly() { set_mask(~u64{0}); }
 void LiveHost::open_mask_again() { set_mask(full_ ? ~kFaults : host_blocked_); }
 
 bool LiveHost::is_quantum(const HostSignal& signal) const {

@@ -81,6 +81,7 @@ class LiveHost final : public Host {
   void ignore_on_host(u64 signals);
   void listen_on_host(u64 signals);
   void close_mask(u64 signals);
+  void close_mask_wholly();
   void open_mask_again();
   void become_child();
 

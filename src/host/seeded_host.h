@@ -29,10 +29,6 @@ class SeededHost final : public Host {
   void set_preemption(bool wanted) override;
   u64 stop_at_tick() override { return preempting_ ? quantum_end_ : inner_.stop_at_tick(); }
   void exit(int status, int fatal_signal) override { inner_.exit(status, fatal_signal); }
-  void take_back(std::vector<u8>& changes) override { inner_.take_back(changes); }
-  void take_turn() override { inner_.take_turn(); }
-  void give_turn() override { inner_.give_turn(); }
-  bool let_go(std::span<const PageRange> ranges) override { return inner_.let_go(ranges); }
 
   i64 map(const memory::MapRequest& request) override { return inner_.map(request); }
   i64 unmap(u64 address, u64 size_bytes) override { return inner_.unmap(address, size_bytes); }

@@ -68,7 +68,6 @@ void become_child(Task& task, const ForkWish& wish, i32 pid) {
   task.clear_child_tid = 0;
   task.restart = {};
   task.saved_mask.reset();
-  if (wish.shares_memory && !wish.waits) task.altstack = {.flags = task.altstack.flags};
   if (wish.clears_handlers) {
     for (SignalAction& action : process.actions)
       if (action.handler != kHandlerIgnore) action = {};
