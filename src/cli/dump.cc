@@ -11,6 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/dump_calls.h"
+#include "cli/process_option.h"
 #include "cli/recording_text.h"
 #include "cli/style.h"
 #include "linux/error_names.h"
@@ -183,18 +184,6 @@ Selection read_selection(const std::string& recording, std::shared_ptr<const tra
   return selection;
 }
 
-/// `word` is a pid, or # and the number of a process in the recording. False if there is none.
-bool select(Selection& selection, const std::string& word) {
-  const bool by_number = word.starts_with('#');
-  const std::string digits = word.substr(by_number ? 1 : 0);
-  u32 value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc{} || end != digits.data() + digits.size()) return false;
-  for (const auto& [number, pid] : selection.pids)
-    if (by_number ? number == value : pid == static_cast<i32>(value)) selection.wanted.insert(number);
-  return !selection.wanted.empty();
-}
-
 /// One JSON object a line, so that a reader need not hold all.
 void print_event_json(const EventView& event, u32 process, i32 pid) {
   const trace::EventHeader& header = *event.header;
@@ -275,15 +264,15 @@ int run_dump(const DumpOptions& options, const Session& session) {
   auto trace = trace::OpenedTrace::open(*path, trouble);
   if (!trace) return complain(printable(trouble));
   Selection selection = read_selection(*path, std::move(trace));
-  if (!options.process.empty() && !select(selection, options.process))
+  if (!options.process.empty()) selection.wanted = find_processes(selection.pids, options.process);
+  if (!options.process.empty() && selection.wanted.empty())
     return complain("no process " + printable(options.process) + " is in the recording; orrery ps lists them",
                     kUsage);
   const bool one = selection.wanted.size() == 1 || selection.pids.size() <= 1;
   const u32 process = selection.wanted.empty() ? 0 : *selection.wanted.begin();
-  if (options.calls && process != 0)
-    return complain("--calls shows the calls of the first process only", kUsage);
   if (options.calls)
-    return dump_calls(*path, {.from = options.from, .count = options.count, .json = options.json});
+    return dump_calls(
+        *path, {.process = process, .from = options.from, .count = options.count, .json = options.json});
   return one ? dump_one(options, selection, process, session) : dump_all(options, selection, session);
 }
 
@@ -295,8 +284,7 @@ void add_dump(CLI::App& app, Session& session) {
   command->add_option("REC", options->recording,
                       "The recording: a name or a directory; the latest if left out");
   command->add_option("-n,--count", options->count, "Print at most this many");
-  command->add_option("-p,--process", options->process,
-                      "Only the process with this pid, or with this number in the recording: #N");
+  command->add_option("-p,--process", options->process, kProcessWords);
   command->add_option("--from", options->from, "Begin at this event of the process");
   command->add_option("-s,--string-limit", options->bytes_most, "Show at most this many bytes of data");
   command->add_flag("-c,--calls", options->calls, "Replay, and print the system calls as strace does");

@@ -53,7 +53,7 @@ Status walk(lens::ReplaySession& session, const CallsWanted& wanted) {
 }  // namespace
 
 int dump_calls(const std::string& recording, const CallsWanted& wanted) {
-  auto replay = ReplayProcess::start(recording, {.controlled = true});
+  auto replay = ReplayProcess::start(recording, {.asked = wanted.process});
   if (!replay) return complain(replay.error());
   const auto no_files = [](const std::string&, u64) { return std::string(); };
   auto session = replay.value()->attach(no_files);

@@ -9,7 +9,8 @@
 namespace orrery::cli {
 
 struct CallsWanted {
-  u64 from = 0;  ///< event
+  u32 process = 0;  ///< its number in the recording
+  u64 from = 0;     ///< event
   u64 count = std::numeric_limits<u64>::max();
   bool json = false;
 };

@@ -7,57 +7,39 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "cli/replay_process.h"
+#include "trace/family_message.h"
+#include "trace/family_writer_hosted.h"
 #include "trace/feeder_hosted.h"
 
 namespace orrery::cli {
 namespace {
 
 constexpr u64 kFeederWaitNs = 5'000'000;
-constexpr u64 kRingBytes = u64{8} << 20;  // the least that holds two of the largest events
-static_assert(kRingBytes / 2 >= trace::kEventBytesMost);
-
 /// A request and the socket that came with it. False at the end.
 bool receive(int socket, trace::FamilyRequest& request, Fd& passed) {
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  iovec bytes{&request, sizeof request};
-  msghdr header{};
-  header.msg_iov = &bytes;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof control;
+  trace::FamilyMessage message(&request, sizeof request);
   ssize_t got;
-  while ((got = recvmsg(socket, &header, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
+  while ((got = recvmsg(socket, &message.header(), MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
   }
-  const cmsghdr* rights = got > 0 ? CMSG_FIRSTHDR(&header) : nullptr;
-  if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS) {
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
-    passed = Fd(fd);
-  }
+  if (got > 0) passed = Fd(message.descriptors()[0]);
   if (got != static_cast<ssize_t>(sizeof request)) request.version = 0;
   return got > 0;
 }
 
-void reply(int socket, u32 error, int ring) {
+void refuse(int socket, u32 error) {
   trace::FamilyReply answer{error};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  iovec bytes{&answer, sizeof answer};
-  msghdr header{};
-  header.msg_iov = &bytes;
-  header.msg_iovlen = 1;
-  if (ring >= 0) {
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
-    cmsghdr* rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof ring);
-    std::memcpy(CMSG_DATA(rights), &ring, sizeof ring);
-  }
-  [[maybe_unused]] const ssize_t sent = sendmsg(socket, &header, MSG_NOSIGNAL);
+  [[maybe_unused]] const ssize_t sent = send(socket, &answer, sizeof answer, MSG_NOSIGNAL);
+}
+
+/// `control`: the socket for questions to this process, or -1.
+void give(int socket, int ring, int control) {
+  trace::FamilyReply answer;
+  trace::FamilyMessage message(&answer, sizeof answer);
+  const int fds[] = {ring, control};
+  message.put({fds, control >= 0 ? std::size_t{2} : std::size_t{1}});
+  [[maybe_unused]] const ssize_t sent = sendmsg(socket, &message.header(), MSG_NOSIGNAL);
 }
 
 /// Who made the socket. What a process says of itself is not believed: it runs a stranger's recording.
@@ -69,8 +51,8 @@ pid_t owner_of(int socket) {
 
 }  // namespace
 
-Result<std::unique_ptr<ReplayFamily>> ReplayFamily::start(const std::string& recording) {
-  std::unique_ptr<ReplayFamily> family(new ReplayFamily(recording));
+Result<std::unique_ptr<ReplayFamily>> ReplayFamily::start(const std::string& recording, Wanted wanted) {
+  std::unique_ptr<ReplayFamily> family(new ReplayFamily(recording, std::move(wanted)));
   TRY(family->open());
   family->acceptor_ = std::thread([self = family.get()] { self->accept_all(); });
   return family;
@@ -82,6 +64,7 @@ Status ReplayFamily::open() {
     return Error{"making a socket", errno};
   our_end_ = Fd(ends[0]);
   engines_end_ = Fd(ends[1]);
+  if (wanted_.only) return Nothing{};
   order_fd_ = Fd(memfd_create("orrery-order", MFD_CLOEXEC));
   const u64 size_bytes = trace::ReplayOrder::bytes_for(trace::kReplayProcessesMost);
   if (!order_fd_ || ftruncate(order_fd_.get(), static_cast<off_t>(size_bytes)) != 0)
@@ -109,16 +92,19 @@ void ReplayFamily::accept_all() {
   for (;;) {
     trace::FamilyRequest request;
     Fd socket;
-    if (!receive(our_end_.get(), request, socket)) return;
+    if (!receive(our_end_.get(), request, socket)) break;
     if (!socket) continue;
     const bool sound =
         request.version == trace::kFamilyVersion && request.process < trace::kReplayProcessesMost;
     if (!sound) {
-      reply(socket.get(), EPROTO, -1);
-      continue;
+      refuse(socket.get(), EPROTO);
+    } else if (wanted_.only && !wanted_.only->has(request.process)) {
+      refuse(socket.get(), ECANCELED);
+    } else {
+      begin(request, std::move(socket));
     }
-    begin(request, std::move(socket));
   }
+  wanted_.control = Fd();  // who waits for its answers learns that none will come
 }
 
 void ReplayFamily::begin(const trace::FamilyRequest& request, Fd socket) {
@@ -139,12 +125,13 @@ void ReplayFamily::begin(const trace::FamilyRequest& request, Fd socket) {
 void ReplayFamily::serve(Child& child) {
   std::string trouble;
   auto reader = trace::TraceReader::open(recording_, trouble, child.request.process);
-  auto ring = trace::MappedRing::create(kRingBytes);
+  auto ring = trace::MappedRing::create(trace::kForkedRingBytes);
   if (reader == nullptr || !ring || !ring.value().become_hosted_peer()) {
-    reply(child.socket.get(), ENOMEM, -1);
+    refuse(child.socket.get(), ENOMEM);
     return note_end(child, reader.get(), nullptr);
   }
-  reply(child.socket.get(), 0, ring.value().fd());
+  const Fd control = child.request.process == wanted_.asked ? std::move(wanted_.control) : Fd();
+  give(child.socket.get(), ring.value().fd(), control.get());
   feed(child, *reader, ring.value());
   ring.value().leave_hosted_peer();
 }
@@ -168,8 +155,10 @@ void ReplayFamily::feed(Child& child, trace::TraceReader& reader, trace::MappedR
 }
 
 void ReplayFamily::note_end(Child& child, const trace::TraceReader* reader, const trace::FamilyEnd* end) {
-  trace::ReplayProgress& progress = order_->progress[child.request.process];
-  for (u64* at : {&progress.next_ns, &progress.shared_ns}) __atomic_store_n(at, ~u64{0}, __ATOMIC_RELEASE);
+  if (order_ != nullptr) {
+    trace::ReplayProgress& progress = order_->progress[child.request.process];
+    for (u64* at : {&progress.next_ns, &progress.shared_ns}) __atomic_store_n(at, ~u64{0}, __ATOMIC_RELEASE);
+  }
   const std::lock_guard lock(mutex_);
   child.gone = true;
   ++outcome_.processes;
@@ -185,6 +174,13 @@ void ReplayFamily::note_end(Child& child, const trace::TraceReader* reader, cons
   if (!outcome_.differed && !outcome_.lost) return;
   // One that stands still would keep the others waiting for their turn.
   kill_all(lock);
+}
+
+void ReplayFamily::kill_ancestors() {
+  const std::lock_guard lock(mutex_);
+  ending_ = true;
+  for (const auto& each : children_)
+    if (!each->gone && each->pid > 0 && each->request.process != wanted_.asked) kill(each->pid, SIGKILL);
 }
 
 void ReplayFamily::kill_all() { kill_all(std::lock_guard(mutex_)); }

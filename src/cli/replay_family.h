@@ -5,12 +5,14 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "base/result.h"
 #include "cli/launch.h"
 #include "trace/family.h"
+#include "trace/lineage_hosted.h"
 #include "trace/ring_hosted.h"
 #include "trace/trace_file_hosted.h"
 
@@ -28,12 +30,20 @@ class ReplayFamily {
     std::string damage{};  ///< for people
   };
 
-  static Result<std::unique_ptr<ReplayFamily>> start(const std::string& recording);
+  /// Which of the forked processes are replayed, and who is asked questions.
+  struct Wanted {
+    std::optional<trace::Lineage> only{};  ///< all if there is none
+    std::optional<u32> asked{};            ///< the process that gets `control`
+    Fd control{};                          ///< the engine's end
+  };
+
+  static Result<std::unique_ptr<ReplayFamily>> start(const std::string& recording, Wanted wanted);
   ReplayFamily(const ReplayFamily&) = delete;
   ReplayFamily& operator=(const ReplayFamily&) = delete;
   ~ReplayFamily();
 
-  /// For the first engine: its end of the family socket, and the memfd of trace::ReplayOrder.
+  /// For the first engine: its end of the family socket, and the memfd of trace::ReplayOrder, or -1: where
+  /// some processes are missing nobody can wait for them.
   int engines_end() const { return engines_end_.get(); }
   int order_fd() const { return order_fd_.get(); }
   /// After the first engine has been started.
@@ -41,6 +51,8 @@ class ReplayFamily {
 
   /// Ends all engines that came by.
   void kill_all();
+  /// Those that led to the process which is asked are not needed any more.
+  void kill_ancestors();
   /// Returns when all engines are gone.
   Outcome wait();
 
@@ -54,7 +66,8 @@ class ReplayFamily {
     std::thread thread;
   };
 
-  explicit ReplayFamily(std::string recording) : recording_(std::move(recording)) {}
+  ReplayFamily(std::string recording, Wanted wanted)
+      : recording_(std::move(recording)), wanted_(std::move(wanted)) {}
   Status open();
   void kill_all(const std::lock_guard<std::mutex>& locked);
   void accept_all();
@@ -64,6 +77,7 @@ class ReplayFamily {
   void note_end(Child& child, const trace::TraceReader* reader, const trace::FamilyEnd* end);
 
   std::string recording_;
+  Wanted wanted_;
   Fd our_end_, engines_end_, order_fd_;
   trace::ReplayOrder* order_ = nullptr;
   std::thread acceptor_;

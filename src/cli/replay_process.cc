@@ -78,20 +78,23 @@ Status ReplayProcess::start_engine_of(const std::string& recording, const Replay
   auto* header = reinterpret_cast<machine::LaunchHeader*>(block.data());
   header->mode = machine::Mode::replay;
   header->show_output = options.show_output ? 1 : 0;
-  header->controlled = options.controlled ? 1 : 0;
-  header->all_processes = options.controlled ? 0 : 1;
   TRY(fit_profile(*header));
-  const Fd launch = TRY(make_launch_memory(block));
-  const Fd files(TRY(trace::open_files(recording)));
   Fd engines_end;
-  if (options.controlled) {
+  if (options.asked) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
       return Error{"making a socket", errno};
     control_ = Fd(ends[0]);
     engines_end = Fd(ends[1]);
   }
-  if (!options.controlled) family_ = TRY(ReplayFamily::start(recording));
+  const bool first_asked = options.asked == 0;
+  header->control = !options.asked ? machine::Control::none
+                    : first_asked  ? machine::Control::first
+                                   : machine::Control::forked;
+  TRY(start_family(recording, options.asked, first_asked ? Fd() : std::move(engines_end)));
+  header->all_processes = family_ != nullptr ? 1 : 0;
+  const Fd launch = TRY(make_launch_memory(block));
+  const Fd files(TRY(trace::open_files(recording)));
   engine_ = TRY(start_engine({.engine = TRY(choose_engine(recording, options.trust)),
                               .descriptors = {{machine::kLaunchFd, launch.get()},
                                               {machine::kRingFd, ring_.fd()},
@@ -102,6 +105,19 @@ Status ReplayProcess::start_engine_of(const std::string& recording, const Replay
                               .room = TRY(find_descriptor_room()),
                               .dies_with_us = true}));
   if (family_) family_->close_engines_end();
+  return Nothing{};
+}
+
+Status ReplayProcess::start_family(const std::string& recording, std::optional<u32> asked, Fd engines_end) {
+  ReplayFamily::Wanted wanted{.asked = asked, .control = std::move(engines_end)};
+  if (asked) {
+    trace::Lineage lineage = TRY(trace::read_lineage(reader_->trace(), *asked));
+    const bool alone = !lineage.shares_memory;
+    if (alone && *asked == 0) return Nothing{};
+    ancestors_end_ = alone;
+    if (alone) wanted.only = std::move(lineage);
+  }
+  family_ = TRY(ReplayFamily::start(recording, std::move(wanted)));
   return Nothing{};
 }
 
@@ -119,6 +135,10 @@ void ReplayProcess::feed() {
 
 Result<std::unique_ptr<lens::ReplaySession>> ReplayProcess::attach(lens::KeptFiles kept_files) {
   auto session = lens::ReplaySession::attach(control_.release(), std::move(kept_files));
+  if (session && ancestors_end_) {
+    kill(engine_, SIGKILL);
+    family_->kill_ancestors();
+  }
   if (session) return session;
   kill(engine_, SIGKILL);  // changes nothing about one that has ended by itself
   const int status = wait();

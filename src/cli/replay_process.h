@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -20,8 +21,10 @@ namespace orrery::cli {
 
 struct ReplayOptions {
   bool show_output = false;  ///< write the guest's output again
-  bool controlled = false;   ///< wait at the start for requests on control()
-  bool trust = false;        ///< run the engine that the recording holds, not the installed one
+  /// This process of the recording waits at its start for requests. Others are replayed only as far as it
+  /// needs them.
+  std::optional<u32> asked{};
+  bool trust = false;  ///< run the engine that the recording holds, not the installed one
 };
 
 /// engine/doors.h, ReplayStatus: what the engine exits with.
@@ -40,13 +43,13 @@ class ReplayProcess {
   ReplayProcess(const ReplayProcess&) = delete;
   ReplayProcess& operator=(const ReplayProcess&) = delete;
 
-  /// Begins to ask questions; once, and only if `controlled`.
+  /// Begins to ask questions; once, and only if one is `asked`.
   Result<std::unique_ptr<lens::ReplaySession>> attach(lens::KeptFiles kept_files);
   /// Waits for the engine's end: a wait(2) status.
   int wait();
   /// What the engine was fed from. Only after wait().
   const trace::TraceReader& reader() const { return *reader_; }
-  /// Of the processes that the program made, if all are replayed (not `controlled`). Only after wait().
+  /// Of the processes that the program made, if all are replayed (none is `asked`). Only after wait().
   const ReplayFamily::Outcome& others() const { return others_; }
 
  private:
@@ -54,6 +57,8 @@ class ReplayProcess {
       : ring_(std::move(ring)), reader_(std::move(reader)) {}
   Result<std::string> choose_engine(const std::string& recording, bool trust);
   Status start_engine_of(const std::string& recording, const ReplayOptions& options);
+  /// Begins the replay of other processes too, if any are wanted.
+  Status start_family(const std::string& recording, std::optional<u32> asked, Fd engines_end);
   void feed();
   void stop_feeding();
 
@@ -62,6 +67,7 @@ class ReplayProcess {
   trace::MappedRing ring_;
   std::unique_ptr<trace::TraceReader> reader_;
   Fd control_;
+  bool ancestors_end_ = false;  ///< those of the process that is asked are not needed once it has begun
   Fd engine_copy_;  ///< of the recording's engine, which is stored without the right to be executed
   pid_t engine_ = -1;
   std::atomic<bool> stop_feeding_ = false;

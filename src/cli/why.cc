@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/process_option.h"
 #include "cli/recording_text.h"
 #include "cli/replay_process.h"
 #include "cli/style.h"
@@ -15,8 +16,11 @@
 namespace orrery::cli {
 namespace {
 
+using lens::ProcessTree;
+
 struct WhyOptions {
   std::string recording;
+  std::string process;
   bool json = false;
 };
 
@@ -26,7 +30,7 @@ class Replays {
   explicit Replays(const lens::RunSummary& run) : run_(run) {}
 
   Result<std::unique_ptr<lens::ReplaySession>> begin() {
-    process_ = TRY(ReplayProcess::start(run_.directory, {.controlled = true}));
+    process_ = TRY(ReplayProcess::start(run_.directory, {.asked = run_.process}));
     return process_->attach(
         [this](const std::string& path, u64 inode) { return lens::kept_file(run_, path, inode); });
   }
@@ -42,23 +46,54 @@ bool needs_replay(const lens::RunSummary& run) {
   return run.started && !well;
 }
 
+/// The process that the user means; nothing, and it was said, if there is none.
+std::optional<u32> choose_process(const ProcessTree& tree, const std::string& word) {
+  if (word.empty()) return tree.begin()->first;
+  std::map<u32, i32> pids;
+  for (const auto& [number, process] : tree) pids[number] = process.pid;
+  const std::set<u32> found = find_processes(pids, word);
+  if (found.size() == 1) return *found.begin();
+  if (found.empty())
+    complain("no process " + printable(word) + " is in the recording; orrery ps lists them");
+  else
+    complain("several processes had the pid " + word + "; name one by its number: '#" +
+             std::to_string(*found.rbegin()) + "'");
+  return std::nullopt;
+}
+
+Result<lens::why::Facts> gather(const std::string& directory, const lens::TreeProcess& process,
+                                const std::string& named) {
+  lens::RunSummary run = TRY(lens::summarize(directory, process));
+  run.named = named;
+  if (needs_replay(run)) {
+    Replays replays(run);
+    return lens::why::gather(run, [&replays] { return replays.begin(); });
+  }
+  lens::why::Facts facts;
+  facts.run = std::move(run);
+  return facts;
+}
+
 int run_why(const WhyOptions& options, const Session& session) {
   std::string trouble;
   const std::string directory = trace::resolve_recording(options.recording, trouble);
   if (directory.empty()) return complain(printable(trouble));
   (void)trace::settle_recording(directory);
-  auto summary = lens::summarize(directory);
-  if (!summary) return complain(summary.error());
-  lens::RunSummary run = summary.take();
-  run.named = options.recording;
-  lens::why::Facts facts;
-  facts.run = run;
-  if (needs_replay(run)) {
-    Replays replays(run);
-    auto gathered = lens::why::gather(run, [&replays] { return replays.begin(); });
-    if (!gathered) return complain(gathered.error());
-    facts = gathered.take();
-  }
+  const auto trace = trace::OpenedTrace::open(directory, trouble);
+  if (!trace) return complain(printable(trouble));
+  auto info = trace::read_info(directory);
+  const ProcessTree tree = lens::read_process_tree(trace, info ? info.take() : trace::RecordingInfo{});
+  auto from = choose_process(tree, options.process);
+  if (!from) return kUsage;
+  const std::vector<u32> chain = lens::why::trace_blame(tree, *from);
+  auto gathered = gather(directory, tree.at(chain.back()), options.recording);
+  if (!gathered) return complain(gathered.error());
+  lens::why::Facts facts = gathered.take();
+  for (auto parent = chain.begin(); *parent != chain.back(); ++parent)
+    facts.blaming.push_back(lens::why::fact_of(tree.at(*parent)));
+  if (chain.size() == 1)
+    for (const u32 child : lens::why::find_crashed(tree, *from))
+      facts.crashed.push_back(lens::why::fact_of(tree.at(child)));
   const lens::why::Verdict verdict = lens::why::explain(facts);
   const std::string text = options.json
                                ? why_json(verdict, facts)
@@ -74,10 +109,12 @@ void add_why(CLI::App& app, Session& session) {
   CLI::App* command =
       app.add_subcommand("why", "Explain how a run ended: crash, abort, failure, missing file");
   command->add_option("REC", options->recording, "The recording; the latest if left out");
+  command->add_option("-p,--process", options->process, kProcessWords);
   command->add_flag("--json", options->json, "Print the verdict and all facts as JSON");
   set_examples(*command,
                "  orrery record -- ./program; orrery why\n"
                "  orrery why ~/recordings/crash\n"
+               "  orrery why make-0 -p 4711\n"
                "  orrery why --json | jq .place\n");
   command->callback([options, &session] { session.exit_code = run_why(*options, session); });
 }

@@ -107,6 +107,11 @@ Json list(const Items& items, const ToJson& to_json) {
   return json;
 }
 
+Json process_json(const lens::why::ProcessFact& process) {
+  return {
+      {"process", process.process}, {"pid", process.pid}, {"command", process.command}, {"end", process.end}};
+}
+
 }  // namespace
 
 std::string why_json(const Verdict& verdict, const Facts& facts) {
@@ -114,6 +119,8 @@ std::string why_json(const Verdict& verdict, const Facts& facts) {
                {"headline", verdict.headline},
                {"sentences", verdict.sentences}};
   json["recording"] = facts.run.directory;
+  json["process"] = facts.run.process;
+  json["pid"] = facts.run.pid;
   json["program"] = facts.run.program;
   json["arguments"] = facts.run.arguments;
   if (facts.run.ended && facts.run.signal == 0) json["exit_status"] = facts.run.status;
@@ -129,6 +136,8 @@ std::string why_json(const Verdict& verdict, const Facts& facts) {
     json["stack_outermost"] = list(facts.stack.outer, frame_json);
     json["registers"] = registers_json(facts.registers);
   }
+  json["blaming"] = list(facts.blaming, process_json);
+  json["crashed"] = list(facts.crashed, process_json);
   json["failing_calls"] = list(verdict.failing_calls, call_json);
   json["stderr"] = list(verdict.words, [](const lens::why::Words& words) {
     Json one = {{"text", words.text}};

@@ -134,7 +134,7 @@ class Page {
     if (verdict_.show_stack) backtrace();
     if (verdict_.show_calls) last_calls();
     if (verdict_.show_registers) registers();
-    if (!good) hints();
+    if (!good || !facts_.crashed.empty()) hints();
     return std::move(out_);
   }
 

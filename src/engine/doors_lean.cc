@@ -1,4 +1,5 @@
 #include <asm/unistd.h>
+#include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -68,9 +69,9 @@ class RecordingDoors final : public Doors, public trace::Family {
   u32 new_process() override { return link_.next_process(); }
   u32 new_file() override { return link_.next_file_number(); }
   bool join(u32 process) override {
-    auto capacity = link_.join(process);
-    if (capacity) producer_ = trace::Producer(ring_base(), capacity.value());
-    return static_cast<bool>(capacity);
+    auto joined = link_.join(process);
+    if (joined) producer_ = trace::Producer(ring_base(), joined.value().ring_bytes);
+    return static_cast<bool>(joined);
   }
 
  private:
@@ -118,9 +119,13 @@ class ReplayDoors final : public Doors, public replay::ReplayEnd, public trace::
   u32 new_process() override { return 0; }  // the recording has given the numbers
   u32 new_file() override { return 0; }
   bool join(u32 process) override {
-    auto capacity = link_.join(process);
-    if (capacity) consumer_ = trace::Consumer(ring_base(), capacity.value());
-    return static_cast<bool>(capacity);
+    auto joined = link_.join(process);
+    if (!joined && joined.error().errno_value == ECANCELED)
+      for (;;) raw_syscall(__NR_exit_group, kReplayedToTheEnd);
+    if (!joined) return false;
+    consumer_ = trace::Consumer(ring_base(), joined.value().ring_bytes);
+    if (control_ != nullptr) control_->begin_process(joined.value().controlled);
+    return true;
   }
 
   // --- replay::ReplayEnd ---

@@ -68,9 +68,10 @@ void Session::open_doors() {
 
 /// A replay that someone asks about stops where it is told to and answers.
 void Session::be_controlled() {
-  if (launch_.header->controlled == 0 || doors_->replaying() == nullptr) return;
+  if (launch_.header->control == machine::Control::none || doors_->replaying() == nullptr) return;
   control_ = std::make_unique<machine::ControlServer>(first_fd_ + machine::kControlFd, *kernel_,
-                                                      *doors_->replaying(), launch_.header->xcr0);
+                                                      *doors_->replaying(), launch_.header->xcr0,
+                                                      launch_.header->control == machine::Control::first);
   doors_->set_control(control_.get(), kernel_.get());
 }
 

@@ -120,6 +120,12 @@ Call read_call(ReplaySession& session) {
 void finish_call(ReplaySession& session, Call& call) {
   call.returned = true;
   call.result = static_cast<i64>(session.registers().gpr[0]);
+  const bool became_another = call.number == __NR_execve || call.number == __NR_execveat;
+  if (became_another && call.result == 0) {  // the memory that its arguments lay in is gone
+    constexpr std::string_view kUnknown = "?";
+    if (call.text.ends_with(kUnknown)) call.text.replace(call.text.size() - kUnknown.size(), 1, "0");
+    return;
+  }
   call.text = printed(session, call);
 }
 

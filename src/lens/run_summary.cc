@@ -1,10 +1,12 @@
 #include "lens/run_summary.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 
 #include "machine/launch.h"
 #include "trace/event.h"
+#include "trace/lineage_hosted.h"
 #include "trace/recordings_hosted.h"
 #include "trace/trace_file_hosted.h"
 
@@ -15,6 +17,7 @@ namespace {
 class Strings {
  public:
   explicit Strings(std::string bytes) : bytes_(std::move(bytes)) {}
+  bool more() const { return at_ < bytes_.size(); }
   std::string next() {
     if (at_ >= bytes_.size()) return "";
     const auto end = std::min(bytes_.find('\0', at_), bytes_.size());
@@ -58,6 +61,14 @@ void read_map(const trace::EventView& event, RunSummary& run) {
                        .mtime_ns = file.mtime_ns});
 }
 
+void read_exec(const trace::EventView& event, RunSummary& run) {
+  run.image.clear();
+  Strings strings(std::string(event.payload.begin(), event.payload.end()));
+  run.program = strings.next();
+  run.arguments.clear();
+  while (strings.more()) run.arguments.push_back(strings.next());
+}
+
 void read_event(const trace::EventView& event, RunSummary& run) {
   using trace::EventKind;
   run.last_event = event.header->number;
@@ -75,7 +86,7 @@ void read_event(const trace::EventView& event, RunSummary& run) {
       break;
     }
     case EventKind::exec:
-      run.image.clear();
+      read_exec(event, run);
       break;
     case EventKind::gap:
       run.has_gap = true;
@@ -87,15 +98,27 @@ void read_event(const trace::EventView& event, RunSummary& run) {
 
 }  // namespace
 
-Result<RunSummary> summarize(const std::string& directory) {
+Result<RunSummary> summarize(const std::string& directory, const TreeProcess& process) {
   RunSummary run;
   run.directory = directory;
+  run.process = process.process;
+  run.pid = process.pid;
   TRY(read_start(directory, run));
   std::string trouble;
-  const std::unique_ptr<trace::TraceReader> reader = trace::TraceReader::open(directory, trouble);
-  if (!reader) return Error{"read the recording's trace"};
-  trace::EventView event;
-  while (reader->next(event) == trace::ReadStatus::event) read_event(event, run);
+  const auto trace = trace::OpenedTrace::open(directory, trouble);
+  if (!trace) return Error{"read the recording's trace"};
+  const trace::Lineage lineage = TRY(trace::read_lineage(trace, process.process));
+  for (const trace::LineageStep& step : lineage.steps) {
+    trace::TraceReader reader(trace, step.process);
+    trace::EventView event;
+    while (reader.next(event) == trace::ReadStatus::event && event.header->number < step.end_event)
+      read_event(event, run);
+  }
+  if (!run.ended && process.fatal_signal == SIGKILL && process.ending == trace::Ending::clean &&
+      !run.has_gap) {
+    run.ended = run.killed = true;
+    run.signal = SIGKILL;
+  }
   return run;
 }
 

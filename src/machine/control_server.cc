@@ -13,22 +13,31 @@
 namespace orrery::machine {
 
 void ControlServer::before_run(kernel::Task& task) {
+  if (!asked_) return;
+  if (at_start_) serve(StopReason::start, task, 0);
   if (position_.next_event() >= stop_before_) serve(StopReason::event, task, 0);
 }
 
 void ControlServer::before_system_call(kernel::Task& task) {
-  if (position_.next_event() >= stop_before_) serve(StopReason::system_call, task, 0);
+  if (asked_ && position_.next_event() >= stop_before_) serve(StopReason::system_call, task, 0);
 }
 
 void ControlServer::before_end(kernel::Task& task, int status, int fatal_signal) {
+  if (!asked_) return;
   if (fatal_signal != 0)
     serve(StopReason::fatal_signal, task, static_cast<u64>(fatal_signal));
   else
     serve(StopReason::exit, task, static_cast<u64>(status));
 }
 
+void ControlServer::at_trace_end(kernel::Task& task) {
+  if (asked_) serve(StopReason::trace_end, task, 0);
+}
+
 /// Answers until told to run on. A closed socket ends the replay: nobody is left to ask.
 void ControlServer::serve(StopReason reason, kernel::Task& task, u64 value) {
+  if (at_start_ && reason != StopReason::start) serve(StopReason::start, task, 0);
+  at_start_ = false;
   bool stopped = reason != StopReason::start;  // the client's first word is hello, not run
   for (;;) {
     ControlReply& reply = packet_.reply;

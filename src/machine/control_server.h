@@ -22,11 +22,19 @@ class EventPosition {
 
 class ControlServer {
  public:
-  /// `vector_components`: the guest's XCR0.
-  ControlServer(int socket, kernel::Kernel& kernel, const EventPosition& position, u64 vector_components)
-      : socket_(socket), kernel_(kernel), position_(position), vector_components_(vector_components) {}
+  /// `vector_components`: the guest's XCR0. `asked`: questions come from the start.
+  ControlServer(int socket, kernel::Kernel& kernel, const EventPosition& position, u64 vector_components,
+                bool asked)
+      : socket_(socket),
+        kernel_(kernel),
+        position_(position),
+        vector_components_(vector_components),
+        asked_(asked),
+        at_start_(asked) {}
 
-  void stopped_at_start(kernel::Task& task) { serve(StopReason::start, task, 0); }
+  /// The process was forked: its parent's questions are not its own. `asked`: some come to it.
+  void begin_process(bool asked) { asked_ = at_start_ = asked; }
+
   /// Stops here if the next event is the one asked for.
   void before_run(kernel::Task& task);
   /// The same at the entry of a system call, with its arguments still in the registers.
@@ -34,7 +42,7 @@ class ControlServer {
   /// The process is about to end; nothing of it is gone yet.
   void before_end(kernel::Task& task, int status, int fatal_signal);
   /// The recording has no more events.
-  void at_trace_end(kernel::Task& task) { serve(StopReason::trace_end, task, 0); }
+  void at_trace_end(kernel::Task& task);
   void note_fault(const cpu::Fault& fault) { fault_ = fault; }
 
  private:
@@ -48,6 +56,8 @@ class ControlServer {
   kernel::Kernel& kernel_;
   const EventPosition& position_;
   u64 vector_components_;
+  bool asked_;     ///< false: it runs on as if nobody asked
+  bool at_start_;  ///< and nothing of it has run yet
   u64 stop_before_ = 0;
   cpu::Fault fault_;
   struct Packet {

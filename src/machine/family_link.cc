@@ -7,11 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstring>
-
 #include "host/raw_syscall.h"
 #include "machine/engine_memory.h"
 #include "machine/launch.h"
+#include "trace/family_message.h"
 #include "trace/ring.h"
 
 namespace orrery::machine {
@@ -19,41 +18,6 @@ namespace orrery::machine {
 using host::raw_syscall;
 
 namespace {
-
-constexpr int kRightsBytes = CMSG_SPACE(sizeof(int));
-
-/// One message with a descriptor beside it.
-struct Packet {
-  alignas(cmsghdr) u8 control[kRightsBytes] = {};
-  iovec bytes{};
-  msghdr header{};
-
-  Packet(void* data, std::size_t size_bytes) {
-    bytes = {data, size_bytes};
-    header.msg_iov = &bytes;
-    header.msg_iovlen = 1;
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
-  }
-  Packet(const Packet&) = delete;
-  Packet& operator=(const Packet&) = delete;
-
-  void put(int fd) {
-    cmsghdr* const rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof fd);
-    std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
-  }
-  int descriptor() {
-    const cmsghdr* const rights = CMSG_FIRSTHDR(&header);
-    if (rights == nullptr || rights->cmsg_type != SCM_RIGHTS || rights->cmsg_len < CMSG_LEN(sizeof(int)))
-      return -1;
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
-    return fd;
-  }
-};
 
 template <class Attempt>
 i64 until_done(const Attempt& attempt) {
@@ -102,16 +66,21 @@ FamilyLink::MappedOrder FamilyLink::map_replay_order() {
   return {reinterpret_cast<trace::ReplayOrder*>(mapped), static_cast<u64>(size_bytes)};
 }
 
-Result<u64> FamilyLink::join(u32 process) {
+Result<FamilyLink::Joined> FamilyLink::join(u32 process) {
   raw_syscall(__NR_munmap, kRingStart, trace::ring_mapped_bytes(trace::kRingCapacityMost));
-  raw_syscall(__NR_close, first_fd_ + kRingFd);
+  for (const int parents : {kRingFd, kControlFd}) raw_syscall(__NR_close, first_fd_ + parents);
   joined_ = false;
   const int own = TRY(send_request(process));
   joined_ = true;
-  const int ring = TRY(receive_ring(own));
+  const auto [ring, control] = TRY(receive_ring(own));
   auto capacity = map_ring(ring);
   raw_syscall(__NR_close, ring);
-  return capacity;
+  if (!capacity) return capacity.error();
+  if (control < 0) return Joined{.ring_bytes = capacity.value()};
+  const i64 moved = raw_syscall(__NR_dup3, control, first_fd_ + kControlFd, O_CLOEXEC);
+  raw_syscall(__NR_close, control);
+  if (moved < 0) return failure("move a socket", moved);
+  return Joined{.ring_bytes = capacity.value(), .controlled = true};
 }
 
 /// The parent's own end, which came along, is replaced by ours: returns that.
@@ -125,25 +94,26 @@ Result<int> FamilyLink::send_request(u32 process) {
   trace::FamilyRequest request;
   request.process = process;
   request.pid = static_cast<i32>(raw_syscall(__NR_getpid));
-  Packet packet(&request, sizeof request);
-  packet.put(ends[1]);
+  trace::FamilyMessage message(&request, sizeof request);
+  message.put({&ends[1], 1});
   const i64 sent = until_done(
-      [&] { return raw_syscall(__NR_sendmsg, first_fd_ + kFamilyFd, &packet.header, MSG_NOSIGNAL); });
+      [&] { return raw_syscall(__NR_sendmsg, first_fd_ + kFamilyFd, &message.header(), MSG_NOSIGNAL); });
   raw_syscall(__NR_close, ends[1]);
   if (moved < 0) return failure("move a socket", moved);
   if (sent != static_cast<i64>(sizeof request)) return failure("ask for an event ring", sent);
   return own;
 }
 
-Result<int> FamilyLink::receive_ring(int own) {
+/// The ring, and the socket for questions if there is one.
+Result<std::array<int, 2>> FamilyLink::receive_ring(int own) {
   trace::FamilyReply reply;
-  Packet packet(&reply, sizeof reply);
+  trace::FamilyMessage message(&reply, sizeof reply);
   const i64 got =
-      until_done([&] { return raw_syscall(__NR_recvmsg, own, &packet.header, MSG_CMSG_CLOEXEC); });
+      until_done([&] { return raw_syscall(__NR_recvmsg, own, &message.header(), MSG_CMSG_CLOEXEC); });
   if (got != static_cast<i64>(sizeof reply)) return failure("receive an event ring", got < 0 ? got : -EPIPE);
-  const int ring = packet.descriptor();
-  if (reply.error != 0 || ring < 0) return Error{"receive an event ring", static_cast<int>(reply.error)};
-  return ring;
+  const auto fds = message.descriptors();
+  if (reply.error != 0 || fds[0] < 0) return Error{"receive an event ring", static_cast<int>(reply.error)};
+  return fds;
 }
 
 void FamilyLink::tell_end(i32 status) {

@@ -2,6 +2,8 @@
 // engines of a recorded machine share.
 #pragma once
 
+#include <array>
+
 #include "base/result.h"
 #include "base/types.h"
 #include "trace/family.h"
@@ -31,14 +33,19 @@ class FamilyLink {
   /// What stands in the machine page's place in a replay.
   MappedOrder map_replay_order();
 
-  /// In a new process: leaves its parent's ring, asks for one and maps it. Returns its capacity.
-  Result<u64> join(u32 process);
+  struct Joined {
+    u64 ring_bytes = 0;       ///< the ring's capacity
+    bool controlled = false;  ///< kControlFd is a socket of its own, over which questions come
+  };
+  /// In a new process: leaves its parent's ring, asks for one and maps it. The error is ECANCELED if nobody
+  /// wants this process replayed.
+  Result<Joined> join(u32 process);
   /// Before a process that replays ends, so that whoever waits knows how.
   void tell_end(i32 status);
 
  private:
   Result<int> send_request(u32 process);
-  Result<int> receive_ring(int own);
+  Result<std::array<int, 2>> receive_ring(int own);
 
   int first_fd_;
   trace::MachinePage own_page_;  ///< until there is one that is shared

@@ -29,6 +29,13 @@ enum class Mode : u32 {
   replay = 2,
 };
 
+/// Who is asked questions in a replay (machine/control.h).
+enum class Control : u32 {
+  none = 0,
+  first = 1,   ///< the first process, over kControlFd
+  forked = 2,  ///< one that is forked: its socket comes with its ring (trace/family.h)
+};
+
 using CpuidRow = x86::CpuidRow;
 using x86::kCpuidRowsMost;
 
@@ -47,7 +54,7 @@ struct LaunchHeader {
   u32 seeded = 0;
   u32 show_output = 0;    ///< replay -a: write the guest's output again
   u32 all_processes = 0;  ///< replay: also the ones that the program made; else the first alone
-  u32 controlled = 0;     ///< replay: obey kControlFd
+  Control control = Control::none;
   u32 verbosity = 0;
   u64 signals_ignored = 0, signals_blocked = 0;  ///< as the guest inherits them; bit n - 1: signal n
   u64 clock_tsc = 0, clock_ns = 0, clock_ns_per_tick_32 = 0;  ///< host/tsc_clock.h

@@ -47,7 +47,6 @@ Machine::Machine(const Parts& parts)
       has_fsgsbase_((parts.launch.hwcap2 & kHwcap2Fsgsbase) != 0) {}
 
 void Machine::run() {
-  if (parts_.control != nullptr) parts_.control->stopped_at_start(parts_.kernel.current());
   parts_.kernel.set_task_switch(stacks_);
   stacks_.leave_home(parts_.kernel.current());
 }

@@ -3,8 +3,9 @@
 //
 // All engines of a machine inherit one SOCK_SEQPACKET socket. A new process makes a pair of sockets, sends
 // one end with a FamilyRequest over the inherited one, and receives a FamilyReply with the memfd of a ring
-// over its own end. That end stays open as long as the process lives: its hang-up tells the other side that
-// the process is gone, however it ended. A process that replays sends a FamilyEnd before it goes.
+// over its own end, and in a replay perhaps a socket for questions (machine/control.h). That end stays open
+// as long as the process lives: its hang-up tells the other side that the process is gone, however it ended.
+// A process that replays sends a FamilyEnd before it goes.
 #pragma once
 
 #include "base/types.h"
@@ -21,7 +22,7 @@ struct FamilyRequest {
 };
 
 struct FamilyReply {
-  u32 error = 0;  ///< an errno, and then no ring comes with it
+  u32 error = 0;  ///< an errno, and then no ring comes with it. ECANCELED: this process is not wanted
 };
 
 struct FamilyEnd {

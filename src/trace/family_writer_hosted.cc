@@ -18,54 +18,20 @@
 #include <exception>
 #include <memory>
 
+#include "trace/family_message.h"
+
 namespace orrery::trace {
 namespace {
 
 /// Threads that wait for the next process; more of them end.
 constexpr u64 kIdleMost = 4;
 
-/// A message and the descriptor that may come with it.
-struct Message {
-  explicit Message(void* bytes, std::size_t size_bytes) : part{bytes, size_bytes} {
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
-  }
-  Message(const Message&) = delete;
-  Message& operator=(const Message&) = delete;
-
-  int descriptor() {
-    const cmsghdr* with = CMSG_FIRSTHDR(&header);
-    const bool has_one = with != nullptr && with->cmsg_level == SOL_SOCKET && with->cmsg_type == SCM_RIGHTS &&
-                         with->cmsg_len == CMSG_LEN(sizeof(int));
-    int fd = -1;
-    if (has_one) std::memcpy(&fd, CMSG_DATA(with), sizeof fd);
-    return fd;
-  }
-  void set_descriptor(int fd) {
-    if (fd < 0) {
-      header.msg_controllen = 0;
-      return;
-    }
-    cmsghdr* with = CMSG_FIRSTHDR(&header);
-    with->cmsg_level = SOL_SOCKET;
-    with->cmsg_type = SCM_RIGHTS;
-    with->cmsg_len = CMSG_LEN(sizeof fd);
-    std::memcpy(CMSG_DATA(with), &fd, sizeof fd);
-  }
-
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  iovec part;
-  msghdr header{};
-};
-
 /// A process that is gone meanwhile does not miss it.
 void reply(int socket, int error, int ring_fd) {
   FamilyReply words{.error = static_cast<u32>(error)};
-  Message message(&words, sizeof words);
-  message.set_descriptor(ring_fd);
-  while (sendmsg(socket, &message.header, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  FamilyMessage message(&words, sizeof words);
+  message.put({&ring_fd, ring_fd >= 0 ? std::size_t{1} : 0});
+  while (sendmsg(socket, &message.header(), MSG_NOSIGNAL) < 0 && errno == EINTR) {
   }
 }
 
@@ -105,12 +71,12 @@ void FamilyWriter::accept_all() {
 /// False when no engine is left.
 bool FamilyWriter::accept_one() {
   FamilyRequest words{.version = 0};
-  Message message(&words, sizeof words);
-  const ssize_t got = recvmsg(family_fd_, &message.header, MSG_CMSG_CLOEXEC);
+  FamilyMessage message(&words, sizeof words);
+  const ssize_t got = recvmsg(family_fd_, &message.header(), MSG_CMSG_CLOEXEC);
   if (got < 0 && errno == EINTR) return true;
   if (got <= 0) return false;
   join_finished();
-  const Request request{.process = words.process, .socket = message.descriptor()};
+  const Request request{.process = words.process, .socket = message.descriptors()[0]};
   if (request.socket < 0) return true;  // its end hangs up, and the process knows
   const bool sound = got == static_cast<ssize_t>(sizeof words) && words.version == kFamilyVersion &&
                      request.process != 0 && known_.insert(request.process).second;

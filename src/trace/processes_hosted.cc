@@ -1,19 +1,8 @@
 #include "trace/processes_hosted.h"
 
-#include <cstring>
+#include "trace/lineage_hosted.h"
 
 namespace orrery::trace {
-namespace {
-
-std::optional<ProcessStart> start_of(const EventView& event) {
-  ProcessStart start;
-  if (event.header->kind != EventKind::start || event.payload.size() < sizeof start) return std::nullopt;
-  std::memcpy(&start, event.payload.data(), sizeof start);
-  return start;
-}
-
-}  // namespace
-
 std::vector<TraceProcess> read_processes(const std::shared_ptr<const OpenedTrace>& trace) {
   std::vector<TraceProcess> all;
   for (const auto& [number, chunks] : trace->processes()) {
@@ -23,7 +12,7 @@ std::vector<TraceProcess> read_processes(const std::shared_ptr<const OpenedTrace
     process.first_time_ns = chunks.entries.front().first_time_ns;
     process.last_time_ns = chunks.entries.back().last_time_ns;
     EventView event;
-    if (number != 0 && reader.next(event) == ReadStatus::event) process.start = start_of(event);
+    if (number != 0) process.start = read_start(trace, number);
     if (reader.event_count() != 0 && reader.seek(reader.end_number() - 1) &&
         reader.next(event) == ReadStatus::event)
       process.last = *event.header;

@@ -48,8 +48,8 @@ class Orrery:
     def record(self, *words, status=0):
         return self.run("record", "--", *words, status=status)
 
-    def json(self, *words):
-        return json.loads(self.run(*words, "--json").stdout)
+    def json(self, *words, status=0):
+        return json.loads(self.run(*words, "--json", status=status).stdout)
 
     def start(self, *words):
         return subprocess.Popen([self.program, "record", "--", *words], env=self.environment,
@@ -128,6 +128,74 @@ def case_calls(orrery):
     calls = [json.loads(line) for line in orrery.run("dump", "--calls", "--json").stdout.splitlines()]
     expect(calls[-1]["call"], "exit_group", "last call in JSON")
     expect(calls[-1]["arguments"][0], 1, "its argument")
+
+
+CRASHING = """
+import os, signal, sys
+if os.fork() == 0:
+    open("/none/" + sys.argv[1])
+_, status = os.wait()
+child = os.fork()
+if child == 0:
+    os.kill(os.getpid(), signal.SIGABRT)
+_, status = os.waitpid(child, 0)
+if sys.argv[1] == "passes_on":
+    sys.exit(128 + os.WTERMSIG(status))
+"""
+
+
+def case_why_processes(orrery):
+    """Down to the process that is to blame, and to any that is named."""
+    python = ("/usr/bin/python3", "-c", CRASHING)
+    orrery.record(*python, "passes_on", status=128 + signal.SIGABRT)
+    why = orrery.json("why", status=1)
+    expect((why["process"], why["signal"]), (2, "SIGABRT"), "the child whose end was passed on")
+    expect([each["end"] for each in why["blaming"]], ["exit 134"], "who passed it on")
+    text = " ".join(orrery.run("why", status=1).stdout.split())
+    expect_match(text, "died of SIGABRT: it sent the signal to itself", "how it died")
+    expect_match(text, "passed it on: exit 134", "who passed it on")
+    first = orrery.json("why", "-p", "#1", status=1)
+    expect((first["process"], first["exit_status"]), (1, 1), "the process that was named")
+    expect_match(first["headline"], "/none/passes_on", "the call of that process which failed")
+    expect(orrery.json("why", "-p", str(first["pid"]), status=1)["process"], 1, "the same by its pid")
+    expect_match(orrery.run("why", "-p", "#7", status=2).stderr, "orrery ps lists them", "a process that is not there")
+
+    orrery.record(*python, "goes_on")
+    whole = orrery.json("why")
+    expect((whole["process"], whole["category"]), (0, "clean"), "a parent that went on")
+    expect([each["process"] for each in whole["crashed"]], [2], "the crash below")
+
+
+def case_calls_of_a_child(orrery):
+    orrery.record("/bin/sh", "-c", "cat /etc/debian_version | cat; exit 3", status=3)
+    for number in ("#1", "#2"):
+        text = orrery.run("dump", "--calls", "-p", number).stdout
+        expect_match(text, r'execve\("/(usr/)?bin/cat"', "the calls before the child's exec")
+        expect_match(text, r"exit_group\(0\) = \?$", "its last call")
+
+
+SHARING = """
+import ctypes, mmap, os, signal
+shared = ctypes.c_long.from_buffer(mmap.mmap(-1, 4096))
+for turn in range(3):
+    child = os.fork()
+    if child == 0:
+        for _ in range(20000):
+            shared.value += 1
+        os._exit(shared.value & 0x7f | 1)
+    for _ in range(20000):
+        shared.value += 1
+    os.wait()
+"""
+
+
+def case_calls_with_shared_memory(orrery):
+    """What a child saw in shared memory comes from the replay of all."""
+    orrery.record("/usr/bin/python3", "-c", SHARING)
+    ends = {each["process"]: each["exit_status"] for each in orrery.json("ps")}
+    for number in (1, 2, 3):
+        text = orrery.run("dump", "--calls", "-p", f"#{number}").stdout
+        expect_match(text, rf"exit_group\({ends[number]}\) = \?$", "the value that the child saw")
 
 
 def case_pack(orrery):

@@ -98,6 +98,8 @@ std::optional<Verdict> explain_abort(const Facts& facts) {
   } else if (output.find("double free") != std::string::npos ||
              output.find("free(): ") != std::string::npos || output.find("malloc(): ") != std::string::npos) {
     explain_heap(output, verdict);
+  } else if (!calls_through(facts.stack, {"abort", "__GI_abort"})) {
+    return std::nullopt;  // a signal like any other: kill -ABRT, raise
   } else {
     verdict.category = Category::abort;
     verdict.headline += "it called abort()";

@@ -14,6 +14,7 @@
 #include "lens/memory_operand.h"
 #include "lens/replay_session.h"
 #include "lens/run_summary.h"
+#include "lens/why/culprit.h"
 
 namespace orrery::lens::why {
 
@@ -44,6 +45,9 @@ struct Facts {
   StackFact stack{};
   std::vector<Call> calls{};         ///< the last calls, in order
   std::vector<elf::Image> images{};  ///< mapped at the end; their modules are null
+  /// Processes above this one that ended as they did because this one did, the first one in front.
+  std::vector<ProcessFact> blaming{};
+  std::vector<ProcessFact> crashed{};  ///< below it, where its own end does not tell of them
 };
 
 /// Begins a new replay of the same recording.

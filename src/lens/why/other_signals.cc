@@ -68,6 +68,8 @@ void explain_sent(const Facts& facts, Verdict& verdict) {
   if (const Call* call = own_kill(facts)) {
     verdict.headline += "it sent the signal to itself";
     verdict.sentences.push_back("The call was " + call->text + ".");
+  } else if (facts.run.killed) {
+    verdict.headline += "another process or the kernel sent it, and it could not be caught";
   } else if (signal == SIGPIPE) {
     verdict.headline += "it wrote to a pipe or socket that nobody reads";
   } else if (signal == SIGALRM || signal == SIGVTALRM || signal == SIGPROF) {

@@ -35,11 +35,39 @@ std::optional<Verdict> explain_missing_end(const Facts& facts) {
   return verdict;
 }
 
+/// " REC", as the user called it; nothing for the latest.
+std::string recording_words(const Facts& facts) {
+  return facts.run.named.empty() ? "" : " " + facts.run.named;
+}
+
+std::string with_pid(const ProcessFact& process) {
+  constexpr u64 kCommandBytesMost = 60;
+  return quote(process.command, kCommandBytesMost) + " (process " + std::to_string(process.pid) + ")";
+}
+
+/// How its end went up the tree, and what is wrong below it.
+void tell_of_others(const Facts& facts, Verdict& verdict) {
+  constexpr u64 kCrashedShown = 3;
+  for (auto parent = facts.blaming.rbegin(); parent != facts.blaming.rend(); ++parent)
+    verdict.sentences.push_back(with_pid(*parent) + " passed it on: " + parent->end + ".");
+  u64 shown = 0;
+  for (const ProcessFact& child : facts.crashed) {
+    if (shown++ == kCrashedShown) break;
+    verdict.sentences.push_back(with_pid(child) + ", which it started, was killed by " + child.end + ".");
+    verdict.hints.push_back(
+        {"orrery why" + recording_words(facts) + " -p " + std::to_string(child.pid), "why that died"});
+  }
+  if (facts.crashed.size() > kCrashedShown)
+    verdict.sentences.push_back("So were " + std::to_string(facts.crashed.size() - kCrashedShown) +
+                                " more; `orrery ps" + recording_words(facts) + "` lists them.");
+}
+
 std::vector<Hint> common_hints(const Facts& facts) {
-  const std::string recording = facts.run.named.empty() ? "" : " " + facts.run.named;
+  const std::string recording = recording_words(facts);
   std::vector<Hint> hints;
   if (facts.run.started) hints.push_back({"orrery replay -a" + recording, "run it again, to the same bytes"});
-  hints.push_back({"orrery dump" + recording, "all that entered or left the program"});
+  const std::string process = facts.run.process == 0 ? "" : " -p " + std::to_string(facts.run.pid);
+  hints.push_back({"orrery dump" + recording + process, "all that entered or left the program"});
   return hints;
 }
 
@@ -60,6 +88,7 @@ Verdict explain(const Facts& facts) {
     }
   }
   if (!explained) verdict = clean(facts);
+  tell_of_others(facts, verdict);
   for (Hint& hint : common_hints(facts)) verdict.hints.push_back(std::move(hint));
   return verdict;
 }
