@@ -17,23 +17,31 @@ struct Error {
   int errno_value = 0;
 };
 
-/// Either a T or an Error. T must be movable.
-template <class T>
+/// Either a T or an E. Both must be movable. E is Error, or what a hosted room says instead
+/// (base/failure_hosted.h).
+template <class T, class E = Error>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : ok_(true) { new (&value_) T(std::move(value)); }  // NOLINT: implicit by design
-  Result(Error error) : ok_(false), error_(error) {}                  // NOLINT: implicit by design
+  Result(T value) : ok_(true) { new (&value_) T(std::move(value)); }   // NOLINT: implicit by design
+  Result(E error) : ok_(false) { new (&error_) E(std::move(error)); }  // NOLINT: implicit by design
+  /// TRY hands an Error on to whoever speaks in other terms.
+  Result(const Error& error)  // NOLINT: implicit by design
+      requires(!std::is_same_v<E, Error>)
+      : Result(E(error)) {}
   Result(Result&& other) noexcept : ok_(other.ok_) {
     if (ok_)
       new (&value_) T(std::move(other.value_));
     else
-      error_ = other.error_;
+      new (&error_) E(std::move(other.error_));
   }
   Result(const Result&) = delete;
   Result& operator=(const Result&) = delete;
   Result& operator=(Result&&) = delete;
   ~Result() {
-    if (ok_) value_.~T();
+    if (ok_)
+      value_.~T();
+    else
+      error_.~E();
   }
 
   explicit operator bool() const { return ok_; }
@@ -41,7 +49,7 @@ class [[nodiscard]] Result {
     CHECK(ok_, "value() of a failed Result");
     return value_;
   }
-  const Error& error() const {
+  const E& error() const {
     CHECK(!ok_, "error() of a good Result");
     return error_;
   }
@@ -54,7 +62,7 @@ class [[nodiscard]] Result {
   bool ok_;
   union {
     T value_;
-    Error error_;
+    E error_;
   };
 };
 
