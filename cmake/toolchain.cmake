@@ -26,11 +26,11 @@ endif()
 # The third-party libraries of hosted code, for `orrery` and the tests. Each has one owner room
 # (tests/house/third_party.txt).
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(ORRERY_PARTS REQUIRED IMPORTED_TARGET libzstd libdw libelf fmt)
+pkg_check_modules(ORRERY_PARTS REQUIRED IMPORTED_TARGET libzstd libdw libelf fmt sqlite3)
 set(ORRERY_HOSTED_LIBRARIES PkgConfig::ORRERY_PARTS Zydis Zycore)
 # The same for `orrery` itself, as archives: see executables.cmake.
 set(ORRERY_STATIC_LIBRARIES)
-foreach(part dw elf z lzma bz2 zstd)
+foreach(part sqlite3 dw elf z lzma bz2 zstd m)
   find_library(ORRERY_STATIC_${part} NAMES lib${part}.a REQUIRED)
   list(APPEND ORRERY_STATIC_LIBRARIES ${ORRERY_STATIC_${part}})
 endforeach()
