@@ -30,6 +30,7 @@
 #include "cli/program_check.h"
 #include "cli/recording_text.h"
 #include "cli/supervise.h"
+#include "host/seeded_machine.h"
 #include "host/tsc_clock.h"
 #include "trace/family.h"
 #include "trace/recordings_hosted.h"
@@ -99,6 +100,7 @@ class Recorder {
   Result<int> run() {
     TRY(prepare());
     if (mode_ != machine::Mode::record) {
+      if (options_.seed) machine_page_ = TRY(make_machine_page());
       const pid_t guest = TRY(start());
       pass_on_signals(guest);
       const Supervised ended =
@@ -173,11 +175,12 @@ class Recorder {
     return Nothing{};
   }
 
-  /// What all processes of the machine share.
-  static Result<Fd> make_machine_page() {
+  /// What all processes of the machine share; behind it, what --seed decides for all of them.
+  Result<Fd> make_machine_page() const {
     Fd page(memfd_create("orrery-machine", MFD_CLOEXEC));
     const trace::MachinePage first;
-    if (!page || ftruncate(page.get(), kPageBytes) != 0 ||
+    const u64 size_bytes = kPageBytes + (options_.seed ? sizeof(host::SeededMachine) : 0);
+    if (!page || ftruncate(page.get(), static_cast<off_t>(size_bytes)) != 0 ||
         write(page.get(), &first, sizeof first) != static_cast<ssize_t>(sizeof first))
       return Error{"making the machine's page", errno};
     return page;

@@ -26,15 +26,47 @@ namespace {
 
 void* ring_base() { return reinterpret_cast<void*>(machine::kRingStart); }
 
-class LiveDoors final : public Doors {
+/// The host's door, with what --seed decides in front of it.
+class LiveDoors final : public Doors, public host::Complaints {
  public:
-  LiveDoors(const LaunchHeader& launch, host::LiveHost& live)
-      : seeded_(launch.seed, live), host_(launch.seeded != 0 ? static_cast<host::Host&>(seeded_) : live) {}
-  host::Host& host() override { return host_; }
+  /// `seeded`: where a run with --seed keeps what its processes share; null in other runs.
+  LiveDoors(const LaunchHeader& launch, host::LiveHost& live, kernel::ReportSink& report, void* seeded)
+      : live_(live), report_(report) {
+    if (seeded == nullptr) return;
+    seeded_ = std::make_unique<host::SeededHost>(
+        launch.seed, launch.pid,
+        host::SeededHost::Parts{.inner = live,
+                                .machine = *static_cast<host::SeededMachine*>(seeded),
+                                .complaints = *this,
+                                .fd_least = live.engine_fd(machine::kEngineFdFree)});
+  }
+  host::Host& host() override { return seeded_ != nullptr ? static_cast<host::Host&>(*seeded_) : live_; }
+  void complain(std::string_view line) override { report_.line(line); }
 
  private:
-  host::SeededHost seeded_;
-  host::Host& host_;
+  host::LiveHost& live_;
+  kernel::ReportSink& report_;
+  std::unique_ptr<host::SeededHost> seeded_;
+};
+
+/// `orrery run`.
+class RunDoors final : public Doors {
+ public:
+  static Result<std::unique_ptr<Doors>> open(const LaunchHeader& launch, host::LiveHost& live,
+                                             kernel::ReportSink& report) {
+    std::unique_ptr<RunDoors> doors(new RunDoors(live));
+    if (launch.seeded != 0) TRY(doors->link_.map_machine_page());
+    doors->live_ = std::make_unique<LiveDoors>(launch, live, report,
+                                               launch.seeded != 0 ? doors->link_.behind_page() : nullptr);
+    return std::unique_ptr<Doors>(std::move(doors));
+  }
+  host::Host& host() override { return live_->host(); }
+
+ private:
+  explicit RunDoors(const host::LiveHost& live) : link_(live.engine_fd(0)) {}
+
+  FamilyLink link_;
+  std::unique_ptr<LiveDoors> live_;
 };
 
 class RecordingDoors final : public Doors, public trace::Family {
@@ -45,10 +77,29 @@ class RecordingDoors final : public Doors, public trace::Family {
     kernel::ReportSink& report;
     u64 capacity;
   };
-  explicit RecordingDoors(const Parts& parts)
-      : live_(parts.launch, parts.live),
+  static Result<std::unique_ptr<Doors>> open(const Parts& parts) {
+    auto link = std::make_unique<FamilyLink>(parts.live.engine_fd(0));
+    TRY(link->map_machine_page());
+    parts.live.use_machine_page(link->page());
+    return std::unique_ptr<Doors>(new RecordingDoors(parts, std::move(link)));
+  }
+  host::Host& host() override { return recording_; }
+
+  // --- trace::Family ---
+  u32 new_process() override { return link_->next_process(); }
+  u32 new_file() override { return link_->next_file_number(); }
+  bool join(u32 process) override {
+    auto joined = link_->join(process);
+    if (joined) producer_ = trace::Producer(ring_base(), joined.value().ring_bytes);
+    return static_cast<bool>(joined);
+  }
+
+ private:
+  RecordingDoors(const Parts& parts, std::unique_ptr<FamilyLink> link)
+      : link_(std::move(link)),
+        live_(parts.launch, parts.live, parts.report,
+              parts.launch.seeded != 0 ? link_->behind_page() : nullptr),
         calls_(parts.live.engine_fd(machine::kEngineFdFree)),
-        link_(parts.live.engine_fd(0)),
         keeper_({.calls = calls_,
                  .store_directory = parts.live.engine_fd(machine::kStoreFd),
                  .files_directory = parts.live.engine_fd(machine::kFilesFd),
@@ -58,26 +109,10 @@ class RecordingDoors final : public Doors, public trace::Family {
         writer_(producer_, waiter_,
                 {parts.launch.clock_tsc, parts.launch.clock_ns, parts.launch.clock_ns_per_tick_32}),
         recording_({live_.host(), writer_, keeper_, parts.report, *this}) {}
-  Status map_machine_page(host::LiveHost& live) {
-    TRY(link_.map_machine_page());
-    live.use_machine_page(link_.page());
-    return Nothing{};
-  }
-  host::Host& host() override { return recording_; }
 
-  // --- trace::Family ---
-  u32 new_process() override { return link_.next_process(); }
-  u32 new_file() override { return link_.next_file_number(); }
-  bool join(u32 process) override {
-    auto joined = link_.join(process);
-    if (joined) producer_ = trace::Producer(ring_base(), joined.value().ring_bytes);
-    return static_cast<bool>(joined);
-  }
-
- private:
+  std::unique_ptr<FamilyLink> link_;
   LiveDoors live_;
   host::RawStoreCalls calls_;
-  FamilyLink link_;
   record::StoreKeeper keeper_;
   host::RawFutexWaiter waiter_;
   trace::Producer producer_;
@@ -168,13 +203,9 @@ class ReplayDoors final : public Doors, public replay::ReplayEnd, public trace::
 
 Result<std::unique_ptr<Doors>> Doors::open(const LaunchHeader& launch, host::LiveHost& live,
                                            kernel::ReportSink& report) {
-  if (launch.mode == machine::Mode::run) return std::unique_ptr<Doors>(new LiveDoors(launch, live));
+  if (launch.mode == machine::Mode::run) return RunDoors::open(launch, live, report);
   const u64 capacity = TRY(machine::map_ring(live.engine_fd(machine::kRingFd)));
-  if (launch.mode == machine::Mode::record) {
-    std::unique_ptr<RecordingDoors> doors(new RecordingDoors({launch, live, report, capacity}));
-    TRY(doors->map_machine_page(live));
-    return std::unique_ptr<Doors>(std::move(doors));
-  }
+  if (launch.mode == machine::Mode::record) return RecordingDoors::open({launch, live, report, capacity});
   // From here on the process can do nothing but replay. A host without filters still replays.
   host::install_replay_filter({.files_directory = live.engine_fd(machine::kFilesFd),
                                .control_socket = live.engine_fd(machine::kControlFd),

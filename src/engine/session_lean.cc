@@ -28,7 +28,8 @@ kernel::Configuration configuration_of(const machine::LaunchHeader& header, int 
       .xsave_bytes = header.xsave_bytes,
       .engine_fd_first = header.engine_fd_first != 0 ? header.engine_fd_first : static_cast<u64>(first_fd),
       .engine_fd_count = machine::kEngineFdCount,
-      .nofile_soft = header.nofile_soft};
+      .nofile_soft = header.nofile_soft,
+      .seeded = header.seeded != 0};
 }
 
 /// Its own process id, or one that the seed decides. `orrery record` writes down the same.

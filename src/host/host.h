@@ -75,6 +75,9 @@ struct HostCall {
   /// Sink of the guest's own words: 1 stdout, 2 stderr, 0 neither. A replay that shows output writes
   /// the `in` ranges there.
   u8 terminal_stream = 0;
+  /// A ppoll that sleeps for a process that takes turns: what another process does may be what it waits for,
+  /// so it may end without a descriptor and before its time (kernel::Wait::tries_again).
+  bool ends_by_others = false;
 };
 
 /// HostSignal::number of no signal: the running task's time is over.

@@ -104,6 +104,7 @@ i64 Kernel::start(std::string_view path, std::span<const char* const> arguments,
   process->tasks.push_back(std::make_unique<Task>(*process, TaskId{configuration_.pid}));
   Task& first = process->leader();
   scheduler_->start(first);
+  if (configuration_.seeded) scheduler_->join_turns_by_seed();
   processes_.push_back(std::move(process));
   inherit(first.process);
 

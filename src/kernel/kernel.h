@@ -33,6 +33,7 @@ struct Configuration {
   u64 engine_fd_count = 128;
   u64 clock_ticks_per_second = 100;
   u64 nofile_soft = 0;  ///< the guest's soft RLIMIT_NOFILE; 0: as the host says
+  bool seeded = false;  ///< --seed: see Scheduler::join_turns_by_seed
 };
 
 class Kernel {

@@ -113,9 +113,11 @@ void Scheduler::give_way() {
   quantum_over_ = false;
   const bool some_wait_for_host = std::any_of(waiting_.begin(), waiting_.end(),
                                               [](const Waiting& each) { return each.wait->asks_host(); });
-  if (ready_.empty() && !some_wait_for_host && !takes_turns_) host_.set_preemption(false);
+  const bool needs_no_quanta = !takes_turns_ || turns_are_seeded_;  // under a seed the host sees to that
+  if (ready_.empty() && !some_wait_for_host && needs_no_quanta) host_.set_preemption(false);
   give_turn();
   take_turn();
+  if (turns_are_seeded_) collect_host_signals(current_->process);  // of those who had their turns
   yield();
 }
 
@@ -126,14 +128,20 @@ void Scheduler::join_turns() {
   host_.take_turn();
 }
 
+void Scheduler::join_turns_by_seed() {
+  takes_turns_ = turns_are_seeded_ = true;
+  host_.take_turn();
+}
+
 void Scheduler::begin_process() {
   quantum_over_ = false;
   if (!takes_turns_) return;
-  host_.set_preemption(true);
+  if (!turns_are_seeded_) host_.set_preemption(true);
   host_.take_turn();
 }
 
 void Scheduler::leave_turns() {
+  if (turns_are_seeded_) return;
   give_turn();
   takes_turns_ = false;
 }
@@ -203,6 +211,9 @@ void Scheduler::look_at_host(bool may_sleep) {
     poll.in.add({reinterpret_cast<u64>(descriptors.data()), bytes});
     poll.out.add({.address = reinterpret_cast<u64>(descriptors.data()), .capacity_bytes = bytes});
   }
+  poll.ends_by_others = may_sleep && turns_are_seeded_ &&
+                        std::any_of(waiting_.begin(), waiting_.end(),
+                                    [](const Waiting& each) { return each.wait->tries_again; });
   if (may_sleep) give_turn();
   const i64 result = host_.call(poll);
   if (may_sleep) take_turn();
@@ -211,6 +222,7 @@ void Scheduler::look_at_host(bool may_sleep) {
     return;
   }
   end_waits(descriptors);
+  if (poll.ends_by_others) let_try_again();
 }
 
 void Scheduler::end_waits(const std::vector<Descriptor>& descriptors) {

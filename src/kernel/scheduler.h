@@ -56,6 +56,10 @@ class Scheduler {
 
   /// The process shares memory with others that it made or that made it: it runs in its turns from now on.
   void join_turns();
+  /// A run with --seed: all processes run in turns, always, and what a call waits for without a descriptor is
+  /// looked for after others had theirs, and not after some time.
+  void join_turns_by_seed();
+  bool turns_are_seeded() const { return turns_are_seeded_; }
   void leave_turns();
   bool takes_turns() const { return takes_turns_; }
   /// In a forked child: it takes turns if its parent does. Its host has no timer yet.
@@ -108,6 +112,7 @@ class Scheduler {
   std::vector<Task*> ended_;  ///< whose stacks are to be taken
   bool quantum_over_ = false;
   bool takes_turns_ = false;
+  bool turns_are_seeded_ = false;
 };
 
 }  // namespace orrery::kernel

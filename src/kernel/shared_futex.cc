@@ -47,6 +47,7 @@ i64 sleep_as_only_task(Call& call, const FutexWaiter& waiter, u32 value, u64 clo
 i64 look_now_and_then(Call& call, FutexWaiter& waiter, u32 value, u64 clock, const TimeValue* deadline) {
   constexpr i64 kLeastNs = 200'000, kMostNs = 10'000'000;
   const bool timed = deadline != nullptr;
+  const bool seeded = call.process.scheduler.turns_are_seeded();
   const i64 deadline_ns = timed ? monotonic_deadline_ns(call, clock, *deadline) : 0;
   FutexTable& table = *call.process.futexes;
   waiter.task = &call.task;
@@ -54,15 +55,17 @@ i64 look_now_and_then(Call& call, FutexWaiter& waiter, u32 value, u64 clock, con
   i64 result = 0;
   for (i64 pause_ns = kLeastNs;; pause_ns = std::min(2 * pause_ns, kMostNs)) {
     Wait wait;
-    wait.timed = true;
-    wait.deadline_ns = host_clock(call, kClockMonotonic).total_nanoseconds() + pause_ns;
+    wait.tries_again = seeded;
+    wait.timed = timed || !seeded;
+    wait.deadline_ns =
+        seeded ? deadline_ns : host_clock(call, kClockMonotonic).total_nanoseconds() + pause_ns;
     const bool last = timed && deadline_ns <= wait.deadline_ns;
     if (last) wait.deadline_ns = deadline_ns;
     result = wait_among_others(call, wait);
     u32 now = 0;
     if (!waiter.queued || result != 0) break;
     if (!call.space().read_value(waiter.address, now) || now != value) break;
-    if (last) {
+    if (last && wait.timed_out) {
       result = -ETIMEDOUT;
       break;
     }

@@ -48,7 +48,9 @@ Result<u64> map_ring(int fd) {
 
 Status FamilyLink::map_machine_page() {
   const int fd = first_fd_ + kMachineFd;
-  const i64 mapped = raw_syscall(__NR_mmap, kMachinePageStart, kPageBytes, PROT_READ | PROT_WRITE,
+  const i64 size_bytes = raw_syscall(__NR_lseek, fd, 0, SEEK_END);
+  if (size_bytes < static_cast<i64>(kPageBytes)) return failure("find the machine's page", size_bytes);
+  const i64 mapped = raw_syscall(__NR_mmap, kMachinePageStart, size_bytes, PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
   if (mapped < 0) return failure("map the machine's page", mapped);
   page_ = reinterpret_cast<trace::MachinePage*>(mapped);

@@ -23,6 +23,8 @@ class FamilyLink {
   /// Before the first guest byte.
   Status map_machine_page();
   trace::MachinePage* page() { return page_; }
+  /// What lies behind the page: host::SeededMachine, in a run with --seed.
+  void* behind_page() { return reinterpret_cast<u8*>(page_) + kPageBytes; }
   u32 next_process() { return __atomic_fetch_add(&page_->next_process, 1, __ATOMIC_RELAXED); }
   u32 next_file_number() { return __atomic_fetch_add(&page_->next_file_number, 1, __ATOMIC_RELAXED); }
 

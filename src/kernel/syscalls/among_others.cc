@@ -487,6 +487,11 @@ std::optional<i64> Patience::a_while(const std::vector<Descriptor>& descriptors)
   Wait until;
   until.descriptors = descriptors;
   until.tries_again = true;
+  if (call_.process.scheduler.turns_are_seeded()) {
+    until.timed = limited_;
+    until.deadline_ns = deadline_ns_;
+    return wait(until);
+  }
   until.timed = true;
   until.deadline_ns = host_clock(call_, kClockMonotonic).total_nanoseconds() + pause_ns_;
   if (limited_) until.deadline_ns = std::min(until.deadline_ns, deadline_ns_);

@@ -117,8 +117,6 @@ i64 make_process(Call& call, const CloneArguments& wanted) {
                                .stack = wanted.stack,
                                .sets_tls = (wanted.flags & kSetTls) != 0,
                                .tls = wanted.tls});
-  if (forked.result == -ENOSYS && first_report(call.process, __NR_fork))
-    call.process.say("a run with --seed has one process: another one is ENOSYS");
   if (forked.result == 0) tell_child(call, wanted);
   if (forked.result <= 0) return forked.result;
   // Addresses that cannot be written are the program's own loss, as in the kernel (put_user unchecked).

@@ -9,11 +9,27 @@
 
 #include <cerrno>
 #include <chrono>
+#include <memory>
 
 #include "host/live_host.h"
 
 namespace orrery::host {
 namespace {
+
+/// A seeded host of a machine of its own.
+class Seeded : private Complaints {
+ public:
+  explicit Seeded(u64 seed, Host& inner)
+      : machine_(std::make_unique<SeededMachine>()),
+        host(seed, 5000, {.inner = inner, .machine = *machine_, .complaints = *this, .fd_least = 900}) {}
+  void complain(std::string_view) override {}
+
+ private:
+  std::unique_ptr<SeededMachine> machine_;
+
+ public:
+  SeededHost host;
+};
 
 HostCall make_call(u32 number, std::array<u64, 6> args) {
   HostCall call;
@@ -32,7 +48,8 @@ u64 now(Host& host, u64 clock) {
 /// What a program could tell one run from another by.
 std::vector<u64> look_around(u64 seed) {
   LiveHost live(1000);
-  SeededHost host(seed, live);
+  Seeded seeded(seed, live);
+  SeededHost& host = seeded.host;
   std::vector<u64> seen;
   for (int i = 0; i < 3; ++i) {
     for (const u64 clock : {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_PROCESS_CPUTIME_ID})
@@ -60,7 +77,8 @@ TEST(SeededHost, TheSeedDecides) {
 
 TEST(SeededHost, ClocksRunForward) {
   LiveHost live(1000);
-  SeededHost host(1, live);
+  Seeded seeded(1, live);
+  SeededHost& host = seeded.host;
   u64 before = now(host, CLOCK_MONOTONIC);
   u64 tsc = host.read_tsc();
   for (int i = 0; i < 100; ++i) {
@@ -75,7 +93,8 @@ TEST(SeededHost, ClocksRunForward) {
 
 TEST(SeededHost, SleepTakesVirtualTimeOnly) {
   LiveHost live(1000);
-  SeededHost host(1, live);
+  Seeded seeded(1, live);
+  SeededHost& host = seeded.host;
   const auto real_start = std::chrono::steady_clock::now();
   const u64 start = now(host, CLOCK_MONOTONIC);
   const __kernel_timespec hour{.tv_sec = 3600, .tv_nsec = 0};
@@ -103,7 +122,8 @@ TEST(SeededHost, SleepTakesVirtualTimeOnly) {
 
 TEST(SeededHost, TheRestPasses) {
   LiveHost live(1000);
-  SeededHost host(1, live);
+  Seeded seeded(1, live);
+  SeededHost& host = seeded.host;
   HostCall pid = make_call(__NR_getpid, {});
   EXPECT_EQ(host.call(pid), getpid());
   __kernel_timespec time{};
@@ -114,7 +134,8 @@ TEST(SeededHost, TheRestPasses) {
 /// The ticks at which the turns of a task end, as the machine sees them.
 std::vector<u64> turns(u64 seed) {
   LiveHost live(1000);
-  SeededHost host(seed, live);
+  Seeded seeded(seed, live);
+  SeededHost& host = seeded.host;
   HostSignal signal;
   std::vector<u64> ends;
   host.at({.task = 1, .ticks = 10, .pc = 0});
@@ -145,7 +166,8 @@ TEST(SeededHost, TheSeedDecidesWhenTurnsEnd) {
 /// A task that was left has a turn of its own when it is gone on with.
 TEST(SeededHost, EachTaskHasItsOwnTurn) {
   LiveHost live(1000);
-  SeededHost host(7, live);
+  Seeded seeded(7, live);
+  SeededHost& host = seeded.host;
   host.at({.task = 1, .ticks = 1'000'000'000, .pc = 0});
   host.set_preemption(true);
   host.at({.task = 2, .ticks = 5, .pc = 0});
@@ -156,7 +178,8 @@ TEST(SeededHost, EachTaskHasItsOwnTurn) {
 
 TEST(SeededHost, WaitsThatEndByTheirTimeOutMoveTime) {
   LiveHost live(1000);
-  SeededHost host(7, live);
+  Seeded seeded(7, live);
+  SeededHost& host = seeded.host;
   const u64 before = now(host, CLOCK_MONOTONIC);
   __kernel_timespec hour{3600, 0};
   HostCall sleep = make_call(__NR_ppoll, {0, 0, reinterpret_cast<u64>(&hour), 0, 0});
