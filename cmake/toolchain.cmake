@@ -26,12 +26,14 @@ endif()
 # The third-party libraries of hosted code, for `orrery` and the tests. Each has one owner room
 # (tests/house/third_party.txt).
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(ORRERY_PARTS REQUIRED IMPORTED_TARGET libzstd libdw libelf fmt sqlite3)
-set(ORRERY_HOSTED_LIBRARIES PkgConfig::ORRERY_PARTS Zydis Zycore)
+pkg_check_modules(ORRERY_PARTS REQUIRED IMPORTED_TARGET libzstd libdw libelf sqlite3 zlib)
+set(ORRERY_HOSTED_LIBRARIES PkgConfig::ORRERY_PARTS iberty Zydis Zycore)
 # The same for `orrery` itself, as archives: see executables.cmake.
 set(ORRERY_STATIC_LIBRARIES)
-foreach(part sqlite3 dw elf z lzma bz2 zstd m)
+foreach(part sqlite3 dw elf z lzma bz2 zstd iberty m)
   find_library(ORRERY_STATIC_${part} NAMES lib${part}.a REQUIRED)
   list(APPEND ORRERY_STATIC_LIBRARIES ${ORRERY_STATIC_${part}})
 endforeach()
-list(APPEND ORRERY_STATIC_LIBRARIES fmt ${CMAKE_DL_LIBS})
+list(APPEND ORRERY_STATIC_LIBRARIES ${CMAKE_DL_LIBS})
+# Debian has fmt only as a shared library, which would bring in libstdc++'s as well: so its headers alone.
+add_compile_definitions(FMT_HEADER_ONLY=1)

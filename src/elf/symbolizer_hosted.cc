@@ -1,11 +1,9 @@
 #include "elf/symbolizer_hosted.h"
 
-#include <cxxabi.h>
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
 
-#include <cstdlib>
-
+#include "elf/demangle_hosted.h"
 #include "elf/dwarf_scope_hosted.h"
 
 namespace orrery::elf {
@@ -74,15 +72,6 @@ void add_source_frames(const Image& image, u64 address, Location& location) {
 }
 
 }  // namespace
-
-std::string demangle(const char* name) {
-  if (name[0] != '_' || name[1] != 'Z') return name;
-  int status = 0;
-  char* text = abi::__cxa_demangle(name, nullptr, nullptr, &status);
-  const std::string result = status == 0 && text ? text : name;
-  std::free(text);
-  return result;
-}
 
 Location locate(const Images& images, u64 address) {
   Location location;

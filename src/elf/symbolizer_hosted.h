@@ -32,9 +32,6 @@ struct Location {
   std::vector<SourceFrame> frames;  ///< innermost first; empty without DWARF
 };
 
-/// The C++ name as written in source, or the name itself. Rust's and D's stay as they are.
-std::string demangle(const char* name);
-
 /// `address` is the exact pc of the innermost frame, or the return address minus one of an outer one.
 Location locate(const Images& images, u64 address);
 

@@ -4,7 +4,7 @@ import re
 
 import house
 
-C_HEADERS = set("""alloca.h dirent.h dlfcn.h elf.h endian.h errno.h execinfo.h fcntl.h glob.h grp.h inttypes.h
+C_HEADERS = set("""alloca.h ar.h dirent.h dlfcn.h elf.h endian.h errno.h execinfo.h fcntl.h glob.h grp.h inttypes.h
 libgen.h limits.h link.h locale.h malloc.h math.h mqueue.h poll.h pthread.h pty.h pwd.h sched.h semaphore.h setjmp.h signal.h
 spawn.h stdarg.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h syscall.h termios.h time.h ucontext.h
 unistd.h ustat.h utime.h wait.h cpuid.h cxxabi.h immintrin.h x86intrin.h""".split())
