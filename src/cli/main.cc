@@ -38,6 +38,20 @@ bool is_directory(const char* path) {
   return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+/// Whether only `command` has to be known to understand a command line that begins with `word`. Building the
+/// whole tree takes longer than the rest of the start; `man` and `completion` are about the tree.
+bool is_enough(const Command& command, const char* word) {
+  return std::strcmp(command.name, word) == 0 && std::strcmp(word, "man") != 0 &&
+         std::strcmp(word, "completion") != 0;
+}
+
+void add_commands(CLI::App& app, Session& session, const char* first_word) {
+  for (const Command& command : commands()) {
+    if (is_enough(command, first_word)) return command.add(app, session);
+  }
+  for (const Command& command : commands()) command.add(app, session);
+}
+
 /// A recording in the place of a command means: replay it.
 bool means_replay(const char* word) {
   if (word[0] == '-') return false;
@@ -77,6 +91,7 @@ class HelpFormat : public CLI::Formatter {
 /// What is the same for every command.
 void finish_commands(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    finish_commands(*command);
     // `orrery why -v` reads as `orrery -v why`; but the words after `record PROG` are the program's.
     if (!command->get_prefix_command()) command->fallthrough();
   }
@@ -116,7 +131,7 @@ int run(int argument_count, char** arguments) {
     app.set_config("--config", path, "Read options from this file");
   }
   app.require_subcommand(1);
-  for (const Command& command : commands()) command.add(app, session);
+  add_commands(app, session, argument_count > 1 ? arguments[1] : "");
   set_examples(app, kExamples);  // after the commands, which would inherit it
   finish_commands(app);
   name_environment(app, "ORRERY_");

@@ -1,0 +1,11 @@
+// `orrery show LAYER`: one subcommand a layer, one row a layer in show.cc, one file a layer.
+#pragma once
+
+#include "cli/command.h"
+
+namespace orrery::cli {
+
+/// Adds its subcommand to `show`, as a command adds itself to the application.
+void add_show_file(CLI::App& show, Session& session);
+
+}  // namespace orrery::cli
