@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "kernel/companion.h"
 #include "kernel/forward.h"
 #include "kernel/syscalls/handlers.h"
 #include "linux/error_names.h"
@@ -109,6 +110,7 @@ constexpr Binding kHandlers[] = {
     {__NR_exit_group, sys_exit_group},
     {__NR_wait4, sys_wait4},
     {__NR_waitid, sys_waitid},
+    {__NR_ptrace, sys_ptrace},
     {__NR_clone, sys_clone},
     {__NR_clone3, sys_clone3},
     {__NR_fork, sys_fork},
@@ -223,6 +225,16 @@ i64 refuse(Process& process, const abi::SyscallRow& row) {
   return -row.refusal;
 }
 
+/// What a companion may not do (kernel/companion.h).
+i64 refuse_companion(Process& process, const abi::SyscallRow& row) {
+  if (first_report(process, row.number))
+    process.say(Text()
+                    .add(row.name)
+                    .add(" in a process that shares its parent's memory: the program gets EPERM")
+                    .view());
+  return -EPERM;
+}
+
 }  // namespace
 
 bool has_handler(u64 number) { return number < kHandlerOf.size() && kHandlerOf[number] != nullptr; }
@@ -231,6 +243,7 @@ i64 perform_system_call(Process& process, Task& task, u64 number, const std::arr
   const abi::SyscallRow* row = abi::find_syscall(number);
   if (row == nullptr) return unknown(process, number);
   if (row->answer == abi::Answer::refuse) return refuse(process, *row);
+  if (process.lender != nullptr && needs_host_process(number)) return refuse_companion(process, *row);
   Call call{process, task, *row, args};
   const Handler handler = kHandlerOf[row->number];
   return handler != nullptr ? handler(call) : forward(call);

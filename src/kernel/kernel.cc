@@ -120,7 +120,7 @@ void Kernel::set_task_switch(TaskSwitch& task_switch) { scheduler_->set_switch(&
 
 Task& Kernel::current() { return scheduler_->current(); }
 
-bool Kernel::ended() const { return scheduler_->current().process.exit.has_value(); }
+bool Kernel::ended() const { return scheduler_->current().process.owner().exit.has_value(); }
 
 void Kernel::prepare_to_run() {
   if (current().ended()) return scheduler_->retire();
@@ -159,11 +159,11 @@ void Kernel::widen_vector_state(u64 xcr0, u64 xsave_bytes) {
 }
 
 int Kernel::exit_status() const {
-  const auto& exit = scheduler_->current().process.exit;
+  const auto& exit = scheduler_->current().process.owner().exit;
   return exit ? exit->status & 0xff : 0;
 }
 int Kernel::fatal_signal() const {
-  const auto& exit = scheduler_->current().process.exit;
+  const auto& exit = scheduler_->current().process.owner().exit;
   return exit ? exit->fatal_signal : 0;
 }
 memory::AddressSpace& Kernel::address_space() { return current().process.space(); }

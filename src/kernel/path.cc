@@ -4,7 +4,11 @@
 
 #include <asm/unistd.h>
 
+#include <algorithm>
+
 #include "base/text.h"
+#include "kernel/companion.h"
+#include "kernel/scheduler.h"
 
 namespace orrery::kernel {
 namespace {
@@ -32,6 +36,57 @@ int number_in(std::string_view text) {
     number = number * 10 + (c - '0');
   }
   return number;
+}
+
+/// A place below /proc/PID of a process that lives in this host process.
+struct OwnPlace {
+  int process = 0;
+  int task = 0;  ///< as the path names it; 0: not at all
+  std::string_view entry{};
+};
+
+/// Cuts the first name off.
+std::string_view cut_name(std::string_view& path) {
+  const std::string_view name = path.substr(0, path.find('/'));
+  path.remove_prefix(name.size());
+  while (!path.empty() && path[0] == '/') path.remove_prefix(1);
+  return name;
+}
+
+/// The process or task of that number which lives here; null if none does.
+const Process* owner_of_number(const Process& process, int number) {
+  const auto has = [number](const Process& each) {
+    return std::any_of(each.tasks.begin(), each.tasks.end(),
+                       [number](const auto& task) { return task->id.value == number; });
+  };
+  const Process& owner = process.owner();
+  if (number < 0) return nullptr;
+  if (owner.id.value == number || has(owner)) return &owner;
+  for (const auto& companion : owner.companions)
+    if (companion->id.value == number || has(*companion)) return companion.get();
+  return nullptr;
+}
+
+std::optional<OwnPlace> find_place(const Process& process, std::string_view path) {
+  if (!cut(path, "/proc")) return std::nullopt;
+  OwnPlace place{.process = process.id.value};
+  const std::string_view name = cut_name(path);
+  const Process* whose = &process;
+  if (name == "thread-self") {
+    place.task = process.scheduler.current().id.value;
+  } else if (name != "self") {
+    whose = owner_of_number(process, number_in(name));
+    if (whose == nullptr) return std::nullopt;
+    place.process = whose->id.value;
+  }
+  std::string_view rest = path;
+  if (place.task == 0 && cut(rest, "task"))
+    if (const int number = number_in(cut_name(rest)); owner_of_number(process, number) == whose) {
+      place.task = number;
+      path = rest;
+    }
+  place.entry = path;
+  return place;
 }
 
 /// Whether a path can lead to /proc at all; nearly none does.
@@ -112,16 +167,14 @@ std::vector<char> proc_path(const Process& process, int directory_fd, std::strin
 }
 
 std::optional<std::string_view> own_proc_entry(const Process& process, std::string_view path) {
-  const u64 pid = static_cast<u64>(process.id.value);
-  const std::vector<char> number = Text().decimal(pid).take();
-  const std::string_view digits(number.data(), number.size());
-  if (!cut(path, "/proc")) return std::nullopt;
-  if (path == "self" || path == "thread-self" || path == digits) return std::string_view{};
-  if (!cut(path, "self") && !cut(path, "thread-self") && !cut(path, digits)) return std::nullopt;
-  std::string_view task = path;
-  if (!cut(task, "task")) return path;
-  if (task == digits) return std::string_view{};
-  return cut(task, digits) ? task : path;
+  const auto place = find_place(process, path);
+  return place ? std::optional(place->entry) : std::nullopt;
+}
+
+Task* task_of_proc_path(Process& process, std::string_view path) {
+  const auto place = find_place(process, path);
+  if (!place) return nullptr;
+  return find_task_here(process, place->task != 0 ? place->task : place->process);
 }
 
 int fd_named_by_entry(std::string_view entry) {
@@ -140,15 +193,20 @@ int fd_named_by_path(const Process& process, int directory_fd, std::string_view 
 bool replace_path(const Process& process, int directory_fd, std::string_view path, bool follows,
                   std::vector<char>& replacement) {
   const std::vector<char> absolute = proc_path(process, directory_fd, path);
-  const auto entry = own_proc_entry(process, {absolute.data(), absolute.size()});
-  if (!entry) return false;
-  const std::string_view first = std::string_view(absolute.data(), absolute.size()).substr(6);
-  if (*entry == "exe" && follows && !process.exe.empty()) {
+  const auto place = find_place(process, {absolute.data(), absolute.size()});
+  if (!place) return false;
+  const std::string_view entry = place->entry;
+  std::string_view rest = std::string_view(absolute.data(), absolute.size()).substr(6);
+  const bool has_number = number_in(cut_name(rest)) >= 0;
+  if (entry == "exe" && follows && !process.exe.empty()) {
     replacement = process.exe;
-  } else if (process.fds->is_engine(fd_named_by_entry(*entry))) {
+  } else if (process.fds->is_engine(fd_named_by_entry(entry))) {
     replacement = Text().add("/proc/self/fd/none").take();  // no such descriptor: ENOENT
-  } else if (number_in(first.substr(0, first.find('/'))) >= 0) {
-    replacement = Text().add("/proc/self/").add(entry->empty() ? std::string_view(".") : *entry).take();
+  } else if (has_number || place->task != 0) {
+    replacement = Text()
+                      .add(place->task != 0 ? "/proc/thread-self/" : "/proc/self/")
+                      .add(entry.empty() ? std::string_view(".") : entry)
+                      .take();
   } else {
     return false;
   }
@@ -166,7 +224,9 @@ void refresh_cwd(Process& process) {
   const i64 bytes = process.host.call(call);
   if (bytes <= 0) return;
   buffer.resize(static_cast<std::size_t>(bytes) - 1);
-  process.cwd = std::move(buffer);
+  Process& owner = process.owner();
+  for (const auto& companion : owner.companions) companion->cwd = buffer;
+  owner.cwd = std::move(buffer);
 }
 
 }  // namespace orrery::kernel

@@ -21,8 +21,12 @@ inline constexpr u64 kPathBytesMost = 4096;  ///< PATH_MAX, with the NUL
 std::vector<char> proc_path(const Process& process, int directory_fd, std::string_view path);
 
 /// Of such a path the part behind /proc/self, /proc/thread-self, /proc/<pid>, or one of these with
-/// task/<tid>, of the process itself ("exe", "fd/3"; empty for the directory). Nothing if it is not there.
+/// task/<tid>, of the process itself or one that lives in the same host process ("exe", "fd/3"; empty for the
+/// directory). Nothing if it is not there.
 std::optional<std::string_view> own_proc_entry(const Process& process, std::string_view proc_path);
+
+/// The task that such a path is about: the one it names, or the leader. Null if it names none that is here.
+Task* task_of_proc_path(Process& process, std::string_view proc_path);
 
 /// The descriptor that such an entry names ("fd/3", "fdinfo/3"). -1 if none.
 int fd_named_by_entry(std::string_view entry);
@@ -31,8 +35,8 @@ int fd_named_by_entry(std::string_view entry);
 int fd_named_by_path(const Process& process, int directory_fd, std::string_view path);
 
 /// What the host is to be asked for instead: the guest's program for /proc/self/exe when the call follows the
-/// last link, and /proc/self where the guest's own number stands, which need not be the host's. False if
-/// the path is right as it is. `replacement` gets a NUL.
+/// last link, and /proc/self where the guest's own number stands, which need not be the host's (its tasks'
+/// numbers never are: the host has one task). False if the path is right as it is. `replacement` gets a NUL.
 bool replace_path(const Process& process, int directory_fd, std::string_view path, bool follows,
                   std::vector<char>& replacement);
 

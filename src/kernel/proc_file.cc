@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
+#include "base/text.h"
 #include "kernel/path.h"
 #include "kernel/proc_self.h"
 #include "kernel/process.h"
@@ -20,10 +22,6 @@ namespace {
 
 constexpr u64 kPageMapEntryBytes = 8;
 constexpr std::size_t kChunkBytes = 4096;
-
-std::string_view entry_of(const Process& process, const ProcFile& file) {
-  return own_proc_entry(process, file.name()).value_or(std::string_view{});
-}
 
 /// Into guest memory, as far as it is there.
 i64 give(Task& task, u64 address, std::span<const u8> bytes) {
@@ -37,7 +35,9 @@ i64 give(Task& task, u64 address, std::span<const u8> bytes) {
 std::string_view text_at(Task& task, ProcFile& file, u64 offset) {
   if (offset == 0 || offset != file.text_left_at) {
     Text text;
-    write_own_proc_file(task, entry_of(task.process, file), text);
+    const auto entry = own_proc_entry(task.process, file.name());
+    Task* const shown = task_of_proc_path(task.process, file.name());
+    if (entry && shown != nullptr) write_own_proc_file(*shown, *entry, text);
     file.text = text.take();
   }
   const std::string_view text(file.text.data(), file.text.size());
@@ -115,15 +115,60 @@ i64 read_page_map(Task& task, int fd, u64 offset, u64 address, u64 size_bytes) {
 }
 
 /// comm_write: what does not fit is cut off, silently.
-i64 write_command(Task& task, u64 address, u64 size_bytes) {
+i64 write_command(Task& task, ProcFile& file, u64 address, u64 size_bytes) {
+  Task* const named = task_of_proc_path(task.process, file.name());
+  if (named == nullptr) return -ESRCH;
   std::array<char, 16> comm{};
   const auto count = std::min<std::size_t>(comm.size() - 1, size_bytes);
   if (!task.process.space().read(address, {reinterpret_cast<u8*>(comm.data()), count})) return -EFAULT;
-  set_command_name(task, comm);
+  set_command_name(*named, comm);
   return static_cast<i64>(size_bytes);
 }
 
+/// Room for one entry of a directory: the number of a task, or a dot or two.
+struct EntryBuffer {
+  u8 bytes[48] = {};
+  u16 size = 0;
+};
+
+/// struct linux_dirent64, or struct linux_dirent, which has the type behind the name.
+EntryBuffer directory_entry(u64 node, u64 position, std::string_view name, bool old_layout) {
+  constexpr u8 kDirectory = 4;  // DT_DIR
+  const std::size_t name_at = old_layout ? 18 : 19;
+  EntryBuffer entry;
+  entry.size = static_cast<u16>((name_at + name.size() + (old_layout ? 2 : 1) + 7) & ~std::size_t{7});
+  std::memcpy(entry.bytes, &node, sizeof node);
+  std::memcpy(entry.bytes + 8, &position, sizeof position);
+  std::memcpy(entry.bytes + 16, &entry.size, sizeof entry.size);
+  std::memcpy(entry.bytes + name_at, name.data(), name.size());
+  entry.bytes[old_layout ? entry.size - 1 : 18] = kDirectory;
+  return entry;
+}
+
 }  // namespace
+
+/// proc_task_readdir: the position is the index of the next entry.
+i64 list_tasks(Task& task, ProcFile& file, u64 address, u64 size_bytes, bool old_layout) {
+  constexpr u64 kFirstNode = 0x1000, kDots = 2;
+  const Task* const shown = task_of_proc_path(task.process, file.name());
+  if (shown == nullptr) return -ENOENT;
+  const auto& tasks = shown->process.tasks;
+  u64 done = 0;
+  for (; file.position < kDots + tasks.size(); ++file.position) {
+    const u64 index = file.position;
+    Text name;
+    if (index < kDots)
+      name.add(index == 0 ? "." : "..");
+    else
+      name.integer(tasks[index - kDots]->id.value);
+    const EntryBuffer entry = directory_entry(kFirstNode + index, index + 1, name.view(), old_layout);
+    if (done + entry.size > size_bytes) return done != 0 ? static_cast<i64>(done) : -EINVAL;
+    if (!task.process.space().write(address + done, {entry.bytes, entry.size}))
+      return done != 0 ? static_cast<i64>(done) : -EFAULT;
+    done += entry.size;
+  }
+  return static_cast<i64>(done);
+}
 
 i64 read_proc_file(Task& task, int fd, ProcFile& file, u64 offset, u64 address, u64 size_bytes) {
   if (size_bytes == 0) return 0;
@@ -132,6 +177,8 @@ i64 read_proc_file(Task& task, int fd, ProcFile& file, u64 offset, u64 address, 
       return read_memory(task, offset, address, size_bytes);
     case ProcKind::page_map:
       return read_page_map(task, fd, offset, address, size_bytes);
+    case ProcKind::tasks:
+      return -EISDIR;
     default:
       return read_text(task, file, offset, address, size_bytes);
   }
@@ -139,7 +186,7 @@ i64 read_proc_file(Task& task, int fd, ProcFile& file, u64 offset, u64 address, 
 
 i64 write_proc_file(Task& task, ProcFile& file, u64 offset, u64 address, u64 size_bytes) {
   if (file.kind == ProcKind::memory) return write_memory(task, offset, address, size_bytes);
-  return file.kind == ProcKind::command ? write_command(task, address, size_bytes) : -EINVAL;
+  return file.kind == ProcKind::command ? write_command(task, file, address, size_bytes) : -EINVAL;
 }
 
 /// mem_lseek takes any offset, since addresses are unsigned; the others do not go below 0. Only files with

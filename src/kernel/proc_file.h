@@ -16,6 +16,7 @@ struct Task;
 enum class ProcKind : u8 {
   directory,    ///< a directory on the way to the process's own files
   descriptors,  ///< /proc/self/fd or fdinfo
+  tasks,        ///< /proc/self/task: listed here, since the host knows one task alone
   text,         ///< written anew by proc_self.cc whenever it is read from another place than it was left at
   command,      ///< comm: text that can be written
   memory,       ///< mem: the guest's address space
@@ -31,13 +32,16 @@ struct ProcFile {
   std::vector<char> text{};
 
   /// True if reads, writes and seeks are answered here and not by the host.
-  bool is_answered() const { return kind >= ProcKind::text; }
+  bool is_answered() const { return kind >= ProcKind::tasks; }
   std::string_view name() const { return {path.data(), path.size()}; }
 };
 
 /// pread and pwrite with one buffer: bytes moved, or -errno. The descriptor's access mode has been checked.
 i64 read_proc_file(Task& task, int fd, ProcFile& file, u64 offset, u64 address, u64 size_bytes);
 i64 write_proc_file(Task& task, ProcFile& file, u64 offset, u64 address, u64 size_bytes);
+
+/// getdents64(2), or getdents(2) if `old_layout`, of a directory of tasks.
+i64 list_tasks(Task& task, ProcFile& file, u64 address, u64 size_bytes, bool old_layout);
 
 /// lseek(2); changes the position.
 i64 seek_proc_file(ProcFile& file, i64 offset, int origin);

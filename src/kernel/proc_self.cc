@@ -164,6 +164,7 @@ constexpr Entry kEntries[] = {
     {"comm", ProcKind::command, write_comm},
     {"mem", ProcKind::memory, nullptr},
     {"pagemap", ProcKind::page_map, nullptr},
+    {"task", ProcKind::tasks, nullptr},
     {"fd", ProcKind::descriptors, nullptr},
     {"fdinfo", ProcKind::descriptors, nullptr},
 };

@@ -19,6 +19,13 @@ using memory::Region;
 std::string_view view(const std::vector<char>& text) { return {text.data(), text.size()}; }
 std::string_view comm_of(const Task& task) { return task.comm.data(); }
 
+/// fs/proc/array.c, task_state_array.
+std::string_view state_of(const Task& task) {
+  if (task.trace && task.trace->stop_status != 0) return "t (tracing stop)";
+  if (task.ended()) return "Z (zombie)";
+  return std::holds_alternative<Blocked>(task.state) ? "S (sleeping)" : "R (running)";
+}
+
 /// Bytes of address space by what they are for (fs/proc/task_mmu.c task_mem).
 struct Sizes {
   u64 total = 0, data = 0, stack = 0, executable = 0;
@@ -95,7 +102,9 @@ constexpr StatusLine kStatusLines[] = {
     {"Pid", [](const Task& t) -> u64 { return static_cast<u32>(t.id.value); }, StatusLine::Form::decimal},
     {"PPid", [](const Task& t) -> u64 { return static_cast<u32>(t.process.parent.value); },
      StatusLine::Form::decimal},
-    {"TracerPid", [](const Task&) -> u64 { return 0; }, StatusLine::Form::decimal},
+    {"TracerPid",
+     [](const Task& t) -> u64 { return t.trace ? static_cast<u32>(t.trace->tracer->process.id.value) : 0; },
+     StatusLine::Form::decimal},
     {"FDSize", [](const Task& t) -> u64 { return descriptor_table_size(t.process); },
      StatusLine::Form::decimal},
     {"VmPeak", [](const Task& t) { return kilobytes(t.process.memory->usage().peak_mapped_bytes); },
@@ -282,7 +291,7 @@ void write_status_over(Task& task, const std::vector<char>& host_text, const Mea
     if (name == "Name")
       out.add("Name:\t").add(comm_of(task)).character('\n');
     else if (name == "State")
-      out.add("State:\tR (running)\n");
+      out.add("State:\t").add(state_of(task)).character('\n');
     else if (own != std::end(kStatusLines))
       write_status_line(task, *own, out);
     else if (!write_measured_line(name, line, task, resident, out))
@@ -294,7 +303,7 @@ void write_stat_over(Task& task, const std::vector<char>& host_text, Text& out) 
   std::string_view rest = view(host_text);
   const std::size_t name_end = rest.rfind(')');  // the name may hold blanks and parentheses
   rest.remove_prefix(name_end == std::string_view::npos ? rest.size() : name_end + 1);
-  out.integer(task.process.id.value).add(" (").add(comm_of(task)).add(") R");
+  out.integer(task.process.id.value).add(" (").add(comm_of(task)).add(") ").add(state_of(task).substr(0, 1));
   next_word(rest);
   constexpr int kFirstField = 4, kLastField = 52;
   for (int number = kFirstField; number <= kLastField; ++number) {

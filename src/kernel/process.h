@@ -74,6 +74,12 @@ struct EngineResident {
   u64 engine_pages = 0;  ///< how many of them were the engine's
 };
 
+/// A task that ended while this process traced it, and was not waited for yet.
+struct EndedTracee {
+  i32 task = 0;
+  i32 status = 0;  ///< as wait(2) tells it
+};
+
 /// How a process ended.
 struct ExitState {
   int status = 0;        ///< exit_group's argument & 0xff
@@ -81,8 +87,25 @@ struct ExitState {
   bool core_dumped = false;
 };
 
+/// What a process has of its own, or uses of another's (kernel/companion.h).
+template <class T>
+class OwnOrLent {
+ public:
+  OwnOrLent() = default;
+  OwnOrLent(std::unique_ptr<T> own) : own_(std::move(own)), used_(own_.get()) {}
+  void use(const OwnOrLent& others) { used_ = others.used_; }
+  T* operator->() const { return used_; }
+  T& operator*() const { return *used_; }
+
+ private:
+  std::unique_ptr<T> own_;
+  T* used_ = nullptr;
+};
+
 struct Process {
   Process(host::Host& host, const Configuration& configuration, Scheduler& scheduler, ReportSink* report);
+  /// One that uses the lender's memory and descriptors beside it.
+  explicit Process(Process& lender);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -101,9 +124,16 @@ struct Process {
   std::vector<std::unique_ptr<Task>> tasks;  ///< leader first
   i32 next_task_id = kFirstTaskId;           ///< of the next task that is no leader
 
-  std::unique_ptr<memory::AddressSpace> memory;
-  std::unique_ptr<FdTable> fds;
-  std::unique_ptr<FutexTable> futexes;
+  OwnOrLent<memory::AddressSpace> memory;
+  OwnOrLent<FdTable> fds;
+  OwnOrLent<FutexTable> futexes;
+
+  // Who lives in the same host process (kernel/companion.h).
+  Process* lender = nullptr;  ///< whose memory and descriptors these are; null: its own
+  std::vector<std::unique_ptr<Process>> companions;  ///< that use ours
+  int exit_signal = 0;                               ///< a companion's: what its parent gets when it ends
+  int death_signal = 0;                              ///< a companion's PR_SET_PDEATHSIG
+  std::vector<EndedTracee> ended_tracees;
 
   // Signals.
   std::array<SignalAction, kSignalCount> actions{};
@@ -138,11 +168,15 @@ struct Process {
   std::optional<ExitState> exit;  ///< set once the process is gone
 
   memory::AddressSpace& space() { return *memory; }
+  /// The one that the host's process stands for.
+  Process& owner() { return lender != nullptr ? *lender : *this; }
+  const Process& owner() const { return lender != nullptr ? *lender : *this; }
   SignalAction& action(int number) { return actions[static_cast<std::size_t>(number - 1)]; }
   Task* find_task(TaskId task);
   Task& leader() { return *tasks.front(); }
   /// The process is gone with all its tasks. The machine then asks the host to follow.
   void end(const ExitState& state);
+  int wait_status() const;  ///< how it ended, as wait(2) tells it
   /// Says one line, prefixed by nothing; the sink adds the program's name.
   void say(std::string_view text) const {
     if (report != nullptr) report->line(text);

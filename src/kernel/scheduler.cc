@@ -19,6 +19,9 @@ namespace orrery::kernel {
 namespace {
 
 bool ends_by_signal(const Task& task, const Wait& wait) {
+  constexpr int kKill = 9;
+  if (wait.traced) return contains(deliverable_signals(task), kKill);
+  if (task.trace && task.trace->interrupt_asked) return true;
   return (deliverable_signals(task) | (pending_signals(task) & wait.signals)) != 0;
 }
 
@@ -46,7 +49,7 @@ Task* Scheduler::take_ready() {
 /// Goes on with the next ready task; returns when `from` is current again.
 void Scheduler::run_next(Task& from) {
   Task* next = take_ready();
-  while (next == nullptr && !from.process.exit) {
+  while (next == nullptr && !from.process.owner().exit) {
     look_at_host(true);
     next = take_ready();
   }
@@ -61,7 +64,7 @@ void Scheduler::run_next(Task& from) {
 
 void Scheduler::block(Wait& wait) {
   Task& task = *current_;
-  if (task.process.exit || ends_by_signal(task, wait)) return;
+  if (task.process.owner().exit || ends_by_signal(task, wait)) return;
   task.state = Blocked{};
   waiting_.push_back({&task, &wait});
   if (wait.asks_host()) host_.set_preemption(true);
@@ -156,19 +159,31 @@ void Scheduler::take_turn() {
 
 void Scheduler::retire() {
   Task& task = *current_;
-  if (task.process.exit) return;
+  if (task.process.owner().exit) return;
   --others_;
   ended_.push_back(&task);
   run_next(task);
 }
 
 void Scheduler::drop_others() {
-  for (const auto& task : current_->process.tasks)
-    if (task.get() != current_ && !task->ended()) ended_.push_back(task.get());
+  Process& owner = current_->process.owner();
+  const auto note = [&](Process& process) {
+    for (const auto& task : process.tasks)
+      if (task.get() != current_ && !task->ended()) ended_.push_back(task.get());
+  };
+  note(owner);
+  for (const auto& companion : owner.companions) note(*companion);
   ready_.clear();
   waiting_.clear();
   others_ = 0;
   if (!ended_.empty()) reap();
+}
+
+void Scheduler::drop(Task& task) {
+  std::erase(ready_, &task);
+  if (const auto at = find_waiting(task); at != waiting_.end()) waiting_.erase(at);
+  --others_;
+  ended_.push_back(&task);
 }
 
 /// Takes what ended tasks leave behind, except that the leader stays until the process ends.

@@ -4,6 +4,7 @@
 // others are ready. All of it follows from the events of the recording, so a replay schedules alike.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "base/types.h"
@@ -28,6 +29,7 @@ struct Wait {
   bool timed = false;
   i64 deadline_ns = 0;       ///< on CLOCK_MONOTONIC
   bool tries_again = false;  ///< only to make a call again that failed; let_try_again() ends it
+  bool traced = false;       ///< stopped for a tracer: no signal but SIGKILL ends it
 
   // How it ended.
   bool woken = false;  ///< by another task: Scheduler::wake
@@ -86,8 +88,11 @@ class Scheduler {
   void give_way();
   /// The current task has ended: others go on. Returns only when the process has ended.
   void retire();
-  /// exec: the other tasks of the process are gone, without a word.
+  /// exec: all other tasks are gone, without a word; and another one alone, which is not current.
   void drop_others();
+  void drop(Task& task);
+  /// The vector state of another task than the current one.
+  std::span<const u8> vector_state(const Task& task) const { return switch_->vector_state(task); }
 
  private:
   struct Waiting {

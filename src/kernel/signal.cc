@@ -21,6 +21,7 @@
 #include "kernel/restart.h"
 #include "kernel/scheduler.h"
 #include "kernel/signal_frame.h"
+#include "kernel/tracing.h"
 
 namespace orrery::kernel {
 namespace {
@@ -61,6 +62,8 @@ void cancel_opposites(Process& process, int number) {
 }
 
 void stop_process(Process& process, int number) {
+  if (process.lender != nullptr)
+    return process.say("a process that shares its parent's memory is not stopped by signals");
   constexpr u64 kSetBytes = 8;
   const SignalAction default_action_row;
   SignalAction engine_action;
@@ -292,7 +295,7 @@ bool collect_host_signals(Process& process) {
     }
     SignalInfo info = SignalInfo::from_bytes(signal.siginfo);
     info.number = signal.number;
-    send_from_host(process, info);
+    send_from_host(process.owner(), info);
   }
   return any;
 }
@@ -331,6 +334,7 @@ void set_blocked(Task& task, SignalSet mask) {
 
 void hold_signals(Task& task, SignalSet except) {
   Process& process = task.process;
+  if (process.lender != nullptr) return;  // the host's signals are its lender's
   const SignalSet blocked = blocked_by_all(process);
   const SignalSet held = process.signalfd_mask & blocked & ~except;
   process.host.set_signal_view({.blocked = blocked & ~except,
@@ -359,7 +363,7 @@ void actions_changed(Task& task) {
 
 SignalSet pending_on_host(const Task& task) {
   SignalSet set = 0;
-  if (task.blocked == 0) return set;
+  if (task.blocked == 0 || task.process.lender != nullptr) return set;
   host::HostCall call;
   call.number = __NR_rt_sigpending;
   call.args = {reinterpret_cast<u64>(&set), sizeof set};
@@ -372,7 +376,10 @@ SignalSet pending_on_host(const Task& task) {
 void deliver_signals(Task& task) {
   SignalInfo info;
   bool handled = false;
+  stop_if_interrupted(task);
   while (!task.process.exit && take_signal(task, deliverable_signals(task), info)) {
+    stop_for_signal(task, info);
+    if (info.number == 0) continue;
     const u64 handler = task.process.action(info.number).handler;
     if (handler == kHandlerIgnore) continue;
     if (handler == kHandlerDefault || contains(kUnblockable, info.number)) {

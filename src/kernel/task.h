@@ -13,6 +13,7 @@
 namespace orrery::kernel {
 
 struct Process;
+struct Task;
 
 // --- what a task is doing ---
 struct Runnable {};
@@ -64,6 +65,17 @@ struct RestartableSequence {
   u32 signature = 0;
 };
 
+/// ptrace(2): who traces a task, and how it stands with it (kernel/tracing.h).
+struct Trace {
+  Task* tracer = nullptr;
+  bool seized = false;           ///< by PTRACE_SEIZE
+  bool interrupt_asked = false;  ///< PTRACE_INTERRUPT: stops before it runs on
+  u32 options = 0;
+  i32 stop_status = 0;    ///< as wait(2) tells it; 0: it runs
+  bool reported = false;  ///< its tracer has waited for that
+  SignalInfo info{};      ///< of the stop
+};
+
 struct Task {
   Task(Process& process, TaskId id) : id(id), process(process) {}
 
@@ -86,6 +98,9 @@ struct Task {
   u64 clear_child_tid = 0;
   RobustList robust_list;
   RestartableSequence rseq;
+
+  std::optional<Trace> trace;
+  int passed_signal = 0;  ///< what its tracer let it go on with
 
   std::array<char, 16> comm{};  ///< NUL-terminated, PR_SET_NAME
   void* stack = nullptr;        ///< the machine's: where the task stands while it is not current

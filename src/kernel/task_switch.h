@@ -2,6 +2,8 @@
 // a system call that has to wait can simply stay where it is.
 #pragma once
 
+#include <span>
+
 #include "kernel/task.h"
 
 namespace orrery::kernel {
@@ -16,6 +18,8 @@ class TaskSwitch {
   virtual void switch_to(Task& from, Task& to) = 0;
   /// Takes the stack of a task that has ended and is not current.
   virtual void destroy(Task& task) = 0;
+  /// The vector state of a task that is not current, as an XSAVE area in standard form.
+  virtual std::span<const u8> vector_state(const Task& task) const = 0;
 
  protected:
   ~TaskSwitch() = default;

@@ -203,7 +203,9 @@ constexpr const char* kNeverBuilt = "not part of any current x86-64 kernel";
 constexpr const char* kMachineWide = "changes the host, not the guest";
 constexpr const char* kUnrecordable = "results arrive in memory without a system call";
 constexpr const char* kBesides =
-    "no process that shares memory, files or directory and runs beside its maker; no new namespaces";
+    "what shares memory beside its maker shares files and directory too, and does not fork or execute; no "
+    "new "
+    "namespaces";
 constexpr const char* kWords = "EINVAL towards standard output and error, whose bytes must be seen";
 constexpr const char* kOwnSegments =
     "segments are the machine's own and end with it; a key that is in use outside is EACCES";
@@ -318,7 +320,7 @@ constexpr SyscallRow kListed[] = {
   forwarded(98, "getrusage", {flags("who", Flags::usage), out("usage", Struct::rusage)}),
   forwarded(99, "sysinfo", {out("info", Struct::sysinfo)}),
   forwarded(100, "times", {out("buf", Struct::tms)}).returns(ResultKind::clock_ticks),
-  refused(101, "ptrace", EPERM, "a tracer would see the engine", {dec("request"), pid(), addr(), addr("data")}),
+  answered(101, "ptrace", {dec("request"), pid(), addr(), addr("data")}).partial("between processes that share their memory: attach, read, continue, detach; else EPERM"),
   forwarded(102, "getuid", {}),
   forwarded(103, "syslog", {dec("type"), out_bytes("bufp", 2), dec("len")}),
   forwarded(104, "getgid", {}),

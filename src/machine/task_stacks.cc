@@ -68,6 +68,10 @@ void TaskStacks::switch_to(kernel::Task& from, kernel::Task& to) {
   orrery_switch_stack(&anchor(from).stack_pointer, anchor(to).stack_pointer);
 }
 
+std::span<const u8> TaskStacks::vector_state(const kernel::Task& task) const {
+  return anchor(task).vectors.bytes;
+}
+
 void TaskStacks::destroy(kernel::Task& task) {
   free_.push_back(reinterpret_cast<u64>(task.stack) - kGuardBytes);
   task.stack = nullptr;

@@ -31,6 +31,7 @@ class TaskStacks final : public kernel::TaskSwitch {
   bool create(kernel::Task& task, kernel::Task& maker) override;
   void switch_to(kernel::Task& from, kernel::Task& to) override;
   void destroy(kernel::Task& task) override;
+  std::span<const u8> vector_state(const kernel::Task& task) const override;
 
  private:
   /// At the lowest address of a task's stack.
@@ -41,7 +42,7 @@ class TaskStacks final : public kernel::TaskSwitch {
   static constexpr u64 kStackBytes = 256 * 1024;
   static constexpr u64 kGuardBytes = 64 * 1024;
 
-  static Anchor& anchor(kernel::Task& task) { return *static_cast<Anchor*>(task.stack); }
+  static Anchor& anchor(const kernel::Task& task) { return *static_cast<Anchor*>(task.stack); }
   bool give_stack(kernel::Task& task);
 
   kernel::Kernel& kernel_;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs each command line of a list natively and under `orrery record`, and compares stdout, stderr,
 exit status and the files it left; then replays the recording, with its output and with --check. A
-line marked `varies` is compared between recording and replay only. What is known to fail is in
-tests/known_failures.txt, with the reason."""
+line marked `varies` is compared between recording and replay only; of one marked `addresses`, addresses and
+process numbers count only there. What is known to fail is in tests/known_failures.txt, with the reason."""
 import argparse
 import atexit
 import collections
@@ -21,6 +21,7 @@ import time
 
 import campaign_fixtures
 import fixtures
+import sanitizers_fixtures
 import terminal
 import threads_fixtures
 import trees_fixtures
@@ -29,7 +30,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TIMEOUT_SECONDS = 120
 # What the command lines of a list need beyond fixtures.py.
-MORE_FIXTURES = {"campaign": campaign_fixtures, "threads": threads_fixtures, "trees": trees_fixtures}
+MORE_FIXTURES = {"campaign": campaign_fixtures, "sanitizers": sanitizers_fixtures, "threads": threads_fixtures, "trees": trees_fixtures}
 KNOWN_FAILURES = HERE.parent / "known_failures.txt"
 
 
@@ -38,6 +39,7 @@ class Case:
         self.name, self.list_name = name, list_name
         words = options.split() if options != "-" else []
         self.varies = "varies" in words
+        self.shows_addresses = "addresses" in words
         self.stdin = next((w.split("=", 1)[1] for w in words if w.startswith("stdin=")), None)
         self.keys = next((w.split("=", 1)[1] for w in words if w.startswith("pty=")), None)
         self.command = split_command(command)
@@ -122,6 +124,14 @@ def without_our_words(stderr):
     return b"".join(line for line in stderr.splitlines(keepends=True) if not line.startswith(b"orrery: "))
 
 
+def without_numbers(run):
+    """The same with every address, number of a process, and bytes of shadow as one word."""
+    def plain(text):
+        text = re.sub(rb"==\d+==", b"==PID==", re.sub(rb"0x[0-9a-f]+", b"ADDRESS", text))
+        return re.sub(rb"(?m)^(?:=>|  )ADDRESS:[ 0-9a-f\[\]]+$", b"SHADOW", text)
+    return Run(run.status, plain(run.out), plain(run.err), run.files)
+
+
 def differences(what, expected, got, files=True):
     """Words for every way in which `got` is not `expected`."""
     found = []
@@ -157,7 +167,9 @@ def check(case, orrery, store, path=None, keep=None, cpu=None):
         recorded = box.run([orrery, "record", *(["--cpu", cpu] if cpu else []), "-o", recording, "--"])
         said = recorded.err or recorded.out
         recorded.err = without_our_words(recorded.err)
-        if not case.varies:
+        if case.shows_addresses:
+            problems = differences("recorded", without_numbers(native), without_numbers(recorded))
+        elif not case.varies:
             problems = differences("recorded", native, recorded)
         elif case.keys:  # what is painted depends on when the keys come; what it leaves does not
             problems = differences("recorded", Run(native.status, b"", b"", native.files), Run(recorded.status, b"", b"", recorded.files))
@@ -186,6 +198,8 @@ def check_native(case):
     with tempfile.TemporaryDirectory() as folder:
         box = Sandbox(folder, case, folder)
         first, second = box.run([]), box.run([])
+        if case.shows_addresses:
+            first, second = without_numbers(first), without_numbers(second)
         return differences("second native run", first, second) if not case.varies else []
 
 
@@ -226,7 +240,7 @@ class Load:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-LISTS = {"programs": ["programs.txt"], "campaign": ["campaign.txt"], "all": ["programs.txt", "campaign.txt"], "threads": ["threads.txt"], "trees": ["trees.txt"],
+LISTS = {"programs": ["programs.txt"], "campaign": ["campaign.txt"], "all": ["programs.txt", "campaign.txt"], "sanitizers": ["sanitizers.txt"], "threads": ["threads.txt"], "trees": ["trees.txt"],
          "nondeterminism": ["nondeterminism.txt"]}
 
 

@@ -6,7 +6,6 @@ import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCES = HERE / "threads"
-SANITIZERS = ("address", "undefined", "thread")
 
 
 def build(folder, *words):
@@ -23,10 +22,6 @@ def make(folder):
     for source in ("workers.js", "futures.py"):
         shutil.copyfile(SOURCES / source, folder / source)
     build(folder, "gcc", "-O2", "-fopenmp", SOURCES / "openmp.c", "-o", "openmp")
-    for compiler in ("gcc", "clang-14"):
-        for sanitizer in SANITIZERS:
-            build(folder, compiler, "-g", "-O1", f"-fsanitize={sanitizer}", "-pthread", SOURCES / "sanitized.c",
-                  "-o", f"{sanitizer}-{compiler}")
     build(folder, "rustc", "-O", SOURCES / "channels.rs", "-o", "channels")
     build(folder, "go", "build", "-o", "goroutines", SOURCES / "goroutines.go")
     build(folder, "javac", "-d", ".", HERE.parent / "campaigns/src/Contended.java")

@@ -1,14 +1,16 @@
-// New tasks: threads of the process, and processes (kernel/fork.h). What shares something with its maker and
-// is no thread is made only in the form of vfork, where the maker waits.
+// New tasks: threads of the process, processes that use its memory (kernel/companion.h), and processes of
+// their own (kernel/fork.h).
 #include <asm/unistd.h>
 #include <signal.h>
 
 #include <cerrno>
 
 #include "base/text.h"
+#include "kernel/companion.h"
 #include "kernel/dispatch.h"
 #include "kernel/fork.h"
 #include "kernel/scheduler.h"
+#include "kernel/signal.h"
 #include "kernel/syscalls/handlers.h"
 
 namespace orrery::kernel {
@@ -32,6 +34,10 @@ constexpr u64 kThreadOptions = kSharing | kSemaphoreUndo | kSetTls | kParentSetT
 constexpr u64 kProcessOptions = kVm | kVfork | kPidfd | kPtrace | kParent | kSemaphoreUndo | kSetTls |
                                 kParentSetTid | kChildClearTid | kDetached | kUntraced | kChildSetTid |
                                 kClearHandlers | kIo;
+/// What makes one that uses its maker's memory beside it (kernel/companion.h), and what may come with it.
+constexpr u64 kCompanion = kVm | kFs | kFiles;
+constexpr u64 kCompanionOptions = kCompanion | kSemaphoreUndo | kSetTls | kParentSetTid | kChildClearTid |
+                                  kDetached | kUntraced | kChildSetTid | kClearHandlers | kIo;
 constexpr u64 kTaskSizeMost = 0x7fff'ffff'f000;
 
 /// struct clone_args, its first version.
@@ -64,9 +70,9 @@ i64 check(u64 flags) {
 }
 
 /// The child goes on where its maker does, with 0 as result and a stack of its own.
-std::unique_ptr<Task> copy_task(Call& call, const CloneArguments& wanted) {
+std::unique_ptr<Task> copy_task(Call& call, const CloneArguments& wanted, Process& process, i32 id) {
   const Task& maker = call.task;
-  auto task = std::make_unique<Task>(call.process, TaskId{call.process.next_task_id++});
+  auto task = std::make_unique<Task>(process, TaskId{id});
   cpu::Registers& regs = task->cpu.regs;
   regs = maker.cpu.regs;
   regs[cpu::Gpr::rax] = 0;
@@ -81,9 +87,9 @@ std::unique_ptr<Task> copy_task(Call& call, const CloneArguments& wanted) {
 
 i64 make_thread(Call& call, const CloneArguments& wanted) {
   if ((wanted.flags & kSetTls) != 0 && wanted.tls >= kTaskSizeMost) return -EPERM;
-  auto made = copy_task(call, wanted);
+  const i32 id = call.process.owner().next_task_id++;
+  auto made = copy_task(call, wanted, call.process, id);
   Task& task = *made;
-  const i32 id = task.id.value;
   call.process.tasks.push_back(std::move(made));
   if (!call.process.scheduler.add(task)) {
     call.process.tasks.pop_back();
@@ -102,12 +108,35 @@ void tell_child(Call& call, const CloneArguments& wanted) {
   if ((wanted.flags & kChildClearTid) != 0) call.task.clear_child_tid = wanted.child_tid;
 }
 
+/// A process that uses the memory of this one and runs beside it.
+i64 make_beside(Call& call, const CloneArguments& wanted) {
+  if ((wanted.flags & kCompanion) != kCompanion || (wanted.flags & ~kCompanionOptions) != 0)
+    return cannot_share(call);
+  if ((wanted.flags & kSetTls) != 0 && wanted.tls >= kTaskSizeMost) return -EPERM;
+  Process& process = make_companion(call.task, static_cast<int>(wanted.exit_signal));
+  const i32 id = process.id.value;
+  process.tasks.push_back(copy_task(call, wanted, process, id));
+  Task& task = process.leader();
+  task.altstack = call.task.altstack;
+  if (!call.process.scheduler.add(task)) {
+    call.process.owner().companions.pop_back();
+    return -EAGAIN;
+  }
+  if ((wanted.flags & kClearHandlers) != 0)
+    for (SignalAction& action : process.actions)
+      if (action.handler != kHandlerIgnore) action = {};
+  if ((wanted.flags & kParentSetTid) != 0) (void)call.space().write_value(wanted.parent_tid, id);
+  if ((wanted.flags & kChildSetTid) != 0) (void)call.space().write_value(wanted.child_tid, id);
+  return id;
+}
+
 i64 make_process(Call& call, const CloneArguments& wanted) {
   if ((wanted.flags & kNamespaces) != 0) return -EPERM;
   if (wanted.set_tid_count != 0) return -EPERM;
   if ((wanted.flags & kIntoCgroup) != 0) return -EOPNOTSUPP;
   const bool shares = (wanted.flags & kVm) != 0, waits = (wanted.flags & kVfork) != 0;
-  if ((wanted.flags & ~kProcessOptions) != 0 || (shares && !waits)) return cannot_share(call);
+  if (shares && !waits) return make_beside(call, wanted);
+  if (call.process.lender != nullptr || (wanted.flags & ~kProcessOptions) != 0) return cannot_share(call);
   if ((wanted.flags & kSetTls) != 0 && wanted.tls >= kTaskSizeMost) return -EPERM;
   const Forked forked =
       fork_process(call.task, {.host_flags = (wanted.flags & (kPidfd | kParent)) | wanted.exit_signal,

@@ -106,13 +106,14 @@ i64 sys_timer_gettime(Call& call);
 i64 sys_timer_getoverrun(Call& call);
 i64 sys_timer_delete(Call& call);
 
-// exec.cc and process.cc
+// exec.cc, process.cc, wait.cc and ptrace.cc
 i64 sys_execve(Call& call);
 i64 sys_execveat(Call& call);
 i64 sys_exit(Call& call);
 i64 sys_exit_group(Call& call);
 i64 sys_wait4(Call& call);
 i64 sys_waitid(Call& call);
+i64 sys_ptrace(Call& call);
 
 // clone.cc: more tasks
 i64 sys_clone(Call& call);

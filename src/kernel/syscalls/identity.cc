@@ -2,6 +2,7 @@
 // Credentials too because signals and /proc tell them.
 #include <asm/unistd.h>
 
+#include "kernel/companion.h"
 #include "kernel/forward.h"
 #include "kernel/syscalls/handlers.h"
 
@@ -31,6 +32,12 @@ i64 change_credentials(Call& call) {
   return result;
 }
 
+/// A companion lives no longer than its lender, but another companion may have made it.
+i64 parent_of_companion(Process& process) {
+  const Process* const parent = find_process_here(process, process.parent.value);
+  return parent != nullptr && !parent->exit ? parent->id.value : process.owner().parent.value;
+}
+
 }  // namespace
 
 /// The host's value holds ADDR_NO_RANDOMIZE besides what the program set, which the engine needs.
@@ -53,6 +60,7 @@ i64 sys_getpid(Call& call) { return call.process.id.value; }
 i64 sys_getppid(Call& call) {
   constexpr i64 kInit = 1;
   const Configuration& machine = call.process.configuration;
+  if (call.process.lender != nullptr) return parent_of_companion(call.process);
   if (call.process.id.value == machine.pid) return call.process.parent.value;
   CallBuilder builder(call, __NR_getppid);
   const i64 parent = builder.perform();

@@ -13,6 +13,7 @@
 #include "kernel/forward.h"
 #include "kernel/path.h"
 #include "kernel/proc_self.h"
+#include "kernel/scheduler.h"
 #include "kernel/syscalls/handlers.h"
 #include "kernel/syscalls/open_file.h"
 
@@ -38,6 +39,17 @@ std::vector<char> target_in_proc(Process& process, int directory_fd, std::string
   return file != nullptr ? file->path : absolute;
 }
 
+/// /proc/thread-self with the task in its place, whoever reads the file later.
+std::vector<char> task_named(Process& process, const std::vector<char>& in_proc) {
+  constexpr std::string_view kOfCaller = "/proc/thread-self";
+  if (view(in_proc).substr(0, kOfCaller.size()) != kOfCaller) return in_proc;
+  return Text()
+      .add("/proc/self/task/")
+      .integer(process.scheduler.current().id.value)
+      .add(view(in_proc).substr(kOfCaller.size()))
+      .take();
+}
+
 /// Notes what a new descriptor is: a place in /proc that leads to the process itself, or a copy of one that
 /// is known already.
 void note_role(Process& process, int fd, int directory_fd, std::string_view path,
@@ -45,11 +57,10 @@ void note_role(Process& process, int fd, int directory_fd, std::string_view path
   const auto entry = own_proc_entry(process, view(in_proc));
   const std::string_view name = entry.value_or("");
   if (const auto kind = own_proc_kind(name); entry && kind) {
-    process.fds->set_proc_file(fd, {.kind = *kind, .path = in_proc, .flags = flags});
+    process.fds->set_proc_file(fd, {.kind = *kind, .path = task_named(process, in_proc), .flags = flags});
     return;
   }
-  const bool leads_to_own = view(in_proc) == "/" || view(in_proc) == "/proc" || (entry && name.empty()) ||
-                            (entry && name == "task");
+  const bool leads_to_own = view(in_proc) == "/" || view(in_proc) == "/proc" || (entry && name.empty());
   if (leads_to_own) {
     process.fds->set_proc_file(fd, {.kind = ProcKind::directory, .path = in_proc, .flags = flags});
     return;
@@ -120,7 +131,8 @@ i64 read_link(Call& call, int directory_fd, int path_index, int buffer_index) {
   const u64 pid = static_cast<u64>(call.process.id.value);
   if (view(in_proc) == "/proc/self") return give_link(call, buffer_index, Text().decimal(pid).view());
   if (view(in_proc) == "/proc/thread-self")
-    return give_link(call, buffer_index, Text().decimal(pid).add("/task/").decimal(pid).view());
+    return give_link(call, buffer_index,
+                     Text().decimal(pid).add("/task/").integer(call.task.id.value).view());
   if (*entry != "exe") return forward(call);
   return give_link(call, buffer_index, view(call.process.exe));
 }
@@ -155,6 +167,9 @@ std::size_t hide_engine(const FdTable& table, std::vector<u8>& entries, EntryLay
 }
 
 i64 list_directory(Call& call, EntryLayout layout) {
+  if (ProcFile* const file = call.process.fds->proc_file(call.fd(0));
+      file != nullptr && file->kind == ProcKind::tasks && (file->flags & O_PATH) == 0)
+    return list_tasks(call.task, *file, call.args[1], call.args[2] & 0xffff'ffff, layout.name_at == 18);
   for (;;) {
     const i64 bytes = forward(call);
     const ProcFile* const listed = call.process.fds->proc_file(call.fd(0));

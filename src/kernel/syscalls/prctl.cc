@@ -62,6 +62,12 @@ i64 ask_int(Call& call) {
   return builder.perform();
 }
 
+i64 set_companions_death_signal(Call& call) {
+  if (call.args[1] > kSignalCount) return -EINVAL;
+  call.process.death_signal = static_cast<int>(call.args[1]);
+  return 0;
+}
+
 i64 set_dumpable(Call& call) {
   if (call.args[1] > 1) return -EINVAL;
   call.process.dumpable = call.args[1] == 1;
@@ -107,9 +113,11 @@ i64 sys_prctl(Call& call) {
     case PR_SET_MM:
       return -EPERM;
     case PR_GET_PDEATHSIG:
+      return call.process.lender != nullptr ? give(call, i32{call.process.death_signal}) : ask_int(call);
     case PR_GET_CHILD_SUBREAPER:
       return ask_int(call);
     case PR_SET_PDEATHSIG:
+      return call.process.lender != nullptr ? set_companions_death_signal(call) : ask_scalar(call);
     case PR_SET_CHILD_SUBREAPER:
     case PR_GET_KEEPCAPS:
     case PR_SET_KEEPCAPS:

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <span>
 
+#include "kernel/companion.h"
 #include "kernel/dispatch.h"
 #include "kernel/forward.h"
 #include "kernel/restart.h"
@@ -104,6 +105,24 @@ i64 read_info(Call& call, u64 address, int number, SignalInfo& info) {
   const bool zero = std::all_of(rest.begin(), rest.end(), [](u8 byte) { return byte == 0; });
   if (!zero && !layout_is_known(number, info.code)) return -E2BIG;
   std::fill(rest.begin(), rest.end(), u8{0});
+  return 0;
+}
+
+/// Another process that lives in the same host process.
+Process* other_here(Call& call, int pid) {
+  if (call.process.lender == nullptr && call.process.companions.empty()) return nullptr;
+  Process* const found = find_process_here(call.process, pid);
+  return found == &call.process ? nullptr : found;
+}
+
+/// Sends to a companion or the lender, or to one task of it.
+i64 send_here(Process& target, Task* task, const SignalInfo& info) {
+  if (!valid_signal(info.number)) return -EINVAL;
+  if (info.number == 0 || target.exit) return 0;
+  if (task != nullptr)
+    send_to_task(*task, info);
+  else
+    send_to_process(target, info);
   return 0;
 }
 
@@ -249,19 +268,27 @@ i64 sys_sigaltstack(Call& call) {
 }
 
 i64 sys_kill(Call& call) {
+  if (Process* const other = other_here(call, call.fd(0)); other != nullptr)
+    return send_here(*other, nullptr, info_from_self(call, call.fd(1), SI_USER));
   if (!is_self(call, call.fd(0)) || is_held(call, call.fd(1))) return forward(call);
   return queue_to_self(call, nullptr, info_from_self(call, call.fd(1), SI_USER));
 }
 
 i64 sys_tkill(Call& call) {
   if (call.fd(0) <= 0) return -EINVAL;
-  Task* task = call.process.find_task(TaskId{call.fd(0)});
+  Task* task = find_task_here(call.process, call.fd(0));
+  if (task != nullptr && &task->process != &call.process)
+    return send_here(task->process, task, info_from_self(call, call.fd(1), SI_TKILL));
   if (task == nullptr || is_held(call, call.fd(1))) return forward(call);
   return queue_to_self(call, task, info_from_self(call, call.fd(1), SI_TKILL));
 }
 
 i64 sys_tgkill(Call& call) {
   if (call.fd(0) <= 0 || call.fd(1) <= 0) return -EINVAL;
+  if (Process* const other = other_here(call, call.fd(0)); other != nullptr) {
+    Task* const task = other->find_task(TaskId{call.fd(1)});
+    return task == nullptr ? -ESRCH : send_here(*other, task, info_from_self(call, call.fd(2), SI_TKILL));
+  }
   if (!is_self(call, call.fd(0)) || is_held(call, call.fd(2))) return forward(call);
   Task* task = call.process.find_task(TaskId{call.fd(1)});
   if (task == nullptr) return -ESRCH;
