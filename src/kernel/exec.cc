@@ -20,6 +20,7 @@
 #include "kernel/exec_script.h"
 #include "kernel/fork.h"
 #include "kernel/loader.h"
+#include "kernel/outer_view.h"
 #include "kernel/path.h"
 #include "kernel/scheduler.h"
 #include "kernel/signal.h"
@@ -261,6 +262,7 @@ i64 install(Task& task, const ExecRequest& request, const Plan& plan) {
   const AuxVector auxv = make_auxv(process, plan, program, interpreter, stack);
   if (const i64 error = make_stack(process, plan, stack_request, stack, auxv); error < 0) return error;
   note_layout(process, program, interpreter);
+  show_program(process, plan.program.file.fd());
   start_registers(task, plan.has_interpreter ? interpreter.entry : program.entry, process.image.stack_start);
   return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "kernel/companion.h"
+#include "kernel/outer_view.h"
 #include "kernel/scheduler.h"
 
 namespace orrery::kernel {
@@ -157,6 +158,8 @@ std::vector<char> proc_path(const Process& process, int directory_fd, std::strin
     rest.remove_prefix(name.size());
     if (name == "..")
       leave_directory(out);
+    else if (name == "thread-self" && out.view() == "/proc" && !rest.empty())  // a link two levels down
+      out.add("/self/task/").integer(process.scheduler.current().id.value);
     else if (name != ".")
       out.character('/').add(name);
   }
@@ -194,7 +197,9 @@ bool replace_path(const Process& process, int directory_fd, std::string_view pat
                   std::vector<char>& replacement) {
   const std::vector<char> absolute = proc_path(process, directory_fd, path);
   const auto place = find_place(process, {absolute.data(), absolute.size()});
-  if (!place) return false;
+  std::vector<char> target;
+  if (!place)
+    return follows && find_others_program(process, {absolute.data(), absolute.size()}, replacement, target);
   const std::string_view entry = place->entry;
   std::string_view rest = std::string_view(absolute.data(), absolute.size()).substr(6);
   const bool has_number = number_in(cut_name(rest)) >= 0;

@@ -303,7 +303,7 @@ void write_stat_over(Task& task, const std::vector<char>& host_text, Text& out) 
   std::string_view rest = view(host_text);
   const std::size_t name_end = rest.rfind(')');  // the name may hold blanks and parentheses
   rest.remove_prefix(name_end == std::string_view::npos ? rest.size() : name_end + 1);
-  out.integer(task.process.id.value).add(" (").add(comm_of(task)).add(") ").add(state_of(task).substr(0, 1));
+  out.integer(task.id.value).add(" (").add(comm_of(task)).add(") ").add(state_of(task).substr(0, 1));
   next_word(rest);
   constexpr int kFirstField = 4, kLastField = 52;
   for (int number = kFirstField; number <= kLastField; ++number) {

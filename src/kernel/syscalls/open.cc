@@ -11,6 +11,7 @@
 #include "kernel/cpu_view.h"
 #include "kernel/fd_table.h"
 #include "kernel/forward.h"
+#include "kernel/outer_view.h"
 #include "kernel/path.h"
 #include "kernel/proc_self.h"
 #include "kernel/scheduler.h"
@@ -126,6 +127,9 @@ i64 read_link(Call& call, int directory_fd, int path_index, int buffer_index) {
   if (!read_path(call, path_index, path)) return forward(call);
   const std::vector<char> in_proc = proc_path(call.process, directory_fd, view(path));
   const auto entry = own_proc_entry(call.process, view(in_proc));
+  if (std::vector<char> others, target;
+      !entry && find_others_program(call.process, view(in_proc), others, target))
+    return give_link(call, buffer_index, view(target));
   if (!entry) return forward(call);
   if (call.process.fds->is_engine(fd_named_by_entry(*entry))) return -ENOENT;
   const u64 pid = static_cast<u64>(call.process.id.value);
