@@ -84,7 +84,7 @@ constexpr u64 kGetGroup = 0x540f, kSetGroup = 0x5410, kGetSession = 0x5429;
 constexpr u64 kSetOwners[] = {0x8901, 0x8902}, kGetOwners[] = {0x8903, 0x8904};
 constexpr u64 kSetOwnerEx = 15, kGetOwnerEx = 16;
 constexpr u64 kLockPidAt = 24;  // struct flock
-constexpr u64 kInfoPidAt = 12;  // siginfo_t and signalfd_siginfo
+constexpr u64 kInfoPidAt = 16;  // siginfo_t and signalfd_siginfo
 constexpr u64 kSignalfdBytes = 128;
 
 template <class T>

@@ -16,7 +16,7 @@
 namespace orrery::kernel {
 namespace {
 
-constexpr u64 kInfoPidAt = 12;  ///< siginfo_t's si_pid
+constexpr u64 kInfoPidAt = 16;  ///< siginfo_t's si_pid
 constexpr u64 kUsageBytes = 144;
 constexpr i64 kPauseLeastNs = 200'000, kPauseMostNs = 20'000'000;
 
