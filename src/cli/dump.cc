@@ -39,7 +39,7 @@ struct DumpOptions {
 
 constexpr const char* kKindNames[] = {
     "none", "start", "syscall", "map",  "memory",      "tsc",  "cpu_number",    "random", "signal",
-    "exec", "exit",  "gap",     "more", "file_change", "fork", "memory_change", "turn"};
+    "exec", "exit",  "gap",     "more", "file_change", "fork", "memory_change", "turn",   "meeting"};
 static_assert(std::size(kKindNames) == trace::kEventKindCount);
 
 constexpr const char* kMemoryOperations[] = {"none", "map", "unmap", "protect", "move", "discard"};
@@ -143,6 +143,7 @@ std::string event_words(const EventView& event, u64 bytes_most) {
     case EventKind::memory:
       return "memory " + memory_words(header.detail) + " = " + error_word(header.result);
     case EventKind::signal:
+      if (header.result < 0) return "memory is shared";
       return header.result == 0 ? "quantum over" : "signal " + signal_word(header.result);
     case EventKind::exit:
       return exit_words(header.result);

@@ -179,7 +179,7 @@ class Recorder {
   Result<Fd> make_machine_page() const {
     Fd page(memfd_create("orrery-machine", MFD_CLOEXEC));
     const trace::MachinePage first;
-    const u64 size_bytes = kPageBytes + (options_.seed ? sizeof(host::SeededMachine) : 0);
+    const u64 size_bytes = trace::kMachinePageBytes + (options_.seed ? sizeof(host::SeededMachine) : 0);
     if (!page || ftruncate(page.get(), static_cast<off_t>(size_bytes)) != 0 ||
         write(page.get(), &first, sizeof first) != static_cast<ssize_t>(sizeof first))
       return Error{"making the machine's page", errno};

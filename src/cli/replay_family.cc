@@ -33,7 +33,7 @@ void refuse(int socket, u32 error) {
   [[maybe_unused]] const ssize_t sent = send(socket, &answer, sizeof answer, MSG_NOSIGNAL);
 }
 
-/// `control`: the socket for questions to this process, or -1.
+/// A ring or a file. `control`: the socket for questions to this process, or -1.
 void give(int socket, int ring, int control) {
   trace::FamilyReply answer;
   trace::FamilyMessage message(&answer, sizeof answer);
@@ -98,6 +98,8 @@ void ReplayFamily::accept_all() {
         request.version == trace::kFamilyVersion && request.process < trace::kReplayProcessesMost;
     if (!sound) {
       refuse(socket.get(), EPROTO);
+    } else if (request.shared_file != 0) {
+      give_file(request.shared_file - 1, socket.get());
     } else if (wanted_.only && !wanted_.only->has(request.process)) {
       refuse(socket.get(), ECANCELED);
     } else {
@@ -105,6 +107,14 @@ void ReplayFamily::accept_all() {
     }
   }
   wanted_.control = Fd();  // who waits for its answers learns that none will come
+}
+
+void ReplayFamily::give_file(u32 file_number, int socket) {
+  const int file = shared_copies_.get(file_number);
+  if (file < 0)
+    refuse(socket, ENOENT);
+  else
+    give(socket, file, -1);
 }
 
 void ReplayFamily::begin(const trace::FamilyRequest& request, Fd socket) {

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "cli/launch.h"
+#include "cli/shared_copies.h"
 #include "trace/family.h"
 #include "trace/lineage_hosted.h"
 #include "trace/ring_hosted.h"
@@ -71,6 +72,7 @@ class ReplayFamily {
   Status open();
   void kill_all(const std::lock_guard<std::mutex>& locked);
   void accept_all();
+  void give_file(u32 file_number, int socket);
   void begin(const trace::FamilyRequest& request, Fd socket);
   void serve(Child& child);
   void feed(Child& child, trace::TraceReader& reader, trace::MappedRing& ring);
@@ -78,6 +80,7 @@ class ReplayFamily {
 
   std::string recording_;
   Wanted wanted_;
+  SharedCopies shared_copies_{recording_};  ///< the acceptor's
   Fd our_end_, engines_end_, order_fd_;
   trace::ReplayOrder* order_ = nullptr;
   std::thread acceptor_;

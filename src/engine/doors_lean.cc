@@ -108,7 +108,13 @@ class RecordingDoors final : public Doors, public trace::Family {
         producer_(ring_base(), parts.capacity),
         writer_(producer_, waiter_,
                 {parts.launch.clock_tsc, parts.launch.clock_ns, parts.launch.clock_ns_per_tick_32}),
-        recording_({live_.host(), writer_, keeper_, parts.report, *this}) {}
+        recording_({.inner = live_.host(),
+                    .writer = writer_,
+                    .files = keeper_,
+                    .report = parts.report,
+                    .family = *this,
+                    .live = &parts.live,
+                    .serial = parts.launch.seeded != 0}) {}
 
   std::unique_ptr<FamilyLink> link_;
   LiveDoors live_;
@@ -126,7 +132,7 @@ class ReplayDoors final : public Doors, public replay::ReplayEnd, public trace::
       : link_(live.engine_fd(0)),
         consumer_(ring_base(), capacity),
         events_(consumer_, waiter_),
-        files_(live.engine_fd(machine::kFilesFd)),
+        files_(live.engine_fd(machine::kFilesFd), launch.all_processes != 0 ? this : nullptr),
         order_(waiter_),
         replaying_({.events = events_,
                     .files = files_,
@@ -153,6 +159,7 @@ class ReplayDoors final : public Doors, public replay::ReplayEnd, public trace::
   // --- trace::Family ---
   u32 new_process() override { return 0; }  // the recording has given the numbers
   u32 new_file() override { return 0; }
+  int shared_file(u32 file_number) override { return link_.shared_file(file_number); }
   bool join(u32 process) override {
     auto joined = link_.join(process);
     if (!joined && joined.error().errno_value == ECANCELED)
@@ -211,6 +218,7 @@ Result<std::unique_ptr<Doors>> Doors::open(const LaunchHeader& launch, host::Liv
                                .control_socket = live.engine_fd(machine::kControlFd),
                                .family_socket = live.engine_fd(machine::kFamilyFd),
                                .own_socket = live.engine_fd(machine::kOwnFd),
+                               .answer_socket = live.engine_fd(machine::kAnswerFd),
                                .makes_processes = launch.all_processes != 0});
   std::unique_ptr<ReplayDoors> doors(new ReplayDoors(launch, live, capacity));
   if (launch.all_processes != 0) doors->join_others();

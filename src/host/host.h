@@ -83,6 +83,10 @@ struct HostCall {
 /// HostSignal::number of no signal: the running task's time is over.
 inline constexpr int kQuantumOver = 0;
 
+/// HostSignal::number of no signal: another process has mapped a file that this one has mapped for writing,
+/// and waits for it to take turns.
+inline constexpr int kMemoryShared = -1;
+
 /// A signal from outside the machine, or of a timer the host keeps for us.
 struct HostSignal {
   int number = 0;
@@ -168,6 +172,9 @@ class Host : public memory::Backend {
   /// it is given away.
   virtual void take_turn() {}
   virtual void give_turn() {}
+  /// The guest is about to map the file behind its descriptor shared: whether another process has mapped it
+  /// for writing, and so takes turns from now on, as this one has to. Not to be asked while having the turn.
+  virtual bool meets_others(int /*fd*/, bool /*writable*/) { return false; }
   /// The process has become another program; `words` is its path and then its arguments, each with a NUL.
   virtual void executed(std::span<const u8> /*words*/) {}
 

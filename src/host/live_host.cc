@@ -124,6 +124,9 @@ void LiveHost::queue_signal(int number, const void* siginfo, u64& resume_mask) {
   if (is_quantum(slot)) {
     slot.number = kQuantumOver;
     slot.siginfo = {};
+  } else if (SharedFiles::is_call_to_share(number, siginfo)) {
+    slot.number = kMemoryShared;
+    slot.siginfo = {};
   }
   ++tail_;
   const u32 now = pending_ + 1;
@@ -150,7 +153,7 @@ bool LiveHost::next_signal(HostSignal& signal) {
 void LiveHost::set_signal_view(const SignalView& guests) {
   const SignalView before = view_;
   SignalView view = guests;
-  if (quantum_timer_ >= 0)  // whatever the guest does with that signal, our timer's must come
+  if (quantum_timer_ >= 0 || expects_others_)  // whatever the guest does with that signal, ours must come
     for (u64* const set : {&view.blocked, &view.ignored, &view.ignored_by_default, &view.held})
       *set &= ~bit(kQuantumSignal);
   view_ = view;
@@ -212,6 +215,12 @@ bool LiveHost::is_quantum(const HostSignal& signal) const {
   __builtin_memcpy(&code, signal.siginfo.data() + kCodeAt, sizeof code);
   __builtin_memcpy(&value, signal.siginfo.data() + kValueAt, sizeof value);
   return signal.number == kQuantumSignal && code == SI_TIMER && value == reinterpret_cast<u64>(this);
+}
+
+void LiveHost::expect_others() {
+  if (expects_others_) return;
+  expects_others_ = true;
+  set_signal_view(view_);
 }
 
 void LiveHost::set_preemption(bool wanted) {

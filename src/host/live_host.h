@@ -9,6 +9,7 @@
 
 #include "host/host.h"
 #include "host/memory_loan.h"
+#include "host/shared_files.h"
 #include "host/turns.h"
 
 namespace orrery::host {
@@ -29,6 +30,7 @@ class LiveHost final : public Host {
   /// `engine_fd_first`: where the engine's own descriptors begin (machine/launch.h).
   explicit LiveHost(int engine_fd_first) : engine_fd_first_(engine_fd_first) {}
 
+  int own_fd_least() const { return engine_fd(kOwnDescriptors); }
   int engine_fd(int offset) const { return engine_fd_first_ + offset; }
 
   // --- signals ---
@@ -60,7 +62,13 @@ class LiveHost final : public Host {
   void take_turn() override { turns_.take(engine_fd(kOwnDescriptors)); }
   void give_turn() override { turns_.give(); }
   /// The page in which processes of a recording meet.
-  void use_machine_page(trace::MachinePage* page) { turns_.use(page); }
+  void use_machine_page(trace::MachinePage* page) {
+    turns_.use(page);
+    shared_files_.use(page, engine_fd(kOwnDescriptors));
+  }
+  SharedFiles& shared_files() { return shared_files_; }
+  /// From now on kMemoryShared may come, whatever signals the guest blocks.
+  void expect_others();
 
   // --- memory::Backend ---
   i64 map(const memory::MapRequest& request) override;
@@ -71,7 +79,7 @@ class LiveHost final : public Host {
 
  private:
   /// Offset of the descriptors that the engine opens as it runs (machine/launch.h, kEngineFdFree).
-  static constexpr int kOwnDescriptors = 8;
+  static constexpr int kOwnDescriptors = 9;
   static constexpr u32 kQueueMost = 64;
   static constexpr int kQuantumSignal = 64;  ///< the guest may use it too: its siginfo tells them apart
   static constexpr u64 kQuantumNs = 5'000'000;
@@ -95,6 +103,8 @@ class LiveHost final : public Host {
   std::array<HostSignal, kQueueMost> queue_{};
 
   Turns turns_;
+  SharedFiles shared_files_;
+  bool expects_others_ = false;
   MemoryLoan lent_;      ///< our memory, to a child
   MemoryLoan borrowed_;  ///< our parent's
 

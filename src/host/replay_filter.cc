@@ -69,6 +69,10 @@ void allow_processes(Program& program, const ReplayFilter& filter) {
                         {__NR_socketpair, AF_UNIX},
                         {__NR_sendmsg, static_cast<u32>(filter.family_socket)},
                         {__NR_recvmsg, static_cast<u32>(filter.own_socket)}};
+  program.unless(__NR_recvmsg, 4);
+  program.load(argument(0));
+  program.allow_if(static_cast<u32>(filter.answer_socket));
+  program.load(offsetof(seccomp_data, nr));
   for (const Rule& rule : rules) {
     program.unless(rule.call, 4);
     program.load(argument(0));

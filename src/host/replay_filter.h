@@ -12,6 +12,7 @@ struct ReplayFilter {
   int control_socket = -1;       ///< may be read and written
   int family_socket = -1;        ///< may be sent to
   int own_socket = -1;           ///< may be written and received from
+  int answer_socket = -1;        ///< may be received from
   bool makes_processes = false;  ///< may make copies of itself, each under this filter
 };
 

@@ -20,7 +20,8 @@ void sleep_on(const void* word, u32 expected, i64 timeout_ns) {
   raw_syscall(__NR_futex, word, FUTEX_WAIT, expected, &timeout, nullptr, 0);
 }
 
-/// Also of a zombie.
+}  // namespace
+
 bool has_ended(i32 pid, int fd_least) {
   const i64 opened = raw_syscall(__NR_pidfd_open, pid, 0);
   if (opened < 0) return opened == -ESRCH;
@@ -33,8 +34,6 @@ bool has_ended(i32 pid, int fd_least) {
   raw_syscall(__NR_close, fd);
   return ended;
 }
-
-}  // namespace
 
 bool Turns::try_take(i32 self) {
   i32 nobody = 0;

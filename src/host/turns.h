@@ -8,6 +8,9 @@
 
 namespace orrery::host {
 
+/// Whether a process of the host is gone, or a zombie. `fd_least`: where the engine's descriptors may lie.
+bool has_ended(i32 pid, int fd_least);
+
 class Turns {
  public:
   /// Without a page there are no turns to be taken: nothing is recorded.

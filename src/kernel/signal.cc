@@ -293,6 +293,10 @@ bool collect_host_signals(Process& process) {
       process.scheduler.end_quantum();
       continue;
     }
+    if (signal.number == host::kMemoryShared) {
+      process.scheduler.join_turns();
+      continue;
+    }
     SignalInfo info = SignalInfo::from_bytes(signal.siginfo);
     info.number = signal.number;
     send_from_host(process.owner(), info);

@@ -49,7 +49,8 @@ Result<u64> map_ring(int fd) {
 Status FamilyLink::map_machine_page() {
   const int fd = first_fd_ + kMachineFd;
   const i64 size_bytes = raw_syscall(__NR_lseek, fd, 0, SEEK_END);
-  if (size_bytes < static_cast<i64>(kPageBytes)) return failure("find the machine's page", size_bytes);
+  if (size_bytes < static_cast<i64>(trace::kMachinePageBytes))
+    return failure("find the machine's page", size_bytes);
   const i64 mapped = raw_syscall(__NR_mmap, kMachinePageStart, size_bytes, PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
   if (mapped < 0) return failure("map the machine's page", mapped);
@@ -72,9 +73,12 @@ Result<FamilyLink::Joined> FamilyLink::join(u32 process) {
   raw_syscall(__NR_munmap, kRingStart, trace::ring_mapped_bytes(trace::kRingCapacityMost));
   for (const int parents : {kRingFd, kControlFd}) raw_syscall(__NR_close, first_fd_ + parents);
   joined_ = false;
-  const int own = TRY(send_request(process));
+  const int own = first_fd_ + kOwnFd;
+  trace::FamilyRequest request;
+  request.process = process;
+  TRY(send_request(request, own));
   joined_ = true;
-  const auto [ring, control] = TRY(receive_ring(own));
+  const auto [ring, control] = TRY(receive_reply(own));
   auto capacity = map_ring(ring);
   raw_syscall(__NR_close, ring);
   if (!capacity) return capacity.error();
@@ -85,16 +89,25 @@ Result<FamilyLink::Joined> FamilyLink::join(u32 process) {
   return Joined{.ring_bytes = capacity.value(), .controlled = true};
 }
 
-/// The parent's own end, which came along, is replaced by ours: returns that.
-Result<int> FamilyLink::send_request(u32 process) {
+int FamilyLink::shared_file(u32 file_number) {
+  const int answers = first_fd_ + kAnswerFd;
+  trace::FamilyRequest request;
+  request.shared_file = file_number + 1;
+  int file = -1;
+  if (send_request(request, answers)) {
+    if (auto fds = receive_reply(answers)) file = fds.value()[0];
+  }
+  raw_syscall(__NR_close, answers);
+  return file;
+}
+
+/// The other end of the socket that goes with the request becomes `own`, whatever that was before.
+Status FamilyLink::send_request(trace::FamilyRequest& request, int own) {
   i32 ends[2] = {-1, -1};
   const i64 made = raw_syscall(__NR_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
   if (made < 0) return failure("make a socket", made);
-  const int own = first_fd_ + kOwnFd;
   const i64 moved = raw_syscall(__NR_dup3, ends[0], own, O_CLOEXEC);
   raw_syscall(__NR_close, ends[0]);
-  trace::FamilyRequest request;
-  request.process = process;
   request.pid = static_cast<i32>(raw_syscall(__NR_getpid));
   trace::FamilyMessage message(&request, sizeof request);
   message.put({&ends[1], 1});
@@ -103,11 +116,11 @@ Result<int> FamilyLink::send_request(u32 process) {
   raw_syscall(__NR_close, ends[1]);
   if (moved < 0) return failure("move a socket", moved);
   if (sent != static_cast<i64>(sizeof request)) return failure("ask for an event ring", sent);
-  return own;
+  return Nothing{};
 }
 
-/// The ring, and the socket for questions if there is one.
-Result<std::array<int, 2>> FamilyLink::receive_ring(int own) {
+/// The ring, and the socket for questions if there is one; or what else was asked for.
+Result<std::array<int, 2>> FamilyLink::receive_reply(int own) {
   trace::FamilyReply reply;
   trace::FamilyMessage message(&reply, sizeof reply);
   const i64 got =

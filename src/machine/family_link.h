@@ -24,7 +24,7 @@ class FamilyLink {
   Status map_machine_page();
   trace::MachinePage* page() { return page_; }
   /// What lies behind the page: host::SeededMachine, in a run with --seed.
-  void* behind_page() { return reinterpret_cast<u8*>(page_) + kPageBytes; }
+  void* behind_page() { return reinterpret_cast<u8*>(page_) + trace::kMachinePageBytes; }
   u32 next_process() { return __atomic_fetch_add(&page_->next_process, 1, __ATOMIC_RELAXED); }
   u32 next_file_number() { return __atomic_fetch_add(&page_->next_file_number, 1, __ATOMIC_RELAXED); }
 
@@ -42,12 +42,14 @@ class FamilyLink {
   /// In a new process: leaves its parent's ring, asks for one and maps it. The error is ECANCELED if nobody
   /// wants this process replayed.
   Result<Joined> join(u32 process);
+  /// In a replay: trace::Family::shared_file.
+  int shared_file(u32 file_number);
   /// Before a process that replays ends, so that whoever waits knows how.
   void tell_end(i32 status);
 
  private:
-  Result<int> send_request(u32 process);
-  Result<std::array<int, 2>> receive_ring(int own);
+  Status send_request(trace::FamilyRequest& request, int own);
+  Result<std::array<int, 2>> receive_reply(int own);
 
   int first_fd_;
   trace::MachinePage own_page_;  ///< until there is one that is shared

@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
+#include "host/fd_path.h"
 #include "host/raw_syscall.h"
 
 namespace orrery::record {
@@ -116,6 +118,29 @@ const LiveFile* LiveFiles::add_if_writable(int guest_fd, const trace::FileRefere
                                            std::string_view path, int fd_least) {
   const i64 flags = raw_syscall(__NR_fcntl, guest_fd, F_GETFL);
   if (flags < 0 || (flags & O_ACCMODE) != O_RDWR) return nullptr;
+  return add(guest_fd, reference, path, fd_least);
+}
+
+const LiveFile* LiveFiles::add_shared(int guest_fd, const trace::SharedFile& file, int fd_least) {
+  std::array<char, 4096> buffer;
+  Identity identity;
+  if (!identify(guest_fd, identity)) return nullptr;
+  const trace::FileReference reference{.file_number = file.file_number,
+                                       .size_bytes = file.size_bytes,
+                                       .mtime_ns = file.mtime_ns,
+                                       .device = identity.device,
+                                       .inode = identity.inode};
+  return add(guest_fd, reference, host::fd_path(guest_fd, buffer), fd_least);
+}
+
+void LiveFiles::forget() {
+  for (const LiveFile& file : files_) raw_syscall(__NR_close, file.fd);
+  files_.clear();
+  frozen_.clear();
+}
+
+const LiveFile* LiveFiles::add(int guest_fd, const trace::FileReference& reference, std::string_view path,
+                               int fd_least) {
   const i64 fd = raw_syscall(__NR_fcntl, guest_fd, F_DUPFD_CLOEXEC, fd_least);
   if (fd < 0) return nullptr;
   files_.push_back({.fd = static_cast<int>(fd), .reference = reference, .path = {path.begin(), path.end()}});

@@ -12,6 +12,7 @@
 
 #include "host/host.h"
 #include "trace/event.h"
+#include "trace/family.h"
 
 namespace orrery::record {
 
@@ -29,6 +30,11 @@ class LiveFiles {
   /// Makes the file live if the descriptor may write it. `fd_least`: where engine descriptors may lie.
   const LiveFile* add_if_writable(int guest_fd, const trace::FileReference& reference, std::string_view path,
                                   int fd_least);
+
+  /// Another process made the file live.
+  const LiveFile* add_shared(int guest_fd, const trace::SharedFile& file, int fd_least);
+  /// The process has become another program: it has nothing mapped any more.
+  void forget();
 
   /// A shared mapping shows the kept copy of the file behind this descriptor.
   void add_frozen(int guest_fd, std::string_view path);
@@ -49,6 +55,8 @@ class LiveFiles {
   static bool changes_files(u32 call_number);
   static u64 size_of(const LiveFile& file);
   bool written_range(const host::HostCall& call, i64 result, u64 size_bytes, trace::FileChange& change) const;
+  const LiveFile* add(int guest_fd, const trace::FileReference& reference, std::string_view path,
+                      int fd_least);
   LiveFile* target_of(const host::HostCall& call);
 
   struct FrozenFile {

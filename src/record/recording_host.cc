@@ -38,6 +38,13 @@ u64 payload_bytes(const HostCall& call, i64 result) {
 
 constexpr i64 kExitBySignal = 0x100;
 
+void tell_kept(const trace::FileReference& reference, trace::SharedFile& file) {
+  file.file_number = reference.file_number;
+  file.size_bytes = reference.size_bytes;
+  file.mtime_ns = reference.mtime_ns;
+  __atomic_store_n(&file.kept, 1, __ATOMIC_RELEASE);
+}
+
 /// A call that only has effects outside is dated by its beginning, and one that brings something in by its
 /// end: so by their times a write to a pipe comes before the read that another process saw it with.
 bool tells_others(const HostCall& call) {
@@ -119,6 +126,7 @@ void RecordingHost::random_bytes(std::span<u8> out) {
 
 bool RecordingHost::next_signal(host::HostSignal& signal) {
   if (!parts_.inner.next_signal(signal)) return false;
+  if (signal.number == host::kMemoryShared) parts_.live->shared_files().acknowledge();
   parts_.writer.write(instant_, {.kind = EventKind::signal, .detail = look_, .result = signal.number},
                       signal.siginfo);
   check_writer();
@@ -127,6 +135,7 @@ bool RecordingHost::next_signal(host::HostSignal& signal) {
 
 void RecordingHost::exit(int status, int fatal_signal) {
   const i64 result = fatal_signal != 0 ? kExitBySignal | fatal_signal : status;
+  if (parts_.live != nullptr) parts_.live->shared_files().leave();
   parts_.writer.write(instant_, {.kind = EventKind::exit, .result = result});
   parts_.writer.close();
   parts_.inner.exit(status, fatal_signal);
@@ -145,11 +154,38 @@ i64 RecordingHost::map(const memory::MapRequest& request) {
   return result;
 }
 
+bool RecordingHost::meets_others(int fd, bool writable) {
+  if (!parts_.writer.alive() || parts_.live == nullptr) return false;
+  host::SharedFiles& files = parts_.live->shared_files();
+  trace::SharedFile* met = nullptr;
+  if (files.find(fd) == nullptr) {
+    parts_.live->take_turn();
+    met = files.enter(fd, writable);
+    parts_.live->give_turn();
+  }
+  if (met != nullptr && !parts_.serial) {
+    parts_.live->expect_others();
+    files.wait_for_others(*met);
+  }
+  const bool with_others = met != nullptr && met->alone == 0 && !parts_.serial;
+  parts_.writer.write(instant_, {.kind = EventKind::meeting, .result = with_others});
+  check_writer();
+  return with_others;
+}
+
+trace::SharedFile* RecordingHost::shared_file(int fd) const {
+  return parts_.live != nullptr ? parts_.live->shared_files().find(fd) : nullptr;
+}
+
 /// A file that the guest may write is mapped itself, so that all who look at it agree (live_files.h).
 /// Everything else is mapped from the kept copy, which cannot change.
 i64 RecordingHost::map_kept_or_live(const memory::MapRequest& request, KeptFile& kept) {
   const LiveFile* live = live_files_.find(request.fd);
-  if (live == nullptr) {
+  const bool shared = (request.flags & MAP_SHARED) != 0;
+  trace::SharedFile* const in_common = shared ? shared_file(request.fd) : nullptr;
+  if (live == nullptr && in_common != nullptr && in_common->kept != 0) {
+    live = live_files_.add_shared(request.fd, *in_common, parts_.live->own_fd_least());
+  } else if (live == nullptr) {
     if (const i64 error = parts_.files.keep(request.fd, kept); error < 0) return error;
     if (kept.reference.file_number == trace::kZeroPages) {
       memory::MapRequest zeros = request;
@@ -158,13 +194,14 @@ i64 RecordingHost::map_kept_or_live(const memory::MapRequest& request, KeptFile&
       return parts_.inner.map(zeros);
     }
     live = live_files_.add_if_writable(request.fd, kept.reference, kept.path, kept.fd);
+    if (live != nullptr && in_common != nullptr) tell_kept(kept.reference, *in_common);
   }
   if (live != nullptr) {
     kept.reference = live->reference;
     kept.path = {live->path.data(), live->path.size()};
     return parts_.inner.map(request);
   }
-  if ((request.flags & MAP_SHARED) != 0) live_files_.add_frozen(request.fd, kept.path);
+  if (shared) live_files_.add_frozen(request.fd, kept.path);
   memory::MapRequest copy = request;
   copy.fd = kept.fd;
   copy.flags = (request.flags & ~MAP_SHARED) | MAP_PRIVATE;

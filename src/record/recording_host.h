@@ -8,6 +8,7 @@
 #pragma once
 
 #include "host/host.h"
+#include "host/live_host.h"
 #include "host/request.h"
 #include "kernel/report.h"
 #include "record/event_writer.h"
@@ -41,6 +42,8 @@ class RecordingHost final : public host::Host {
     FileKeeper& files;
     kernel::ReportSink& report;
     trace::Family& family;
+    host::LiveHost* live = nullptr;  ///< at the bottom; null: there are no other processes
+    bool serial = false;             ///< --seed: all processes take turns anyway
   };
   explicit RecordingHost(const Parts& parts) : parts_(parts) {}
 
@@ -64,6 +67,7 @@ class RecordingHost final : public host::Host {
   bool let_go(std::span<const host::PageRange> ranges) override { return parts_.inner.let_go(ranges); }
   void take_turn() override;
   void give_turn() override { parts_.inner.give_turn(); }
+  bool meets_others(int fd, bool writable) override;
   void executed(std::span<const u8> words) override;
 
   i64 map(const memory::MapRequest& request) override;
@@ -75,6 +79,7 @@ class RecordingHost final : public host::Host {
  private:
   i64 map_file(const memory::MapRequest& request);
   i64 map_kept_or_live(const memory::MapRequest& request, KeptFile& kept);
+  trace::SharedFile* shared_file(int fd) const;
   void say_thawed(const std::vector<char>& path);
   void write_changes(const host::HostCall& call, i64 result);
   void write_change(const LiveFile& file, const trace::FileChange& change);

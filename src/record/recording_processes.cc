@@ -15,7 +15,9 @@ i64 RecordingHost::fork(host::ForkRequest& request) {
   const u64 began_ns = writer.now_ns();  // earlier than all that the child does
   const u64 number = writer.next_number();
   const u32 process = parts_.family.new_process();
+  if (parts_.live != nullptr) parts_.live->shared_files().begin_fork();
   const i64 pid = parts_.inner.fork(request);
+  if (pid < 0 && parts_.live != nullptr) parts_.live->shared_files().fork_failed();
   if (pid == 0) {
     begin_process(process, number, request);
     return 0;
@@ -58,6 +60,8 @@ void RecordingHost::take_turn() {
 
 void RecordingHost::executed(std::span<const u8> words) {
   parts_.inner.executed(words);
+  live_files_.forget();
+  if (parts_.live != nullptr) parts_.live->shared_files().leave();
   parts_.writer.write(instant_, {.kind = EventKind::exec, .request_hash = xxh64(words, 0)}, words);
   check_writer();
 }

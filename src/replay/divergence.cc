@@ -79,6 +79,8 @@ std::string_view kind_words(EventKind kind) {
       return "a new process";
     case EventKind::memory_change:
       return "what a child left in memory";
+    case EventKind::meeting:
+      return "a look for who has a file mapped";
     case EventKind::turn:
       return "a turn among processes that share memory";
   }

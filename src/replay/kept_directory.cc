@@ -1,5 +1,6 @@
 // A file that the guest maps shared and writable must not be written in the recording, and all mappings
-// of it must show each other's stores: each gets one scratch copy in a memfd for the whole replay.
+// of it must show each other's stores: each gets one scratch copy in a memfd for the whole replay. If several
+// processes replay it is the same for all.
 #include "replay/kept_directory.h"
 
 #include <asm/unistd.h>
@@ -34,7 +35,8 @@ i64 KeptDirectory::open(u32 file_number, u64 size_bytes, bool writable) {
     open_number_ = file_number;
   }
   if (!writable) return open_fd_;
-  const i64 scratch = make_scratch(open_fd_);
+  const i64 shared = family_ != nullptr ? family_->shared_file(file_number) : -1;
+  const i64 scratch = shared >= 0 ? shared : make_scratch(open_fd_);
   if (scratch >= 0) scratch_.push_back({file_number, static_cast<int>(scratch)});
   return scratch;
 }

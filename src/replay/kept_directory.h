@@ -9,8 +9,8 @@ namespace orrery::replay {
 
 class KeptDirectory final : public KeptFiles {
  public:
-  /// `directory` may be an O_PATH descriptor.
-  explicit KeptDirectory(int directory) : directory_(directory) {}
+  /// `directory` may be an O_PATH descriptor. `family`: whom to ask for what others map too, or null.
+  KeptDirectory(int directory, trace::Family* family) : directory_(directory), family_(family) {}
 
   i64 open(u32 file_number, u64 size_bytes, bool writable) override;
 
@@ -19,9 +19,10 @@ class KeptDirectory final : public KeptFiles {
     u32 file_number;
     int fd;
   };
-  i64 make_scratch(int from_fd);
+  static i64 make_scratch(int from_fd);
 
   int directory_;
+  trace::Family* family_;
   u32 open_number_ = 0;
   int open_fd_ = -1;
   std::vector<Scratch> scratch_;

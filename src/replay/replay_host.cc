@@ -268,6 +268,13 @@ void ReplayHost::take_turn() {
   parts_.order.take_turn(event.time_ns);
 }
 
+bool ReplayHost::meets_others(int, bool) {
+  const Question question{.kind = EventKind::meeting};
+  const EventHeader event = expect(question);
+  finish(event, question, true);
+  return event.result != 0;
+}
+
 void ReplayHost::executed(std::span<const u8> words) {
   const Question question{.kind = EventKind::exec, .hash = xxh64(words, 0)};
   const EventHeader event = expect(question);

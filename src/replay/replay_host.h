@@ -56,6 +56,7 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   void take_back(std::vector<u8>& changes) override;
   void take_turn() override;
   void give_turn() override { parts_.order.give_turn(); }
+  bool meets_others(int fd, bool writable) override;
   void executed(std::span<const u8> words) override;
 
   i64 map(const memory::MapRequest& request) override;

@@ -25,9 +25,10 @@ enum class EventKind : u16 {
   /// What a child that borrowed the address space (vfork) left in it; payload: MemoryChange and the bytes, as
   /// often as wanted. Follows its fork, when the child has let go.
   memory_change = 15,
-  turn = 16,  ///< it is this process's turn among those that share memory
+  turn = 16,     ///< it is this process's turn among those that share memory
+  meeting = 17,  ///< before a file is mapped shared; result = whether another process has it for writing
 };
-inline constexpr u16 kEventKindCount = 17;
+inline constexpr u16 kEventKindCount = 18;
 
 /// The largest event, padding included; rings hold at least two. An answer with more bytes (a read of
 /// a gigabyte) goes on in events of kind `more`, each with a number of its own, until all is told.

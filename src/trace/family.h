@@ -18,7 +18,9 @@ struct FamilyRequest {
   u32 version = kFamilyVersion;
   u32 process = 0;  ///< the number of the process in the recording; the first one of a recording is 0
   i32 pid = 0;      ///< of the process that asks, as the host names it
-  u32 reserved = 0;
+  /// In a replay, 1 + the number of a kept file: instead of a ring, the memfd that all processes take for
+  /// that file is asked for.
+  u32 shared_file = 0;
 };
 
 struct FamilyReply {
@@ -29,7 +31,18 @@ struct FamilyEnd {
   i32 status = 0;  ///< engine/doors.h, ReplayStatus
 };
 
-/// One page that all processes of a recorded machine share (a memfd).
+/// A file that processes of a machine have mapped shared and may write (host/shared_files.h).
+struct SharedFile {
+  u64 device = 0, inode = 0, born_ns = 0;  ///< which file it is
+  u32 users = 0;                           ///< processes that know it; 0: this entry is free
+  i32 alone = 0;        ///< host pid of the one that mapped it first and does not take turns yet; 0: all do
+  u32 kept = 0;         ///< whether what follows is known
+  u32 file_number = 0;  ///< the kept copy, as it was when the file was first mapped
+  u64 size_bytes = 0, mtime_ns = 0;  ///< of the copy
+};
+inline constexpr u32 kSharedFilesMost = 512;
+
+/// What all processes of a recorded machine share (a memfd).
 struct MachinePage {
   u32 version = kFamilyVersion;
   u32 next_process = 1;      ///< number of the next process; taken by atomic addition
@@ -39,8 +52,10 @@ struct MachinePage {
   alignas(64) i32 turn_holder = 0;  ///< a futex: host pid of the process whose turn it is; 0: nobody's
   u32 turn_waiters = 0;             ///< how many sleep on it
   u32 turn_count = 0;               ///< turns taken so far
+
+  SharedFile files[kSharedFilesMost];  ///< entries are made by whoever has the turn
 };
-static_assert(sizeof(MachinePage) <= kPageBytes);
+inline constexpr u64 kMachinePageBytes = page_ceil(sizeof(MachinePage));
 
 /// How far one process of a replay has come. ~0: there is nothing more of it to come.
 struct ReplayProgress {
@@ -72,6 +87,8 @@ class Family {
   virtual u32 new_file() = 0;
   /// Leaves the ring that was the parent's and joins one for `process`. False: there is none to be had.
   virtual bool join(u32 process) = 0;
+  /// In a replay: a memfd with what the kept file held, the same for all processes. -1: there is none.
+  virtual int shared_file(u32 /*file_number*/) { return -1; }
 
  protected:
   ~Family() = default;

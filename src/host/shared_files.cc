@@ -1,0 +1,129 @@
+// Entries are made and found by whoever has the turn, so the turn is the table's lock; they are left without
+// it, by processes that end.
+//
+// A process that was killed leaves its entries behind. They do no harm as long as the file lives: whoever
+// maps it next goes on from the copy that was kept, to which all stores of a replay have been made. Another
+// file could have come to the same inode since; the time of its birth tells, where the file system has one.
+#include "host/shared_files.h"
+
+#include <asm/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/stat.h>
+#include <linux/time_types.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "host/raw_syscall.h"
+#include "host/turns.h"
+
+namespace orrery::host {
+namespace {
+
+constexpr int kSignal = 64;  ///< the one by which quanta end (live_host.h)
+constexpr u64 kCallToShare = 0x6f72'7279'7368'6172;
+constexpr i64 kLookAgainNs = 1'000'000;
+constexpr int kLooksMost = 2000;  ///< who does not take its signal for so long is not running
+
+/// siginfo_t of rt_tgsigqueueinfo(2).
+struct QueuedInfo {
+  i32 number = kSignal, error = 0, code = SI_QUEUE, padding = 0;
+  i32 pid = 0;
+  u32 uid = 0;
+  u64 value = kCallToShare;
+  u8 rest[96] = {};
+};
+static_assert(sizeof(QueuedInfo) == 128);
+
+i32 own_pid() { return static_cast<i32>(raw_syscall(__NR_getpid)); }
+
+}  // namespace
+
+bool SharedFiles::identify(int fd, Identity& identity) {
+  struct statx status {};
+  if (raw_syscall(__NR_statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status) < 0)
+    return false;
+  identity.device = u64{status.stx_dev_major} << 32 | status.stx_dev_minor;
+  identity.inode = status.stx_ino;
+  if ((status.stx_mask & STATX_BTIME) != 0)
+    identity.born_ns = static_cast<u64>(status.stx_btime.tv_sec) * 1'000'000'000 + status.stx_btime.tv_nsec;
+  return true;
+}
+
+bool SharedFiles::is(const trace::SharedFile& file, const Identity& identity) {
+  return __atomic_load_n(&file.users, __ATOMIC_ACQUIRE) != 0 && file.inode == identity.inode &&
+         file.device == identity.device && file.born_ns == identity.born_ns;
+}
+
+trace::SharedFile* SharedFiles::enter(int fd, bool writable) {
+  Identity identity;
+  if (page_ == nullptr || !identify(fd, identity)) return nullptr;
+  trace::SharedFile* const end = std::end(page_->files);
+  trace::SharedFile* file =
+      std::find_if(page_->files, end, [&](const trace::SharedFile& each) { return is(each, identity); });
+  const bool is_new = file == end;
+  if (is_new && writable)
+    file = std::find_if(page_->files, end, [](const trace::SharedFile& each) { return each.users == 0; });
+  if (file == end) return nullptr;
+  if (is_new) {
+    *file = {.device = identity.device, .inode = identity.inode, .born_ns = identity.born_ns};
+    file->alone = own_pid();
+  }
+  __atomic_fetch_add(&file->users, 1, __ATOMIC_RELEASE);
+  entered_.push_back(static_cast<u32>(file - page_->files));
+  return file;
+}
+
+trace::SharedFile* SharedFiles::find(int fd) const {
+  Identity identity;
+  if (entered_.empty() || !identify(fd, identity)) return nullptr;
+  for (const u32 index : entered_)
+    if (is(page_->files[index], identity)) return &page_->files[index];
+  return nullptr;
+}
+
+void SharedFiles::wait_for_others(trace::SharedFile& file) const {
+  const i32 self = own_pid();
+  for (int look = 0; look < kLooksMost; ++look) {
+    i32 other = __atomic_load_n(&file.alone, __ATOMIC_ACQUIRE);
+    if (other == 0 || other == self) return;
+    QueuedInfo info;
+    info.pid = self;
+    if (look == 0) raw_syscall(__NR_rt_tgsigqueueinfo, other, other, kSignal, &info);
+    const __kernel_timespec pause{0, kLookAgainNs};
+    raw_syscall(__NR_futex, &file.alone, FUTEX_WAIT, other, &pause, nullptr, 0);
+    if (look % 16 == 15 && has_ended(other, fd_least_))
+      __atomic_compare_exchange_n(&file.alone, &other, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+  }
+}
+
+bool SharedFiles::is_call_to_share(int number, const void* siginfo) {
+  QueuedInfo info;
+  std::memcpy(static_cast<void*>(&info), siginfo, sizeof info);
+  return number == kSignal && info.code == SI_QUEUE && info.value == kCallToShare;
+}
+
+void SharedFiles::acknowledge() const {
+  for (const u32 index : entered_) {
+    trace::SharedFile& file = page_->files[index];
+    i32 self = own_pid();
+    if (__atomic_compare_exchange_n(&file.alone, &self, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+      raw_syscall(__NR_futex, &file.alone, FUTEX_WAKE, 64, nullptr, nullptr, 0);
+  }
+}
+
+void SharedFiles::add_users(i32 count) const {
+  for (const u32 index : entered_)
+    __atomic_fetch_add(&page_->files[index].users, static_cast<u32>(count), __ATOMIC_RELEASE);
+}
+
+void SharedFiles::leave() {
+  acknowledge();
+  add_users(-1);
+  entered_.clear();
+}
+
+}  // namespace orrery::host

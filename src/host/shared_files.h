@@ -1,0 +1,59 @@
+// Files that several processes of a recorded machine have mapped shared and may write: PostgreSQL's segments
+// in /dev/shm, SQLite's -shm files. They are told by a table in the page that all processes share
+// (trace::MachinePage). Whoever maps one that another has must take turns with it from then on (design.md,
+// invariant 2), and shows the same kept copy in a replay.
+//
+// The first one runs freely until a second comes by: that one sends it a signal (kMemoryShared), and its mmap
+// goes on when the first has taken it. So a process that maps a file which nobody else wants (a JVM's
+// counters) pays nothing.
+#pragma once
+
+#include <vector>
+
+#include "base/types.h"
+#include "trace/family.h"
+
+namespace orrery::host {
+
+class SharedFiles {
+ public:
+  /// Without a page there are no others: nothing is recorded. `fd_least`: where engine descriptors may lie.
+  void use(trace::MachinePage* page, int fd_least) {
+    page_ = page;
+    fd_least_ = fd_least;
+  }
+
+  /// The entry of the file behind the descriptor, for a process that has its turn: one that others made, or,
+  /// if the process may write the file, a new one. This process counts as its user from now on. Null if there
+  /// is neither, or no room.
+  trace::SharedFile* enter(int fd, bool writable);
+  /// Which entry this process has for the file; null if none.
+  trace::SharedFile* find(int fd) const;
+
+  /// Until all who use the file take turns. Not while having the turn: who does not yet may want it.
+  void wait_for_others(trace::SharedFile& file) const;
+  /// Whether the signal was sent by wait_for_others() of a process of this machine.
+  static bool is_call_to_share(int number, const void* siginfo);
+  /// This process takes turns from now on.
+  void acknowledge() const;
+
+  /// Before and after this process makes another, which uses what this one does.
+  void begin_fork() const { add_users(1); }
+  void fork_failed() const { add_users(-1); }
+  /// The process has become another program, or ends.
+  void leave();
+
+ private:
+  struct Identity {
+    u64 device = 0, inode = 0, born_ns = 0;
+  };
+  static bool identify(int fd, Identity& identity);
+  static bool is(const trace::SharedFile& file, const Identity& identity);
+  void add_users(i32 count) const;
+
+  trace::MachinePage* page_ = nullptr;
+  int fd_least_ = 0;
+  std::vector<u32> entered_;  ///< indices in the table
+};
+
+}  // namespace orrery::host
