@@ -83,8 +83,9 @@ const auto* find(const Table& table, u32 number) {
 constexpr u64 kGetGroup = 0x540f, kSetGroup = 0x5410, kGetSession = 0x5429;
 constexpr u64 kSetOwners[] = {0x8901, 0x8902}, kGetOwners[] = {0x8903, 0x8904};
 constexpr u64 kSetOwnerEx = 15, kGetOwnerEx = 16;
-constexpr u64 kLockPidAt = 24;  // struct flock
-constexpr u64 kInfoPidAt = 16;  // siginfo_t and signalfd_siginfo
+constexpr u64 kLockPidAt = 24;      // struct flock
+constexpr u64 kInfoPidAt = 16;      // siginfo_t
+constexpr u64 kSignalfdPidAt = 12;  // signalfd_siginfo
 constexpr u64 kSignalfdBytes = 128;
 
 template <class T>
@@ -254,7 +255,7 @@ void VirtualPids::translate_signalfd(const HostCall& call, i64 result) {
   std::array<char, 64> buffer;
   if (fd_path(static_cast<int>(call.args[0]), buffer) != "anon_inode:[signalfd]") return;
   for (u64 at = 0; at + kSignalfdBytes <= static_cast<u64>(result); at += kSignalfdBytes)
-    store_guest_pid(call, call.args[1] + at + kInfoPidAt);
+    store_guest_pid(call, call.args[1] + at + kSignalfdPidAt);
 }
 
 /// Signals that the kernel itself gave their sender's id; rt_sigqueueinfo(2) carries what the sender wrote.
