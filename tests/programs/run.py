@@ -252,7 +252,7 @@ class Load:
 
 
 LISTS = {"programs": ["programs.txt"], "campaign": ["campaign.txt"], "all": ["programs.txt", "campaign.txt"], "sanitizers": ["sanitizers.txt"], "threads": ["threads.txt"], "trees": ["trees.txt"],
-         "servers": ["servers.txt"],          "nondeterminism": ["nondeterminism.txt"]}
+         "servers": ["servers.txt"], "nondeterminism": ["nondeterminism.txt"]}
 
 
 def read_list(name):
