@@ -98,8 +98,8 @@ void ReplayFamily::accept_all() {
         request.version == trace::kFamilyVersion && request.process < trace::kReplayProcessesMost;
     if (!sound) {
       refuse(socket.get(), EPROTO);
-    } else if (request.shared_file != 0) {
-      give_file(request.shared_file - 1, socket.get());
+    } else if (request.kept_file != 0) {
+      give_file(request.kept_file - 1, socket.get());
     } else if (wanted_.only && !wanted_.only->has(request.process)) {
       refuse(socket.get(), ECANCELED);
     } else {

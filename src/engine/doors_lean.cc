@@ -1,5 +1,6 @@
 #include <asm/unistd.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -88,6 +89,13 @@ class RecordingDoors final : public Doors, public trace::Family {
   // --- trace::Family ---
   u32 new_process() override { return link_->next_process(); }
   u32 new_file() override { return link_->next_file_number(); }
+  int keep_file(int guest_fd, u32 file_number) override {
+    const int fd = link_->kept_file(file_number, guest_fd);
+    if (fd < 0) return -1;
+    const i64 moved = raw_syscall(__NR_fcntl, fd, F_DUPFD_CLOEXEC, fd_least_);
+    raw_syscall(__NR_close, fd);
+    return static_cast<int>(moved);
+  }
   bool join(u32 process) override {
     auto joined = link_->join(process);
     if (joined) producer_ = trace::Producer(ring_base(), joined.value().ring_bytes);
@@ -97,6 +105,7 @@ class RecordingDoors final : public Doors, public trace::Family {
  private:
   RecordingDoors(const Parts& parts, std::unique_ptr<FamilyLink> link)
       : link_(std::move(link)),
+        fd_least_(parts.live.engine_fd(machine::kEngineFdFree)),
         live_(parts.launch, parts.live, parts.report,
               parts.launch.seeded != 0 ? link_->behind_page() : nullptr),
         calls_(parts.live.engine_fd(machine::kEngineFdFree)),
@@ -117,6 +126,7 @@ class RecordingDoors final : public Doors, public trace::Family {
                     .serial = parts.launch.seeded != 0}) {}
 
   std::unique_ptr<FamilyLink> link_;
+  int fd_least_;
   LiveDoors live_;
   host::RawStoreCalls calls_;
   record::StoreKeeper keeper_;
@@ -159,7 +169,7 @@ class ReplayDoors final : public Doors, public replay::ReplayEnd, public trace::
   // --- trace::Family ---
   u32 new_process() override { return 0; }  // the recording has given the numbers
   u32 new_file() override { return 0; }
-  int shared_file(u32 file_number) override { return link_.shared_file(file_number); }
+  int shared_file(u32 file_number) override { return link_.kept_file(file_number, -1); }
   bool join(u32 process) override {
     auto joined = link_.join(process);
     if (!joined && joined.error().errno_value == ECANCELED)

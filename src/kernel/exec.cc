@@ -17,6 +17,7 @@
 
 #include "base/text.h"
 #include "cpu/vector_state.h"
+#include "kernel/capabilities.h"
 #include "kernel/exec_script.h"
 #include "kernel/fork.h"
 #include "kernel/loader.h"
@@ -283,6 +284,7 @@ i64 execute(Task& task, ExecRequest& request, std::vector<char>* failing_path) {
   give_memory_back(task.process);
   become_only_task(task);
   forget_old_program(task, request, plan);
+  drop_capabilities(task.process);
   const i64 error = install(task, request, plan);
   plan = {};
   if (error < 0) {

@@ -89,20 +89,21 @@ Result<FamilyLink::Joined> FamilyLink::join(u32 process) {
   return Joined{.ring_bytes = capacity.value(), .controlled = true};
 }
 
-int FamilyLink::shared_file(u32 file_number) {
+int FamilyLink::kept_file(u32 file_number, int guest_fd) {
   const int answers = first_fd_ + kAnswerFd;
   trace::FamilyRequest request;
-  request.shared_file = file_number + 1;
+  request.kept_file = file_number + 1;
   int file = -1;
-  if (send_request(request, answers)) {
+  if (send_request(request, answers, guest_fd)) {
     if (auto fds = receive_reply(answers)) file = fds.value()[0];
   }
   raw_syscall(__NR_close, answers);
   return file;
 }
 
-/// The other end of the socket that goes with the request becomes `own`, whatever that was before.
-Status FamilyLink::send_request(trace::FamilyRequest& request, int own) {
+/// The other end of the socket that goes with the request becomes `own`, whatever that was before. `with`:
+/// goes along too, unless it is -1.
+Status FamilyLink::send_request(trace::FamilyRequest& request, int own, int with) {
   i32 ends[2] = {-1, -1};
   const i64 made = raw_syscall(__NR_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
   if (made < 0) return failure("make a socket", made);
@@ -110,7 +111,8 @@ Status FamilyLink::send_request(trace::FamilyRequest& request, int own) {
   raw_syscall(__NR_close, ends[0]);
   request.pid = static_cast<i32>(raw_syscall(__NR_getpid));
   trace::FamilyMessage message(&request, sizeof request);
-  message.put({&ends[1], 1});
+  const int passed[] = {ends[1], with};
+  message.put({passed, with >= 0 ? std::size_t{2} : std::size_t{1}});
   const i64 sent = until_done(
       [&] { return raw_syscall(__NR_sendmsg, first_fd_ + kFamilyFd, &message.header(), MSG_NOSIGNAL); });
   raw_syscall(__NR_close, ends[1]);

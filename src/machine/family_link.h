@@ -42,13 +42,13 @@ class FamilyLink {
   /// In a new process: leaves its parent's ring, asks for one and maps it. The error is ECANCELED if nobody
   /// wants this process replayed.
   Result<Joined> join(u32 process);
-  /// In a replay: trace::Family::shared_file.
-  int shared_file(u32 file_number);
+  /// A FamilyRequest for a kept file, with `guest_fd` unless that is -1. Its descriptor; -1: there is none.
+  int kept_file(u32 file_number, int guest_fd);
   /// Before a process that replays ends, so that whoever waits knows how.
   void tell_end(i32 status);
 
  private:
-  Status send_request(trace::FamilyRequest& request, int own);
+  Status send_request(trace::FamilyRequest& request, int own, int with = -1);
   Result<std::array<int, 2>> receive_reply(int own);
 
   int first_fd_;

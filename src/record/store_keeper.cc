@@ -21,6 +21,8 @@ bool is_zero_device(const std::vector<char>& path) {
   return std::string_view(path.data(), path.size()) == "/dev/zero";
 }
 
+bool may_not(i64 result) { return result == -EACCES || result == -EPERM; }
+
 }  // namespace
 
 i64 StoreKeeper::keep(int guest_fd, KeptFile& kept) {
@@ -49,7 +51,9 @@ i64 StoreKeeper::find_or_keep(int guest_fd, std::size_t& index) {
 
 i64 StoreKeeper::keep_new(int guest_fd, const trace::FileIdentity& identity) {
   Entry entry{.identity = identity, .reference = {}, .path = path_of(guest_fd)};
-  const i64 fd = store_.keep(guest_fd, numbers_.new_file(), entry.reference);
+  const u32 number = numbers_.new_file();
+  i64 fd = store_.keep(guest_fd, number, entry.reference);
+  if (may_not(fd)) fd = have_kept(guest_fd, number, identity, entry.reference);
   if (fd == -EINVAL && is_zero_device(entry.path)) {
     entry.reference.file_number = trace::kZeroPages;
   } else if (fd == -EINVAL) {
@@ -64,9 +68,25 @@ i64 StoreKeeper::keep_new(int guest_fd, const trace::FileIdentity& identity) {
   return 0;
 }
 
+/// The guest has given up the rights with which the recording was begun; the writer still has them.
+i64 StoreKeeper::have_kept(int guest_fd, u32 number, const trace::FileIdentity& identity,
+                           trace::FileReference& reference) {
+  const int fd = numbers_.keep_file(guest_fd, number);
+  trace::FileIdentity kept;
+  if (fd < 0 || calls_.identify(fd, kept) < 0) return -EACCES;
+  reference = {.file_number = number,
+               .flags = 0,
+               .size_bytes = kept.size_bytes,
+               .mtime_ns = identity.mtime_ns,
+               .device = identity.device,
+               .inode = identity.inode};
+  return fd;
+}
+
 i64 StoreKeeper::open_again(std::size_t index) {
   const trace::StoreName name = trace::file_name(entries_[index].reference.file_number);
-  const i64 fd = calls_.open_at(files_directory_, name.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+  i64 fd = calls_.open_at(files_directory_, name.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+  if (may_not(fd)) fd = numbers_.keep_file(-1, entries_[index].reference.file_number);
   if (fd >= 0) set_open(index, fd);
   return fd;
 }

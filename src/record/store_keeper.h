@@ -43,6 +43,8 @@ class StoreKeeper final : public FileKeeper {
 
   i64 find_or_keep(int guest_fd, std::size_t& index);
   i64 keep_new(int guest_fd, const trace::FileIdentity& identity);
+  i64 have_kept(int guest_fd, u32 number, const trace::FileIdentity& identity,
+                trace::FileReference& reference);
   i64 open_again(std::size_t index);
   void set_open(std::size_t index, i64 fd);
   void complain(const std::vector<char>& path);

@@ -9,6 +9,7 @@
 // no relationship to the processes, and it sees the end of a process killed by SIGKILL as well.
 #include "trace/family_writer_hosted.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@
 #include <memory>
 
 #include "trace/family_message.h"
+#include "trace/recordings_hosted.h"
+#include "trace/store_hosted.h"
 
 namespace orrery::trace {
 namespace {
@@ -42,8 +45,8 @@ bool hung_up(int socket) {
 
 }  // namespace
 
-FamilyWriter::FamilyWriter(int family_fd, TraceSink& sink, FlushLimits limits)
-    : family_fd_(family_fd), sink_(sink), limits_(limits) {
+FamilyWriter::FamilyWriter(int family_fd, const std::string& recording, TraceSink& sink, FlushLimits limits)
+    : family_fd_(family_fd), recording_(recording), sink_(sink), limits_(limits) {
   if (family_fd_ < 0) return;
   try {
     acceptor_ = std::thread([this] { accept_all(); });
@@ -76,10 +79,17 @@ bool FamilyWriter::accept_one() {
   if (got < 0 && errno == EINTR) return true;
   if (got <= 0) return false;
   join_finished();
-  const Request request{.process = words.process, .socket = message.descriptors()[0]};
+  const auto fds = message.descriptors();
+  const Request request{.process = words.process, .socket = fds[0]};
   if (request.socket < 0) return true;  // its end hangs up, and the process knows
-  const bool sound = got == static_cast<ssize_t>(sizeof words) && words.version == kFamilyVersion &&
-                     request.process != 0 && known_.insert(request.process).second;
+  const bool whole = got == static_cast<ssize_t>(sizeof words) && words.version == kFamilyVersion;
+  if (whole && words.kept_file != 0) {
+    keep_file(words.kept_file - 1, fds[1], request.socket);
+    for (const int fd : fds)
+      if (fd >= 0) close(fd);
+    return true;
+  }
+  const bool sound = whole && request.process != 0 && known_.insert(request.process).second;
   const int error = sound ? sink_.trouble() : EPROTO;
   if (error == 0) {
     hand_over(request);
@@ -88,6 +98,24 @@ bool FamilyWriter::accept_one() {
     close(request.socket);
   }
   return true;
+}
+
+void FamilyWriter::keep_file(u32 file_number, int fd, int socket) const {
+  auto store = open_store();
+  auto files = open_files(recording_);
+  i64 kept = -EACCES;
+  if (store && files) {
+    constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
+    LibcStoreCalls calls;
+    FileReference reference;
+    FileStore keeper(calls, store.value(), files.value());
+    kept = fd >= 0 ? keeper.keep(fd, file_number, reference)
+                   : calls.open_at(files.value(), file_name(file_number).text, kFlags, 0);
+  }
+  reply(socket, kept < 0 ? static_cast<int>(-kept) : 0, kept < 0 ? -1 : static_cast<int>(kept));
+  if (store) close(store.value());
+  if (files) close(files.value());
+  if (kept >= 0) close(static_cast<int>(kept));
 }
 
 void FamilyWriter::hand_over(Request request) {

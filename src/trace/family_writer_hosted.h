@@ -6,6 +6,7 @@
 #include <list>
 #include <mutex>
 #include <set>
+#include <string>
 #include <thread>
 
 #include "trace/family.h"
@@ -24,7 +25,8 @@ class FamilyWriter {
  public:
   /// Serves requests on `family_fd`, which it owns, until the last engine that holds the other end is gone.
   /// -1: no process will be forked.
-  FamilyWriter(int family_fd, TraceSink& sink, FlushLimits limits);
+  /// `recording`: its directory, where files are kept for engines that may not do it themselves.
+  FamilyWriter(int family_fd, const std::string& recording, TraceSink& sink, FlushLimits limits);
   FamilyWriter(const FamilyWriter&) = delete;
   FamilyWriter& operator=(const FamilyWriter&) = delete;
   ~FamilyWriter() { wait(); }
@@ -41,6 +43,7 @@ class FamilyWriter {
     std::thread thread;
   };
 
+  void keep_file(u32 file_number, int fd, int socket) const;
   void accept_all();
   bool accept_one();
   void hand_over(Request request);
@@ -50,6 +53,7 @@ class FamilyWriter {
   void join_finished();
 
   int family_fd_;
+  std::string recording_;
   TraceSink& sink_;
   FlushLimits limits_;
   std::thread acceptor_;

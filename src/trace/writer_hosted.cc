@@ -137,7 +137,7 @@ int write_trace(const WriterOptions& options, TraceAppender& appender) {
   signal_pipe(options.ready_fd);
   ChunkEncoder encoder;
   TraceSink sink(appender, options.recording);
-  FamilyWriter family(options.family_fd, sink, limits);
+  FamilyWriter family(options.family_fd, options.recording, sink, limits);
   RingDrain drain(0, mapped, sink, encoder, limits);
   GuestWatch guest(options);
   sink.process_ended(0, drain.run([&] { return guest.gone(); }));
