@@ -421,8 +421,39 @@ i64 descriptor_mode(Call& call, int fd) {
 
 bool is_nonblocking(Call& call, int fd) { return answers_at_once(call, static_cast<u64>(fd), ~u64{0}); }
 
+namespace {
+
+/// A call that fails before it could sleep.
+bool fails_at_once(Call& call, const HostCall& host_call) {
+  switch (host_call.number) {
+    case __NR_accept:
+    case __NR_accept4: {
+      i32 listens = 1;
+      u32 bytes = sizeof listens;
+      HostCall get;
+      get.number = __NR_getsockopt;
+      get.args = {host_call.args[0], SOL_SOCKET, SO_ACCEPTCONN, reinterpret_cast<u64>(&listens),
+                  reinterpret_cast<u64>(&bytes)};
+      get.checked_args = 0b00111;
+      get.out.add({.address = reinterpret_cast<u64>(&listens), .capacity_bytes = sizeof listens});
+      get.out.add({.address = reinterpret_cast<u64>(&bytes), .capacity_bytes = sizeof bytes});
+      return call.host().call(get) != 0 || listens == 0;
+    }
+    case __NR_mq_timedreceive:
+    case __NR_mq_timedsend: {
+      TimeValue until;
+      return host_call.args[4] != 0 && (!call.space().read_value(call.args[4], until) || !until.valid());
+    }
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
 i64 call_among_others(Call& call, HostCall& host_call) {
   Opening opening;
+  if (fails_at_once(call, host_call)) return call_through_quanta(call, host_call);
   if (host_call.number == __NR_connect) return connect_quickly(call, host_call);
   if (is_opening(call, host_call, opening)) return open_quickly(call, host_call, opening);
   const Way* const way = way_of(host_call.number);

@@ -39,7 +39,8 @@ i64 host_sleep(Call& call, u32 number, u64 clock, u64 flags, TimeValue& left) {
 
 /// The same among other tasks. What the host would refuse it is asked to refuse.
 i64 sleep_among_others(Call& call, u32 number, u64 clock, u64 flags, TimeValue& left) {
-  if (clock != kClockMonotonic && clock != kClockRealtime)
+  constexpr u64 kBoottime = 7, kTai = 11;
+  if (clock != kClockMonotonic && clock != kClockRealtime && clock != kBoottime && clock != kTai)
     return host_sleep(call, number, clock, flags, left);
   const TimeValue deadline = flags == kTimerAbsolute ? left : host_clock(call, clock).plus(left);
   Wait wait;

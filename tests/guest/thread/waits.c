@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 
 #include "check.h"
 
@@ -43,6 +44,41 @@ static void reads(void) {
   CHECK_EQ(write(pipes[1], "seven b", 7), 7);
   CHECK_EQ(join(), 7);
   close_pipe();
+}
+
+/// waitid beside another thread, with and without a place for what it finds; the call that finds nobody.
+static void children(void) {
+  open_pipe();
+  start(read_pipe);
+  for (int place = 0; place < 2; ++place) {
+    const pid_t child = fork();
+    if (child == 0) {
+      usleep(10000);
+      _exit(7);
+    }
+    siginfo_t info = {0};
+    CHECK_EQ(waitid(P_PID, (id_t)child, place ? &info : NULL, WEXITED), 0);
+    if (place) CHECK_EQ(info.si_pid, child);
+    if (place) CHECK_EQ(info.si_status, 7);
+    CHECK_ERRNO(waitid(P_PID, (id_t)child, &info, WEXITED), ECHILD);
+  }
+  CHECK_EQ(write(pipes[1], "x", 1), 1);
+  CHECK_EQ(join(), 1);
+  close_pipe();
+}
+
+/// What fails at once fails at once beside another thread too.
+static void refusals(void) {
+  int ends[2];
+  CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  open_pipe();
+  start(read_pipe);
+  CHECK_ERRNO(accept(ends[0], NULL, NULL), EINVAL);
+  CHECK_EQ(write(pipes[1], "x", 1), 1);
+  CHECK_EQ(join(), 1);
+  close_pipe();
+  close(ends[0]);
+  close(ends[1]);
 }
 
 static void* fill_pipe(void* unused) {
@@ -331,5 +367,7 @@ int main(void) {
   RUN(masks_are_inherited_and_own);
   RUN(timers_go_to_the_leader);
   RUN(faults_are_the_threads_own);
+  RUN(children);
+  RUN(refusals);
   return 0;
 }
