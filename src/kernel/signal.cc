@@ -79,7 +79,9 @@ void stop_process(Process& process, int number) {
   host::HostCall kill;
   kill.number = __NR_kill;
   kill.args = {static_cast<u64>(process.id.value), static_cast<u64>(number)};
+  process.scheduler.give_turn();  // others do not stop with it
   process.host.call(kill);
+  process.scheduler.take_turn();
   if (number != SIGSTOP) change(&engine_action, nullptr);
 }
 

@@ -270,6 +270,12 @@ i64 sys_sigaltstack(Call& call) {
 i64 sys_kill(Call& call) {
   if (Process* const other = other_here(call, call.fd(0)); other != nullptr)
     return send_here(*other, nullptr, info_from_self(call, call.fd(1), SI_USER));
+  if (call.fd(0) <= 0 && call.fd(1) == SIGSTOP) {  // its group, and itself: others have their turns meanwhile
+    call.process.scheduler.give_turn();
+    const i64 result = forward(call);
+    call.process.scheduler.take_turn();
+    return result;
+  }
   if (!is_self(call, call.fd(0)) || is_held(call, call.fd(1))) return forward(call);
   return queue_to_self(call, nullptr, info_from_self(call, call.fd(1), SI_USER));
 }
