@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "host/call_ranges.h"
 #include "host/raw_syscall.h"
 
 namespace orrery::host {
@@ -21,18 +22,6 @@ constexpr u64 kNsPerSecond = 1'000'000'000;
 constexpr u64 kNsPerTick = 2;
 constexpr u64 kBootedNs = 3600 * kNsPerSecond;
 constexpr u64 kOffsetInPage = kPageBytes - 1;
-
-template <class T>
-T load(u64 address) {
-  T value;
-  std::memcpy(&value, reinterpret_cast<const void*>(address), sizeof value);
-  return value;
-}
-
-template <class T>
-void store(u64 address, const T& value) {
-  std::memcpy(reinterpret_cast<void*>(address), &value, sizeof value);
-}
 
 /// Ranges of the kernel's pointer check: an address that the guest kernel replaced by a bad one.
 bool is_guest_pointer(u64 address) { return address >= 0x10000; }
@@ -133,13 +122,15 @@ void SeededHost::begin_quantum() {
 
 /// Who is alone, and waits for no timer, is not disturbed.
 bool SeededHost::preempting() const {
-  return preemption_wanted_ || machine_.live > 1 || timers_.next_deadline_ns() != kNever;
+  return preemption_wanted_ || machine_.live > 1 || timers_.any_is_set();
 }
 
 void SeededHost::at(const Instant& instant) {
   const bool other_task = instant.task != instant_.task;
-  if (!other_task && instant.ticks > instant_.ticks && turns_.holds())
+  if (!other_task && instant.ticks > instant_.ticks && turns_.holds()) {
     machine_.now_ns += (instant.ticks - instant_.ticks) * kNsPerTick;
+    cpu_ns_ += (instant.ticks - instant_.ticks) * kNsPerTick;
+  }
   instant_ = instant;
   if (other_task) has_quantum_ = false;
   inner_.at(instant);
@@ -158,7 +149,7 @@ u64 SeededHost::stop_at_tick() {
 }
 
 bool SeededHost::next_signal(HostSignal& signal) {
-  while (timers_.take_due(machine_.now_ns, signal)) {
+  while (timers_.take_due(clocks(), signal)) {
     const u64 bit = u64{1} << (signal.number - 1);
     if ((view_.held & bit) == 0) return true;
     // A signalfd is to report it: the host keeps it.
@@ -204,6 +195,10 @@ i64 SeededHost::wait_in_turns(u64 deadline_ns, bool by_others, bool descriptors,
   u64 sleep_ns = 0;
   i64 result = 0;
   for (;; sleep_ns = turns_.outside_sleep_ns()) {
+    if (timers_.tell_descriptors(machine_.now_ns)) {
+      turns_.changed();
+      self.deadline_ns = std::min(deadline_ns, timers_.next_deadline_ns());
+    }
     if (const std::optional<i64> answer = look(sleep_ns)) {
       result = *answer;
       break;
@@ -296,6 +291,7 @@ i64 SeededHost::fork(ForkRequest& request) {
     turns_.begin(number);
     timers_.clear();
     gives_turn_ = has_quantum_ = preemption_wanted_ = false;
+    cpu_ns_ = 0;
     request.pid = machine_.pid_of(number);
     return 0;
   }
@@ -368,8 +364,10 @@ i64 SeededHost::send_signal(HostCall& call) {
   bool meets_self = false;
   if (stops(number)) for_each_target(call, [&](u32 each) { meets_self |= each == turns_.number(); });
   if (meets_self && (number == SIGSTOP || call.number == __NR_kill)) {
+    const bool takes_it_again = !gives_turn_;
+    gives_turn_ = false;
     const i64 result = turns_.stop([&] { return pids_.call(call, inner_); });
-    turns_.take();
+    if (takes_it_again) turns_.take();
     return result;
   }
   const i64 result = pids_.call(call, inner_);
@@ -388,21 +386,21 @@ i64 SeededHost::send_signal(HostCall& call) {
 i64 SeededHost::call(HostCall& call) {
   if (gives_turn_ && call.number == __NR_ppoll) return wait_for_descriptors(call);
   if (gives_turn_ && call.number == __NR_futex) return wait_for_futex(call);
+  if (timers_.tell_descriptors(machine_.now_ns)) turns_.changed();
   const i64 result = answer(call);
   if (!only_asks(call.number, result)) turns_.changed();
   return result;
 }
 
 i64 SeededHost::random_call(HostCall& call) {
-  if (!is_guest_pointer(call.args[0]) || call.out.items().empty()) return inner_.call(call);
-  machine_.random.fill({reinterpret_cast<u8*>(call.args[0]), call.args[1]});
-  return static_cast<i64>(call.args[1]);
-}
-
-i64 SeededHost::refuse_timerfd() {
-  complaints_.complain(
-      "timerfd_create is refused under --seed, whose time is virtual: the program gets ENOSYS");
-  return -ENOSYS;
+  constexpr u64 kRandom = 2, kInsecure = 4, kFlags = 7;  // GRND_RANDOM, GRND_INSECURE, and GRND_NONBLOCK
+  const u64 flags = call.args[2];
+  const bool fits = (flags & ~kFlags) == 0 && (flags & (kRandom | kInsecure)) != (kRandom | kInsecure);
+  if (!fits || !is_guest_pointer(call.args[0]) || call.out.items().empty()) return inner_.call(call);
+  // As much as there is room for, as copy_to_iter does it.
+  const u64 bytes = std::min(call.args[1], call.out.items().front().capacity_bytes);
+  machine_.random.fill({reinterpret_cast<u8*>(call.args[0]), bytes});
+  return static_cast<i64>(bytes);
 }
 
 i64 SeededHost::answer(HostCall& call) {
@@ -428,8 +426,7 @@ i64 SeededHost::answer(HostCall& call) {
       if (is_guest_pointer(args[0])) store<u32>(args[0], 0);
       if (is_guest_pointer(args[1])) store<u32>(args[1], 0);
       return 0;
-    case __NR_timerfd_create:
-      return refuse_timerfd();
+
     case __NR_futex: {
       constexpr u64 kWakeBitset = FUTEX_WAKE_BITSET;
       return args[1] == kWakeBitset ? wake_futex(call) : inner_.call(call);
@@ -438,7 +435,7 @@ i64 SeededHost::answer(HostCall& call) {
       break;
   }
   if (signal_argument(call.number) >= 0) return send_signal(call);
-  if (const auto result = timers_.call(call, clocks())) return *result;
+  if (const auto result = timers_.call(call, clocks(), inner_)) return *result;
   const i64 result = pids_.call(call, inner_);
   if (result < 0) return result;
   constexpr u64 kSelf = 0;  // RUSAGE_SELF

@@ -70,6 +70,7 @@ class SeededHost final : public Host {
   i64 sleep(u64 clock, bool absolute, u64 request_at);
   i64 wait(HostCall& call);
   void hide_usage(const HostCall& call, u64 address, bool of_process);
+  static bool is_known_clock(u64 clock);
   VirtualTimers::Clocks clocks() const;
 
   // --- seeded_host.cc ---
@@ -77,7 +78,7 @@ class SeededHost final : public Host {
   void begin_quantum();
   i64 answer(HostCall& call);
   i64 random_call(HostCall& call);
-  i64 refuse_timerfd();
+
   template <class Look>
   i64 wait_in_turns(u64 deadline_ns, bool by_others, bool descriptors, const Look& look);
   i64 wait_for_descriptors(HostCall& call);
@@ -96,6 +97,7 @@ class SeededHost final : public Host {
   VirtualTimers timers_;
   SignalView view_;
   Instant instant_;
+  u64 cpu_ns_ = 0;  ///< virtual time in which this process has computed
   bool preemption_wanted_ = false;
   bool gives_turn_ = false;  ///< between give_turn() and what comes of it
   bool has_quantum_ = false;

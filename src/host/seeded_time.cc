@@ -8,6 +8,7 @@
 
 #include <cstring>
 
+#include "host/call_ranges.h"
 #include "host/seeded_host.h"
 
 namespace orrery::host {
@@ -33,18 +34,6 @@ bool is_wall_clock(u64 clock) {
 
 __kernel_timespec to_timespec(u64 ns) {
   return {.tv_sec = static_cast<i64>(ns / kNsPerSecond), .tv_nsec = static_cast<i64>(ns % kNsPerSecond)};
-}
-
-template <class T>
-T load(u64 address) {
-  T value;
-  std::memcpy(&value, reinterpret_cast<const void*>(address), sizeof value);
-  return value;
-}
-
-template <class T>
-void store(u64 address, const T& value) {
-  std::memcpy(reinterpret_cast<void*>(address), &value, sizeof value);
 }
 
 bool is_valid(const __kernel_timespec& time) {
@@ -87,17 +76,26 @@ u64 timeout_ns(const HostCall& call) {
 
 }  // namespace
 
-u64 SeededHost::look_at_time() { return machine_.now_ns += kStepNs; }
+u64 SeededHost::look_at_time() {
+  cpu_ns_ += kStepNs;
+  return machine_.now_ns += kStepNs;
+}
 
 u64 SeededHost::clock_ns(u64 clock) {
   const u64 now = look_at_time();
   if (is_wall_clock(clock)) return machine_.epoch_ns + now;
-  return is_cpu_clock(clock) ? now : kBootedNs + now;
+  return is_cpu_clock(clock) ? cpu_ns_ : kBootedNs + now;
 }
 
 u64 SeededHost::read_tsc() { return (kBootedNs + look_at_time()) * kTscPerNs; }
 
-VirtualTimers::Clocks SeededHost::clocks() const { return {machine_.now_ns, machine_.epoch_ns, kBootedNs}; }
+VirtualTimers::Clocks SeededHost::clocks() const {
+  return {machine_.now_ns, cpu_ns_, machine_.epoch_ns, kBootedNs};
+}
+
+bool SeededHost::is_known_clock(u64 clock) {
+  return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_TAI;
+}
 
 /// Calls with a bad pointer are the inner host's to answer.
 i64 SeededHost::answer_of_time(HostCall& call) {
@@ -116,7 +114,7 @@ i64 SeededHost::answer_of_time(HostCall& call) {
     case __NR_nanosleep:
       return is_guest_pointer(args[0]) ? sleep(CLOCK_MONOTONIC, false, args[0]) : inner_.call(call);
     case __NR_clock_nanosleep:
-      return is_guest_pointer(args[2]) && !is_cpu_clock(args[0])
+      return is_guest_pointer(args[2]) && is_known_clock(args[0])
                  ? sleep(args[0], (args[1] & kClockAbsolute) != 0, args[2])
                  : inner_.call(call);
     default:
@@ -159,7 +157,7 @@ i64 SeededHost::times(const HostCall& call) {
   const i64 result = inner_.call(probe);
   if (result < 0) return result;
   const u64 now = look_at_time();
-  const i64 parts[4] = {static_cast<i64>(now / kNsPerClockTick)};
+  const i64 parts[4] = {static_cast<i64>(cpu_ns_ / kNsPerClockTick)};
   if (is_guest_pointer(call.args[0])) store(call.args[0], parts);
   return static_cast<i64>((kBootedNs + now) / kNsPerClockTick);
 }
@@ -182,10 +180,13 @@ i64 SeededHost::system_info(HostCall& call) {
 
 /// What the host counted of a process is the engine's work as well, and never twice the same.
 void SeededHost::hide_usage(const HostCall& call, u64 address, bool of_process) {
+  constexpr i64 kResidentKilobytes = 8192;
   rusage usage{};
+  usage.ru_maxrss = kResidentKilobytes;
   for (const OutRange& range : call.out.items()) {
     if (range.address != address || range.capacity_bytes < sizeof usage) continue;
-    const u64 now = of_process ? look_at_time() : 0;
+    if (of_process) look_at_time();
+    const u64 now = of_process ? cpu_ns_ : 0;
     usage.ru_utime = {static_cast<i64>(now / kNsPerSecond), static_cast<i64>(now % kNsPerSecond / kNsPerUs)};
     store(address, usage);
   }

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "host/call_ranges.h"
 #include "host/fd_path.h"
 
 namespace orrery::host {
@@ -20,6 +21,7 @@ namespace {
 enum class Names : u8 {
   process,   ///< 0: the caller
   signed_,   ///< as kill(2)'s: negative ones are groups, 0 and -1 stay
+  clock,     ///< clock_getcpuclockid(3)'s, a process's id in its upper bits
   by_which,  ///< the argument before says what it is: setpriority(2), ioprio_set(2), waitid(2)
 };
 
@@ -59,6 +61,8 @@ constexpr Row kRows[] = {
     {__NR_migrate_pages, 0},
     {__NR_move_pages, 0},
     {__NR_kcmp, 0, 1},
+    {__NR_clock_getres, 0, -1, Names::clock, EINVAL},
+    {__NR_timer_create, 0, -1, Names::clock, EINVAL},
 };
 
 struct PathRow {
@@ -85,35 +89,8 @@ constexpr u64 kSetOwners[] = {0x8901, 0x8902}, kGetOwners[] = {0x8903, 0x8904};
 constexpr u64 kSetOwnerEx = 15, kGetOwnerEx = 16;
 constexpr u64 kLockPidAt = 24;      // struct flock
 constexpr u64 kInfoPidAt = 16;      // siginfo_t
-constexpr u64 kSignalfdPidAt = 12;  // signalfd_siginfo
+constexpr u64 kSignalfdPidAt = 12;  // struct signalfd_siginfo
 constexpr u64 kSignalfdBytes = 128;
-
-template <class T>
-T load(u64 address) {
-  T value;
-  std::memcpy(&value, reinterpret_cast<const void*>(address), sizeof value);
-  return value;
-}
-
-template <class T>
-void store(u64 address, const T& value) {
-  std::memcpy(reinterpret_cast<void*>(address), &value, sizeof value);
-}
-
-template <class Ranges>
-u64 range_bytes(const Ranges& ranges, u64 address) {
-  for (const auto& range : ranges.items())
-    if (range.address == address) {
-      if constexpr (requires { range.capacity_bytes; })
-        return range.capacity_bytes;
-      else
-        return range.size_bytes;
-    }
-  return 0;
-}
-
-bool is_in(const HostCall& call, u64 address, u64 bytes) { return range_bytes(call.in, address) >= bytes; }
-bool is_out(const HostCall& call, u64 address, u64 bytes) { return range_bytes(call.out, address) >= bytes; }
 
 /// What getpriority and its kin, and waitid, say by the argument before: 0 nothing to translate.
 enum class Which : u8 { other, process, group };
@@ -166,6 +143,17 @@ bool VirtualPids::to_host(u64& argument, bool negative_is_group) const {
   return true;
 }
 
+/// MAKE_PROCESS_CPUCLOCK of include/linux/posix-timers.h; 0 in it is the caller.
+bool VirtualPids::clock_to_host(u64& clock) const {
+  const auto given = static_cast<i32>(clock);
+  constexpr u64 kKindMask = 7;
+  if (given >= 0 || ~(given >> 3) == 0) return true;
+  const i32 host = machine_.to_host(~(given >> 3));
+  if (host < 0) return false;
+  clock = static_cast<u64>(static_cast<i64>(~host) << 3) | (clock & kKindMask);
+  return true;
+}
+
 /// 0, or -errno if one of them is nobody's id.
 i64 VirtualPids::translate_arguments(HostCall& call) {
   const Row* const row = find(kRows, call.number);
@@ -174,6 +162,10 @@ i64 VirtualPids::translate_arguments(HostCall& call) {
   for (const i8 index : {row->first, row->second}) {
     if (index < 0) continue;
     u64& argument = call.args[static_cast<std::size_t>(index)];
+    if (row->names == Names::clock) {
+      if (!clock_to_host(argument)) return -i64{row->nobody};
+      continue;
+    }
     if (!to_host(argument, row->names == Names::signed_)) return -i64{row->nobody};
   }
   return 0;
@@ -211,6 +203,15 @@ void VirtualPids::translate_answer(const HostCall& call, i64& result) {
       return;
     case __NR_recvmsg:
       return translate_messages(call);
+    case __NR_msgctl:
+    case __NR_shmctl: {
+      // msqid64_ds and shmid64_ds: who sent and received, or made and attached, last.
+      constexpr u64 kStatus = 2;  // IPC_STAT
+      const u64 at = call.args[2] + (call.number == __NR_msgctl ? 96 : 80);
+      if ((call.args[1] & 0xff) != kStatus) return;
+      store_guest_pid(call, at);
+      return store_guest_pid(call, at + sizeof(i32));
+    }
     case __NR_semctl: {
       constexpr u64 kGetPid = 11;
       if (call.args[2] == kGetPid) result = machine_.to_guest(static_cast<i32>(result));
@@ -264,10 +265,9 @@ void VirtualPids::translate_signal(HostSignal& signal) {
   std::memcpy(&code, signal.siginfo.data() + 8, sizeof code);
   const bool of_child = signal.number == SIGCHLD && code >= CLD_EXITED && code <= CLD_CONTINUED;
   if (code != SI_USER && code != SI_TKILL && code != SI_MESGQ && !of_child) return;
-  constexpr std::size_t kPidAt = 16;
-  std::memcpy(&pid, signal.siginfo.data() + kPidAt, sizeof pid);
+  std::memcpy(&pid, signal.siginfo.data() + kInfoPidAt, sizeof pid);
   pid = machine_.to_guest(pid);
-  std::memcpy(signal.siginfo.data() + kPidAt, &pid, sizeof pid);
+  std::memcpy(signal.siginfo.data() + kInfoPidAt, &pid, sizeof pid);
 }
 
 // --- terminals, owners, locks ---
@@ -354,14 +354,32 @@ i64 VirtualPids::with_credentials(HostCall& call, Host& inner) {
 
 // --- /proc ---
 
+namespace {
+
+/// Entries of /proc/PID that show the host's ids.
+bool holds_ids(std::string_view entry) {
+  constexpr std::string_view kEntries[] = {"/stat", "/task", "/sched", "/children"};
+  return std::any_of(std::begin(kEntries), std::end(kEntries),
+                     [&](std::string_view each) { return entry.substr(0, each.size()) == each; });
+}
+
+}  // namespace
+
 /// /proc/ID of a process of the machine is the host's /proc/ID. The texts that hold ids are not given.
 i64 VirtualPids::with_path(HostCall& call, Host& inner) {
   constexpr std::string_view kProc = "/proc/";
   const std::size_t index = find(kPaths, call.number)->argument;
-  const u64 given = call.args[index], bytes = range_bytes(call.in, given);
+  const u64 given = call.args[index];
+  u64 bytes = 0;
+  for (const InRange& range : call.in.items())
+    if (range.address == given) bytes = range.size_bytes;
   const std::string_view path(reinterpret_cast<const char*>(given), bytes > 0 ? bytes - 1 : 0);
-  if (path.substr(0, kProc.size()) != kProc) return make(call, inner);
-  std::string_view rest = path.substr(kProc.size());
+  // The process's own tasks are named by its id too; what else is its own the guest kernel has seen to.
+  constexpr std::string_view kOwnTasks = "/proc/self/task/";
+  const bool own_task = path.substr(0, kOwnTasks.size()) == kOwnTasks;
+  const std::string_view start = own_task ? kOwnTasks : kProc;
+  if (path.substr(0, start.size()) != start) return make(call, inner);
+  std::string_view rest = path.substr(start.size());
   i64 pid = 0;
   std::size_t digits = 0;
   for (; digits < rest.size() && digits < 9 && rest[digits] >= '0' && rest[digits] <= '9'; ++digits)
@@ -372,13 +390,11 @@ i64 VirtualPids::with_path(HostCall& call, Host& inner) {
   rest.remove_prefix(digits);
   const i32 host_pid = machine_.to_host(static_cast<i32>(pid));
   if (host_pid < 0) return -ENOENT;
-  for (const std::string_view text : {"/stat", "/status", "/task", "/sched", "/syscall", "/children"})
-    if (rest.substr(0, text.size()) == text) {
-      complaints_.complain(
-          "/proc/PID/stat and its like of another process are not there under --seed: ENOENT");
-      return -ENOENT;
-    }
-  std::vector<char> translated = Text().add(kProc).decimal(static_cast<u64>(host_pid)).add(rest).take();
+  if (!own_task && holds_ids(rest)) {
+    complaints_.complain("/proc/PID/stat and its like of another process are not there under --seed: ENOENT");
+    return -ENOENT;
+  }
+  std::vector<char> translated = Text().add(start).decimal(static_cast<u64>(host_pid)).add(rest).take();
   translated.push_back('\0');
   call.args[index] = reinterpret_cast<u64>(translated.data());
   const i64 result = inner.call(call);

@@ -41,6 +41,7 @@ class VirtualPids {
   void note_reaped(const HostCall& call, i64 result);
   void store_guest_pid(const HostCall& call, u64 address);
   bool to_host(u64& argument, bool negative_is_group) const;
+  bool clock_to_host(u64& clock) const;
   i32 to_guest_owner(i32 owner);
 
   SeededMachine& machine_;

@@ -13,6 +13,7 @@
 
 #include "kernel/proc_maps.h"
 #include "kernel/proc_self_text.h"
+#include "kernel/scheduler.h"
 #include "kernel/signal.h"
 
 namespace orrery::kernel {
@@ -124,7 +125,18 @@ std::vector<char> read_host_file(Process& process, const char* path) {
 
 namespace {
 
+i64 ask_about_self(Process& process, u32 number) {
+  host::HostCall call;
+  call.number = number;
+  return process.host.call(call);
+}
+
+/// Under a seed the ids in the host's text are not those the program knows.
 void write_stat(Task& task, Text& out) {
+  if (task.process.scheduler.turns_are_seeded()) {
+    task.process.group = ProcessId{static_cast<i32>(ask_about_self(task.process, __NR_getpgid))};
+    task.process.session = ProcessId{static_cast<i32>(ask_about_self(task.process, __NR_getsid))};
+  }
   write_stat_over(task, read_host_file(task.process, "/proc/self/stat"), out);
 }
 void write_status(Task& task, Text& out) {

@@ -9,6 +9,7 @@
 #include "kernel/fd_table.h"
 #include "kernel/process.h"
 #include "kernel/resident.h"
+#include "kernel/scheduler.h"
 #include "kernel/signal.h"
 
 namespace orrery::kernel {
@@ -225,8 +226,14 @@ struct StatField {
 
 constexpr u64 kStatSignals = 0x7fff'ffff;
 
+u64 seeded_or(const Task& task, ProcessId own, u64 host_value) {
+  return task.process.scheduler.turns_are_seeded() ? static_cast<u32>(own.value) : host_value;
+}
+
 constexpr StatField kStatFields[] = {
     {4, [](const Task& t, u64) -> u64 { return static_cast<u32>(t.process.parent.value); }},
+    {5, [](const Task& t, u64 host) { return seeded_or(t, t.process.group, host); }},
+    {6, [](const Task& t, u64 host) { return seeded_or(t, t.process.session, host); }},
     {20, [](const Task& t, u64) -> u64 { return t.process.tasks.size(); }},
     {23, [](const Task& t, u64) { return measure(t.process).total; }},
     {24, [](const Task& t, u64 host) { return without_engine(t, host); }},
