@@ -423,9 +423,13 @@ bool is_nonblocking(Call& call, int fd) { return answers_at_once(call, static_ca
 
 namespace {
 
-/// A call that fails before it could sleep.
-bool fails_at_once(Call& call, const HostCall& host_call) {
+/// A call that does not sleep, or fails before it could. Urgent data is there or is not (tcp_recv_urg).
+bool never_sleeps(Call& call, const HostCall& host_call) {
   switch (host_call.number) {
+    case __NR_recvfrom:
+      return (host_call.args[3] & MSG_OOB) != 0;
+    case __NR_recvmsg:
+      return (host_call.args[2] & MSG_OOB) != 0;
     case __NR_accept:
     case __NR_accept4: {
       i32 listens = 1;
@@ -453,7 +457,7 @@ bool fails_at_once(Call& call, const HostCall& host_call) {
 
 i64 call_among_others(Call& call, HostCall& host_call) {
   Opening opening;
-  if (fails_at_once(call, host_call)) return call_through_quanta(call, host_call);
+  if (never_sleeps(call, host_call)) return call_through_quanta(call, host_call);
   if (host_call.number == __NR_connect) return connect_quickly(call, host_call);
   if (is_opening(call, host_call, opening)) return open_quickly(call, host_call, opening);
   const Way* const way = way_of(host_call.number);

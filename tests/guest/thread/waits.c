@@ -1,5 +1,6 @@
 // A thread that sleeps in a system call holds up no other, and what it waits for wakes it. Signals go to the
 // thread they are for.
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
@@ -74,6 +75,17 @@ static void refusals(void) {
   open_pipe();
   start(read_pipe);
   CHECK_ERRNO(accept(ends[0], NULL, NULL), EINVAL);
+  const int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t length = sizeof address;
+  CHECK_EQ(listen(listener, 1), 0);
+  CHECK_EQ(getsockname(listener, (void*)&address, &length), 0);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  CHECK_EQ(connect(client, (void*)&address, length), 0);
+  char byte;
+  CHECK_ERRNO(recv(client, &byte, 1, MSG_OOB), EINVAL);
+  close(listener);
+  close(client);
   CHECK_EQ(write(pipes[1], "x", 1), 1);
   CHECK_EQ(join(), 1);
   close_pipe();
