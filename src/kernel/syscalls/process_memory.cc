@@ -12,6 +12,7 @@
 #include "kernel/fd_table.h"
 #include "kernel/forward.h"
 #include "kernel/proc_self.h"
+#include "kernel/scheduler.h"
 #include "kernel/syscalls/handlers.h"
 
 namespace orrery::kernel {
@@ -133,6 +134,20 @@ i64 transfer(Call& call, bool writes) {
   return builder.perform();
 }
 
+i64 leading_number(std::string_view text) {
+  i64 number = 0;
+  for (; !text.empty() && text[0] >= '0' && text[0] <= '9'; text.remove_prefix(1))
+    number = number * 10 + (text[0] - '0');
+  return number;
+}
+
+/// Under a seed the texts of the host's name us by an id that the guest does not know.
+i64 as_guest_knows(Call& call, i64 pid) {
+  if (!call.process.scheduler.turns_are_seeded()) return pid;
+  const std::vector<char> own = read_host_file(call.process, "/proc/self/stat");
+  return leading_number({own.data(), own.size()}) == pid ? call.process.id.value : 0;
+}
+
 /// Whom a pidfd means: "Pid:" of its fdinfo. -1 if it is no pidfd.
 i64 pid_of(Call& call, int fd) {
   if (call.process.fds->is_engine(fd)) return -1;
@@ -142,11 +157,7 @@ i64 pid_of(Call& call, int fd) {
   std::string_view rest(text.data(), text.size());
   const std::size_t at = rest.find(kKey);
   if (at == std::string_view::npos) return -1;
-  i64 pid = 0;
-  for (rest.remove_prefix(at + kKey.size()); !rest.empty() && rest[0] >= '0' && rest[0] <= '9';
-       rest.remove_prefix(1))
-    pid = pid * 10 + (rest[0] - '0');
-  return pid;
+  return as_guest_knows(call, leading_number(rest.substr(at + kKey.size())));
 }
 
 /// move_pages without a destination: where the pages are. What the guest does not have is EFAULT.
