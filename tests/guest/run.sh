@@ -4,6 +4,7 @@
 #   run.sh machine STATUS PROGRAM ORRERY      on the machine without recording; prints what it prints natively
 #   run.sh recorded STATUS PROGRAM ORRERY     the same recorded, and replayed twice: once compared by the
 #                                             replay itself and once by the output it shows
+#   run.sh seeded STATUS PROGRAM ORRERY       the same with --seed
 set -u
 mode=$1 wanted=$2 program=$3
 directory=$(mktemp -d "${TMPDIR:-/tmp}/orrery-guest.XXXXXX") || exit 2
@@ -49,7 +50,10 @@ if [ "$mode" = machine ]; then
   exit 0
 fi
 
-run record "$orrery" record -o "$directory/recording" -- "$program"
+seed=
+[ "$mode" != seeded ] || seed='--seed 7'
+# shellcheck disable=SC2086  # no seed is no word
+run record "$orrery" record $seed -o "$directory/recording" -- "$program"
 same record native.out
 "$orrery" replay --check "$directory/recording" >check 2>&1 || {
   status=$?

@@ -1,3 +1,4 @@
+// no-seed: the ids in /proc/PID/stat of another process are the host's
 // What /proc shows of the program's other processes and of its threads: what ps, top, pgrep and pstree read.
 #include <dirent.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+// no-seed: overruns of a timer that a signalfd reports are not counted
 // signalfd: reports blocked signals from everywhere, shares them with sigpending and sigwaitinfo, wakes poll.
 #include <poll.h>
 #include <sys/epoll.h>
