@@ -90,7 +90,7 @@ class Sandbox:
         self.folder, self.case = pathlib.Path(folder), case
         self.work = self.folder / "work"
         self.environment = {
-            "PATH": (f"{path}:" if path else "") + "/usr/local/bin:/usr/bin:/bin:/usr/sbin", "HOME": str(self.folder), "LC_ALL": "C", "TZ": "UTC",
+            "SHELL": "/bin/sh", "PATH": (f"{path}:" if path else "") + "/usr/local/bin:/usr/bin:/bin:/usr/sbin", "HOME": str(self.folder), "LC_ALL": "C", "TZ": "UTC",
             "TERM": "vt100" if case.keys else "dumb", "ORRERY_QUIET": "1" if case.keys else "", "XDG_DATA_HOME": str(store), "TMPDIR": str(self.work)}
 
     def run(self, prefix, fresh=True):
