@@ -1,5 +1,6 @@
 #include "cli/replay_family.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <span>
 
 #include "cli/replay_process.h"
 #include "trace/family_message.h"
@@ -33,12 +35,10 @@ void refuse(int socket, u32 error) {
   [[maybe_unused]] const ssize_t sent = send(socket, &answer, sizeof answer, MSG_NOSIGNAL);
 }
 
-/// A ring or a file. `control`: the socket for questions to this process, or -1.
-void give(int socket, int ring, int control) {
+void give(int socket, std::span<const int> fds) {
   trace::FamilyReply answer;
   trace::FamilyMessage message(&answer, sizeof answer);
-  const int fds[] = {ring, control};
-  message.put({fds, control >= 0 ? std::size_t{2} : std::size_t{1}});
+  message.put(fds);
   [[maybe_unused]] const ssize_t sent = sendmsg(socket, &message.header(), MSG_NOSIGNAL);
 }
 
@@ -114,7 +114,7 @@ void ReplayFamily::give_file(u32 file_number, int socket) {
   if (file < 0)
     refuse(socket, ENOENT);
   else
-    give(socket, file, -1);
+    give(socket, {&file, 1});
 }
 
 void ReplayFamily::begin(const trace::FamilyRequest& request, Fd socket) {
@@ -136,12 +136,18 @@ void ReplayFamily::serve(Child& child) {
   std::string trouble;
   auto reader = trace::TraceReader::open(recording_, trouble, child.request.process);
   auto ring = trace::MappedRing::create(trace::kForkedRingBytes);
-  if (reader == nullptr || !ring || !ring.value().become_hosted_peer()) {
+  int pipe_ends[2] = {-1, -1};
+  const bool has_pipe = pipe2(pipe_ends, O_CLOEXEC) == 0;
+  Fd life(pipe_ends[0]);
+  child.life = Fd(pipe_ends[1]);
+  if (reader == nullptr || !ring || !has_pipe || !ring.value().become_hosted_peer()) {
     refuse(child.socket.get(), ENOMEM);
     return note_end(child, reader.get(), nullptr);
   }
   const Fd control = child.request.process == wanted_.asked ? std::move(wanted_.control) : Fd();
-  give(child.socket.get(), ring.value().fd(), control.get());
+  const int fds[] = {ring.value().fd(), life.get(), control.get()};
+  give(child.socket.get(), {fds, control ? std::size(fds) : std::size(fds) - 1});
+  life = Fd();
   feed(child, *reader, ring.value());
   ring.value().leave_hosted_peer();
 }

@@ -63,6 +63,7 @@ class ReplayFamily {
     trace::FamilyRequest request;
     pid_t pid = -1;  ///< as the kernel names the engine
     Fd socket;
+    Fd life;  ///< hangs up when this process ends, however it does
     bool gone = false;
     std::thread thread;
   };

@@ -79,7 +79,7 @@ class LiveHost final : public Host {
 
  private:
   /// Offset of the descriptors that the engine opens as it runs (machine/launch.h, kEngineFdFree).
-  static constexpr int kOwnDescriptors = 9;
+  static constexpr int kOwnDescriptors = 10;
   static constexpr u32 kQueueMost = 64;
   static constexpr int kQuantumSignal = 64;  ///< the guest may use it too: its siginfo tells them apart
   static constexpr u64 kQuantumNs = 5'000'000;

@@ -68,7 +68,8 @@ void allow_processes(Program& program, const ReplayFilter& filter) {
   const Rule rules[] = {{__NR_clone, SIGCHLD},
                         {__NR_socketpair, AF_UNIX},
                         {__NR_sendmsg, static_cast<u32>(filter.family_socket)},
-                        {__NR_recvmsg, static_cast<u32>(filter.own_socket)}};
+                        {__NR_recvmsg, static_cast<u32>(filter.own_socket)},
+                        {__NR_fcntl, static_cast<u32>(filter.life_pipe)}};
   program.unless(__NR_recvmsg, 4);
   program.load(argument(0));
   program.allow_if(static_cast<u32>(filter.answer_socket));

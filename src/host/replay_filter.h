@@ -13,6 +13,7 @@ struct ReplayFilter {
   int family_socket = -1;        ///< may be sent to
   int own_socket = -1;           ///< may be written and received from
   int answer_socket = -1;        ///< may be received from
+  int life_pipe = -1;            ///< may have its flags set
   bool makes_processes = false;  ///< may make copies of itself, each under this filter
 };
 

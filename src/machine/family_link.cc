@@ -3,6 +3,7 @@
 #include <asm/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -71,22 +72,35 @@ FamilyLink::MappedOrder FamilyLink::map_replay_order() {
 
 Result<FamilyLink::Joined> FamilyLink::join(u32 process) {
   raw_syscall(__NR_munmap, kRingStart, trace::ring_mapped_bytes(trace::kRingCapacityMost));
-  for (const int parents : {kRingFd, kControlFd}) raw_syscall(__NR_close, first_fd_ + parents);
+  for (const int parents : {kRingFd, kControlFd, kLifeFd}) raw_syscall(__NR_close, first_fd_ + parents);
   joined_ = false;
   const int own = first_fd_ + kOwnFd;
   trace::FamilyRequest request;
   request.process = process;
   TRY(send_request(request, own));
   joined_ = true;
-  const auto [ring, control] = TRY(receive_reply(own));
+  const auto [ring, life, control] = TRY(receive_reply(own));
   auto capacity = map_ring(ring);
   raw_syscall(__NR_close, ring);
   if (!capacity) return capacity.error();
-  if (control < 0) return Joined{.ring_bytes = capacity.value()};
-  const i64 moved = raw_syscall(__NR_dup3, control, first_fd_ + kControlFd, O_CLOEXEC);
-  raw_syscall(__NR_close, control);
-  if (moved < 0) return failure("move a socket", moved);
-  return Joined{.ring_bytes = capacity.value(), .controlled = true};
+  if (life >= 0) die_with(TRY(move_to(life, kLifeFd)));
+  if (control >= 0) TRY(move_to(control, kControlFd));
+  return Joined{.ring_bytes = capacity.value(), .controlled = control >= 0};
+}
+
+Result<int> FamilyLink::move_to(int fd, int place) {
+  const i64 moved = raw_syscall(__NR_dup3, fd, first_fd_ + place, O_CLOEXEC);
+  raw_syscall(__NR_close, fd);
+  if (moved < 0) return failure("move a descriptor", moved);
+  return first_fd_ + place;
+}
+
+/// The kernel kills this process when the pipe hangs up, whatever it does at that time: a replay that nobody
+/// waits for must not run on. F_SETSIG sends any signal where there would be SIGIO (fcntl(2)).
+void FamilyLink::die_with(int pipe) {
+  raw_syscall(__NR_fcntl, pipe, F_SETOWN, raw_syscall(__NR_getpid));
+  raw_syscall(__NR_fcntl, pipe, F_SETSIG, SIGKILL);
+  raw_syscall(__NR_fcntl, pipe, F_SETFL, O_ASYNC);
 }
 
 int FamilyLink::kept_file(u32 file_number, int guest_fd) {
@@ -121,8 +135,8 @@ Status FamilyLink::send_request(trace::FamilyRequest& request, int own, int with
   return Nothing{};
 }
 
-/// The ring, and the socket for questions if there is one; or what else was asked for.
-Result<std::array<int, 2>> FamilyLink::receive_reply(int own) {
+/// What came with it, in the order of trace/family.h; or what else was asked for.
+Result<FamilyLink::Received> FamilyLink::receive_reply(int own) {
   trace::FamilyReply reply;
   trace::FamilyMessage message(&reply, sizeof reply);
   const i64 got =

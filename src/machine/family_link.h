@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "base/types.h"
 #include "trace/family.h"
+#include "trace/family_message.h"
 
 namespace orrery::machine {
 
@@ -49,7 +50,10 @@ class FamilyLink {
 
  private:
   Status send_request(trace::FamilyRequest& request, int own, int with = -1);
-  Result<std::array<int, 2>> receive_reply(int own);
+  using Received = std::array<int, trace::FamilyMessage::kDescriptorsMost>;
+  Result<Received> receive_reply(int own);
+  Result<int> move_to(int fd, int place);
+  static void die_with(int pipe);
 
   int first_fd_;
   trace::MachinePage own_page_;  ///< until there is one that is shared

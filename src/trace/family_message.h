@@ -15,7 +15,7 @@ namespace orrery::trace {
 
 class FamilyMessage {
  public:
-  static constexpr std::size_t kDescriptorsMost = 2;
+  static constexpr std::size_t kDescriptorsMost = 3;
 
   /// The message's bytes, to be sent or to be received into.
   FamilyMessage(void* bytes, std::size_t size_bytes) : part_{bytes, size_bytes} {
@@ -42,7 +42,7 @@ class FamilyMessage {
 
   /// After it was received: the descriptors, which are the receiver's from now on; -1 where there is none.
   std::array<int, kDescriptorsMost> descriptors() {
-    std::array<int, kDescriptorsMost> fds = {-1, -1};
+    std::array<int, kDescriptorsMost> fds = {-1, -1, -1};
     const cmsghdr* const rights = CMSG_FIRSTHDR(&header_);
     if (rights == nullptr || rights->cmsg_level != SOL_SOCKET || rights->cmsg_type != SCM_RIGHTS) return fds;
     const std::size_t bytes = rights->cmsg_len - CMSG_LEN(0);

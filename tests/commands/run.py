@@ -910,6 +910,40 @@ def case_recorder_killed(orrery):
     running.stderr.close()
 
 
+def case_replay_killed(orrery):
+    """A replay that is killed leaves no process behind, not even one that runs on without looking around."""
+    orrery.record("sh", "-c", "(while :; do :; done) & sleep 1; kill -9 $!")
+    prctl = ctypes.CDLL(None).prctl
+    PR_SET_CHILD_SUBREAPER = 36
+    expect(prctl(PR_SET_CHILD_SUBREAPER, 1), 0, "becoming the orphans' parent")
+    replay = subprocess.Popen([orrery.program, "replay", "--check"], env=orrery.environment)
+
+    def children(pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except OSError:
+            return []
+
+    def forked_engines():
+        """The first engine's, or ours when that has ended."""
+        of_first = [child for first in children(replay.pid) for child in children(first)]
+        return of_first or [child for child in children(os.getpid()) if int(child) != replay.pid]
+
+    wait_until(forked_engines, "the engine of the forked process")
+    replay.kill()
+    replay.wait()
+
+    def all_gone():
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0] > 0:
+                pass
+        except ChildProcessError:
+            return True
+        return False
+
+    wait_until(all_gone, "the end of all engines")
+
+
 def main():
     cases = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
     parser = argparse.ArgumentParser()
