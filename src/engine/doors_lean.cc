@@ -228,8 +228,8 @@ Result<std::unique_ptr<Doors>> Doors::open(const LaunchHeader& launch, host::Liv
                                .control_socket = live.engine_fd(machine::kControlFd),
                                .family_socket = live.engine_fd(machine::kFamilyFd),
                                .own_socket = live.engine_fd(machine::kOwnFd),
-                               .life_pipe = live.engine_fd(machine::kLifeFd),
                                .answer_socket = live.engine_fd(machine::kAnswerFd),
+                               .life_pipe = live.engine_fd(machine::kLifeFd),
                                .makes_processes = launch.all_processes != 0});
   std::unique_ptr<ReplayDoors> doors(new ReplayDoors(launch, live, capacity));
   if (launch.all_processes != 0) doors->join_others();

@@ -175,6 +175,11 @@ class Host : public memory::Backend {
   /// The guest is about to map the file behind its descriptor shared: whether another process has mapped it
   /// for writing, and so takes turns from now on, as this one has to. Not to be asked while having the turn.
   virtual bool meets_others(int /*fd*/, bool /*writable*/) { return false; }
+  /// Whether a system call with these arguments changes a file that other processes have mapped for writing
+  /// and this one has not: then meets_by_change() is to be asked first. Never true of mmap.
+  virtual bool changes_others_file(u64 /*number*/, const std::array<u64, 6>& /*args*/) { return false; }
+  /// As meets_others(), of the file that the call changes.
+  virtual bool meets_by_change(u64 /*number*/, const std::array<u64, 6>& /*args*/) { return false; }
   /// The process has become another program; `words` is its path and then its arguments, each with a NUL.
   virtual void executed(std::span<const u8> /*words*/) {}
 

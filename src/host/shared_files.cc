@@ -42,10 +42,11 @@ i32 own_pid() { return static_cast<i32>(raw_syscall(__NR_getpid)); }
 
 }  // namespace
 
-bool SharedFiles::identify(int fd, Identity& identity) {
+bool SharedFiles::identify(int directory, const char* path, Identity& identity) {
   struct statx status {};
-  if (raw_syscall(__NR_statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status) < 0)
-    return false;
+  const i64 result =
+      raw_syscall(__NR_statx, directory, path, AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status);
+  if (result < 0) return false;
   identity.device = u64{status.stx_dev_major} << 32 | status.stx_dev_minor;
   identity.inode = status.stx_ino;
   if ((status.stx_mask & STATX_BTIME) != 0)
@@ -58,28 +59,46 @@ bool SharedFiles::is(const trace::SharedFile& file, const Identity& identity) {
          file.device == identity.device && file.born_ns == identity.born_ns;
 }
 
+/// Null if nobody has an entry for it.
+trace::SharedFile* SharedFiles::look_up(const Identity& identity) const {
+  trace::SharedFile* const end =
+      page_->files + std::min(__atomic_load_n(&page_->files_end, __ATOMIC_ACQUIRE), trace::kSharedFilesMost);
+  trace::SharedFile* const file =
+      std::find_if(page_->files, end, [&](const trace::SharedFile& each) { return is(each, identity); });
+  return file == end ? nullptr : file;
+}
+
+bool SharedFiles::others_have(int directory, const char* path) const {
+  Identity identity;
+  if (!any() || !identify(directory, path, identity)) return false;
+  const trace::SharedFile* const file = look_up(identity);
+  if (file == nullptr) return false;
+  return std::find(entered_.begin(), entered_.end(), static_cast<u32>(file - page_->files)) == entered_.end();
+}
+
 trace::SharedFile* SharedFiles::enter(int fd, bool writable) {
   Identity identity;
-  if (page_ == nullptr || !identify(fd, identity)) return nullptr;
-  trace::SharedFile* const end = std::end(page_->files);
-  trace::SharedFile* file =
-      std::find_if(page_->files, end, [&](const trace::SharedFile& each) { return is(each, identity); });
-  const bool is_new = file == end;
-  if (is_new && writable)
-    file = std::find_if(page_->files, end, [](const trace::SharedFile& each) { return each.users == 0; });
-  if (file == end) return nullptr;
+  if (page_ == nullptr || !identify(fd, "", identity)) return nullptr;
+  trace::SharedFile* file = look_up(identity);
+  const bool is_new = file == nullptr;
   if (is_new) {
+    trace::SharedFile* const end = std::end(page_->files);
+    if (writable)
+      file = std::find_if(page_->files, end, [](const trace::SharedFile& each) { return each.users == 0; });
+    if (!writable || file == end) return nullptr;
     *file = {.device = identity.device, .inode = identity.inode, .born_ns = identity.born_ns};
     file->alone = own_pid();
   }
+  const auto index = static_cast<u32>(file - page_->files);
   __atomic_fetch_add(&file->users, 1, __ATOMIC_RELEASE);
-  entered_.push_back(static_cast<u32>(file - page_->files));
+  if (is_new && page_->files_end <= index) __atomic_store_n(&page_->files_end, index + 1, __ATOMIC_RELEASE);
+  entered_.push_back(index);
   return file;
 }
 
 trace::SharedFile* SharedFiles::find(int fd) const {
   Identity identity;
-  if (entered_.empty() || !identify(fd, identity)) return nullptr;
+  if (entered_.empty() || !identify(fd, "", identity)) return nullptr;
   for (const u32 index : entered_)
     if (is(page_->files[index], identity)) return &page_->files[index];
   return nullptr;

@@ -29,6 +29,11 @@ class SharedFiles {
   trace::SharedFile* enter(int fd, bool writable);
   /// Which entry this process has for the file; null if none.
   trace::SharedFile* find(int fd) const;
+  /// Whether there is any entry at all.
+  bool any() const { return page_ != nullptr && __atomic_load_n(&page_->files_end, __ATOMIC_ACQUIRE) != 0; }
+  /// Whether others have an entry for the file, and this process does not. `path` is relative to `directory`;
+  /// empty: `directory` is the file.
+  bool others_have(int directory, const char* path) const;
 
   /// Until all who use the file take turns. Not while having the turn: who does not yet may want it.
   void wait_for_others(trace::SharedFile& file) const;
@@ -47,7 +52,8 @@ class SharedFiles {
   struct Identity {
     u64 device = 0, inode = 0, born_ns = 0;
   };
-  static bool identify(int fd, Identity& identity);
+  static bool identify(int directory, const char* path, Identity& identity);
+  trace::SharedFile* look_up(const Identity& identity) const;
   static bool is(const trace::SharedFile& file, const Identity& identity);
   void add_users(i32 count) const;
 

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "kernel/companion.h"
 #include "kernel/forward.h"
+#include "kernel/scheduler.h"
 #include "kernel/syscalls/handlers.h"
 #include "linux/error_names.h"
 #include "linux/syscall_table.h"
@@ -235,6 +236,20 @@ i64 refuse_companion(Process& process, const abi::SyscallRow& row) {
   return -EPERM;
 }
 
+/// Who changes a file that others have mapped takes turns with them from then on.
+void meet_others(Process& process, u64 number, const std::array<u64, 6>& args) {
+  host::Host& host = process.host;
+  if (!host.changes_others_file(number, args)) return;
+  Scheduler& scheduler = process.scheduler;
+  const bool takes_turns = scheduler.takes_turns();
+  scheduler.give_turn();
+  const bool with_others = host.meets_by_change(number, args);
+  if (takes_turns)
+    scheduler.take_turn();
+  else if (with_others)
+    scheduler.join_turns();
+}
+
 }  // namespace
 
 bool has_handler(u64 number) { return number < kHandlerOf.size() && kHandlerOf[number] != nullptr; }
@@ -244,6 +259,7 @@ i64 perform_system_call(Process& process, Task& task, u64 number, const std::arr
   if (row == nullptr) return unknown(process, number);
   if (row->answer == abi::Answer::refuse) return refuse(process, *row);
   if (process.lender != nullptr && needs_host_process(number)) return refuse_companion(process, *row);
+  meet_others(process, number, args);
   Call call{process, task, *row, args};
   const Handler handler = kHandlerOf[row->number];
   return handler != nullptr ? handler(call) : forward(call);

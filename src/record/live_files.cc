@@ -149,6 +149,28 @@ const LiveFile* LiveFiles::add(int guest_fd, const trace::FileReference& referen
   return &files_.back();
 }
 
+std::optional<LiveFiles::Place> LiveFiles::place_of_target(u64 number, const std::array<u64, 6>& args) {
+  const Changer* const row = changer(static_cast<u32>(number));
+  if (row == nullptr) return std::nullopt;
+  if (row->fd_argument >= 0)
+    return Place{.directory = static_cast<int>(args[static_cast<std::size_t>(row->fd_argument)])};
+  const auto shortens = [&](int directory, std::size_t path, u64 flags) -> std::optional<Place> {
+    if ((flags & O_TRUNC) == 0) return std::nullopt;
+    return Place{.directory = directory, .path = reinterpret_cast<const char*>(args[path])};
+  };
+  switch (number) {
+    case __NR_truncate:
+    case __NR_creat:
+      return shortens(AT_FDCWD, 0, O_TRUNC);
+    case __NR_open:
+      return shortens(AT_FDCWD, 0, args[1]);
+    case __NR_openat:
+      return shortens(static_cast<int>(args[0]), 1, args[2]);
+    default:
+      return std::nullopt;
+  }
+}
+
 LiveFile* LiveFiles::target_of(const host::HostCall& call) {
   const Changer* const row = changer(call.number);
   if (row == nullptr || row->fd_argument < 0) return nullptr;

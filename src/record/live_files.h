@@ -7,6 +7,7 @@
 // program opens it for writing later, the mapping goes on showing the old bytes, and that is said.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -45,6 +46,15 @@ class LiveFiles {
 
   /// Whether a call of this number has to be looked at.
   bool may_change(u32 call_number) const { return !files_.empty() && changes_files(call_number); }
+
+  /// A file as fstatat names it: `path` relative to `directory`; empty: `directory` is the file.
+  struct Place {
+    int directory = -1;
+    const char* path = "";
+  };
+  /// The file that a call with these arguments is about to change; of those that go by a path, if it makes
+  /// the file shorter.
+  static std::optional<Place> place_of_target(u64 number, const std::array<u64, 6>& args);
 
   /// Tells `visit(file, change)` of every file that `call` changed, where `result` is its answer. The bytes
   /// of the change can be read from LiveFile::fd.

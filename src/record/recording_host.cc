@@ -1,11 +1,13 @@
 #include "record/recording_host.h"
 
 #include <asm/unistd.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "base/text.h"
 #include "host/blocking.h"
 #include "host/raw_syscall.h"
 #include "host/request.h"
@@ -37,6 +39,16 @@ u64 payload_bytes(const HostCall& call, i64 result) {
 }
 
 constexpr i64 kExitBySignal = 0x100;
+
+/// A descriptor of the file, or -1. The guest's own may be for writing only.
+int open_to_read(const LiveFiles::Place& place) {
+  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+  if (*place.path != 0)
+    return static_cast<int>(host::raw_syscall(__NR_openat, place.directory, place.path, kFlags));
+  Text name;
+  name.add("/proc/self/fd/").integer(place.directory).character(0);
+  return static_cast<int>(host::raw_syscall(__NR_openat, AT_FDCWD, name.view().data(), kFlags));
+}
 
 void tell_kept(const trace::FileReference& reference, trace::SharedFile& file) {
   file.file_number = reference.file_number;
@@ -170,6 +182,28 @@ bool RecordingHost::meets_others(int fd, bool writable) {
   const bool with_others = met != nullptr && met->alone == 0 && !parts_.serial;
   parts_.writer.write(instant_, {.kind = EventKind::meeting, .result = with_others});
   check_writer();
+  return with_others;
+}
+
+bool RecordingHost::changes_others_file(u64 number, const std::array<u64, 6>& args) {
+  if (parts_.live == nullptr || !parts_.live->shared_files().any()) return false;
+  const auto target = LiveFiles::place_of_target(number, args);
+  return target && parts_.live->shared_files().others_have(target->directory, target->path) &&
+         parts_.writer.alive();
+}
+
+bool RecordingHost::meets_by_change(u64 number, const std::array<u64, 6>& args) {
+  const int fd = open_to_read(LiveFiles::place_of_target(number, args).value_or(LiveFiles::Place{}));
+  const bool with_others = meets_others(fd, false);
+  const trace::SharedFile* const file = shared_file(fd);
+  const bool is_known = file != nullptr && file->kept != 0 &&
+                        (live_files_.find(fd) != nullptr ||
+                         live_files_.add_shared(fd, *file, parts_.live->own_fd_least()) != nullptr);
+  if (fd >= 0) host::raw_syscall(__NR_close, fd);
+  if (!is_known)
+    parts_.report.line(
+        "a file that other processes map is changed and cannot be read: a replay will not show them the "
+        "change");
   return with_others;
 }
 

@@ -19,6 +19,11 @@ using host::raw_syscall;
 i64 KeptDirectory::open(u32 file_number, u64 size_bytes, bool writable) {
   for (const Scratch& scratch : scratch_)
     if (scratch.file_number == file_number) return scratch.fd;
+  if (const int shared = writable && family_ != nullptr ? family_->shared_file(file_number) : -1;
+      shared >= 0) {
+    scratch_.push_back({file_number, shared});
+    return shared;
+  }
   if (open_fd_ < 0 || open_number_ != file_number) {
     const trace::StoreName name = trace::file_name(file_number);
     // A FIFO in a stranger's recording must not make us wait.
@@ -35,8 +40,7 @@ i64 KeptDirectory::open(u32 file_number, u64 size_bytes, bool writable) {
     open_number_ = file_number;
   }
   if (!writable) return open_fd_;
-  const i64 shared = family_ != nullptr ? family_->shared_file(file_number) : -1;
-  const i64 scratch = shared >= 0 ? shared : make_scratch(open_fd_);
+  const i64 scratch = make_scratch(open_fd_);
   if (scratch >= 0) scratch_.push_back({file_number, static_cast<int>(scratch)});
   return scratch;
 }

@@ -275,6 +275,18 @@ bool ReplayHost::meets_others(int, bool) {
   return event.result != 0;
 }
 
+/// mmap asks by itself.
+bool ReplayHost::changes_others_file(u64 number, const std::array<u64, 6>&) {
+  const EventHeader* header = next();
+  return header != nullptr && header->kind == EventKind::meeting && number != __NR_mmap &&
+         header->task == instant_.task && header->ticks == instant_.ticks && header->pc == instant_.pc;
+}
+
+bool ReplayHost::meets_by_change(u64, const std::array<u64, 6>&) {
+  has_live_files_ = true;
+  return meets_others(-1, false);
+}
+
 void ReplayHost::executed(std::span<const u8> words) {
   const Question question{.kind = EventKind::exec, .hash = xxh64(words, 0)};
   const EventHeader event = expect(question);

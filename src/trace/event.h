@@ -26,7 +26,8 @@ enum class EventKind : u16 {
   /// often as wanted. Follows its fork, when the child has let go.
   memory_change = 15,
   turn = 16,     ///< it is this process's turn among those that share memory
-  meeting = 17,  ///< before a file is mapped shared; result = whether another process has it for writing
+  meeting = 17,  ///< before a file is mapped shared, or others' file changed; result = whether another
+                 ///< process has it for writing
 };
 inline constexpr u16 kEventKindCount = 18;
 

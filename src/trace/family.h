@@ -3,7 +3,8 @@
 //
 // All engines of a machine inherit one SOCK_SEQPACKET socket. A new process makes a pair of sockets, sends
 // one end with a FamilyRequest over the inherited one, and receives a FamilyReply with the memfd of a ring
-// over its own end, and in a replay perhaps a socket for questions (machine/control.h). That end stays open
+// over its own end; in a replay also the end of a pipe that hangs up when the other side is gone, and perhaps
+// a socket for questions (machine/control.h). That end stays open
 // as long as the process lives: its hang-up tells the other side that the process is gone, however it ended.
 // A process that replays sends a FamilyEnd before it goes.
 #pragma once
@@ -55,6 +56,7 @@ struct MachinePage {
   u32 turn_waiters = 0;             ///< how many sleep on it
   u32 turn_count = 0;               ///< turns taken so far
 
+  u32 files_end = 0;                   ///< entries from there on were never used
   SharedFile files[kSharedFilesMost];  ///< entries are made by whoever has the turn
 };
 inline constexpr u64 kMachinePageBytes = page_ceil(sizeof(MachinePage));
