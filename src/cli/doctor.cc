@@ -128,7 +128,8 @@ Finding overcommit(const HostLimits& limits) {
 /// The engine's own places must be free in a fresh process, so they are tried in this one.
 Finding layout() {
   using namespace memory::layout;
-  for (const Range& range : {kCodeCache, kHighShadow, Range{kEngineHigh.start, kEngineHigh.start + kGiB}}) {
+  const Range arenas{kEngineHigh.start, kEngineHigh.start + kGiB};
+  for (const Range& range : {kCodeCache, kMiddleShadow, kHighShadow, arenas}) {
     void* const got = mmap(reinterpret_cast<void*>(range.start), range.size_bytes(), PROT_NONE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     if (got == MAP_FAILED)

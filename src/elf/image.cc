@@ -118,6 +118,9 @@ Segments read_segments(const Header& header, std::span<const u8> table) {
       segments.has_interpreter = true;
       segments.interpreter_offset = row.p_offset;
       segments.interpreter_bytes = row.p_filesz;
+    } else if (row.p_type == PT_DYNAMIC) {
+      segments.dynamic_address = row.p_vaddr;
+      segments.dynamic_bytes = row.p_memsz;
     } else if (row.p_type == PT_GNU_STACK) {
       segments.executable_stack = (row.p_flags & PF_X) != 0;
     }

@@ -47,6 +47,8 @@ struct Segments {
   bool has_interpreter = false;
   u64 interpreter_offset = 0;  ///< of the first PT_INTERP's string
   u64 interpreter_bytes = 0;   ///< with its NUL
+  u64 dynamic_address = 0;     ///< PT_DYNAMIC before the load bias; 0: none
+  u64 dynamic_bytes = 0;
   bool executable_stack = false;
   u64 alignment = 4096;   ///< the largest power-of-two p_align of a PT_LOAD, at least a page
   u64 table_address = 0;  ///< AT_PHDR before the load bias; 0 if no segment holds the table

@@ -21,6 +21,7 @@
 #include "kernel/exec_script.h"
 #include "kernel/fork.h"
 #include "kernel/loader.h"
+#include "kernel/low_places.h"
 #include "kernel/outer_view.h"
 #include "kernel/path.h"
 #include "kernel/scheduler.h"
@@ -246,18 +247,25 @@ i64 install(Task& task, const ExecRequest& request, const Plan& plan) {
   Process& process = task.process;
   memory::AddressSpace& space = process.space();
   LoadedImage program, interpreter;
+  space.use_places(memory::layout::kUsualPlaces);
   if (const i64 error = map_program(space, plan.program, Placement::program, program); error < 0)
     return error;
+  if (wants_low_places(space, plan.program, program.bias)) {
+    space.clear();
+    space.use_places(memory::layout::kLowPlaces);
+    if (const i64 error = map_program(space, plan.program, Placement::program, program); error < 0)
+      return error;
+  }
   if (plan.has_interpreter)
     if (const i64 error = map_program(space, plan.interpreter, Placement::interpreter, interpreter);
         error < 0)
       return error;
-  space.set_brk(memory::layout::kBrkStart);
+  space.set_brk(space.places().brk.start);
 
   StackRequest stack_request{.arguments = request.arguments,
                              .environment = request.environment,
                              .executed_path = view(request.executed_path),
-                             .top = memory::layout::kStackTop};
+                             .top = space.places().stack_top};
   process.host.random_bytes(stack_request.random);
   const StackPlan stack = plan_stack(stack_request);
   const AuxVector auxv = make_auxv(process, plan, program, interpreter, stack);

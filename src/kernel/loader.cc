@@ -67,10 +67,10 @@ i64 map_segment(AddressSpace& space, const Program& program, const elf::LoadSegm
 }
 
 /// Where a position-independent program goes: the bottom of its window, if that has room for it.
-bool fits_program_window(const elf::Segments& segments, u64& bias) {
-  const u64 start = (layout::kProgram.start + segments.alignment - 1) & ~(segments.alignment - 1);
+bool fits_program_window(const layout::Range& window, const elf::Segments& segments, u64& bias) {
+  const u64 start = (window.start + segments.alignment - 1) & ~(segments.alignment - 1);
   bias = start - segments.lowest_page;
-  return start < layout::kProgram.end && segments.total_bytes <= layout::kProgram.end - start;
+  return start < window.end && segments.total_bytes <= window.end - start;
 }
 
 /// Has the address space choose a place for the whole image and returns the bias. The place is kept by a
@@ -158,8 +158,9 @@ i64 map_program(AddressSpace& space, const Program& program, Placement placement
   const elf::Segments& segments = program.segments;
   const u32 file = space.add_file(program.file.describe());
   u64 bias = 0;
-  const bool chosen = program.header.fixed_address ||
-                      (placement == Placement::program && fits_program_window(segments, bias));
+  const bool chosen =
+      program.header.fixed_address ||
+      (placement == Placement::program && fits_program_window(space.places().program, segments, bias));
   if (!chosen) {
     // A program too large for its window (gigabytes of bss) goes where large mappings go.
     const bool near_code = placement == Placement::interpreter;

@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "kernel/path.h"
-#include "memory/layout.h"
 
 namespace orrery::kernel {
 namespace {
@@ -46,8 +45,8 @@ void show_memory(Process& process) {
                 .code_end = image.code_end,
                 .data_start = image.data_start,
                 .data_end = image.data_end,
-                .brk_start = memory::layout::kBrkStart,
-                .brk_end = memory::layout::kBrkStart,
+                .brk_start = process.memory->brk_start(),
+                .brk_end = process.memory->brk_start(),
                 .stack_start = image.stack_start,
                 .arguments_start = image.arguments_start,
                 .arguments_end = image.arguments_end,

@@ -48,6 +48,7 @@ Status map_engine_memory() {
       {"map the cells", layout::kCells, kReadWrite},
       {"reserve the guard below the shadow table", {layout::kCells.end, layout::kLowShadow.start}, PROT_NONE},
       {"reserve the low shadow code table", layout::kLowShadow, kReadWrite},
+      {"reserve the middle shadow code table", layout::kMiddleShadow, kReadWrite},
       {"reserve the high shadow code table", layout::kHighShadow, kReadWrite},
       {"map the code cache", layout::kCodeCache, kReadWrite | PROT_EXEC},
   };

@@ -162,6 +162,10 @@ class AddressSpace {
   /// The protection the host page gets: guest code is never executed where it lies.
   static int host_protection(int guest_protection, bool write_watched);
 
+  /// Where the program's parts go from now on: exec chooses before it maps anything.
+  void use_places(const layout::Places& places) { places_ = &places; }
+  const layout::Places& places() const { return *places_; }
+
   // Layout of the heap, set by exec.
   void set_brk(u64 start);
   u64 brk_start() const { return brk_start_; }
@@ -200,6 +204,7 @@ class AddressSpace {
 
   // --- mapping.cc ---
   i64 check_mmap(const MmapArguments& arguments, Span& span);
+  bool may_be_shadow(const MmapArguments& arguments, Span span) const;
   static i64 check_file_rules(const MmapArguments& arguments);
   static i64 check_anonymous_rules(const MmapArguments& arguments);
   Region region_for(const MmapArguments& arguments, Span span);
@@ -274,6 +279,7 @@ class AddressSpace {
   bool table_is_lent_ = false;
   std::optional<Refusal> refusal_;
   u64 brk_start_ = 0, brk_end_ = 0;
+  const layout::Places* places_ = &layout::kUsualPlaces;
 };
 
 template <class Change>

@@ -28,11 +28,14 @@ inline constexpr Range kEngineStacks{0x6500'0000, 0x6600'0000};  ///< engine sta
 inline constexpr Range kCells{0x6800'0000, 0x7000'0000};         ///< targets of indirect jumps
 inline constexpr u64 kShadowBase = 0x7ff0'0000;                  ///< below it PROT_NONE down to kCells.end
 
-// --- guest code may lie in these two windows; each has its part of the shadow code table ---
+// --- guest code may lie in these three windows; each has its part of the shadow code table ---
 inline constexpr Range kLowWindow{0x1'0000, 0x6000'0000};
+inline constexpr Range kMiddleWindow{0x8'0000'0000, 0x28'0000'0000};
 inline constexpr Range kHighWindow{0x1400'0000'0000, 0x1480'0000'0000};
 constexpr u64 shadow_entry(u64 target) { return kShadowBase + 5 * target; }
 inline constexpr Range kLowShadow{page_floor(shadow_entry(0)), page_ceil(shadow_entry(kLowWindow.end))};
+inline constexpr Range kMiddleShadow{page_floor(shadow_entry(kMiddleWindow.start)),
+                                     page_ceil(shadow_entry(kMiddleWindow.end))};
 inline constexpr Range kHighShadow{page_floor(shadow_entry(kHighWindow.start)),
                                    page_ceil(shadow_entry(kHighWindow.end))};
 
@@ -58,15 +61,32 @@ inline constexpr Range kTaskStacks{0x70c0'0000'0000, 0x70c4'0000'0000};  ///< of
 inline constexpr Range kSegments{0x70d0'0000'0000, 0x7100'0000'0000};    ///< of kEngineHigh: SysV memory
 inline constexpr Range kHostHigh{0x7f00'0000'0000, 0x7fff'ffff'f000};    ///< host stack, vdso, vvar
 
+/// Where a program's parts go when nobody says where.
+struct Places {
+  Range program;  ///< position-independent programs, bottom-up
+  Range near;     ///< file images and code, top-down
+  Range far;      ///< anonymous memory, top-down
+  Range huge;     ///< reservations too large for that
+  Range brk;
+  u64 stack_top;
+};
+inline constexpr Places kUsualPlaces{kProgram, kNear, kFar, kHuge, kBrk, kStackTop};
+
+/// ThreadSanitizer lays the shadow of a program over 0x100'0000'0000 to 0x2000'0000'0000, where the high
+/// window lies, and wants the program in one of three ranges, of which the first ends at 0x80'0000'0000
+/// (compiler-rt, tsan_platform.h). Its programs live in the middle window; their code is beyond the reach of
+/// the code cache's displacements.
+inline constexpr Places kLowPlaces{.program = {0x24'0000'0000, 0x26'0000'0000},
+                                   .near = {0x22'0000'0000, 0x24'0000'0000},
+                                   .far = {0xc'0000'0000, 0x22'0000'0000},
+                                   .huge = {0xc'0000'0000, 0x22'0000'0000},
+                                   .brk = {0x8'0000'0000, 0xc'0000'0000},
+                                   .stack_top = 0x27'ffff'f000};
+
 /// All ranges the guest can neither see nor be given.
 inline constexpr Range kReserved[] = {
-    {0, 0x1'0000},
-    {kEngineLow.start, kLendable.start},
-    kLendable,
-    {kLendable.end, kLowShadow.end},
-    {kCodeCache.start - 0x10'0000, kNear.start},
-    kHighShadow,
-    kEngineHigh,
+    {0, 0x1'0000}, {kEngineLow.start, kLendable.start},         kLendable,   {kLendable.end, kLowShadow.end},
+    kMiddleShadow, {kCodeCache.start - 0x10'0000, kNear.start}, kHighShadow, kEngineHigh,
     kHostHigh,
 };
 

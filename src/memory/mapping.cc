@@ -2,7 +2,9 @@
 // mmap_region), so that a call with several faults fails with the same one.
 //
 // A range of the engine's can be had by the guest only on paper: a PROT_NONE reservation across it
-// succeeds and is shown, but nothing is mapped there, and giving it access later fails with ENOMEM.
+// succeeds and is shown, but nothing is mapped there, and giving it access later fails with ENOMEM. The one
+// exception is a sanitizer's shadow: what lies at the engine's places is the shadow of addresses that its
+// program is never given.
 #include <cerrno>
 
 #include "memory/address_space.h"
@@ -94,8 +96,14 @@ i64 AddressSpace::check_mmap(const MmapArguments& arguments, Span& span) {
   }
   const i64 error = is_anonymous(arguments) ? check_anonymous_rules(arguments) : check_file_rules(arguments);
   if (error != 0) return error;
-  if (reserved && wants_access) return refuse(span, arguments.protection);
+  if (reserved && wants_access && !may_be_shadow(arguments, span)) return refuse(span, arguments.protection);
   return 0;
+}
+
+bool AddressSpace::may_be_shadow(const MmapArguments& arguments, Span span) const {
+  constexpr u64 kShadowBytesLeast = 1024 * layout::kGiB;
+  return places_ == &layout::kLowPlaces && is_anonymous(arguments) &&
+         (arguments.flags & MAP_NORESERVE) != 0 && span.size_bytes() >= kShadowBytesLeast;
 }
 
 Region AddressSpace::region_for(const MmapArguments& arguments, Span span) {
@@ -223,7 +231,7 @@ i64 AddressSpace::brk(u64 wanted) {
   if (wanted < brk_start_ || wanted - brk_start_ > limits_.data_bytes) return unchanged;
   const u64 old_end = page_ceil(brk_end_);
   const u64 new_end = page_ceil(wanted);
-  if (wanted > kTaskSize || (layout::kBrk.contains(brk_start_) && wanted > layout::kBrk.end))
+  if (wanted > kTaskSize || (places_->brk.contains(brk_start_) && wanted > places_->brk.end))
     return unchanged;
   if (new_end < old_end) {
     if (unmap_span({new_end, old_end}) != 0) return unchanged;

@@ -19,7 +19,7 @@ constexpr u64 kHugeBytesFirst = 64 * layout::kGiB;
 constexpr u64 kHugePageBytes = 2 * layout::kMiB;
 
 bool in_window(u64 address, u64 bytes) {
-  for (const layout::Range& window : {layout::kLowWindow, layout::kHighWindow})
+  for (const layout::Range& window : {layout::kLowWindow, layout::kMiddleWindow, layout::kHighWindow})
     if (address >= window.start && address < window.end && bytes <= window.end - address) return true;
   return false;
 }
@@ -43,12 +43,12 @@ std::optional<u64> AddressSpace::place_by_policy(u64 bytes, bool is_code) const 
   // Whole huge pages are aligned to them, as the kernel does since 6.7 (thp_get_unmapped_area).
   const u64 align = bytes % kHugePageBytes == 0 ? kHugePageBytes : kPageBytes;
   if (is_code)
-    if (const auto place = regions_.find_gap_below(layout::kNear.start, layout::kNear.end, bytes, kPageBytes))
+    if (const auto place = regions_.find_gap_below(places_->near.start, places_->near.end, bytes, kPageBytes))
       return place;
   if (bytes < kHugeBytesFirst)
-    if (const auto place = regions_.find_gap_below(layout::kFar.start, layout::kFar.end, bytes, align))
+    if (const auto place = regions_.find_gap_below(places_->far.start, places_->far.end, bytes, align))
       return place;
-  return regions_.find_gap_below(layout::kHuge.start, layout::kHuge.end, bytes, align);
+  return regions_.find_gap_below(places_->huge.start, places_->huge.end, bytes, align);
 }
 
 std::optional<u64> AddressSpace::place(const MmapArguments& arguments, u64 bytes) const {

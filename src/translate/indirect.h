@@ -17,7 +17,7 @@
 //
 // Why 5*t. The index must be safe for all 2^64 targets, wild ones too. Multiplication by an odd number
 // is a bijection modulo 2^64, so two targets never share an entry; with 4*t a target with its top bits
-// flipped would silently run the right code. Targets outside the two code windows read elsewhere:
+// flipped would silently run the right code. Targets outside the code windows read elsewhere:
 //   * above the windows' tables, non-canonical, or just below kShadowBase: unmapped, PROT_NONE or a
 //     general protection fault. lift_fault() knows the instruction and takes the slow path, which gives
 //     the guest its own fault;
@@ -46,10 +46,11 @@ struct Cell {
 inline Cell& cell_at(u32 index) { return reinterpret_cast<Cell*>(memory::layout::kCells.start)[index]; }
 inline constexpr u32 kCellsMost = static_cast<u32>(memory::layout::kCells.size_bytes() / sizeof(Cell));
 
-/// The table's entry for a guest pc inside one of the two code windows: a cell's offset in bytes.
+/// The table's entry for a guest pc inside one of the code windows: a cell's offset in bytes.
 inline u32& shadow_entry(u64 pc) { return *reinterpret_cast<u32*>(memory::layout::shadow_entry(pc)); }
 inline bool in_code_window(u64 pc) {
-  return memory::layout::kLowWindow.contains(pc) || memory::layout::kHighWindow.contains(pc);
+  return memory::layout::kLowWindow.contains(pc) || memory::layout::kMiddleWindow.contains(pc) ||
+         memory::layout::kHighWindow.contains(pc);
 }
 
 }  // namespace orrery::translate

@@ -131,6 +131,7 @@ def without_our_words(stderr):
 def without_numbers(run):
     """The same with every address, number of a process, and bytes of shadow as one word."""
     def plain(text):
+        text = re.sub(rb"([pt]id=)\d+", rb"\1ID", text)
         text = re.sub(rb"==\d+==", b"==PID==", re.sub(rb"0x[0-9a-f]+", b"ADDRESS", text))
         return re.sub(rb"(?m)^(?:=>|  )ADDRESS:[ 0-9a-f\[\]]+$", b"SHADOW", text)
     return Run(run.status, plain(run.out), plain(run.err), run.files)

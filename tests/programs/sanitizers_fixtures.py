@@ -11,7 +11,7 @@ COMPILERS = ("gcc", "clang-14")
 def make(folder):
     """Adds to a folder that fixtures.make filled: <source>-<sanitizer>-<compiler>."""
     folder = pathlib.Path(folder)
-    for source in ("threads", "leaks", "errors"):
+    for source in ("threads", "leaks", "errors", "races"):
         for compiler in COMPILERS:
             for sanitizer in SANITIZERS:
                 build(folder, compiler, "-g", "-O1", f"-fsanitize={sanitizer}", "-pthread", SOURCES / f"{source}.c",
