@@ -258,6 +258,7 @@ i64 SeededHost::wait_for_futex(HostCall& call) {
     return std::nullopt;
   });
   self.futex_address = 0;
+  self.futex_woken = 0;
   return result == 0 && !answered ? -ETIMEDOUT : result;
 }
 
@@ -371,9 +372,10 @@ i64 SeededHost::send_signal(HostCall& call) {
     return result;
   }
   const i64 result = pids_.call(call, inner_);
-  if (result < 0 || (number != SIGKILL && number != SIGSTOP && number != SIGCONT)) return result;
+  if (result < 0) return result;
   for_each_target(call, [&](u32 each) {
     if (each == turns_.number()) return;
+    turns_.poke(each);
     if (number == SIGKILL) turns_.killed(each);
     if (number == SIGSTOP) turns_.stopped(each);
     if (number == SIGCONT) turns_.continued(each);

@@ -29,10 +29,12 @@ struct SeededProcess {
   u32 parent = kNobody;
   u32 previous = kNobody, next = kNobody;  ///< of those that live, in the order in which they were made
   u32 borrows = 0;                         ///< its parent is away until it lets go
-  u32 back = 0;                            ///< a futex: 1 when its stop is over, whoever ended it
+  u32 back = 0;                            ///< 1 when its stop is over, whoever ended it
+  u32 calls = 0;                           ///< a futex on which it sleeps until its turn
   u32 reaped = 0;                          ///< its parent has waited for it
 
   // While it waits.
+  u32 poked = 0;             ///< a signal was sent to it, or a child of its ended or stopped
   u32 by_others = 0;         ///< what another process does may let it go on
   u32 descriptors = 0;       ///< the outside may let it go on
   u64 deadline_ns = kNever;  ///< on the virtual clock
@@ -47,7 +49,7 @@ struct SeededMachine {
   static constexpr u32 kProcessesMost = 32'768;
   static constexpr u32 kOutsideMost = 64;
 
-  u32 holder = kNobody;    ///< a futex: number of the process whose turn it is
+  u32 holder = kNobody;    ///< number of the process whose turn it is
   u32 ending = kNobody;    ///< gave its turn away to end: who has it now waits for that first
   u32 stopping = kNobody;  ///< the same to be stopped
   u32 count = 0;           ///< highest number given

@@ -40,6 +40,7 @@ constexpr u64 kNsPerSecond = 1'000'000'000;
 constexpr u64 kLookAfterNs = 100'000'000;
 constexpr u64 kOutsideLookNs = 2'000'000, kOutsideAloneNs = 100'000'000;
 constexpr u64 kTurnsBetweenLooks = 256;
+constexpr u64 kLooksAmongTurns = 4;  ///< while others are able to run, one turn in so many is a look
 constexpr u64 kPauseNs = 200'000;
 
 u64 host_now_ns() {
@@ -47,8 +48,6 @@ u64 host_now_ns() {
   raw_syscall(__NR_clock_gettime, CLOCK_MONOTONIC, &now);
   return static_cast<u64>(now.tv_sec) * kNsPerSecond + static_cast<u64>(now.tv_nsec);
 }
-
-u32 futex_bit(u32 number) { return 1U << (number % 32); }
 
 void pause(u64 ns) {
   const __kernel_timespec time{0, static_cast<i64>(ns)};
@@ -117,28 +116,36 @@ void SeededTurns::end() {
   unlink(number_);
   machine_.ending = number_;
   changed();
+  // The kernel tells all of a terminal that the leader of its session is gone.
+  const bool leads_session = raw_syscall(__NR_getsid, 0) == machine_.host_pids[number_];
+  for (u32 at = machine_.first; leads_session && at != kNobody; at = machine_.processes[at].next) poke(at);
   hand_to(choose());
 }
 
 // --- who is next ---
 
-bool SeededTurns::is_eligible(const SeededProcess& process) const {
+/// Has guest code to run, or surely ends its wait.
+bool SeededTurns::is_able(const SeededProcess& process) const {
   if (process.state == TurnState::ready) return true;
-  if (process.state != TurnState::waiting) return false;
-  return process.seen_changes != machine_.changes || process.deadline_ns <= machine_.now_ns ||
-         process.looked_at_turn + kTurnsBetweenLooks <= machine_.turns;
+  return process.state == TurnState::waiting &&
+         (process.poked != 0 || process.futex_woken != 0 || process.deadline_ns <= machine_.now_ns);
 }
 
-u64 SeededTurns::count_eligible() const {
-  u64 count = 0;
-  for (u32 at = machine_.first; at != kNobody; at = machine_.processes[at].next)
-    count += is_eligible(machine_.processes[at]) ? 1 : 0;
-  return count;
+/// May find that it can go on. Who only sleeps waits for none of the things that others do; but while others
+/// run, the outside may have done something to anybody.
+bool SeededTurns::is_to_look(const SeededProcess& process, bool others_run) const {
+  if (process.state != TurnState::waiting || is_able(process)) return false;
+  const bool only_sleeps = process.descriptors == 0 && process.by_others == 0 && process.futex_address == 0;
+  return (!only_sleeps && process.seen_changes != machine_.changes) ||
+         (others_run && process.looked_at_turn + kTurnsBetweenLooks <= machine_.turns);
 }
 
-u32 SeededTurns::nth_eligible(u64 n) const {
+/// One of the `count` processes of which that is so.
+template <class Is>
+u32 SeededTurns::draw(u64 count, const Is& is) {
+  u64 n = machine_.order.below(count);
   for (u32 at = machine_.first; at != kNobody; at = machine_.processes[at].next)
-    if (is_eligible(machine_.processes[at]) && n-- == 0) return at;
+    if (is(machine_.processes[at]) && n-- == 0) return at;
   return kNobody;
 }
 
@@ -179,10 +186,18 @@ u32 SeededTurns::next_waiting() const {
 /// The outside's looks leave no trace in the machine's state: how many there are is the host's affair.
 u32 SeededTurns::choose() {
   for (;;) {
-    if (const u64 count = count_eligible(); count != 0) {
+    u64 able = 0, looking = 0;
+    for (u32 at = machine_.first; at != kNobody; at = machine_.processes[at].next)
+      able += is_able(machine_.processes[at]) ? 1 : 0;
+    const auto looks_now = [&](const SeededProcess& each) { return is_to_look(each, able != 0); };
+    for (u32 at = machine_.first; at != kNobody; at = machine_.processes[at].next)
+      looking += looks_now(machine_.processes[at]) ? 1 : 0;
+    if (able + looking != 0) {
       machine_.outside_since_ns = 0;
       ++machine_.turns;
-      return nth_eligible(machine_.order.below(count));
+      const bool looks = able == 0 || (looking != 0 && machine_.order.below(kLooksAmongTurns) == 0);
+      return looks ? draw(looking, looks_now)
+                   : draw(able, [this](const SeededProcess& each) { return is_able(each); });
     }
     if (const SeededProcess* const first = first_deadline();
         first != nullptr && outside_had_its_time(*first)) {
@@ -216,8 +231,10 @@ void SeededTurns::hand_to(u32 next) {
   holds_ = false;
   if (next == number_) return;
   __atomic_store_n(&machine_.holder, next, __ATOMIC_SEQ_CST);
-  raw_syscall(__NR_futex, &machine_.holder, FUTEX_WAKE_BITSET, 0x7fff'ffff, nullptr, nullptr,
-              next == kNobody ? FUTEX_BITSET_MATCH_ANY : futex_bit(next));
+  if (next == kNobody) return;
+  u32& calls = machine_.processes[next].calls;
+  __atomic_fetch_add(&calls, 1, __ATOMIC_SEQ_CST);
+  raw_syscall(__NR_futex, &calls, FUTEX_WAKE, 1, nullptr, nullptr, 0);
 }
 
 void SeededTurns::pass() {
@@ -228,6 +245,7 @@ void SeededTurns::pass() {
 void SeededTurns::pass_waiting() {
   self().state = TurnState::waiting;
   self().seen_changes = machine_.changes;
+  self().poked = 0;
   self().looked_at_turn = machine_.turns;
   pass();
 }
@@ -240,7 +258,8 @@ void SeededTurns::leave(TurnState state) {
 void SeededTurns::take() {
   if (holds_) return;
   for (;;) {
-    u32 holder = __atomic_load_n(&machine_.holder, __ATOMIC_ACQUIRE);
+    const u32 calls = __atomic_load_n(&self().calls, __ATOMIC_SEQ_CST);
+    u32 holder = __atomic_load_n(&machine_.holder, __ATOMIC_SEQ_CST);
     if (holder == number_) break;
     if (holder == kNobody) {
       if (__atomic_compare_exchange_n(&machine_.holder, &holder, number_, false, __ATOMIC_ACQUIRE,
@@ -248,11 +267,8 @@ void SeededTurns::take() {
         break;
       continue;
     }
-    const u64 until = host_now_ns() + kLookAfterNs;
-    const __kernel_timespec timeout{static_cast<i64>(until / kNsPerSecond),
-                                    static_cast<i64>(until % kNsPerSecond)};
-    const i64 result = raw_syscall(__NR_futex, &machine_.holder, FUTEX_WAIT_BITSET, holder, &timeout, nullptr,
-                                   futex_bit(number_));
+    const __kernel_timespec timeout{0, static_cast<i64>(kLookAfterNs)};
+    const i64 result = raw_syscall(__NR_futex, &self().calls, FUTEX_WAIT, calls, &timeout, nullptr, 0);
     if (result == -ETIMEDOUT && look_after(holder)) break;
   }
   holds_ = true;
@@ -267,6 +283,7 @@ bool SeededTurns::look_after(u32 holder) {
                                    __ATOMIC_RELAXED))
     return false;
   if (machine_.processes[holder].state != TurnState::ended) unlink(holder);
+  poke(machine_.processes[holder].parent);
   changed();
   return true;
 }
@@ -277,6 +294,7 @@ void SeededTurns::settle() {
     machine_.ending = kNobody;
     (void)is_gone(ending, true);
     wait_for_task_list();
+    poke(machine_.processes[ending].parent);
   }
   const u32 stopping = machine_.stopping;
   if (stopping == number_) machine_.stopping = kNobody;
@@ -286,6 +304,7 @@ void SeededTurns::settle() {
            !is_gone(stopping, false))
       pause(kPauseNs);
     if (process.back != 0) process.state = process.before_stop;
+    poke(process.parent);
     machine_.stopping = kNobody;
     pause(kPauseNs);  // its parent is told in the same breath, but not under a lock
     wait_for_task_list();
@@ -335,6 +354,7 @@ void SeededTurns::killed(u32 number) {
   (void)is_gone(number, true);
   wait_for_task_list();
   unlink(number);
+  poke(machine_.processes[number].parent);
   changed();
 }
 
@@ -345,6 +365,7 @@ void SeededTurns::stopped(u32 number) {
   process.state = TurnState::stopped;
   while (!is_stopped(number) && !is_gone(number, false)) pause(kPauseNs);
   pause(kPauseNs);
+  poke(process.parent);
   changed();
 }
 
@@ -352,6 +373,7 @@ void SeededTurns::continued(u32 number) {
   SeededProcess& process = machine_.processes[number];
   if (process.state != TurnState::stopped) return;
   process.state = process.before_stop;
+  poke(process.parent);
   changed();
 }
 

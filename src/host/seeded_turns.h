@@ -37,6 +37,8 @@ class SeededTurns {
   void let_go();
   /// The process ends: never again takes a turn.
   void end();
+  /// A signal is sent to a process.
+  void poke(u32 number) { machine_.processes[number].poked = 1; }
   /// Another process was killed: returns when it is gone.
   void killed(u32 number);
   /// Another one was stopped by SIGSTOP, or is to go on.
@@ -63,9 +65,10 @@ class SeededTurns {
   void take();
 
  private:
-  bool is_eligible(const SeededProcess& process) const;
-  u32 nth_eligible(u64 n) const;
-  u64 count_eligible() const;
+  bool is_able(const SeededProcess& process) const;
+  bool is_to_look(const SeededProcess& process, bool others_run) const;
+  template <class Is>
+  u32 draw(u64 count, const Is& is);
   const SeededProcess* first_deadline() const;
   bool outside_had_its_time(const SeededProcess& first) const;
   u32 next_waiting() const;
