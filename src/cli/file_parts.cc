@@ -80,9 +80,9 @@ void print_sections(elf::ElfFile& file, const PartOptions&, Output& out) {
     const elf::Section each = file.section(i);
     const std::string_view name = file.section_name(each);
     out.print("  {:>2} {:<20} {:<12} {:#18x} {:#12x} {:#12x} {:>5} {:<4} {:>4} {:>6} {:>5}  {}\n", i,
-              printable(name), elf::section_type_name(each.type), each.address, each.offset, each.size,
-              each.entry_size, elf::section_flags_name(each.flags), each.link, each.info, each.alignment,
-              lens::file::section_meaning(name, each));
+              printable(name), elf::section_type_name(file.header().machine, each.type), each.address,
+              each.offset, each.size, each.entry_size, elf::section_flags_name(each.flags), each.link,
+              each.info, each.alignment, lens::file::section_meaning(name, each));
   }
 }
 

@@ -66,7 +66,7 @@ void json_sections(elf::ElfFile& file, const PartOptions&, Output& out) {
     const std::string_view name = i == 0 ? "" : file.section_name(each);
     rows.add({{"index", i},
               {"name", name},
-              {"type", elf::section_type_name(each.type)},
+              {"type", elf::section_type_name(file.header().machine, each.type)},
               {"type_number", each.type},
               {"flags", elf::section_flags_name(each.flags)},
               {"flag_bits", each.flags},

@@ -277,7 +277,8 @@ void ElfFile::check_section(const Section& section) {
       if (section.link >= header_.section_count)
         damaged(link_field, called() + " refers to section " + std::to_string(section.link) +
                                 ", and there are " + std::to_string(header_.section_count));
-      if (section.entry_size == 0 && section.size != 0)
+      if (section.entry_size == 0 && section.size != 0 &&
+          section.type != SHT_DYNAMIC)  // Guile's linker writes 0 there
         damaged(link_field + 8 + width, called() + " has entries of 0 bytes");
       else if (section.entry_size != 0 && section.size % section.entry_size != 0)
         damaged(size_field, called() + " has " + bytes_text(section.size) + ", no multiple of its entries' " +

@@ -131,22 +131,12 @@ constexpr Named kDynamicFlags[] = {
     {DF_BIND_NOW, "BIND_NOW"}, {DF_STATIC_TLS, "STATIC_TLS"},
 };
 constexpr Named kDynamicFlags1[] = {
+    {DF_1_NOW, "NOW"},           {DF_1_GLOBAL, "GLOBAL"},       {DF_1_GROUP, "GROUP"},
+    {DF_1_NODELETE, "NODELETE"}, {DF_1_LOADFLTR, "LOADFLTR"},   {DF_1_INITFIRST, "INITFIRST"},
+    {DF_1_NOOPEN, "NOOPEN"},     {DF_1_ORIGIN, "ORIGIN"},       {DF_1_DIRECT, "DIRECT"},
+    {DF_1_TRANS, "TRANS"},       {DF_1_INTERPOSE, "INTERPOSE"}, {DF_1_NODEFLIB, "NODEFLIB"},
+    {DF_1_NODUMP, "NODUMP"},     {DF_1_CONFALT, "CONFALT"},     {DF_1_ENDFILTEE, "ENDFILTEE"},
     {DF_1_PIE, "PIE"},
-    {DF_1_NOW, "NOW"},
-    {DF_1_GLOBAL, "GLOBAL"},
-    {DF_1_GROUP, "GROUP"},
-    {DF_1_NODELETE, "NODELETE"},
-    {DF_1_LOADFLTR, "LOADFLTR"},
-    {DF_1_INITFIRST, "INITFIRST"},
-    {DF_1_NOOPEN, "NOOPEN"},
-    {DF_1_ORIGIN, "ORIGIN"},
-    {DF_1_DIRECT, "DIRECT"},
-    {DF_1_TRANS, "TRANS"},
-    {DF_1_INTERPOSE, "INTERPOSE"},
-    {DF_1_NODEFLIB, "NODEFLIB"},
-    {DF_1_NODUMP, "NODUMP"},
-    {DF_1_CONFALT, "CONFALT"},
-    {DF_1_ENDFILTEE, "ENDFILTEE"},
 };
 }  // namespace
 
@@ -157,7 +147,10 @@ std::string machine_name(u16 machine) {
 }
 std::string os_abi_name(u8 os_abi) { return name_or_number(kOsAbis, os_abi); }
 std::string segment_type_name(u32 type) { return name_or_number(kSegmentTypes, type); }
-std::string section_type_name(u32 type) { return name_or_number(kSectionTypes, type); }
+std::string section_type_name(u16 machine, u32 type) {
+  if (machine == EM_X86_64 && type == SHT_X86_64_UNWIND) return "X86_64_UNWIND";
+  return name_or_number(kSectionTypes, type);
+}
 std::string symbol_type_name(u8 type) { return name_or_number(kSymbolTypes, type); }
 std::string symbol_binding_name(u8 binding) { return name_or_number(kSymbolBindings, binding); }
 std::string dynamic_flags_name(u64 flags) { return bits(kDynamicFlags, flags); }

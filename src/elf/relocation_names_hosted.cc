@@ -71,7 +71,7 @@ constexpr Named kI386Relocations[] = {
     {R_386_PLT32, "R_386_PLT32"},
     {R_386_COPY, "R_386_COPY"},
     {R_386_GLOB_DAT, "R_386_GLOB_DAT"},
-    {R_386_JMP_SLOT, "R_386_JMP_SLOT"},
+    {R_386_JMP_SLOT, "R_386_JUMP_SLOT"},
     {R_386_RELATIVE, "R_386_RELATIVE"},
     {R_386_GOTOFF, "R_386_GOTOFF"},
     {R_386_GOTPC, "R_386_GOTPC"},

@@ -1,0 +1,39 @@
+"""Checks JSON against the part of JSON Schema that docs/file.schema.json uses."""
+import json
+import pathlib
+
+FILE_SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "file.schema.json").read_text())
+TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "null": type(None)}
+
+
+def is_of(value, name):
+    return isinstance(value, TYPES[name]) and not (name == "integer" and isinstance(value, bool))
+
+
+def problems(value, schema, root=FILE_SCHEMA, where="$"):
+    """What is wrong, in words, first things first."""
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    if "oneOf" in schema:
+        tried = [list(problems(value, each, root, where)) for each in schema["oneOf"]]
+        if sum(not each for each in tried) != 1:
+            yield from min(tried, key=len) or [f"{where}: fits more than one form"]
+        return
+    names = schema.get("type", [])
+    names = [names] if isinstance(names, str) else names
+    if names and not any(is_of(value, name) for name in names):
+        yield f"{where}: {value!r:.60} is none of {names}"
+        return
+    if "enum" in schema and value is not None and value not in schema["enum"]:
+        yield f"{where}: {value!r:.60} is none of {schema['enum']}"
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        yield from (f"{where}: {name} is missing" for name in schema.get("required", ()) if name not in value)
+        for name, each in value.items():
+            if name in known:
+                yield from problems(each, known[name], root, f"{where}.{name}")
+            elif schema.get("additionalProperties") is False:
+                yield f"{where}: {name} is not in the schema"
+    if isinstance(value, list) and "items" in schema:
+        for number, each in enumerate(value):
+            yield from problems(each, schema["items"], root, f"{where}[{number}]")
