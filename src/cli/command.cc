@@ -43,6 +43,10 @@ void set_examples(CLI::App& command, const char* examples) {
   command.footer(std::string("Examples:\n") + examples);
 }
 
+void add_recording_option(CLI::App& command, std::string& name) {
+  command.add_option("REC", name, "The recording: a name or a directory; the latest if left out");
+}
+
 int complain(const Error& error, int exit_code) {
   if (error.errno_value == 0) return complain(std::string(error.doing), exit_code);
   return complain(std::string(error.doing) + ": " + std::strerror(error.errno_value), exit_code);

@@ -48,6 +48,8 @@ std::span<const Command> commands();
 
 /// Examples stand at the end of a command's --help.
 void set_examples(CLI::App& command, const char* examples);
+/// The REC argument of a command that looks at one recording; see find_recording().
+void add_recording_option(CLI::App& command, std::string& name);
 
 /// Says on stderr what could not be done and why, as "orrery: ...". Returns the exit code for it.
 int complain(const Error& error, int exit_code = kCannotRun);

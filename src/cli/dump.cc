@@ -282,8 +282,7 @@ int run_dump(const DumpOptions& options, const Session& session) {
 void add_dump(CLI::App& app, Session& session) {
   auto options = std::make_shared<DumpOptions>();
   CLI::App* command = app.add_subcommand("dump", "Print the events of a recording");
-  command->add_option("REC", options->recording,
-                      "The recording: a name or a directory; the latest if left out");
+  add_recording_option(*command, options->recording);
   command->add_option("-n,--count", options->count, "Print at most this many");
   command->add_option("-p,--process", options->process, kProcessWords);
   command->add_option("--from", options->from, "Begin at this event of the process");

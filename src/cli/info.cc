@@ -97,8 +97,7 @@ int run_info(const InfoOptions& options) {
 void add_info(CLI::App& app, Session& session) {
   auto options = std::make_shared<InfoOptions>();
   CLI::App* command = app.add_subcommand("info", "Show what a recording is");
-  command->add_option("REC", options->recording,
-                      "The recording: a name or a directory; the latest if left out");
+  add_recording_option(*command, options->recording);
   command->add_flag("--verify", options->verify,
                     "Read all of it and check that nothing is damaged or missing");
   command->add_flag("--json", options->json, "Print JSON");

@@ -33,7 +33,7 @@ void add_pack(CLI::App& app, Session& session) {
   auto name = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
   CLI::App* command = app.add_subcommand("pack", "Make a recording self-contained, to move or send it");
-  command->add_option("REC", *name, "The recording: a name or a directory; the latest if left out");
+  add_recording_option(*command, *name);
   command->add_flag("--json", *json, "Print JSON");
   set_examples(*command, "  orrery pack && tar cz -f run.tar.gz -C $(orrery pack) .\n");
   command->callback([name, json, &session] { session.exit_code = run_pack(*name, *json); });

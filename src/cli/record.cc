@@ -23,6 +23,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/clock_hosted.h"
 #include "cli/command.h"
 #include "cli/host_limits.h"
 #include "cli/launch.h"
@@ -66,14 +67,6 @@ Result<Program> find(const RecordOptions& options) {
 }
 
 // --- the clock of the events ---
-
-u64 clock_ns(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
-}
-u64 monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
-u64 realtime_ns() { return clock_ns(CLOCK_REALTIME); }
 
 struct ClockSample {
   u64 tsc = host::TscClock::tsc();

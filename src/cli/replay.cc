@@ -82,7 +82,7 @@ int replay(const Options& options) {
 void add_replay(CLI::App& app, Session& session) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("replay", "Run a recording again, exactly");
-  command->add_option("REC", options->recording, "The recording; the latest if left out");
+  add_recording_option(*command, options->recording);
   CLI::Option* autopilot = command->add_flag("-a,--autopilot", options->autopilot,
                                              "Run to the end and show the program's output (the default)");
   command

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "base/clock_hosted.h"
+
 namespace orrery::cli {
 namespace {
 
@@ -25,12 +27,6 @@ constexpr u64 kSweepNs = 50'000'000;
 // For the signal handlers alone.
 volatile pid_t g_guest = 0;
 volatile sig_atomic_t g_interrupted = 0;
-
-u64 monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
-}
 
 /// The parent of a process; -1 if it is gone. Asynchronous-signal-safe.
 pid_t parent_of(pid_t pid) {

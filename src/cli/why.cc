@@ -75,10 +75,10 @@ Result<lens::why::Facts> gather(const std::string& directory, const lens::TreePr
 }
 
 int run_why(const WhyOptions& options, const Session& session) {
+  const auto found = find_recording(options.recording);
+  if (!found) return kCannotRun;
+  const std::string& directory = *found;
   std::string trouble;
-  const std::string directory = trace::resolve_recording(options.recording, trouble);
-  if (directory.empty()) return complain(printable(trouble));
-  (void)trace::settle_recording(directory);
   const auto trace = trace::OpenedTrace::open(directory, trouble);
   if (!trace) return complain(printable(trouble));
   auto info = trace::read_info(directory);
@@ -108,7 +108,7 @@ void add_why(CLI::App& app, Session& session) {
   auto options = std::make_shared<WhyOptions>();
   CLI::App* command =
       app.add_subcommand("why", "Explain how a run ended: crash, abort, failure, missing file");
-  command->add_option("REC", options->recording, "The recording; the latest if left out");
+  add_recording_option(*command, options->recording);
   command->add_option("-p,--process", options->process, kProcessWords);
   command->add_flag("--json", options->json, "Print the verdict and all facts as JSON");
   set_examples(*command,

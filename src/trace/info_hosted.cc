@@ -13,6 +13,8 @@
 #include <functional>
 #include <string_view>
 
+#include "base/clock_hosted.h"
+
 namespace orrery::trace {
 namespace {
 
@@ -202,9 +204,7 @@ void describe_host(RecordingInfo& info) {
     if (colon != std::string::npos) info.cpu = line.substr(colon + 2);
     break;
   }
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  info.started_ns = static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
+  info.started_ns = realtime_ns();
 }
 
 }  // namespace orrery::trace

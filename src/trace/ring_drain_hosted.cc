@@ -5,17 +5,13 @@
 #include <cstring>
 #include <ctime>
 
+#include "base/clock_hosted.h"
+
 namespace orrery::trace {
 namespace {
 
 constexpr u64 kWakeBytes = 512 << 10;
 constexpr u64 kSleepNs = 50'000'000;
-
-u64 monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
-}
 
 }  // namespace
 

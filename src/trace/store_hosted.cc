@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/clock_hosted.h"
+
 namespace orrery::trace {
 namespace {
 
@@ -58,11 +60,7 @@ i64 LibcStoreCalls::read_at(int fd, void* bytes, u64 size_bytes, u64 offset) {
 i64 LibcStoreCalls::write_at(int fd, const void* bytes, u64 size_bytes, u64 offset) {
   return result_of(::pwrite(fd, bytes, size_bytes, static_cast<off_t>(offset)));
 }
-u64 LibcStoreCalls::now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
-}
+u64 LibcStoreCalls::now_ns() { return realtime_ns(); }
 u32 LibcStoreCalls::process_id() { return static_cast<u32>(getpid()); }
 
 }  // namespace orrery::trace

@@ -25,18 +25,13 @@
 #include <ctime>
 #include <new>
 
+#include "base/clock_hosted.h"
 #include "trace/family_writer_hosted.h"
 #include "trace/info_hosted.h"
 #include "trace/ring_drain_hosted.h"
 
 namespace orrery::trace {
 namespace {
-
-u64 now_ns(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
-}
 
 /// Leaves everything that could kill the writer with the guest or its terminal.
 void detach() {
@@ -108,7 +103,7 @@ void write_final_info(const std::string& recording, const TraceSink& sink, u64 s
   const WrittenTotals& totals = sink.totals();
   auto read = read_info(recording);
   RecordingInfo info = read ? read.take() : RecordingInfo{};
-  info.duration_ns = now_ns(CLOCK_MONOTONIC) - started_ns;
+  info.duration_ns = monotonic_ns() - started_ns;
   info.gap = totals.gap;
   info.event_count = sink.appender().event_count();
   info.raw_bytes = sink.appender().raw_bytes();
@@ -133,7 +128,7 @@ int write_trace(const WriterOptions& options, TraceAppender& appender) {
   MappedRing mapped = ring.take();
   if (const Status status = mapped.become_hosted_peer(); !status) return cannot_write(status.error());
   const FlushLimits limits{.bytes = options.flush_bytes, .ns = options.flush_ns};
-  const u64 started_ns = now_ns(CLOCK_MONOTONIC);
+  const u64 started_ns = monotonic_ns();
   signal_pipe(options.ready_fd);
   ChunkEncoder encoder;
   TraceSink sink(appender, options.recording);
@@ -157,7 +152,7 @@ int run_writer(const WriterOptions& options) {
   detach();
   try {
     if (options.trace != nullptr) return write_trace(options, *options.trace);
-    auto created = TraceAppender::create(options.recording + "/trace", now_ns(CLOCK_REALTIME));
+    auto created = TraceAppender::create(options.recording + "/trace", realtime_ns());
     if (!created) return cannot_write(created.error());
     TraceAppender appender = created.take();
     return write_trace(options, appender);
