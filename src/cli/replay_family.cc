@@ -25,7 +25,11 @@ bool receive(int socket, trace::FamilyRequest& request, Fd& passed) {
   ssize_t got;
   while ((got = recvmsg(socket, &message.header(), MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
   }
-  if (got > 0) passed = Fd(message.descriptors()[0]);
+  if (got > 0) {
+    const auto fds = message.descriptors();
+    passed = Fd(fds[0]);
+    for (std::size_t at = 1; at < fds.size(); ++at) const Fd extra(fds[at]);
+  }
   if (got != static_cast<ssize_t>(sizeof request)) request.version = 0;
   return got > 0;
 }

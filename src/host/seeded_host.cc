@@ -390,7 +390,8 @@ i64 SeededHost::call(HostCall& call) {
   if (gives_turn_ && call.number == __NR_futex) return wait_for_futex(call);
   if (timers_.tell_descriptors(machine_.now_ns)) turns_.changed();
   const i64 result = answer(call);
-  if (!only_asks(call.number, result)) turns_.changed();
+  // Who was stopped and goes on without its turn has nothing to tell: continuing it was counted.
+  if (turns_.holds() && !only_asks(call.number, result)) turns_.changed();
   return result;
 }
 

@@ -68,12 +68,18 @@ trace::SharedFile* SharedFiles::look_up(const Identity& identity) const {
   return file == end ? nullptr : file;
 }
 
-bool SharedFiles::others_have(int directory, const char* path) const {
+const trace::SharedFile* SharedFiles::look_up(int directory, const char* path) const {
   Identity identity;
-  if (!any() || !identify(directory, path, identity)) return false;
-  const trace::SharedFile* const file = look_up(identity);
-  if (file == nullptr) return false;
-  return std::find(entered_.begin(), entered_.end(), static_cast<u32>(file - page_->files)) == entered_.end();
+  return any() && identify(directory, path, identity) ? look_up(identity) : nullptr;
+}
+
+bool SharedFiles::has_entered(const trace::SharedFile& file) const {
+  return std::find(entered_.begin(), entered_.end(), static_cast<u32>(&file - page_->files)) !=
+         entered_.end();
+}
+
+bool SharedFiles::is_first(const trace::SharedFile& file) {
+  return __atomic_load_n(&file.alone, __ATOMIC_ACQUIRE) == own_pid();
 }
 
 trace::SharedFile* SharedFiles::enter(int fd, bool writable) {
@@ -88,6 +94,7 @@ trace::SharedFile* SharedFiles::enter(int fd, bool writable) {
     if (!writable || file == end) return nullptr;
     *file = {.device = identity.device, .inode = identity.inode, .born_ns = identity.born_ns};
     file->alone = own_pid();
+    __atomic_fetch_add(&page_->files_used, 1, __ATOMIC_RELEASE);
   }
   const auto index = static_cast<u32>(file - page_->files);
   __atomic_fetch_add(&file->users, 1, __ATOMIC_RELEASE);
@@ -135,8 +142,11 @@ void SharedFiles::acknowledge() const {
 }
 
 void SharedFiles::add_users(i32 count) const {
-  for (const u32 index : entered_)
-    __atomic_fetch_add(&page_->files[index].users, static_cast<u32>(count), __ATOMIC_RELEASE);
+  for (const u32 index : entered_) {
+    const u32 left =
+        __atomic_add_fetch(&page_->files[index].users, static_cast<u32>(count), __ATOMIC_RELEASE);
+    if (left == 0) __atomic_fetch_sub(&page_->files_used, 1, __ATOMIC_RELEASE);
+  }
 }
 
 void SharedFiles::leave() {

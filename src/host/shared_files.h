@@ -5,7 +5,7 @@
 //
 // The first one runs freely until a second comes by: that one sends it a signal (kMemoryShared), and its mmap
 // goes on when the first has taken it. So a process that maps a file which nobody else wants (a JVM's
-// counters) pays nothing.
+// counters) takes no turns. As long as there is any such file, each call that may change a file looks which.
 #pragma once
 
 #include <vector>
@@ -29,11 +29,15 @@ class SharedFiles {
   trace::SharedFile* enter(int fd, bool writable);
   /// Which entry this process has for the file; null if none.
   trace::SharedFile* find(int fd) const;
-  /// Whether there is any entry at all.
-  bool any() const { return page_ != nullptr && __atomic_load_n(&page_->files_end, __ATOMIC_ACQUIRE) != 0; }
-  /// Whether others have an entry for the file, and this process does not. `path` is relative to `directory`;
-  /// empty: `directory` is the file.
-  bool others_have(int directory, const char* path) const;
+  /// Whether anybody has an entry for any file.
+  bool any() const { return page_ != nullptr && __atomic_load_n(&page_->files_used, __ATOMIC_ACQUIRE) != 0; }
+  /// Which entry anybody has for the file; null if nobody. `path` is relative to `directory`; empty:
+  /// `directory` is the file.
+  const trace::SharedFile* look_up(int directory, const char* path) const;
+  /// Whether this process counts as a user of the file.
+  bool has_entered(const trace::SharedFile& file) const;
+  /// Whether this process mapped the file first, and no other has come by.
+  static bool is_first(const trace::SharedFile& file);
 
   /// Until all who use the file take turns. Not while having the turn: who does not yet may want it.
   void wait_for_others(trace::SharedFile& file) const;

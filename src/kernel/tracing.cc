@@ -80,8 +80,12 @@ void end_trace(Task& task) {
 }
 
 void release_traced(Process& tracer) {
-  for_each_task_here(tracer, [&](Task& task) {
-    if (!task.trace || &task.trace->tracer->process != &tracer) return;
+  for (const auto& task : tracer.tasks) release_traced(*task);
+}
+
+void release_traced(Task& tracer) {
+  for_each_task_here(tracer.process, [&](Task& task) {
+    if (!task.trace || task.trace->tracer != &tracer) return;
     const bool stopped = task.trace->stop_status != 0;
     task.trace.reset();
     if (stopped) task.process.scheduler.wake(task);

@@ -23,6 +23,7 @@ void end_trace(Task& task);
 
 /// exit_ptrace: the tracer ends, its tracees run on.
 void release_traced(Process& tracer);
+void release_traced(Task& tracer);
 
 /// A traced task ended: its tracer may wait for that.
 void note_end_of_traced(Task& task, i32 status);

@@ -19,7 +19,7 @@ enum EngineFd : int {
   kFamilyFd = 5,         ///< SOCK_SEQPACKET to who gives forked processes their rings (trace/family.h)
   kMachineFd = 6,        ///< memfd with the trace::MachinePage (record)
   kOwnFd = 7,            ///< the engine's own: the socket by which others see that this process lives
-  kAnswerFd = 8,         ///< for a short time: the socket of a question (FamilyLink::shared_file)
+  kAnswerFd = 8,         ///< for a short time: the socket of a question (FamilyLink::kept_file)
   kLifeFd = 9,           ///< replay, the engine's own: a pipe that hangs up when nobody waits for the replay
   kEngineFdFree = 10,    ///< from here on: whatever the engine opens later
   kEngineFdCount = 128,  ///< each file that the guest maps and may write takes one (record/live_files.h)

@@ -16,6 +16,7 @@
 
 #include "host/fd_path.h"
 #include "host/raw_syscall.h"
+#include "memory/guarded_copy.h"
 
 namespace orrery::record {
 namespace {
@@ -149,6 +150,11 @@ const LiveFile* LiveFiles::add(int guest_fd, const trace::FileReference& referen
   return &files_.back();
 }
 
+bool LiveFiles::has(u32 file_number) const {
+  return std::any_of(files_.begin(), files_.end(),
+                     [&](const LiveFile& file) { return file.reference.file_number == file_number; });
+}
+
 std::optional<LiveFiles::Place> LiveFiles::place_of_target(u64 number, const std::array<u64, 6>& args) {
   const Changer* const row = changer(static_cast<u32>(number));
   if (row == nullptr) return std::nullopt;
@@ -166,6 +172,11 @@ std::optional<LiveFiles::Place> LiveFiles::place_of_target(u64 number, const std
       return shortens(AT_FDCWD, 0, args[1]);
     case __NR_openat:
       return shortens(static_cast<int>(args[0]), 1, args[2]);
+    case __NR_openat2: {
+      u64 flags = 0;  // of struct open_how; the program's pointer may be bad
+      memory::guarded_copy(&flags, reinterpret_cast<const void*>(args[2]), sizeof flags);
+      return shortens(static_cast<int>(args[0]), 1, flags);
+    }
     default:
       return std::nullopt;
   }

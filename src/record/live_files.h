@@ -18,7 +18,7 @@
 namespace orrery::record {
 
 struct LiveFile {
-  int fd = -1;  ///< the engine's own; readable and writable
+  int fd = -1;  ///< the engine's own; readable
   trace::FileReference reference;
   std::vector<char> path;
   u64 size_bytes = 0;  ///< when last looked at
@@ -28,6 +28,8 @@ class LiveFiles {
  public:
   /// The live file behind a guest descriptor, or null.
   const LiveFile* find(int guest_fd) const;
+  /// Whether a file with this number is live.
+  bool has(u32 file_number) const;
   /// Makes the file live if the descriptor may write it. `fd_least`: where engine descriptors may lie.
   const LiveFile* add_if_writable(int guest_fd, const trace::FileReference& reference, std::string_view path,
                                   int fd_least);

@@ -175,11 +175,12 @@ bool RecordingHost::meets_others(int fd, bool writable) {
     met = files.enter(fd, writable);
     parts_.live->give_turn();
   }
-  if (met != nullptr && !parts_.serial) {
-    parts_.live->expect_others();
+  const bool with_others = met != nullptr && !parts_.serial && !files.is_first(*met);
+  if (met != nullptr && !parts_.serial) parts_.live->expect_others();
+  if (with_others) {
+    files.acknowledge();  // no guest code runs here before it has its turn; two may wait for each other
     files.wait_for_others(*met);
   }
-  const bool with_others = met != nullptr && met->alone == 0 && !parts_.serial;
   parts_.writer.write(instant_, {.kind = EventKind::meeting, .result = with_others});
   check_writer();
   return with_others;
@@ -188,18 +189,24 @@ bool RecordingHost::meets_others(int fd, bool writable) {
 bool RecordingHost::changes_others_file(u64 number, const std::array<u64, 6>& args) {
   if (parts_.live == nullptr || !parts_.live->shared_files().any()) return false;
   const auto target = LiveFiles::place_of_target(number, args);
-  return target && parts_.live->shared_files().others_have(target->directory, target->path) &&
-         parts_.writer.alive();
+  if (!target || !parts_.writer.alive()) return false;
+  const host::SharedFiles& files = parts_.live->shared_files();
+  const trace::SharedFile* const file = files.look_up(target->directory, target->path);
+  if (file == nullptr) return false;
+  // Who has entered need not have mapped it: its mmap may have been refused.
+  return !files.has_entered(*file) || (file->kept != 0 && !live_files_.has(file->file_number));
 }
 
 bool RecordingHost::meets_by_change(u64 number, const std::array<u64, 6>& args) {
-  const int fd = open_to_read(LiveFiles::place_of_target(number, args).value_or(LiveFiles::Place{}));
+  const auto target = LiveFiles::place_of_target(number, args).value_or(LiveFiles::Place{});
+  const int readable = open_to_read(target);
+  const int fd = *target.path == 0 ? target.directory : readable;
   const bool with_others = meets_others(fd, false);
   const trace::SharedFile* const file = shared_file(fd);
-  const bool is_known = file != nullptr && file->kept != 0 &&
-                        (live_files_.find(fd) != nullptr ||
-                         live_files_.add_shared(fd, *file, parts_.live->own_fd_least()) != nullptr);
-  if (fd >= 0) host::raw_syscall(__NR_close, fd);
+  const bool is_known = readable >= 0 && file != nullptr && file->kept != 0 &&
+                        (live_files_.has(file->file_number) ||
+                         live_files_.add_shared(readable, *file, parts_.live->own_fd_least()) != nullptr);
+  if (readable >= 0) host::raw_syscall(__NR_close, readable);
   if (!is_known)
     parts_.report.line(
         "a file that other processes map is changed and cannot be read: a replay will not show them the "

@@ -19,6 +19,7 @@ using host::raw_syscall;
 i64 KeptDirectory::open(u32 file_number, u64 size_bytes, bool writable) {
   for (const Scratch& scratch : scratch_)
     if (scratch.file_number == file_number) return scratch.fd;
+  if (file_number == trace::kZeroPages) return -EUCLEAN;  // no file has that number
   if (const int shared = writable && family_ != nullptr ? family_->shared_file(file_number) : -1;
       shared >= 0) {
     scratch_.push_back({file_number, shared});

@@ -3,10 +3,10 @@
 //
 // All engines of a machine inherit one SOCK_SEQPACKET socket. A new process makes a pair of sockets, sends
 // one end with a FamilyRequest over the inherited one, and receives a FamilyReply with the memfd of a ring
-// over its own end; in a replay also the end of a pipe that hangs up when the other side is gone, and perhaps
-// a socket for questions (machine/control.h). That end stays open
-// as long as the process lives: its hang-up tells the other side that the process is gone, however it ended.
-// A process that replays sends a FamilyEnd before it goes.
+// over its own end. That end of the pair stays open as long as the process lives: its hang-up tells the other
+// side that the process is gone, however it ended. In a replay there come with the ring a pipe that hangs up
+// when the other side is gone, and perhaps a socket for questions (machine/control.h); and a process that
+// replays sends a FamilyEnd before it goes.
 #pragma once
 
 #include "base/types.h"
@@ -57,6 +57,7 @@ struct MachinePage {
   u32 turn_count = 0;               ///< turns taken so far
 
   u32 files_end = 0;                   ///< entries from there on were never used
+  u32 files_used = 0;                  ///< entries that have users
   SharedFile files[kSharedFilesMost];  ///< entries are made by whoever has the turn
 };
 inline constexpr u64 kMachinePageBytes = page_ceil(sizeof(MachinePage));

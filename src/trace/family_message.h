@@ -22,7 +22,7 @@ class FamilyMessage {
     header_.msg_iov = &part_;
     header_.msg_iovlen = 1;
     header_.msg_control = control_.data();
-    header_.msg_controllen = control_.size();
+    header_.msg_controllen = CMSG_LEN(kDescriptorsMost * sizeof(int));  // no room for one more
   }
   FamilyMessage(const FamilyMessage&) = delete;
   FamilyMessage& operator=(const FamilyMessage&) = delete;

@@ -89,6 +89,8 @@ bool FamilyWriter::accept_one() {
       if (fd >= 0) close(fd);
     return true;
   }
+  for (std::size_t at = 1; at < fds.size(); ++at)
+    if (fds[at] >= 0) close(fds[at]);
   const bool sound = whole && request.process != 0 && known_.insert(request.process).second;
   const int error = sound ? sink_.trouble() : EPROTO;
   if (error == 0) {

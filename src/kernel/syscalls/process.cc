@@ -12,6 +12,7 @@ i64 sys_exit(Call& call) {
   release_futexes(call);
   call.task.state = Exited{status << 8};
   note_end_of_traced(call.task, status << 8);
+  release_traced(call.task);
   for (const auto& task : call.process.tasks)
     if (!task->ended()) return 0;
   call.process.end({.status = status});

@@ -8,6 +8,7 @@
 #include <sys/user.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <span>
@@ -24,7 +25,6 @@ namespace {
 
 constexpr u64 kWordBytes = 8;
 constexpr u64 kCodeSegment = 0x33, kStackSegment = 0x2b;  // __USER_CS, __USER_DS
-constexpr u32 kExtendedStateMagic = 0x46505853;           // FP_XSTATE_MAGIC1
 constexpr u32 kOptionsKnown = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD;
 
 i64 refuse(Call& call) {
@@ -50,21 +50,16 @@ user_regs_struct registers_of(const Task& task) {
   return out;
 }
 
-/// copy_xstate_to_uabi_buf: the standard form, with a description of it where the processor keeps nothing.
+/// copy_xstate_to_uabi_buf: the standard form; where the processor keeps nothing stands XCR0 and then zeros
+/// (arch/x86/include/asm/user.h, USER_XSTATE_XCR0_WORD).
 std::vector<u8> extended_state_of(const Task& task) {
-  constexpr std::size_t kDescriptionAt = 464;
-  struct Description {
-    u32 magic, extended_bytes;
-    u64 components;
-    u32 state_bytes;
-  } description{};
+  constexpr std::size_t kSoftwareBytesAt = 464;
   const Configuration& configuration = task.process.configuration;
   const std::span<const u8> state = task.process.scheduler.vector_state(task);
   std::vector<u8> bytes(state.begin(),
                         state.begin() + static_cast<std::ptrdiff_t>(configuration.xsave_bytes));
-  description = {kExtendedStateMagic, static_cast<u32>(configuration.xsave_bytes + sizeof(u32)),
-                 configuration.xcr0, static_cast<u32>(configuration.xsave_bytes)};
-  std::memcpy(bytes.data() + kDescriptionAt, &description, sizeof description);
+  const std::array<u64, 6> software = {configuration.xcr0};
+  std::memcpy(bytes.data() + kSoftwareBytesAt, software.data(), sizeof software);
   return bytes;
 }
 

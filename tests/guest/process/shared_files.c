@@ -1,5 +1,6 @@
 // Files that processes map by themselves, without having inherited the mapping: what one stores or writes
 // there another sees, whoever opened it first and however.
+#include <linux/openat2.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 
@@ -242,6 +243,80 @@ static void shortened_by_its_path(void) {
   unlink(path);
 }
 
+static void written_after_a_refused_mapping(void) {
+  make_file(8192);
+  open_pipes();
+  if (fork() == 0) {
+    if (!await_byte(to_child[0])) _exit(1);
+    const int fd = open(path, O_WRONLY);
+    if (mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED || errno != EACCES)
+      _exit(2);
+    if (pwrite(fd, "instead", 7, 0) != 7) _exit(3);
+    _exit(0);
+  }
+  char* const text = map_file(O_RDWR, PROT_READ | PROT_WRITE);
+  CHECK(text != NULL);
+  text[0] = 'x';
+  send_byte(to_child[1]);
+  wait_well();
+  CHECK_EQ(memcmp(text, "instead", 7), 0);
+  munmap(text, 8192);
+  close_pipes();
+  unlink(path);
+}
+
+static void shortened_by_openat2(void) {
+  make_file(8192);
+  open_pipes();
+  if (fork() == 0) {
+    if (!await_byte(to_child[0])) _exit(1);
+    struct open_how how = {.flags = O_RDWR | O_TRUNC};
+    const long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    if (fd < 0 || ftruncate((int)fd, 8192) != 0) _exit(2);
+    if (syscall(SYS_openat2, AT_FDCWD, path, NULL, sizeof how) != -1 || errno != EFAULT) _exit(3);
+    _exit(0);
+  }
+  char* const text = map_file(O_RDWR, PROT_READ | PROT_WRITE);
+  CHECK(text != NULL);
+  memcpy(text, "old text", 8);
+  send_byte(to_child[1]);
+  wait_well();
+  CHECK_EQ(memcmp(text, "\0\0\0\0\0\0\0\0", 8), 0);
+  munmap(text, 8192);
+  close_pipes();
+  unlink(path);
+}
+
+/// Each is the first to map a file, and then both want the other's.
+static void each_wants_the_others(void) {
+  char first[64], second[64];
+  make_file(8192);
+  strcpy(first, path);
+  make_file(8192);
+  strcpy(second, path);
+  open_pipes();
+  const int is_child = fork() == 0;
+  strcpy(path, is_child ? first : second);
+  atomic_int* const mine = map_file(O_RDWR, PROT_READ | PROT_WRITE);
+  send_byte(is_child ? to_parent[1] : to_child[1]);
+  if (mine == NULL || !await_byte(is_child ? to_child[0] : to_parent[0])) _exit(91);
+  strcpy(path, is_child ? second : first);
+  atomic_int* const other = map_file(O_RDWR, PROT_READ | PROT_WRITE);
+  if (other == NULL) _exit(92);
+  for (int i = 0; i < 200; ++i) {
+    atomic_fetch_add(mine, 1);
+    while (atomic_load(other) < i + 1) {
+    }
+  }
+  if (is_child) _exit(0);
+  wait_well();
+  munmap(mine, 8192);
+  munmap(other, 8192);
+  close_pipes();
+  unlink(first);
+  unlink(second);
+}
+
 int main(void) {
   RUN(both_map_by_name);
   RUN(counting_together);
@@ -251,5 +326,8 @@ int main(void) {
   RUN(shared_memory_object);
   RUN(shortened_by_another);
   RUN(shortened_by_its_path);
+  RUN(written_after_a_refused_mapping);
+  RUN(shortened_by_openat2);
+  RUN(each_wants_the_others);
   return 0;
 }
