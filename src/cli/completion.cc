@@ -15,8 +15,12 @@ std::vector<const CLI::App*> visible_commands(const CLI::App& app) {
   return found;
 }
 
+/// The options, and what else may follow: for `show` its layers and their options.
 std::string option_words(const CLI::App& app) {
   std::string words;
+  for (const CLI::App* child : visible_commands(app)) {
+    if (app.get_parent() != nullptr) words += " " + child->get_name() + option_words(*child);
+  }
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) words += " --" + name;
     for (const std::string& name : option->get_snames()) words += " -" + name;

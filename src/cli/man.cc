@@ -44,12 +44,15 @@ void print_options(const CLI::App& app) {
   }
 }
 
-void print_command(const CLI::App& command) {
+/// `words` come before the command's own name.
+void print_command(const CLI::App& command, const std::string& words) {
   if (command.get_group().empty()) return;
-  std::printf(".SS %s\n%s\n", troff("orrery " + command.get_name()).c_str(),
-              troff(command.get_description()).c_str());
+  const std::string name = words + " " + command.get_name();
+  std::printf(".SS %s\n%s\n", troff(name).c_str(), troff(command.get_description()).c_str());
   print_options(command);
   if (!command.get_footer().empty()) std::printf(".PP\n.nf\n%s\n.fi\n", troff(command.get_footer()).c_str());
+  for (const CLI::App* child : command.get_subcommands([](const CLI::App*) { return true; }))
+    print_command(*child, name);
 }
 
 void print_page(const CLI::App& app) {
@@ -60,7 +63,7 @@ void print_page(const CLI::App& app) {
   print_options(app);
   std::printf(".SH COMMANDS\n");
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-    print_command(*command);
+    print_command(*command, "orrery");
   std::printf(
       ".SH EXIT STATUS\n.B record\nexits with the program's own status, or dies of its signal. Other "
       "commands:\n"
