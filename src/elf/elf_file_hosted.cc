@@ -161,6 +161,13 @@ Segment ElfFile::segment(u64 index) const {
 Section ElfFile::section(u64 index) const {
   Section section{.index = index, .row = header_.sections_offset + index * section_row_bytes(bytes_)};
   if (index >= section_count_) return section;
+  if (bytes_.wide() &&
+      !bytes_.big_endian()) {  // the same at once: every summary goes through them several times
+    Elf64_Shdr row;
+    std::memcpy(&row, bytes_.all().data() + section.row, sizeof row);
+    return {index,         section.row, row.sh_name, row.sh_type, row.sh_flags,     row.sh_addr,
+            row.sh_offset, row.sh_size, row.sh_link, row.sh_info, row.sh_addralign, row.sh_entsize};
+  }
   Fields fields(bytes_, section.row);
   section.name = fields.word();
   section.type = fields.word();

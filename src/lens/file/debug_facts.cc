@@ -11,8 +11,9 @@
 namespace orrery::lens::file {
 namespace {
 
-/// A summary asks so many units; the commonest languages and producers are among them.
-constexpr u64 kSummaryUnits = 8;
+/// A summary asks so many units: those of a program mostly come from one compiler, and each costs a search
+/// among a thousand abbreviations.
+constexpr u64 kSummaryUnits = 3;
 
 std::vector<Counted> commonest(const std::map<std::string, u64>& counts) {
   std::vector<Counted> out;
