@@ -138,10 +138,11 @@ void RecordingHost::random_bytes(std::span<u8> out) {
 
 bool RecordingHost::next_signal(host::HostSignal& signal) {
   if (!parts_.inner.next_signal(signal)) return false;
-  if (signal.number == host::kMemoryShared) parts_.live->shared_files().acknowledge();
   parts_.writer.write(instant_, {.kind = EventKind::signal, .detail = look_, .result = signal.number},
                       signal.siginfo);
   check_writer();
+  // Not before: what the other does from then on has a later time than our event.
+  if (signal.number == host::kMemoryShared) parts_.live->shared_files().acknowledge();
   return true;
 }
 
