@@ -30,7 +30,6 @@ int program_descriptor(const Process& process) {
 
 void keep_program_file(Process& process, int program_fd) {
   const int kept = program_descriptor(process);
-  if (kept < 0) return;
   host::HostCall call;
   call.number = __NR_dup3;
   call.args = {static_cast<u64>(program_fd), static_cast<u64>(kept), O_CLOEXEC};
@@ -65,6 +64,7 @@ void show_memory(Process& process) {
 }  // namespace
 
 void show_program(Process& process, int program_fd) {
+  if (program_descriptor(process) < 0) return;  // what the host would be told of is another program
   keep_program_file(process, program_fd);
   show_memory(process);
 }
