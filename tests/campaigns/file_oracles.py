@@ -244,9 +244,10 @@ def objdump(facts, path, _):
         raise CannotTell("a core's segments, which bfd takes for sections")
     ours = {(s["name"], s["size"], s["address"], s["offset"], max(1, s["alignment"])) for s in facts["sections"]}
     loose = {each[:3] for each in ours}
+    packed = {s["name"] for s in facts["sections"] if "C" in s["flags"]}
     for name, bytes_, address, offset, power in theirs:
         wanted = (name, int(bytes_, 16), int(address, 16), int(offset, 16), 1 << int(power))
-        compressed = any(s["name"] == name and "C" in s["flags"] for s in facts["sections"]) or name.startswith(".zdebug")
+        compressed = name in packed or name.startswith(".zdebug")
         if wanted not in ours and not compressed and not (wanted[3] == 0 and wanted[:3] in loose):
             yield f"section {wanted}"
             return
