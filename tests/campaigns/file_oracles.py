@@ -40,7 +40,7 @@ def differences(what, ours, theirs):
 
 MACHINES = {"Advanced Micro Devices X86-64": "x86-64", "Intel 80386": "i386", "AArch64": "AArch64", "ARM": "ARM", "RISC-V": "RISC-V",
             "PowerPC64": "PowerPC64", "IBM S/390": "S/390", "MIPS R3000": "MIPS", "Linux BPF": "BPF", "NVIDIA CUDA architecture": "CUDA",
-            "AMD GPU": "AMD GPU"}
+            "AMD GPU": "AMD GPU", "None": "none"}
 
 
 def header(facts, path, _):
@@ -83,7 +83,7 @@ def segments(facts, path, _):
         yield f"interpreter: {facts['interpreter']!r} here, {interpreter and interpreter.group(1)!r} there"
     names = {s["index"]: s["name"] for s in facts["sections"]}
     maps = re.findall(r"^   (\d\d+)     (.*)$", text.split("Segment Sections...")[-1], re.M)
-    mapped = [" ".join(names[i] for i in s["sections"]) for s in facts["segments"]]
+    mapped = [" ".join(names[i] for i in s["sections"]).strip() for s in facts["segments"]]
     yield from differences("segment's sections", mapped if maps else [], [line.strip() for _, line in maps])
 
 
@@ -209,7 +209,7 @@ def nm(facts, path, _):
     theirs = collections.Counter()
     for line in say("nm", "-p", "--no-demangle", path).split("\n"):
         match = re.match(r"^([0-9a-f]+| {8,16}) (\S) (.*)$", line)
-        if match:
+        if match and match.group(3):
             theirs[(match.group(3), int(match.group(1), 16) if match.group(1).strip() else 0)] += 1
     symtab = [s for s in facts["symbols"] if s["table"] == ".symtab"]
     if any(s["name"] in ("__gnu_lto_slim", "__gnu_lto_v1") for s in symtab):
