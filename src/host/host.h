@@ -172,6 +172,9 @@ class Host : public memory::Backend {
   /// it is given away.
   virtual void take_turn() {}
   virtual void give_turn() {}
+  /// Gives the turn away and takes it again, if others wait for it.
+  virtual void pass_turn() {}
+  virtual bool turn_is_wanted() { return false; }
   /// The guest is about to map the file behind its descriptor shared: whether another process has mapped it
   /// for writing, and so takes turns from now on, as this one has to. Not to be asked while having the turn.
   virtual bool meets_others(int /*fd*/, bool /*writable*/) { return false; }
@@ -180,6 +183,11 @@ class Host : public memory::Backend {
   virtual bool changes_others_file(u64 /*number*/, const std::array<u64, 6>& /*args*/) { return false; }
   /// As meets_others(), of the file that the call changes.
   virtual bool meets_by_change(u64 /*number*/, const std::array<u64, 6>& /*args*/) { return false; }
+  /// A memfd that the guest has just made.
+  virtual void made_memory_file(int /*fd*/) {}
+  /// Whether the file behind a descriptor that others gave the guest is one of the machine: a memfd that it
+  /// made, or a file that one of its processes has mapped for writing.
+  virtual bool is_machines_file(int /*fd*/) { return false; }
   /// The process has become another program; `words` is its path and then its arguments, each with a NUL.
   virtual void executed(std::span<const u8> /*words*/) {}
 

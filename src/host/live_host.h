@@ -61,12 +61,14 @@ class LiveHost final : public Host {
   bool let_go(std::span<const PageRange> ranges) override;
   void take_turn() override { turns_.take(engine_fd(kOwnDescriptors)); }
   void give_turn() override { turns_.give(); }
+  bool turn_is_wanted() override { return turns_.is_wanted(); }
   /// The page in which processes of a recording meet.
   void use_machine_page(trace::MachinePage* page) {
     turns_.use(page);
     shared_files_.use(page, engine_fd(kOwnDescriptors));
   }
   SharedFiles& shared_files() { return shared_files_; }
+  bool is_machines_file(int) override { return true; }  // nothing is recorded: nobody minds what others write
   /// From now on kMemoryShared may come, whatever signals the guest blocks.
   void expect_others();
 

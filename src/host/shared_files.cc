@@ -111,6 +111,22 @@ trace::SharedFile* SharedFiles::find(int fd) const {
   return nullptr;
 }
 
+void SharedFiles::made_memory_file(int fd) const {
+  Identity identity;
+  if (page_ == nullptr || !identify(fd, "", identity)) return;
+  const u32 number = __atomic_fetch_add(&page_->memory_files_made, 1, __ATOMIC_RELAXED);
+  __atomic_store_n(&page_->memory_files[number % trace::kMemoryFilesMost], identity.inode, __ATOMIC_RELEASE);
+}
+
+bool SharedFiles::is_machines(int fd) const {
+  Identity identity;
+  if (page_ == nullptr || !identify(fd, "", identity)) return false;
+  return std::any_of(std::begin(page_->memory_files), std::end(page_->memory_files),
+                     [&](u64 inode) { return inode != 0 && inode == identity.inode; }) ||
+         std::any_of(std::begin(page_->files), std::end(page_->files),
+                     [&](const trace::SharedFile& file) { return is(file, identity); });
+}
+
 void SharedFiles::wait_for_others(trace::SharedFile& file) const {
   const i32 self = own_pid();
   for (int look = 0; look < kLooksMost; ++look) {

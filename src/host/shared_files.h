@@ -39,6 +39,10 @@ class SharedFiles {
   /// Whether this process mapped the file first, and no other has come by.
   static bool is_first(const trace::SharedFile& file);
 
+  void made_memory_file(int fd) const;
+  /// Whether the file is a memfd that the machine made, or a file that some process has entered.
+  bool is_machines(int fd) const;
+
   /// Until all who use the file take turns. Not while having the turn: who does not yet may want it.
   void wait_for_others(trace::SharedFile& file) const;
   /// Whether the signal was sent by wait_for_others() of a process of this machine.

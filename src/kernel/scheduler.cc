@@ -102,7 +102,10 @@ void Scheduler::notice_signal(Task& task) {
 }
 
 void Scheduler::yield() {
-  if (ready_.empty()) return;
+  if (ready_.empty()) {  // another process may hold what this one spins for
+    if (takes_turns_ && !turns_are_seeded_) host_.pass_turn();
+    return;
+  }
   Task& task = *current_;
   ready_.push_back(&task);
   run_next(task);

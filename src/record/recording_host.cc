@@ -215,6 +215,17 @@ bool RecordingHost::meets_by_change(u64 number, const std::array<u64, 6>& args) 
   return with_others;
 }
 
+void RecordingHost::made_memory_file(int fd) {
+  if (parts_.live != nullptr) parts_.live->shared_files().made_memory_file(fd);
+}
+
+bool RecordingHost::is_machines_file(int fd) {
+  const bool answer = parts_.live != nullptr && parts_.live->shared_files().is_machines(fd);
+  parts_.writer.write(instant_, {.kind = EventKind::meeting, .detail = 1, .result = answer});
+  check_writer();
+  return answer;
+}
+
 trace::SharedFile* RecordingHost::shared_file(int fd) const {
   return parts_.live != nullptr ? parts_.live->shared_files().find(fd) : nullptr;
 }

@@ -67,9 +67,12 @@ class RecordingHost final : public host::Host {
   bool let_go(std::span<const host::PageRange> ranges) override { return parts_.inner.let_go(ranges); }
   void take_turn() override;
   void give_turn() override { parts_.inner.give_turn(); }
+  void pass_turn() override;
   bool meets_others(int fd, bool writable) override;
   bool changes_others_file(u64 number, const std::array<u64, 6>& args) override;
   bool meets_by_change(u64 number, const std::array<u64, 6>& args) override;
+  void made_memory_file(int fd) override;
+  bool is_machines_file(int fd) override;
   void executed(std::span<const u8> words) override;
 
   i64 map(const memory::MapRequest& request) override;

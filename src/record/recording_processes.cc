@@ -58,6 +58,12 @@ void RecordingHost::take_turn() {
   check_writer();
 }
 
+void RecordingHost::pass_turn() {
+  if (!parts_.inner.turn_is_wanted()) return;
+  give_turn();
+  take_turn();
+}
+
 void RecordingHost::executed(std::span<const u8> words) {
   parts_.inner.executed(words);
   live_files_.forget();

@@ -268,6 +268,15 @@ void ReplayHost::take_turn() {
   parts_.order.take_turn(event.time_ns);
 }
 
+/// It was passed on if a turn of its own begins here.
+void ReplayHost::pass_turn() {
+  const EventHeader* header = next();
+  if (header == nullptr || header->kind != EventKind::turn || header->task != instant_.task) return;
+  if (header->ticks != instant_.ticks || header->pc != instant_.pc) return;
+  parts_.order.give_turn();
+  take_turn();
+}
+
 bool ReplayHost::meets_others(int, bool) {
   const Question question{.kind = EventKind::meeting};
   const EventHeader event = expect(question);
@@ -285,6 +294,13 @@ bool ReplayHost::changes_others_file(u64 number, const std::array<u64, 6>&) {
 bool ReplayHost::meets_by_change(u64, const std::array<u64, 6>&) {
   has_live_files_ = true;
   return meets_others(-1, false);
+}
+
+bool ReplayHost::is_machines_file(int) {
+  const Question question{.kind = EventKind::meeting, .detail = 1};
+  const EventHeader event = expect(question);
+  finish(event, question, true);
+  return event.result != 0;
 }
 
 void ReplayHost::executed(std::span<const u8> words) {

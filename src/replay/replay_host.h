@@ -56,9 +56,11 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   void take_back(std::vector<u8>& changes) override;
   void take_turn() override;
   void give_turn() override { parts_.order.give_turn(); }
+  void pass_turn() override;
   bool meets_others(int fd, bool writable) override;
   bool changes_others_file(u64 number, const std::array<u64, 6>& args) override;
   bool meets_by_change(u64, const std::array<u64, 6>&) override;
+  bool is_machines_file(int fd) override;
   void executed(std::span<const u8> words) override;
 
   i64 map(const memory::MapRequest& request) override;

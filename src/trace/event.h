@@ -27,7 +27,7 @@ enum class EventKind : u16 {
   memory_change = 15,
   turn = 16,     ///< it is this process's turn among those that share memory
   meeting = 17,  ///< before a file is mapped shared, or others' file changed; result = whether another
-                 ///< process has it for writing
+                 ///< process has it for writing; detail 1: whether a file from others is the machine's
 };
 inline constexpr u16 kEventKindCount = 18;
 

@@ -42,7 +42,7 @@ bool is_written_outside(Call& call, int fd, const OpenFileStatus& status, bool w
   if (origin == Origin::inherited && (!writable || status.links != 0)) return false;
   const auto& own = call.process.own_memory_files;
   if (std::find(own.begin(), own.end(), object_of(status)) != own.end()) return false;
-  return !is_sealed(call, fd);
+  return !is_sealed(call, fd) && !call.host().is_machines_file(fd);
 }
 
 i64 sys_recvmsg(Call& call) {
@@ -61,8 +61,10 @@ i64 sys_recvmmsg(Call& call) {
 i64 sys_memfd_create(Call& call) {
   const i64 fd = forward(call);
   OpenFileStatus status{};
-  if (fd >= 0 && open_file_status(call, static_cast<int>(fd), status) == 0)
+  if (fd >= 0 && open_file_status(call, static_cast<int>(fd), status) == 0) {
     call.process.own_memory_files.push_back(object_of(status));
+    call.host().made_memory_file(static_cast<int>(fd));
+  }
   return fd;
 }
 
