@@ -178,12 +178,13 @@ bool RecordingHost::meets_others(int fd, bool writable) {
   }
   const bool with_others = met != nullptr && !parts_.serial && !files.is_first(*met);
   if (met != nullptr && !parts_.serial) parts_.live->expect_others();
+  // Before others hear of it: what they do then comes later in a replay too.
+  parts_.writer.write(instant_, {.kind = EventKind::meeting, .result = with_others});
+  check_writer();
   if (with_others) {
     files.acknowledge();  // no guest code runs here before it has its turn; two may wait for each other
     files.wait_for_others(*met);
   }
-  parts_.writer.write(instant_, {.kind = EventKind::meeting, .result = with_others});
-  check_writer();
   return with_others;
 }
 

@@ -287,8 +287,9 @@ bool ReplayHost::meets_others(int, bool) {
 /// mmap asks by itself.
 bool ReplayHost::changes_others_file(u64 number, const std::array<u64, 6>&) {
   const EventHeader* header = next();
-  return header != nullptr && header->kind == EventKind::meeting && number != __NR_mmap &&
-         header->task == instant_.task && header->ticks == instant_.ticks && header->pc == instant_.pc;
+  return header != nullptr && header->kind == EventKind::meeting && header->detail == 0 &&
+         number != __NR_mmap && header->task == instant_.task && header->ticks == instant_.ticks &&
+         header->pc == instant_.pc;
 }
 
 bool ReplayHost::meets_by_change(u64, const std::array<u64, 6>&) {
