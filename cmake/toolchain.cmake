@@ -30,10 +30,10 @@ pkg_check_modules(ORRERY_PARTS REQUIRED IMPORTED_TARGET libzstd libdw libelf sql
 set(ORRERY_HOSTED_LIBRARIES PkgConfig::ORRERY_PARTS iberty Zydis Zycore)
 # The same for `orrery` itself, as archives: see executables.cmake.
 set(ORRERY_STATIC_LIBRARIES)
-foreach(part sqlite3 dw elf z lzma bz2 zstd iberty m)
+foreach(part sqlite3 dw elf z lzma bz2 zstd iberty)
   find_library(ORRERY_STATIC_${part} NAMES lib${part}.a REQUIRED)
   list(APPEND ORRERY_STATIC_LIBRARIES ${ORRERY_STATIC_${part}})
 endforeach()
-list(APPEND ORRERY_STATIC_LIBRARIES ${CMAKE_DL_LIBS})
+list(APPEND ORRERY_STATIC_LIBRARIES ${CMAKE_DL_LIBS} m)
 # Debian has fmt only as a shared library, which would bring in libstdc++'s as well: so its headers alone.
 add_compile_definitions(FMT_HEADER_ONLY=1)
