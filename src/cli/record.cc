@@ -95,7 +95,6 @@ class Recorder {
     if (mode_ != machine::Mode::record) {
       if (options_.seed) machine_page_ = TRY(make_machine_page());
       const pid_t guest = TRY(start());
-      pass_on_signals(guest);
       const Supervised ended =
           supervise({.guest = guest, .timeout_ns = static_cast<u64>(options_.timeout_seconds * 1e9)});
       timed_out_ = ended.timed_out;
@@ -107,7 +106,6 @@ class Recorder {
       take_back();
       return guest.error();
     }
-    pass_on_signals(guest.value());
     const Supervised ended =
         supervise({.guest = guest.value(),
                    .writer = writer_,
@@ -258,7 +256,10 @@ class Recorder {
                       .signals_ignored = header_.signals_ignored,
                       .signals_blocked = header_.signals_blocked,
                       .announcement_fd = announcement_.get()};
-    return start_engine(start);
+    const HeldSignals held;  // one that comes now is passed on when there is someone to pass it on to
+    const pid_t guest = TRY(start_engine(start));
+    pass_on_signals(guest);
+    return guest;
   }
 
   Status write_first_info(i32 pid) {

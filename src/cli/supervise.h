@@ -2,6 +2,7 @@
 // the machine has ended, orphans and daemons too.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <functional>
@@ -27,6 +28,22 @@ struct Supervised {
   int status = 0;          ///< wait(2) status of the first process
   bool complete = false;   ///< the writer has stored all it was given
   bool timed_out = false;  ///< and the machine was ended for that
+};
+
+/// Blocks all signals of this thread for as long as it lives.
+class HeldSignals {
+ public:
+  HeldSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before_);
+  }
+  HeldSignals(const HeldSignals&) = delete;
+  HeldSignals& operator=(const HeldSignals&) = delete;
+  ~HeldSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
 };
 
 /// Orphans of the machine become our children from now on. Call before the first process starts.
