@@ -21,11 +21,6 @@ constexpr u64 kTscPerNs = 2;                    ///< the virtual counter runs at
 constexpr u64 kBootedNs = 3600 * kNsPerSecond;  ///< CLOCK_MONOTONIC at the start: an hour after boot
 constexpr i64 kClockAbsolute = 1;               ///< TIMER_ABSTIME
 
-bool is_cpu_clock(u64 clock) {
-  // Negative clocks are another process's or thread's cpu time (posix-timers.h, CPUCLOCK_*).
-  return clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID || static_cast<i32>(clock) < 0;
-}
-
 bool is_wall_clock(u64 clock) {
   constexpr u64 kRealtimeAlarm = 8;
   return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_TAI ||

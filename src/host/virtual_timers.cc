@@ -106,7 +106,7 @@ std::optional<i64> VirtualTimers::call(HostCall& call, const Clocks& clocks, Hos
     case __NR_timer_gettime: {
       const Timer* const timer = find(static_cast<i32>(args[0]));
       if (timer == nullptr || timer->id < 0 || !is_out(call, args[1], sizeof(Setting))) return std::nullopt;
-      show(*timer, args[1], clocks.now_ns);
+      show(*timer, args[1], now_of(*timer, clocks));
       return 0;
     }
     case __NR_timer_delete:
@@ -121,7 +121,7 @@ std::optional<i64> VirtualTimers::call(HostCall& call, const Clocks& clocks, Hos
 
 i64 VirtualTimers::get_interval(u64 which, u64 address, const Clocks& clocks) {
   const Timer& timer = interval_timer(which);
-  const u64 now_ns = counts_computing(timer) ? clocks.cpu_ns : clocks.now_ns;
+  const u64 now_ns = now_of(timer, clocks);
   const Setting setting = to_setting(left_ns(timer.deadline_ns, now_ns), timer.interval_ns, kNsPerUs);
   std::memcpy(reinterpret_cast<void*>(address), &setting, sizeof setting);
   return 0;
@@ -134,7 +134,7 @@ i64 VirtualTimers::set_interval(const HostCall& call, const Clocks& clocks) {
   Setting old;
   if (call.args[2] != 0) get_interval(call.args[0], reinterpret_cast<u64>(&old), clocks);
   Timer& timer = interval_timer(call.args[0]);
-  const u64 now_ns = counts_computing(timer) ? clocks.cpu_ns : clocks.now_ns;
+  const u64 now_ns = now_of(timer, clocks);
   const u64 wait_ns = to_ns(wanted.seconds, wanted.rest, kNsPerUs);
   timer.deadline_ns = wait_ns != 0 ? now_ns + wait_ns : kNever;
   timer.interval_ns = to_ns(wanted.interval_seconds, wanted.interval_rest, kNsPerUs);
@@ -175,20 +175,22 @@ i64 VirtualTimers::set_created(const HostCall& call, const Clocks& clocks) {
   if (timer == nullptr || timer->id < 0 || !is_valid(load<Setting>(call.args[2]), kNsPerSecond))
     return -EINVAL;
   Setting old;
-  show(*timer, reinterpret_cast<u64>(&old), clocks.now_ns);
+  show(*timer, reinterpret_cast<u64>(&old), now_of(*timer, clocks));
   set(*timer, call, clocks);
   return give(call, call.args[3], old);
 }
 
 /// As timer_settime and timerfd_settime say it: flags and what is wanted. A clock's time is the virtual one,
-/// from another start.
+/// from another start, or what the process has computed.
 void VirtualTimers::set(Timer& timer, const HostCall& call, const Clocks& clocks) {
   const auto wanted = load<Setting>(call.args[2]);
   const u64 time_ns = to_ns(wanted.seconds, wanted.rest, 1);
-  const u64 start_ns = is_wall_clock(timer.clock) ? clocks.epoch_ns : clocks.booted_ns;
+  const u64 start_ns = counts_computing(timer)      ? 0
+                       : is_wall_clock(timer.clock) ? clocks.epoch_ns
+                                                    : clocks.booted_ns;
   const u64 at_ns = time_ns > start_ns ? time_ns - start_ns : 0;
   const bool absolute = (call.args[1] & kAbsolute) != 0;
-  timer.deadline_ns = time_ns == 0 ? kNever : absolute ? at_ns : clocks.now_ns + time_ns;
+  timer.deadline_ns = time_ns == 0 ? kNever : absolute ? at_ns : now_of(timer, clocks) + time_ns;
   timer.interval_ns = to_ns(wanted.interval_seconds, wanted.interval_rest, 1);
 }
 
@@ -203,8 +205,11 @@ std::optional<i64> VirtualTimers::descriptor_call(HostCall& call, const Clocks& 
   const auto& args = call.args;
   if (call.number == __NR_timerfd_create) return create_descriptor(call, host);
   if (call.number == __NR_close) close_descriptors(args[0], args[0]);
-  if (call.number == __NR_dup2 && args[0] != args[1]) close_descriptors(args[1], args[1]);
-  if (call.number == __NR_dup3) close_descriptors(args[1], args[1]);
+  if ((call.number == __NR_dup2 && args[0] != args[1]) || call.number == __NR_dup3) {
+    const i64 result = host.call(call);
+    if (result >= 0) close_descriptors(args[1], args[1]);
+    return result;
+  }
   constexpr u64 kOnlyMark = 4;  // CLOSE_RANGE_CLOEXEC
   if (call.number == __NR_close_range && (args[2] & kOnlyMark) == 0) close_descriptors(args[0], args[1]);
   const bool sets = call.number == __NR_timerfd_settime;
@@ -293,7 +298,7 @@ bool VirtualTimers::take_due(const Clocks& clocks, HostSignal& signal) {
   constexpr std::size_t kCodeAt = 8, kTimerAt = 16, kOverrunAt = 20, kValueAt = 24;
   (void)tell_descriptors(clocks.now_ns);
   for (Timer& timer : timers_) {
-    const u64 now_ns = counts_computing(timer) ? clocks.cpu_ns : clocks.now_ns;
+    const u64 now_ns = now_of(timer, clocks);
     if (timer.deadline_ns > now_ns) continue;
     const auto overruns = static_cast<i32>(expire(timer, now_ns) - 1);
     if (timer.signal == 0) continue;

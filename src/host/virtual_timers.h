@@ -11,6 +11,13 @@
 
 namespace orrery::host {
 
+/// Whether a clock counts processor time. Negative ones are another process's or thread's (the kernel's
+/// include/linux/posix-timers.h, CPUCLOCK_*).
+constexpr bool is_cpu_clock(u64 clock) {
+  constexpr u64 kOfProcess = 2, kOfThread = 3;  // CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID
+  return clock == kOfProcess || clock == kOfThread || static_cast<i32>(clock) < 0;
+}
+
 class VirtualTimers {
  public:
   /// The time of a clock of the guest, in ns, when the virtual clock shows `now_ns`.
@@ -45,7 +52,13 @@ class VirtualTimers {
     u64 deadline_ns = ~u64{0}, interval_ns = 0;
   };
   static constexpr i32 kDescriptorId = -100;
-  static bool counts_computing(const Timer& timer) { return timer.id == -2 || timer.id == -3; }
+  /// ITIMER_VIRTUAL, ITIMER_PROF, and timers of the processor's time.
+  static bool counts_computing(const Timer& timer) {
+    return timer.id == -2 || timer.id == -3 || (timer.id >= 0 && is_cpu_clock(timer.clock));
+  }
+  static u64 now_of(const Timer& timer, const Clocks& clocks) {
+    return counts_computing(timer) ? clocks.cpu_ns : clocks.now_ns;
+  }
   static u64 expire(Timer& timer, u64 now_ns);
   static void set(Timer& timer, const HostCall& call, const Clocks& clocks);
   Timer* find(i64 id);

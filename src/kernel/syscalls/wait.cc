@@ -18,6 +18,7 @@ namespace {
 
 constexpr u64 kInfoPidAt = 16;  ///< siginfo_t's si_pid
 constexpr u64 kUsageBytes = 144;
+constexpr std::size_t kInfoBytes = 28;  ///< of siginfo_t that waitid(2) fills in
 constexpr i64 kPauseLeastNs = 200'000, kPauseMostNs = 20'000'000;
 
 /// One try, and whether it was for a child. waitid says that by its siginfo alone: who does not want one gets
@@ -101,12 +102,18 @@ i64 tell_waitid(Call& call, const LocalChange& change) {
   if (WIFSIGNALED(status)) code = WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED, value = WTERMSIG(status);
   SignalInfo info = SignalInfo::from_sender(SIGCHLD, code, change.number, call.process.credentials.uid);
   info.set32(SignalInfo::kStatus, static_cast<u32>(value));
-  constexpr std::size_t kInfoBytes = 28;  // what waitid(2) fills in
   const std::span<const u8> bytes(reinterpret_cast<const u8*>(&info), kInfoBytes);
   if (call.args[2] != 0 && !call.space().write(call.args[2], bytes)) return -EFAULT;
   static constexpr std::array<u8, kUsageBytes> kNoUsage{};
   if (call.args[4] != 0 && !call.space().write(call.args[4], kNoUsage)) return -EFAULT;
   return 0;
+}
+
+/// WNOHANG, and nobody has changed.
+i64 tell_nothing(Call& call) {
+  static constexpr std::array<u8, kInfoBytes> kNobody{};
+  const bool has_info = call.row.number == __NR_waitid && call.args[2] != 0;
+  return has_info && !call.space().write(call.args[2], kNobody) ? -EFAULT : 0;
 }
 
 /// While somebody here is waited for, the host is only asked besides.
@@ -125,7 +132,7 @@ i64 wait_here(Call& call, const WaitedFor& wanted) {
     const i64 of_host = asks_host ? try_to_wait(call, found) : -ECHILD;
     if (of_host != -ECHILD && found) return of_host;
     if (here == LocalChildren::none && of_host == -ECHILD) return -ECHILD;
-    if (!sleeps) return 0;
+    if (!sleeps) return tell_nothing(call);
     Wait wait;
     wait.tries_again = true;
     if (of_host == 0) end_after(call, wait, pause_ns);
