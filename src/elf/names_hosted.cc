@@ -6,21 +6,10 @@
 #include <span>
 
 #include "elf/file_bytes_hosted.h"
+#include "elf/named_hosted.h"
 
 namespace orrery::elf {
 namespace {
-
-struct Named {
-  u64 number;
-  const char* name;
-};
-
-const char* find(std::span<const Named> table, u64 number) {
-  for (const Named& each : table) {
-    if (each.number == number) return each.name;
-  }
-  return nullptr;
-}
 
 std::string name_or_number(std::span<const Named> table, u64 number) {
   const char* name = find(table, number);

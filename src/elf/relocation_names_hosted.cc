@@ -3,22 +3,11 @@
 
 #include <span>
 
+#include "elf/named_hosted.h"
 #include "elf/names_hosted.h"
 
 namespace orrery::elf {
 namespace {
-
-struct Named {
-  u32 number;
-  const char* name;
-};
-
-const char* find(std::span<const Named> table, u32 number) {
-  for (const Named& each : table) {
-    if (each.number == number) return each.name;
-  }
-  return nullptr;
-}
 
 constexpr Named kX86_64Relocations[] = {
     {R_X86_64_NONE, "R_X86_64_NONE"},

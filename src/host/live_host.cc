@@ -25,6 +25,7 @@
 #include "host/interruptible.h"
 #include "host/memory_calls.h"
 #include "host/raw_syscall.h"
+#include "linux/signal_event.h"
 
 namespace orrery::host {
 namespace {
@@ -49,15 +50,6 @@ struct KernelStack {
   u64 size_bytes = 0;
 };
 
-/// struct sigevent as timer_create(2) reads it.
-struct KernelSigevent {
-  u64 value = 0;
-  i32 number = 0;
-  i32 notify = 0;
-  i32 thread = 0;
-  u8 rest[44] = {};
-};
-static_assert(sizeof(KernelSigevent) == 64);
 constexpr i32 kNotifyThread = 4;  // SIGEV_THREAD_ID
 constexpr i32 kMonotonic = 1;     // CLOCK_MONOTONIC
 
@@ -227,10 +219,10 @@ void LiveHost::set_preemption(bool wanted) {
   if (wanted == preempting_) return;
   preempting_ = wanted;
   if (quantum_timer_ < 0) {
-    KernelSigevent event{.value = reinterpret_cast<u64>(this),
-                         .number = kQuantumSignal,
-                         .notify = kNotifyThread,
-                         .thread = static_cast<i32>(raw_syscall(__NR_gettid))};
+    abi::SignalEvent event{.value = reinterpret_cast<u64>(this),
+                           .number = kQuantumSignal,
+                           .notify = kNotifyThread,
+                           .task = static_cast<i32>(raw_syscall(__NR_gettid))};
     if (raw_syscall(__NR_timer_create, kMonotonic, &event, &quantum_timer_) < 0) return;
     set_signal_view(view_);
   }

@@ -18,17 +18,8 @@
 namespace orrery::host {
 namespace {
 
-constexpr u64 kNsPerSecond = 1'000'000'000;
 constexpr u64 kNsPerTick = 2;
-constexpr u64 kBootedNs = 3600 * kNsPerSecond;
 constexpr u64 kOffsetInPage = kPageBytes - 1;
-
-/// Ranges of the kernel's pointer check: an address that the guest kernel replaced by a bad one.
-bool is_guest_pointer(u64 address) { return address >= 0x10000; }
-
-u64 to_ns(const __kernel_timespec& time) {
-  return static_cast<u64>(time.tv_sec) * kNsPerSecond + static_cast<u64>(time.tv_nsec);
-}
 
 /// Questions, whose answers nobody else can be waiting for. A call that only found out that it has to wait
 /// counts as one, else those that look again and again would never stop to wake each other.
@@ -223,8 +214,7 @@ i64 SeededHost::wait_for_descriptors(HostCall& call) {
   return wait_in_turns(deadline_ns, call.ends_by_others, call.args[1] != 0,
                        [&](u64 sleep_ns) -> std::optional<i64> {
                          HostCall look = call;
-                         __kernel_timespec time{static_cast<i64>(sleep_ns / kNsPerSecond),
-                                                static_cast<i64>(sleep_ns % kNsPerSecond)};
+                         __kernel_timespec time = to_timespec(sleep_ns);
                          look.args[2] = reinterpret_cast<u64>(&time);
                          const i64 result = inner_.call(look);
                          return result != 0 ? std::optional(result) : std::nullopt;
@@ -248,8 +238,7 @@ i64 SeededHost::wait_for_futex(HostCall& call) {
     answered = true;
     if (self.futex_woken != 0) return 0;
     if (load<u32>(call.args[0]) != static_cast<u32>(call.args[2])) return -EAGAIN;
-    const __kernel_timespec time{static_cast<i64>(sleep_ns / kNsPerSecond),
-                                 static_cast<i64>(sleep_ns % kNsPerSecond)};
+    const __kernel_timespec time = to_timespec(sleep_ns);
     HostCall look;
     look.number = __NR_ppoll;
     look.args = {0, 0, reinterpret_cast<u64>(&time)};

@@ -1,9 +1,10 @@
 #include "host/seeded_machine.h"
 
+#include "host/seeded_clock.h"
+
 namespace orrery::host {
 namespace {
 
-constexpr u64 kNsPerSecond = 1'000'000'000;
 /// In the year 2033: later than the times of all files, so that no program finds one from the future.
 constexpr u64 kEpochSeconds = 2'000'000'000;
 constexpr u64 kSecondsPerYear = 31'536'000;

@@ -14,36 +14,15 @@
 namespace orrery::host {
 namespace {
 
-constexpr u64 kNsPerSecond = 1'000'000'000, kNsPerUs = 1'000, kNsPerMs = 1'000'000;
-constexpr u64 kNsPerClockTick = 10'000'000;     ///< of times(2): USER_HZ is 100
-constexpr u64 kStepNs = 1'000;                  ///< how far time moves when it is looked at
-constexpr u64 kTscPerNs = 2;                    ///< the virtual counter runs at 2 GHz
-constexpr u64 kBootedNs = 3600 * kNsPerSecond;  ///< CLOCK_MONOTONIC at the start: an hour after boot
-constexpr i64 kClockAbsolute = 1;               ///< TIMER_ABSTIME
-
-bool is_wall_clock(u64 clock) {
-  constexpr u64 kRealtimeAlarm = 8;
-  return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_TAI ||
-         clock == kRealtimeAlarm;
-}
-
-__kernel_timespec to_timespec(u64 ns) {
-  return {.tv_sec = static_cast<i64>(ns / kNsPerSecond), .tv_nsec = static_cast<i64>(ns % kNsPerSecond)};
-}
+constexpr u64 kNsPerUs = 1'000, kNsPerMs = 1'000'000;
+constexpr u64 kNsPerClockTick = 10'000'000;  ///< of times(2): USER_HZ is 100
+constexpr u64 kStepNs = 1'000;               ///< how far time moves when it is looked at
+constexpr u64 kTscPerNs = 2;                 ///< the virtual counter runs at 2 GHz
+constexpr i64 kClockAbsolute = 1;            ///< TIMER_ABSTIME
 
 bool is_valid(const __kernel_timespec& time) {
   return time.tv_sec >= 0 && time.tv_nsec >= 0 && static_cast<u64>(time.tv_nsec) < kNsPerSecond;
 }
-
-u64 to_ns(const __kernel_timespec& time) {
-  constexpr u64 kSecondsMost = 10'000'000'000;
-  const u64 seconds =
-      static_cast<u64>(time.tv_sec) < kSecondsMost ? static_cast<u64>(time.tv_sec) : kSecondsMost;
-  return seconds * kNsPerSecond + static_cast<u64>(time.tv_nsec);
-}
-
-/// Ranges of the kernel's pointer check: an address that the guest kernel replaced by a bad one.
-bool is_guest_pointer(u64 address) { return address >= 0x10000; }
 
 /// The time-out of a call that waits for descriptors; 0 also if it has none.
 u64 timeout_ns(const HostCall& call) {

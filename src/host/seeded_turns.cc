@@ -32,11 +32,11 @@
 
 #include "base/text.h"
 #include "host/raw_syscall.h"
+#include "host/seeded_clock.h"
 
 namespace orrery::host {
 namespace {
 
-constexpr u64 kNsPerSecond = 1'000'000'000;
 constexpr u64 kLookAfterNs = 100'000'000;
 constexpr u64 kOutsideLookNs = 2'000'000, kOutsideAloneNs = 100'000'000;
 constexpr u64 kTurnsBetweenLooks = 256;
@@ -46,7 +46,7 @@ constexpr u64 kPauseNs = 200'000;
 u64 host_now_ns() {
   __kernel_timespec now{};
   raw_syscall(__NR_clock_gettime, CLOCK_MONOTONIC, &now);
-  return static_cast<u64>(now.tv_sec) * kNsPerSecond + static_cast<u64>(now.tv_nsec);
+  return to_ns(now);
 }
 
 void pause(u64 ns) {

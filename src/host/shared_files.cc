@@ -123,8 +123,7 @@ bool SharedFiles::is_machines(int fd) const {
   if (page_ == nullptr || !identify(fd, "", identity)) return false;
   return std::any_of(std::begin(page_->memory_files), std::end(page_->memory_files),
                      [&](u64 inode) { return inode != 0 && inode == identity.inode; }) ||
-         std::any_of(std::begin(page_->files), std::end(page_->files),
-                     [&](const trace::SharedFile& file) { return is(file, identity); });
+         look_up(identity) != nullptr;
 }
 
 void SharedFiles::wait_for_others(trace::SharedFile& file) const {

@@ -17,7 +17,7 @@ namespace orrery::host {
 namespace {
 
 constexpr u64 kNever = ~u64{0};
-constexpr u64 kNsPerSecond = 1'000'000'000, kNsPerUs = 1'000;
+constexpr u64 kNsPerUs = 1'000;
 constexpr u64 kAbsolute = 1;  // TIMER_ABSTIME
 constexpr u64 kSecondsMost = 10'000'000'000;
 constexpr u64 kIntervalTimers = 3;
@@ -58,8 +58,6 @@ i64 give(const HostCall& call, u64 address, const Setting& setting) {
   store(address, setting);
   return 0;
 }
-
-bool is_wall_clock(u64 clock) { return clock == CLOCK_REALTIME || clock == CLOCK_TAI || clock == 8; }
 
 }  // namespace
 

@@ -8,15 +8,9 @@
 #include <vector>
 
 #include "host/host.h"
+#include "host/seeded_clock.h"
 
 namespace orrery::host {
-
-/// Whether a clock counts processor time. Negative ones are another process's or thread's (the kernel's
-/// include/linux/posix-timers.h, CPUCLOCK_*).
-constexpr bool is_cpu_clock(u64 clock) {
-  constexpr u64 kOfProcess = 2, kOfThread = 3;  // CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID
-  return clock == kOfProcess || clock == kOfThread || static_cast<i32>(clock) < 0;
-}
 
 class VirtualTimers {
  public:

@@ -8,6 +8,7 @@
 
 #include "kernel/forward.h"
 #include "kernel/syscalls/handlers.h"
+#include "linux/signal_event.h"
 
 namespace orrery::kernel {
 namespace {
@@ -18,18 +19,9 @@ PosixTimer* find_timer(Process& process, int id) {
   return found == process.posix_timers.end() ? nullptr : &*found;
 }
 
-/// struct sigevent.
-struct SignalEvent {
-  u64 value = 0;
-  i32 number = 0;
-  i32 notify = 0;
-  i32 task = 0;
-  u8 rest[44] = {};
-};
-static_assert(sizeof(SignalEvent) == 64);
 constexpr i32 kNotifySignal = 0, kNotifyTask = 4;  // SIGEV_SIGNAL, SIGEV_THREAD_ID
 
-i64 create_for_task(Call& call, SignalEvent event) {
+i64 create_for_task(Call& call, abi::SignalEvent event) {
   event.notify = kNotifySignal;
   CallBuilder builder(call, call.row.number);
   builder.value(0, call.args[0]);
@@ -45,7 +37,7 @@ i64 sys_setitimer(Call& call) { return forward(call); }
 i64 sys_alarm(Call& call) { return forward(call); }
 
 i64 sys_timer_create(Call& call) {
-  SignalEvent event;
+  abi::SignalEvent event;
   const bool for_task =
       call.args[1] != 0 && call.space().read_value(call.args[1], event) && event.notify == kNotifyTask;
   const TaskId target{for_task ? event.task : 0};
