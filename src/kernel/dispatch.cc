@@ -236,20 +236,6 @@ i64 refuse_companion(Process& process, const abi::SyscallRow& row) {
   return -EPERM;
 }
 
-/// Who changes a file that others have mapped takes turns with them from then on.
-void meet_others(Process& process, u64 number, const std::array<u64, 6>& args) {
-  host::Host& host = process.host;
-  if (!host.changes_others_file(number, args)) return;
-  Scheduler& scheduler = process.scheduler;
-  const bool takes_turns = scheduler.takes_turns();
-  scheduler.give_turn();
-  const bool with_others = host.meets_by_change(number, args);
-  if (takes_turns)
-    scheduler.take_turn();
-  else if (with_others)
-    scheduler.join_turns();
-}
-
 }  // namespace
 
 bool has_handler(u64 number) { return number < kHandlerOf.size() && kHandlerOf[number] != nullptr; }
@@ -259,7 +245,8 @@ i64 perform_system_call(Process& process, Task& task, u64 number, const std::arr
   if (row == nullptr) return unknown(process, number);
   if (row->answer == abi::Answer::refuse) return refuse(process, *row);
   if (process.lender != nullptr && needs_host_process(number)) return refuse_companion(process, *row);
-  meet_others(process, number, args);
+  if (process.host.changes_others_file(number, args))
+    process.scheduler.meet_others([&] { return process.host.meets_by_change(number, args); });
   Call call{process, task, *row, args};
   const Handler handler = kHandlerOf[row->number];
   return handler != nullptr ? handler(call) : forward(call);

@@ -64,6 +64,18 @@ class Scheduler {
   bool turns_are_seeded() const { return turns_are_seeded_; }
   void leave_turns();
   bool takes_turns() const { return takes_turns_; }
+  /// Asks the host `meets_others()`, whether other processes have a file in common with this one, which is
+  /// not to be asked while having the turn: if so they take turns from then on.
+  template <class Ask>
+  void meet_others(const Ask& meets_others) {
+    const bool takes_turns = takes_turns_;
+    give_turn();
+    const bool with_others = meets_others();
+    if (takes_turns)
+      take_turn();
+    else if (with_others)
+      join_turns();
+  }
   /// In a forked child: it takes turns if its parent does. Its host has no timer yet.
   void begin_process();
   /// Around what may sleep without the scheduler; nothing, if no turns are taken.

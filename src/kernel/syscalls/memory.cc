@@ -52,18 +52,6 @@ i64 refuse_outside(Call& call, const std::vector<char>& path) {
   return -ENODEV;
 }
 
-/// Processes that map one file shared run one at a time from then on.
-void meet_others(Call& call, int fd, bool writable) {
-  Scheduler& scheduler = call.process.scheduler;
-  if (!scheduler.takes_turns()) {
-    if (call.host().meets_others(fd, writable)) scheduler.join_turns();
-    return;
-  }
-  scheduler.give_turn();
-  call.host().meets_others(fd, writable);
-  scheduler.take_turn();
-}
-
 /// Fills in what mmap must know of the file behind the descriptor.
 i64 describe_file(Call& call, AddressSpace::MmapArguments& arguments) {
   const i64 flags = open_file_flags(call, arguments.fd);
@@ -81,7 +69,9 @@ i64 describe_file(Call& call, AddressSpace::MmapArguments& arguments) {
   arguments.file_writable = access != O_RDONLY;
   arguments.file_append_only = (status.attributes & kStatxAppendOnly) != 0;
   arguments.file_size_bytes = status.size_bytes;
-  if (is_shared(arguments) && !status.is_device()) meet_others(call, arguments.fd, access == O_RDWR);
+  if (is_shared(arguments) && !status.is_device())
+    call.process.scheduler.meet_others(
+        [&] { return call.host().meets_others(arguments.fd, access == O_RDWR); });
   if ((arguments.protection & PROT_EXEC) != 0)
     arguments.file_executable = !on_noexec_mount(call, arguments.fd);
   arguments.file = call.space().add_file(status.mapped_file(std::move(path)));
