@@ -24,12 +24,15 @@ std::span<const u8> bytes_of(const T& value) {
 // --- appending ---
 
 Result<TraceAppender> TraceAppender::create(const std::string& path, u64 started_ns) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (access(path.c_str(), F_OK) == 0) return Error{"creating the recording's trace", EEXIST};
+  // It appears under its name when it is locked: a remover who came between the two would take it for one
+  // that nobody writes any more.
+  const std::string unlocked = path + ".new";
+  const int fd = ::open(unlocked.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return Error{"creating the recording's trace", errno};
   TraceAppender appender(fd);
-  // Waits for nobody but one who just looks whether it is locked.
-  while (flock(fd, LOCK_EX) != 0)
-    if (errno != EINTR) return Error{"locking the recording's trace", errno};
+  if (flock(fd, LOCK_EX) != 0) return Error{"locking the recording's trace", errno};
+  if (rename(unlocked.c_str(), path.c_str()) != 0) return Error{"naming the recording's trace", errno};
   TraceFileHeader header;
   header.started_ns = started_ns;
   header.checksum = checksum_of(header);

@@ -666,11 +666,27 @@ def case_gc_beside_others(orrery):
     orrery.record("sh", "-c", "i=0; while [ $i -lt 30000 ]; do read x < /etc/debian_version; i=$((i+1)); done")
     replay = subprocess.Popen([orrery.program, "replay", "--check", "sh-0"], env=orrery.environment,
                               stderr=subprocess.PIPE)
-    time.sleep(0.2)
-    if replay.poll() is None:
-        expect_match(orrery.run("rm", "sh-0", status=69).stderr, "being replayed", "rm of what is replayed")
-    orrery.run("gc", "--keep", "0", status=69 if replay.poll() is None else 0)
+    stop_once_locked(replay, orrery.recordings / "sh-0" / "trace")
+    expect_match(orrery.run("rm", "sh-0", status=69).stderr, "being replayed", "rm of what is replayed")
+    orrery.run("gc", "--keep", "0", status=69)
+    replay.send_signal(signal.SIGCONT)
     expect(replay.wait(60), 0, "the replay beside gc")
+    orrery.run("gc", "--keep", "0")
+    expect((orrery.recordings / "sh-0").exists(), False, "what nobody replays any more")
+
+
+def stop_once_locked(running, path):
+    """Stops the process when it holds a lock on the file: neither its start nor its end is then a matter of luck."""
+    with open(path, "rb") as file:
+        while running.poll() is None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_UN)
+                time.sleep(0.001)
+            except BlockingIOError:
+                running.send_signal(signal.SIGSTOP)
+                return
+    sys.exit(f"it ended with {running.returncode} and had not been seen to lock {path}")
 
 
 def case_hostile_directory(orrery):
