@@ -91,6 +91,7 @@ std::string error_word(i64 result) {
 }
 
 std::string exit_words(i64 result) {
+  if (result == trace::kExitToNative) return "goes on natively";
   return (result & 0x100) != 0 ? "killed by " + signal_word(result & 0xff)
                                : "exit " + std::to_string(result & 0xff);
 }

@@ -62,9 +62,10 @@ void print_table(const ProcessTree& tree, const Style& style) {
           .c_str());
   for (const auto& [number, depth] : in_tree_order(tree)) {
     const TreeProcess& process = tree.at(number);
-    std::string ended = lens::end_words(process);
+    const std::string end = lens::end_words(process);
+    std::string ended = end;
     ended.resize(std::max<std::size_t>(ended.size(), 16), ' ');
-    const bool good = process.exit_status == 0;
+    const bool good = process.exit_status == 0 || end == "native";
     std::printf("%4u %8d %8d %10lu %11.6f %11.6f  %s  %*s%s\n", number, process.pid, process.parent_pid,
                 process.event_count, seconds_since(begin_ns, process.start_ns),
                 seconds_since(begin_ns, process.end_ns), (good ? ended : style.red(ended)).c_str(),
@@ -88,6 +89,7 @@ nlohmann::ordered_json process_json(const TreeProcess& process, u64 begin_ns) {
                                  {"end_ns", process.end_ns - std::min(begin_ns, process.end_ns)},
                                  {"end_ticks", process.end_ticks},
                                  {"ending", lens::end_words(process)},
+                                 {"native", process.native},
                                  {"exit_status", nullptr},
                                  {"fatal_signal", nullptr},
                                  {"children", process.children}};

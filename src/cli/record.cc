@@ -47,6 +47,8 @@ struct RecordOptions {
   std::string output;
   std::string profile = "auto";
   std::optional<u64> seed;
+  bool no_follow = false;
+  std::string only;  ///< a pattern; empty: all are followed
   u64 free_bytes_least = kFreeBytesLeast;
   double timeout_seconds = 0;      ///< 0: none
   std::vector<std::string> words;  ///< the program and its arguments
@@ -139,6 +141,8 @@ class Recorder {
     header_.mode = mode_;
     header_.seeded = options_.seed ? 1 : 0;
     header_.seed = options_.seed.value_or(0);
+    header_.no_follow = options_.no_follow ? 1 : 0;
+    std::memcpy(header_.only, options_.only.data(), options_.only.size());
     header_.signals_ignored = ignored_signals();
     header_.signals_blocked = blocked_signals();
     header_.nofile_soft = room_.soft_before;
@@ -377,6 +381,25 @@ void add_words(CLI::App& command, RecordOptions& options) {
   command.prefix_command();
 }
 
+/// Parts of a tree.
+void add_following(CLI::App& command, RecordOptions& options) {
+  CLI::Option* const no_follow = command.add_flag(
+      "--no-follow", options.no_follow,
+      "Record the first process; what others execute runs natively, with all that it starts");
+  command
+      .add_option(
+          "--only", options.only,
+          "Of what others execute record programs whose path or name matches PATTERN (* and ? stand for "
+          "letters); the rest runs natively, with all that it starts")
+      ->type_name("PATTERN")
+      ->excludes(no_follow)
+      ->check([](const std::string& pattern) {
+        return pattern.empty() || pattern.size() >= sizeof(machine::LaunchHeader::only)
+                   ? std::string("a pattern has 1 to 255 letters")
+                   : std::string();
+      });
+}
+
 void add_runner(CLI::App& command, std::shared_ptr<RecordOptions> options, Session& session,
                 machine::Mode mode) {
   add_words(command, *options);
@@ -384,8 +407,14 @@ void add_runner(CLI::App& command, std::shared_ptr<RecordOptions> options, Sessi
     options->words = command.remaining();
     if (!options->words.empty() && options->words.front() == "--")
       options->words.erase(options->words.begin());
-    session.exit_code = options->words.empty() ? complain(std::string("no program to run was given"), kUsage)
-                                               : record(*options, mode);
+    const bool part = options->no_follow || !options->only.empty();
+    if (options->words.empty())
+      session.exit_code = complain(std::string("no program to run was given"), kUsage);
+    else if (options->seed && part)
+      session.exit_code = complain(
+          std::string("--seed decides for every process of a run: not with --no-follow or --only"), kUsage);
+    else
+      session.exit_code = record(*options, mode);
   });
 }
 
@@ -401,12 +430,15 @@ void add_record(CLI::App& app, Session& session) {
       ->add_option("--min-free", options->free_bytes_least,
                    "Do not begin with less free space than this, as 500MB; 32MB by default, 0: do not look")
       ->transform(CLI::AsSizeValue(true));
+  add_following(*command, *options);
   add_runner(*command, options, session, machine::Mode::record);
   set_examples(*command,
                "  orrery record -- python3 -c 'print(1)'\n"
                "  orrery record -o crash -- ./program argument\n"
                "  orrery record --seed 7 -- ./simulation\n"
-               "  orrery record --timeout 60 -- ./server\n");
+               "  orrery record --timeout 60 -- ./server\n"
+               "  orrery record --no-follow -- make -j4\n"
+               "  orrery record --only '*test*' -- ./run-tests.sh\n");
 }
 
 /// The same machine without a recording. For tests and measurements; not listed.

@@ -85,12 +85,17 @@ int run_why(const WhyOptions& options, const Session& session) {
   const ProcessTree tree = lens::read_process_tree(trace, info ? info.take() : trace::RecordingInfo{});
   auto from = choose_process(tree, options.process);
   if (!from) return kUsage;
+  if (tree.at(*from).native)
+    return complain("the program of process " + std::to_string(tree.at(*from).pid) +
+                    " ran natively and was not recorded (" + lens::end_words(tree.at(*from)) + ")");
   const std::vector<u32> chain = lens::why::trace_blame(tree, *from);
   auto gathered = gather(directory, tree.at(chain.back()), options.recording);
   if (!gathered) return complain(gathered.error());
   lens::why::Facts facts = gathered.take();
   for (auto parent = chain.begin(); *parent != chain.back(); ++parent)
     facts.blaming.push_back(lens::why::fact_of(tree.at(*parent)));
+  if (const auto native = lens::why::find_blamed_native(tree, chain.back()))
+    facts.native = lens::why::fact_of(tree.at(*native));
   if (chain.size() == 1)
     for (const u32 child : lens::why::find_crashed(tree, *from))
       facts.crashed.push_back(lens::why::fact_of(tree.at(child)));

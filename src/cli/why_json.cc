@@ -138,6 +138,7 @@ std::string why_json(const Verdict& verdict, const Facts& facts) {
   }
   json["blaming"] = list(facts.blaming, process_json);
   json["crashed"] = list(facts.crashed, process_json);
+  if (facts.native) json["native"] = process_json(*facts.native);
   json["failing_calls"] = list(verdict.failing_calls, call_json);
   json["stderr"] = list(verdict.words, [](const lens::why::Words& words) {
     Json one = {{"text", words.text}};

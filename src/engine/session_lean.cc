@@ -28,6 +28,8 @@ kernel::Configuration configuration_of(const machine::LaunchHeader& header, int 
       .xsave_bytes = header.xsave_bytes,
       .engine_fd_first = header.engine_fd_first != 0 ? header.engine_fd_first : static_cast<u64>(first_fd),
       .engine_fd_count = machine::kEngineFdCount,
+      .follows_all = header.no_follow == 0 && header.only[0] == 0,
+      .followed = header.only,
       .nofile_soft = header.nofile_soft,
       .seeded = header.seeded != 0};
 }
@@ -124,6 +126,7 @@ void Session::run() {
   machine_->run();
   if (control_ != nullptr)
     control_->before_end(kernel_->current(), kernel_->exit_status(), kernel_->fatal_signal());
+  if (const host::NextProgram* const next = kernel_->next_program(); next != nullptr) host_->leave(*next);
   host_->exit(kernel_->exit_status(), kernel_->fatal_signal());
 }
 

@@ -117,6 +117,26 @@ struct PageRange {
   u64 end = 0;
 };
 
+/// What a process becomes that goes on natively, and what it takes along beside its descriptors.
+struct NextProgram {
+  struct Limit {
+    u32 resource = 0;
+    u64 soft = 0, hard = 0;
+  };
+  int directory_fd = 0;
+  const char* path = nullptr;
+  u64 flags = 0;  ///< execveat(2)'s
+  const char* const* arguments = nullptr;
+  const char* const* environment = nullptr;
+  u64 signals_ignored = 0, signals_blocked = 0;  ///< bit n - 1: signal n
+  std::span<const HostSignal> pending{};
+  std::span<const Limit> limits{};  ///< those that the host was not told
+  u32 personality = 0;
+  bool no_new_privileges = false;
+  u32 engine_fd_first = 0, engine_fd_end = 0;  ///< closed
+  std::span<const u8> words{};                 ///< as of Host::executed
+};
+
 /// The exact point of the run at which the door is used; written into each event.
 struct Instant {
   i32 task = 0;
@@ -197,6 +217,8 @@ class Host : public memory::Backend {
 
   /// The process ends: exit_group status, or the fatal signal. Does not return when live.
   virtual void exit(int status, int fatal_signal) = 0;
+  /// The process executes a program without us. Does not return when live.
+  virtual void leave(const NextProgram&) {}
 
  protected:
   ~Host() = default;

@@ -20,6 +20,7 @@
 #include <asm/unistd.h>
 #include <linux/resource.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include "host/blocking.h"
 #include "host/interruptible.h"
@@ -267,6 +268,41 @@ void LiveHost::exit(int status, int fatal_signal) {
     status = 128 + fatal_signal;  // only if the signal's default is not to end the process
   }
   while (true) raw_syscall(__NR_exit_group, status);
+}
+
+/// Dispositions, what is pending and the mask become those of a process that was never ours. Nothing comes
+/// through before the last step; then what comes has the effect that it would have after the exec.
+void LiveHost::hand_signals_over(const NextProgram& next) {
+  set_mask(~u64{0});
+  if (quantum_timer_ >= 0) raw_syscall(__NR_timer_delete, quantum_timer_);
+  set_action(kQuantumSignal, KernelSigaction{.handler = kIgnore});  // discards what is pending of it
+  for (int number = 1; number <= kSignalsMost; ++number) {
+    if ((bit(number) & kUncatchable) != 0) continue;
+    set_action(number, KernelSigaction{.handler = (next.signals_ignored & bit(number)) != 0 ? kIgnore : 0});
+  }
+  const i64 pid = raw_syscall(__NR_getpid);
+  const auto send = [pid](const HostSignal& signal) {
+    raw_syscall(__NR_rt_sigqueueinfo, pid, signal.number, signal.siginfo.data());
+  };
+  for (const HostSignal& signal : next.pending) send(signal);
+  for (HostSignal signal; next_signal(signal);)
+    if (signal.number > 0) send(signal);
+  set_mask(next.signals_blocked);
+}
+
+void LiveHost::leave(const NextProgram& next) {
+  constexpr u64 kCloseOnExec = 4;  // CLOSE_RANGE_CLOEXEC
+  turns_.give();
+  hand_signals_over(next);
+  if (next.no_new_privileges) raw_syscall(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  raw_syscall(__NR_personality, next.personality);
+  raw_syscall(__NR_close_range, next.engine_fd_first, next.engine_fd_end - 1, kCloseOnExec);
+  for (const NextProgram::Limit& limit : next.limits) {
+    const rlimit64 wanted{limit.soft, limit.hard};
+    raw_syscall(__NR_prlimit64, 0, limit.resource, &wanted, nullptr);
+  }
+  raw_syscall(__NR_execveat, next.directory_fd, next.path, next.arguments, next.environment, next.flags);
+  exit(0, SIGSEGV);  // past the point of no return, as the kernel's own execve
 }
 
 i64 LiveHost::map(const memory::MapRequest& request) {

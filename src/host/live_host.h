@@ -56,6 +56,7 @@ class LiveHost final : public Host {
   bool next_signal(HostSignal& signal) override;
   u64 stop_at_tick() override { return ~u64{0}; }
   void exit(int status, int fatal_signal) override;
+  void leave(const NextProgram& next) override;
   i64 fork(ForkRequest& request) override;
   void take_back(std::vector<u8>& changes) override;
   bool let_go(std::span<const PageRange> ranges) override;
@@ -85,6 +86,7 @@ class LiveHost final : public Host {
   static constexpr u32 kQueueMost = 64;
   static constexpr int kQuantumSignal = 64;  ///< the guest may use it too: its siginfo tells them apart
   static constexpr u64 kQuantumNs = 5'000'000;
+  void hand_signals_over(const NextProgram& next);
   bool is_quantum(const HostSignal& signal) const;
 
   void quieten();

@@ -39,6 +39,7 @@ class SeededHost final : public Host {
   void set_preemption(bool wanted) override;
   u64 stop_at_tick() override;
   void exit(int status, int fatal_signal) override;
+  void leave(const NextProgram& next) override { inner_.leave(next); }
 
   i64 fork(ForkRequest& request) override;
   void take_back(std::vector<u8>& changes) override;

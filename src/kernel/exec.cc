@@ -20,6 +20,7 @@
 #include "kernel/capabilities.h"
 #include "kernel/exec_script.h"
 #include "kernel/fork.h"
+#include "kernel/leaving.h"
 #include "kernel/loader.h"
 #include "kernel/low_places.h"
 #include "kernel/outer_view.h"
@@ -288,7 +289,16 @@ void announce_program(const Process& process, const ExecRequest& request) {
 
 i64 execute(Task& task, ExecRequest& request, std::vector<char>* failing_path) {
   Plan plan;
+  const StringList asked = may_leave(task.process) ? request.arguments : StringList{};
   if (const i64 error = prepare(task.process, request, plan, failing_path); error < 0) return error;
+  if (const auto resolved = plan.program.file.resolved_path();
+      leaves(task.process, view(request.executed_path), {resolved.data(), resolved.size()})) {
+    const std::vector<char> file(resolved.begin(), resolved.end());
+    plan = {};
+    request.arguments = asked;
+    leave(task, request, view(file));
+    return 0;
+  }
   give_memory_back(task.process);
   become_only_task(task);
   forget_old_program(task, request, plan);

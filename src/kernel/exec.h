@@ -21,9 +21,10 @@ struct ExecRequest {
   StringList environment;
 };
 
-/// Makes `task`'s process run the program. 0: the task's registers are those of the program's first
-/// instruction. -errno: nothing has changed; `failing_path` (if not null) names the file at fault. When the
-/// new image cannot be mapped any more, the process ends by SIGSEGV as the kernel's does.
+/// Makes `task`'s process run the program, or leave for it (kernel/leaving.h). 0: the task's registers are
+/// those of the program's first instruction. -errno: nothing has changed; `failing_path` (if not null) names
+/// the file at fault. When the new image cannot be mapped any more, the process ends by SIGSEGV as the
+/// kernel's does.
 i64 execute(Task& task, ExecRequest& request, std::vector<char>* failing_path);
 
 }  // namespace orrery::kernel

@@ -10,6 +10,7 @@
 #include "kernel/exec.h"
 #include "kernel/fd_table.h"
 #include "kernel/file_writes.h"
+#include "kernel/leaving.h"
 #include "kernel/memory_limits.h"
 #include "kernel/path.h"
 #include "kernel/process.h"
@@ -156,6 +157,11 @@ void Kernel::fault(Task& task, const cpu::Fault& fault) {
 void Kernel::widen_vector_state(u64 xcr0, u64 xsave_bytes) {
   configuration_.xcr0 = xcr0;
   configuration_.xsave_bytes = xsave_bytes;
+}
+
+const host::NextProgram* Kernel::next_program() const {
+  const Process& process = scheduler_->current().process.owner();
+  return process.next_program != nullptr ? &process.next_program->next : nullptr;
 }
 
 int Kernel::exit_status() const {

@@ -32,8 +32,10 @@ struct Configuration {
   u64 engine_fd_first = 0;    ///< where the engine's descriptors begin, which are invisible to the guest
   u64 engine_fd_count = 128;
   u64 clock_ticks_per_second = 100;
-  u64 nofile_soft = 0;  ///< the guest's soft RLIMIT_NOFILE; 0: as the host says
-  bool seeded = false;  ///< --seed: see Scheduler::join_turns_by_seed
+  bool follows_all = true;      ///< the programs of all processes run on the machine
+  std::string_view followed{};  ///< else those of other processes than the first that match this
+  u64 nofile_soft = 0;          ///< the guest's soft RLIMIT_NOFILE; 0: as the host says
+  bool seeded = false;          ///< --seed: see Scheduler::join_turns_by_seed
 };
 
 class Kernel {
@@ -71,6 +73,8 @@ class Kernel {
   /// The components of it that programs may use (XCR0 bits).
   u64 vector_components() const { return configuration_.xcr0; }
 
+  /// Valid once ended(): the program that the process goes on with natively, null if it is gone.
+  const host::NextProgram* next_program() const;
   int exit_status() const;                ///< valid once ended(): 0..255
   int fatal_signal() const;               ///< 0, or the signal that ended it
   memory::AddressSpace& address_space();  ///< of the current task

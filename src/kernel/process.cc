@@ -9,6 +9,7 @@
 #include "kernel/fd_table.h"
 #include "kernel/fork.h"
 #include "kernel/futex_table.h"
+#include "kernel/leaving.h"
 #include "kernel/scheduler.h"
 
 namespace orrery::kernel {

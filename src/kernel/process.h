@@ -20,9 +20,10 @@
 
 namespace orrery::kernel {
 
-class FdTable;     // kernel/fd_table.h
-class FutexTable;  // kernel/futex_table.h
-class Scheduler;   // kernel/scheduler.h
+class FdTable;      // kernel/fd_table.h
+class FutexTable;   // kernel/futex_table.h
+class Scheduler;    // kernel/scheduler.h
+struct LeavingFor;  // kernel/leaving.h
 
 /// struct sigaction as rt_sigaction(2) passes it on x86-64.
 struct SignalAction {
@@ -165,7 +166,8 @@ struct Process {
   bool borrows = false;          ///< our parent waits for us to let go (vfork)
   bool shares_borrowed = false;  ///< and is to see what we wrote (CLONE_VM)
 
-  std::optional<ExitState> exit;  ///< set once the process is gone
+  std::optional<ExitState> exit;             ///< set once the process is gone
+  std::unique_ptr<LeavingFor> next_program;  ///< what it goes on with natively, if it does
 
   memory::AddressSpace& space() { return *memory; }
   /// The one that the host's process stands for.

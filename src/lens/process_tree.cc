@@ -81,15 +81,15 @@ class TreeBuilder {
         return take_start(process, event);
       case EventKind::fork:
         return take_fork(process, event);
-      case EventKind::exec: {
-        std::vector<std::string> words = split_strings(event.payload);
-        if (words.empty()) return;
-        process.program = words.front();
-        process.arguments.assign(words.begin() + 1, words.end());
-        process.executed = true;
-        return;
-      }
+      case EventKind::exec:
+        return take_program(process, event);
       case EventKind::exit:
+        if (header.result == trace::kExitToNative) {
+          process.native = true;
+          process.exit_status = process.told.status;
+          process.end_ns = std::max(process.end_ns, process.told.time_ns);
+          return take_program(process, event);
+        }
         process.exit_status.reset();
         process.fatal_signal.reset();
         if ((header.result & 0x100) != 0)
@@ -101,15 +101,23 @@ class TreeBuilder {
         process.gap = static_cast<trace::GapReason>(header.result);
         return;
       case EventKind::signal:
-        if (header.result == SIGCHLD) take_child_end(process, event.payload);
+        if (header.result == SIGCHLD) take_child_end(process, event);
         return;
       case EventKind::syscall:
-        if (header.detail == __NR_waitid) take_child_end(process, event.payload);
+        if (header.detail == __NR_waitid) take_child_end(process, event);
         if (header.detail == __NR_wait4) take_wait(process, event);
         return;
       default:
         return;
     }
+  }
+
+  void take_program(TreeProcess& process, const EventView& event) {
+    std::vector<std::string> words = split_strings(event.payload);
+    if (words.empty()) return;
+    process.program = words.front();
+    process.arguments.assign(words.begin() + 1, words.end());
+    process.executed = true;
   }
 
   void take_start(TreeProcess& process, const EventView& event) {
@@ -145,11 +153,14 @@ class TreeBuilder {
   }
 
   /// siginfo of SIGCHLD and of waitid have one layout (sigaction(2)).
-  void take_child_end(const TreeProcess& parent, std::span<const u8> siginfo) {
+  void take_child_end(const TreeProcess& parent, const EventView& event) {
+    const std::span<const u8> siginfo = event.payload;
     const auto code = read_front<i32>(siginfo, 8), pid = read_front<i32>(siginfo, 16),
                status = read_front<i32>(siginfo, 24);
-    if (code && pid && status && (*code == CLD_KILLED || *code == CLD_DUMPED))
-      note_signal(parent, *pid, *status);
+    if (!code || !pid || !status) return;
+    const u64 time_ns = event.header->time_ns;
+    if (*code == CLD_KILLED || *code == CLD_DUMPED) note_end(parent, *pid, {{}, *status, time_ns});
+    if (*code == CLD_EXITED) note_end(parent, *pid, {*status & 0xff, {}, time_ns});
   }
 
   void take_wait(const TreeProcess& parent, const EventView& event) {
@@ -158,16 +169,20 @@ class TreeBuilder {
     const u64 bytes = event.payload.size();
     const auto status = read_front<i32>(event.payload);
     if (!status || (bytes != sizeof *status && bytes != sizeof *status + kUsageBytes)) return;
-    if (event.header->result > 0 && WIFSIGNALED(*status))
-      note_signal(parent, static_cast<i32>(event.header->result), WTERMSIG(*status));
+    if (event.header->result <= 0) return;
+    const i32 pid = static_cast<i32>(event.header->result);
+    const u64 time_ns = event.header->time_ns;
+    if (WIFSIGNALED(*status)) note_end(parent, pid, {{}, WTERMSIG(*status), time_ns});
+    if (WIFEXITED(*status)) note_end(parent, pid, {WEXITSTATUS(*status), {}, time_ns});
   }
 
   /// Pids are used again: the child that had it last is meant. Its own events, read later, know better.
-  void note_signal(const TreeProcess& parent, i32 pid, int signal) {
+  void note_end(const TreeProcess& parent, i32 pid, const TreeProcess::Told& told) {
     for (auto number = parent.children.rbegin(); number != parent.children.rend(); ++number) {
       TreeProcess& child = tree_[*number];
       if (child.pid != pid) continue;
-      child.fatal_signal = signal;
+      if (told.signal) child.fatal_signal = told.signal;
+      child.told = told;
       return;
     }
   }
@@ -184,6 +199,12 @@ ProcessTree read_process_tree(const std::shared_ptr<const trace::OpenedTrace>& t
 }
 
 std::string end_words(const TreeProcess& process) {
+  if (process.native) {
+    TreeProcess end;
+    end.exit_status = process.exit_status;
+    end.fatal_signal = process.fatal_signal;
+    return end.exit_status || end.fatal_signal ? "native, " + end_words(end) : "native";
+  }
   if (process.exit_status) return "exit " + std::to_string(*process.exit_status);
   if (process.fatal_signal) {
     const abi::SignalName* name = abi::find_signal(*process.fatal_signal);

@@ -25,6 +25,12 @@ struct TreeProcess {
   u64 start_ns = 0, end_ns = 0;  ///< CLOCK_MONOTONIC of the recording host
   u64 end_ticks = 0;             ///< of the last event
   std::optional<int> exit_status{}, fatal_signal{};
+  bool native = false;  ///< its program was not recorded; its end is what its parent was told, if it was
+  /// What its parent was told of its end.
+  struct Told {
+    std::optional<int> status{}, signal{};
+    u64 time_ns = 0;
+  } told{};
   std::optional<trace::GapReason> gap{};
   trace::Ending ending = trace::Ending::clean;  ///< of its events in the file
   std::vector<u32> children{};                  ///< in the order of their forks

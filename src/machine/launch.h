@@ -42,7 +42,7 @@ using CpuidRow = x86::CpuidRow;
 using x86::kCpuidRowsMost;
 
 inline constexpr u64 kLaunchMagic = 0x31'79'72'65'72'72'6f'00;
-inline constexpr u32 kLaunchVersion = 1;
+inline constexpr u32 kLaunchVersion = 2;
 
 struct LaunchHeader {
   u64 magic = kLaunchMagic;
@@ -67,6 +67,8 @@ struct LaunchHeader {
   u32 ticks_in_memory = 0;  ///< 1: tick counter in memory (no AVX-512VL on this host, or the guest sees it)
   u32 cpuid_count = 0;
   CpuidRow cpuid[kCpuidRowsMost] = {};
+  u64 no_follow = 0;    ///< record --no-follow: programs of other processes than the first run natively
+  char only[256] = {};  ///< record --only: all but those that match this do; "": none does
 };
 
 /// The process id of a run with --seed: like a real one, and the seed's.

@@ -61,6 +61,7 @@ class RecordingHost final : public host::Host {
   void set_preemption(bool wanted) override { parts_.inner.set_preemption(wanted); }
   u64 stop_at_tick() override { return parts_.inner.stop_at_tick(); }
   void exit(int status, int fatal_signal) override;
+  void leave(const host::NextProgram& next) override;
 
   i64 fork(host::ForkRequest& request) override;
   void take_back(std::vector<u8>& changes) override;

@@ -64,6 +64,13 @@ void RecordingHost::pass_turn() {
   take_turn();
 }
 
+void RecordingHost::leave(const host::NextProgram& next) {
+  if (parts_.live != nullptr) parts_.live->shared_files().leave();
+  parts_.writer.write(instant_, {.kind = EventKind::exit, .result = trace::kExitToNative}, next.words);
+  parts_.writer.close();
+  parts_.inner.leave(next);
+}
+
 void RecordingHost::executed(std::span<const u8> words) {
   parts_.inner.executed(words);
   live_files_.forget();

@@ -105,6 +105,8 @@ void say_event(Words& words, EventKind kind, u16 detail, i64 result) {
       words.number(detail);
   } else if (kind == EventKind::signal) {
     say_signal(words, result);
+  } else if (kind == EventKind::exit && result == trace::kExitToNative) {
+    words.text(" here: it goes on natively");
   } else if (kind == EventKind::exit && (result & kBySignal) != 0) {
     say_signal(words.text(" by "), result & ~kBySignal);
   } else if (kind == EventKind::exit) {

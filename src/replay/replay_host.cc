@@ -205,6 +205,16 @@ void ReplayHost::exit(int status, int fatal_signal) {
   parts_.end.finished(status, fatal_signal);
 }
 
+void ReplayHost::leave(const host::NextProgram& program) {
+  const Question question{.kind = EventKind::exit};
+  const EventHeader* header = next();
+  if (header != nullptr && header->kind == EventKind::exit && header->result != trace::kExitToNative)
+    differ(Difference::status, *header, question, trace::kExitToNative);
+  const EventHeader event = expect(question);
+  finish(event, question, read_same(program.words));
+  parts_.end.finished(0, 0);
+}
+
 // --- processes ---
 
 /// The child is its parent's copy here too, and goes on from its own events. Where the recording says 0, the
@@ -307,11 +317,16 @@ bool ReplayHost::is_machines_file(int) {
 void ReplayHost::executed(std::span<const u8> words) {
   const Question question{.kind = EventKind::exec, .hash = xxh64(words, 0)};
   const EventHeader event = expect(question);
+  finish(event, question, read_same(words));
+}
+
+/// The payload is these bytes.
+bool ReplayHost::read_same(std::span<const u8> words) {
   for (const u8 word : words) {
     u8 recorded = 0;
-    if (!parts_.events.read(&recorded, 1) || recorded != word) return finish(event, question, false);
+    if (!parts_.events.read(&recorded, 1) || recorded != word) return false;
   }
-  finish(event, question, true);
+  return true;
 }
 
 u64 ReplayHost::next_event() const { return parts_.events.next_number(); }

@@ -51,6 +51,7 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   bool next_signal(host::HostSignal& signal) override;
   u64 stop_at_tick() override;
   void exit(int status, int fatal_signal) override;
+  void leave(const host::NextProgram& next) override;
 
   i64 fork(host::ForkRequest& request) override;
   void take_back(std::vector<u8>& changes) override;
@@ -85,6 +86,7 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
                            const Question& question, i64 got_result = 0);
   [[noreturn]] void end_of_trace();
   void finish(const trace::EventHeader& expected, const Question& question, bool good);
+  bool read_same(std::span<const u8> words);
   bool read_ranges(const host::HostCall& call, i64 result);
   void show(const host::HostCall& call, i64 result);
   i64 map_file(const memory::MapRequest& request);

@@ -17,7 +17,7 @@ enum class EventKind : u16 {
   random = 7,        ///< payload: the bytes
   signal = 8,        ///< payload: siginfo; result = signal number
   exec = 9,          ///< the process becomes another program; payload: path and argv, each with NUL
-  exit = 10,         ///< result = status, or 0x100 | signal
+  exit = 10,         ///< result = status, or 0x100 | signal, or kExitToNative
   gap = 11,          ///< the recorder says: events are missing from here; result = a GapReason
   more = 12,         ///< payload: what did not fit into the event before (see kEventBytesMost)
   file_change = 13,  ///< the call before changed a live file; payload: FileChange and the bytes
@@ -29,6 +29,8 @@ enum class EventKind : u16 {
   meeting = 17,  ///< before a file is mapped shared, or others' file changed; result = whether another
                  ///< process has it for writing; detail 1: whether a file from others is the machine's
 };
+/// EventHeader::result of an exit: the process executes a program that is not recorded, and lives on.
+inline constexpr i64 kExitToNative = 0x200;
 inline constexpr u16 kEventKindCount = 18;
 
 /// The largest event, padding included; rings hold at least two. An answer with more bytes (a read of

@@ -873,6 +873,79 @@ def case_left_behind(orrery):
     native.run("record", "--", "sh", "-c", "for i in $(seq 300); do (true &); done; exit 4", status=4)
 
 
+REPORT = """
+import os, resource, signal, sys
+print(sys.argv[1:], os.environ["WORD"], os.getpgrp() == os.getppid(), os.getcwd(), oct(os.umask(0)))
+print(signal.getsignal(signal.SIGUSR1), signal.pthread_sigmask(signal.SIG_BLOCK, []), signal.sigpending())
+print([resource.getrlimit(limit) for limit in range(16)], sorted(os.listdir("/proc/self/fd"))[:-1])
+print("orrery" in os.readlink("/proc/self/exe"), open("/proc/self/personality").read())
+"""
+
+NATIVE_CHILDREN = """
+import os, signal, subprocess
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+def status_of(*words):
+    child = os.fork()
+    if child == 0:
+        os.kill(os.getpid(), signal.SIGUSR2)
+        try:
+            os.execvp(words[0], words)
+        except OSError:
+            os._exit(77)
+    return os.waitpid(child, 0)[1]
+print(status_of("sh", "-c", "exit 3"), status_of("sh", "-c", "kill -TERM $$"), status_of("/none"))
+print(subprocess.run(["sh", "-c", "echo vforked; exit 4"]).returncode)
+child = os.posix_spawn("/bin/sh", ["sh", "-c", "grep -c . /proc/self/maps > /dev/null; exit 6"], {}, setsigmask=[])
+print(os.waitid(os.P_PID, child, os.WEXITED).si_status, os.fork() == 0 and os._exit(9) or os.wait()[1])
+"""
+
+
+def case_no_follow(orrery):
+    """A process that is not followed is recorded until it executes, and then runs as if it had never been ours."""
+    script = """export WORD=green; trap '' USR1; ulimit -S -n 200; ulimit -S -s 4096; ulimit -c 0; umask 31; cd /usr
+                /usr/bin/python3 -c "$0" one 'two words'; echo $?; (sh -c 'kill -TERM $$'); echo $?; (exit 5); echo $?
+                seq 4 | sort -r | head -n 2"""
+    words = ["sh", "-c", script, REPORT]
+    wanted = subprocess.run(words, env=orrery.environment, capture_output=True, stdin=subprocess.DEVNULL).stdout.decode()
+    for options, native in ((["--no-follow"], ["exit 0", "SIGTERM", "exit 0", "exit 0", "exit 0"]),
+                            (["--only", "python?.*"], ["SIGTERM", "exit 0", "exit 0", "exit 0"]),
+                            (["--only", "*/s*"], ["exit 0", "exit 0"]), (["--only", "*"], [])):
+        done = orrery.run("record", *options, "--", *words)
+        expect(done.stdout, wanted, f"what it prints with {options}")
+        orrery.run("replay", "--check")
+        shown = orrery.json("ps")
+        expect([each["ending"] for each in shown if each["native"]], ["native, " + each for each in native],
+               f"who ran natively with {options}")
+        expect(len(shown), 7, "all processes are listed")
+    expect_match(orrery.run("ps").stdout, r"^ +0 .* exit 0 +sh -c", "the first process")
+    orrery.run("record", "--no-follow", "--only", "x", "--", "true", status=2)
+    orrery.run("record", "--only", "", "--", "true", status=2)
+    orrery.run("record", "--only", "x" * 256, "--", "true", status=2)
+    expect(orrery.run("record", "--seed", "1", "--no-follow", "--", "true", status=2).stderr.count("\n"), 1, "a line")
+
+
+def case_no_follow_children(orrery):
+    """However a child came to be and to its program: its parent, its end and `why` tell of it."""
+    words = ["/usr/bin/python3", "-c", NATIVE_CHILDREN]
+    for options in (["--no-follow"], ["--only", "grep"]):
+        done = orrery.run("record", *options, "--", *words)
+        expect(done.stdout, "768 15 19712\nvforked\n4\n6 2304\n", f"what it prints with {options}")
+        orrery.run("replay", "--check")
+        expect(orrery.run("replay", "-a").stdout, "768 15 19712\n4\n6 2304\n", "what the recorded process printed")
+        endings = [each["ending"] for each in orrery.json("ps")]
+        expect(endings, ["exit 0", "native, exit 3", "native, SIGTERM", "exit 77", "native, exit 4", "native, exit 6",
+                         "exit 9"], f"ends with {options}")
+    # What it starts is native too, and is waited for; a first process may execute what it likes.
+    done = orrery.run("record", "--only", "grep", "--", "sh", "-c", "exec sh -c \"sh -c '(sleep 0.3; echo late) & grep -q x x' & wait; false | env false\"", status=1)
+    expect(done.stdout, "late\n", "what a native program left behind")
+    expect([each["native"] for each in orrery.json("ps")][:2], [False, True], "who is native")
+    orrery.run("replay", "--check")
+    why = orrery.json("why", status=1)
+    expect((why["process"], why["native"]["command"], why["native"]["end"]), (0, "env false", "native, exit 1"), "whom it blames")
+    expect_match(orrery.run("why", "-p", "#1", status=69).stderr, "ran natively and was not recorded", "why of a native process")
+    expect_match(orrery.run("dump", "-p", "#1").stdout, "goes on natively$", "the last event of a native process")
+
+
 def case_left_behind_interrupted(orrery):
     """Ctrl-C ends what ignores it once the program itself has ended."""
     native = with_native_engine(orrery)

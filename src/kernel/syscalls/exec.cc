@@ -70,7 +70,7 @@ i64 exec_at(Call& call, int directory_fd, u64 path, u64 arguments, u64 environme
   if (const i64 error = read_strings(call.space(), arguments, request.arguments); error < 0) return error;
   if (const i64 error = read_strings(call.space(), environment, request.environment); error < 0) return error;
   const i64 result = execute(call.task, request, nullptr);
-  if (result == 0) close_on_exec(call.process);
+  if (result == 0 && !call.process.exit) close_on_exec(call.process);
   return result;
 }
 

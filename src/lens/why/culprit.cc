@@ -38,7 +38,8 @@ const TreeProcess* blamed_child(const ProcessTree& tree, const TreeProcess& pare
 
 std::vector<u32> trace_blame(const ProcessTree& tree, u32 from) {
   std::vector<u32> chain = {from};
-  while (const TreeProcess* child = blamed_child(tree, tree.at(chain.back())))
+  for (const TreeProcess* child = nullptr;
+       (child = blamed_child(tree, tree.at(chain.back()))) != nullptr && !child->native;)
     chain.push_back(child->process);
   return chain;
 }
@@ -49,13 +50,18 @@ std::vector<u32> find_crashed(const ProcessTree& tree, u32 from) {
     const TreeProcess& process = tree.at(left.back());
     left.pop_back();
     left.insert(left.end(), process.children.begin(), process.children.end());
-    if (process.process != from && is_crash(process.fatal_signal.value_or(0)))
+    if (process.process != from && !process.native && is_crash(process.fatal_signal.value_or(0)))
       crashed.push_back(process.process);
   }
   std::sort(crashed.begin(), crashed.end(), [&](u32 left_one, u32 right_one) {
     return tree.at(left_one).end_ns < tree.at(right_one).end_ns;
   });
   return crashed;
+}
+
+std::optional<u32> find_blamed_native(const ProcessTree& tree, u32 parent) {
+  const TreeProcess* child = blamed_child(tree, tree.at(parent));
+  return child != nullptr && child->native ? std::optional(child->process) : std::nullopt;
 }
 
 ProcessFact fact_of(const TreeProcess& process) {

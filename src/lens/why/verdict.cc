@@ -50,6 +50,9 @@ void tell_of_others(const Facts& facts, Verdict& verdict) {
   constexpr u64 kCrashedShown = 3;
   for (auto parent = facts.blaming.rbegin(); parent != facts.blaming.rend(); ++parent)
     verdict.sentences.push_back(with_pid(*parent) + " passed it on: " + parent->end + ".");
+  if (facts.native)
+    verdict.sentences.push_back("It passed on the end of " + with_pid(*facts.native) + ": " +
+                                facts.native->end + ". That program was not recorded.");
   u64 shown = 0;
   for (const ProcessFact& child : facts.crashed) {
     if (shown++ == kCrashedShown) break;
