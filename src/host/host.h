@@ -196,7 +196,8 @@ class Host : public memory::Backend {
   virtual void pass_turn() {}
   virtual bool turn_is_wanted() { return false; }
   /// The guest is about to map the file behind its descriptor shared: whether another process has mapped it
-  /// for writing, and so takes turns from now on, as this one has to. Not to be asked while having the turn.
+  /// for writing, and so takes turns from now on, as this one has to. `writable`: this or another process may
+  /// yet write it. Not to be asked while having the turn.
   virtual bool meets_others(int /*fd*/, bool /*writable*/) { return false; }
   /// Whether a system call with these arguments changes a file that other processes have mapped for writing
   /// and this one has not: then meets_by_change() is to be asked first. Never true of mmap.

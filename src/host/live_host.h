@@ -62,6 +62,7 @@ class LiveHost final : public Host {
   bool let_go(std::span<const PageRange> ranges) override;
   void take_turn() override { turns_.take(engine_fd(kOwnDescriptors)); }
   void give_turn() override { turns_.give(); }
+  bool has_turn() const { return turns_.holds(); }
   bool turn_is_wanted() override { return turns_.is_wanted(); }
   /// The page in which processes of a recording meet.
   void use_machine_page(trace::MachinePage* page) {

@@ -1,5 +1,5 @@
 // Entries are made and found by whoever has the turn, so the turn is the table's lock; they are left without
-// it, by processes that end.
+// it by processes that end. So whoever enters may find that the last user has just left.
 //
 // A process that was killed leaves its entries behind. They do no harm as long as the file lives: whoever
 // maps it next goes on from the copy that was kept, to which all stores of a replay have been made. Another
@@ -49,6 +49,7 @@ bool SharedFiles::identify(int directory, const char* path, Identity& identity) 
   if (result < 0) return false;
   identity.device = u64{status.stx_dev_major} << 32 | status.stx_dev_minor;
   identity.inode = status.stx_ino;
+  identity.has_name = status.stx_nlink != 0;
   if ((status.stx_mask & STATX_BTIME) != 0)
     identity.born_ns = static_cast<u64>(status.stx_btime.tv_sec) * 1'000'000'000 + status.stx_btime.tv_nsec;
   return true;
@@ -86,7 +87,7 @@ trace::SharedFile* SharedFiles::enter(int fd, bool writable) {
   Identity identity;
   if (page_ == nullptr || !identify(fd, "", identity)) return nullptr;
   trace::SharedFile* file = look_up(identity);
-  const bool is_new = file == nullptr;
+  const bool is_new = file == nullptr || !join_users(*file);
   if (is_new) {
     trace::SharedFile* const end = std::end(page_->files);
     if (writable)
@@ -97,7 +98,7 @@ trace::SharedFile* SharedFiles::enter(int fd, bool writable) {
     __atomic_fetch_add(&page_->files_used, 1, __ATOMIC_RELEASE);
   }
   const auto index = static_cast<u32>(file - page_->files);
-  __atomic_fetch_add(&file->users, 1, __ATOMIC_RELEASE);
+  if (is_new) __atomic_fetch_add(&file->users, 1, __ATOMIC_RELEASE);
   if (is_new && page_->files_end <= index) __atomic_store_n(&page_->files_end, index + 1, __ATOMIC_RELEASE);
   entered_.push_back(index);
   return file;
@@ -109,6 +110,35 @@ trace::SharedFile* SharedFiles::find(int fd) const {
   for (const u32 index : entered_)
     if (is(page_->files[index], identity)) return &page_->files[index];
   return nullptr;
+}
+
+/// False: there are none any more.
+bool SharedFiles::join_users(trace::SharedFile& file) {
+  u32 users = __atomic_load_n(&file.users, __ATOMIC_ACQUIRE);
+  while (users != 0)
+    if (__atomic_compare_exchange_n(&file.users, &users, users + 1, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+      return true;
+  return false;
+}
+
+void SharedFiles::leave_unmapped(int fd) {
+  Identity identity;
+  trace::SharedFile* const file = find(fd);
+  if (file == nullptr || !identify(fd, "", identity)) return;
+  const bool is_last = __atomic_load_n(&file->users, __ATOMIC_ACQUIRE) == 1;
+  if (identity.has_name) {
+    if (is_last) __atomic_store_n(&file->kept, 0, __ATOMIC_RELEASE);
+    return;
+  }
+  if (!is_last && is_first(*file)) return;  // who has come by waits for this process to take turns
+  std::erase(entered_, static_cast<u32>(file - page_->files));
+  leave(*file);
+}
+
+void SharedFiles::leave(trace::SharedFile& file) const {
+  if (__atomic_sub_fetch(&file.users, 1, __ATOMIC_RELEASE) == 0)
+    __atomic_fetch_sub(&page_->files_used, 1, __ATOMIC_RELEASE);
 }
 
 void SharedFiles::made_memory_file(int fd) const {
@@ -156,17 +186,17 @@ void SharedFiles::acknowledge() const {
   }
 }
 
-void SharedFiles::add_users(i32 count) const {
-  for (const u32 index : entered_) {
-    const u32 left =
-        __atomic_add_fetch(&page_->files[index].users, static_cast<u32>(count), __ATOMIC_RELEASE);
-    if (left == 0) __atomic_fetch_sub(&page_->files_used, 1, __ATOMIC_RELEASE);
-  }
+void SharedFiles::begin_fork() const {
+  for (const u32 index : entered_) __atomic_fetch_add(&page_->files[index].users, 1, __ATOMIC_RELEASE);
+}
+
+void SharedFiles::leave_all() const {
+  for (const u32 index : entered_) leave(page_->files[index]);
 }
 
 void SharedFiles::leave() {
   acknowledge();
-  add_users(-1);
+  leave_all();
   entered_.clear();
 }
 

@@ -39,6 +39,10 @@ class SharedFiles {
   /// Whether this process mapped the file first, and no other has come by.
   static bool is_first(const trace::SharedFile& file);
 
+  /// This process, which has its turn, has nothing mapped of the file any more. If nobody else has, the table
+  /// forgets the file, or of one with a name what was kept of it: it may be mapped by its name again.
+  void leave_unmapped(int fd);
+
   void made_memory_file(int fd) const;
   /// Whether the file is a memfd that the machine made, or a file that some process has entered.
   bool is_machines(int fd) const;
@@ -51,19 +55,22 @@ class SharedFiles {
   void acknowledge() const;
 
   /// Before and after this process makes another, which uses what this one does.
-  void begin_fork() const { add_users(1); }
-  void fork_failed() const { add_users(-1); }
+  void begin_fork() const;
+  void fork_failed() const { leave_all(); }
   /// The process has become another program, or ends.
   void leave();
 
  private:
   struct Identity {
     u64 device = 0, inode = 0, born_ns = 0;
+    bool has_name = true;
   };
   static bool identify(int directory, const char* path, Identity& identity);
   trace::SharedFile* look_up(const Identity& identity) const;
   static bool is(const trace::SharedFile& file, const Identity& identity);
-  void add_users(i32 count) const;
+  static bool join_users(trace::SharedFile& file);
+  void leave(trace::SharedFile& file) const;
+  void leave_all() const;
 
   trace::MachinePage* page_ = nullptr;
   int fd_least_ = 0;

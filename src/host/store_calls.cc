@@ -3,8 +3,10 @@
 #include <asm/unistd.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/stat.h>
 #include <linux/time_types.h>
+#include <sys/vfs.h>
 
 #include "host/raw_syscall.h"
 
@@ -31,6 +33,12 @@ i64 RawStoreCalls::identify(int fd, trace::FileIdentity& identity) {
               .ctime_ns = nanoseconds(status.stx_ctime),
               .mode = status.stx_mode};
   return 0;
+}
+
+bool RawStoreCalls::dates_stores(int fd) {
+  struct statfs status = {};
+  if (raw_syscall(__NR_fstatfs, fd, &status) < 0) return false;
+  return status.f_type != TMPFS_MAGIC && status.f_type != RAMFS_MAGIC && status.f_type != HUGETLBFS_MAGIC;
 }
 
 i64 RawStoreCalls::open_at(int directory, const char* name, int flags, u32 mode) {

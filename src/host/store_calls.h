@@ -11,6 +11,7 @@ class RawStoreCalls final : public trace::StoreCalls {
   explicit RawStoreCalls(int fd_least) : fd_least_(fd_least) {}
 
   i64 identify(int fd, trace::FileIdentity& identity) override;
+  bool dates_stores(int fd) override;
   i64 open_at(int directory, const char* name, int flags, u32 mode) override;
   i64 close(int fd) override;
   i64 link_at(int from_directory, const char* from, int to_directory, const char* to) override;

@@ -19,6 +19,7 @@ class Turns {
   /// Sleeps until it is this process's turn. `fd_least`: where the engine's descriptors may lie.
   void take(int fd_least);
   void give();
+  bool holds() const { return holds_; }
   /// Whether others wait for the turn that this process has.
   bool is_wanted() const { return holds_ && __atomic_load_n(&page_->turn_waiters, __ATOMIC_RELAXED) != 0; }
   /// In a forked child: the turn is its parent's.

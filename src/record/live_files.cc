@@ -124,14 +124,27 @@ const LiveFile* LiveFiles::add_if_writable(int guest_fd, const trace::FileRefere
 
 const LiveFile* LiveFiles::add_shared(int guest_fd, const trace::SharedFile& file, int fd_least) {
   std::array<char, 4096> buffer;
-  Identity identity;
-  if (!identify(guest_fd, identity)) return nullptr;
   const trace::FileReference reference{.file_number = file.file_number,
                                        .size_bytes = file.size_bytes,
                                        .mtime_ns = file.mtime_ns,
-                                       .device = identity.device,
-                                       .inode = identity.inode};
+                                       .device = file.device,
+                                       .inode = file.inode};
   return add(guest_fd, reference, host::fd_path(guest_fd, buffer), fd_least);
+}
+
+const LiveFile* LiveFiles::of_number(u32 file_number) const {
+  const auto found = std::find_if(files_.begin(), files_.end(), [&](const LiveFile& file) {
+    return file.reference.file_number == file_number;
+  });
+  return found == files_.end() ? nullptr : &*found;
+}
+
+void LiveFiles::forget(u32 file_number) {
+  std::erase_if(files_, [&](const LiveFile& file) {
+    if (file.reference.file_number != file_number) return false;
+    raw_syscall(__NR_close, file.fd);
+    return true;
+  });
 }
 
 void LiveFiles::forget() {
@@ -150,10 +163,7 @@ const LiveFile* LiveFiles::add(int guest_fd, const trace::FileReference& referen
   return &files_.back();
 }
 
-bool LiveFiles::has(u32 file_number) const {
-  return std::any_of(files_.begin(), files_.end(),
-                     [&](const LiveFile& file) { return file.reference.file_number == file_number; });
-}
+bool LiveFiles::has(u32 file_number) const { return of_number(file_number) != nullptr; }
 
 std::optional<LiveFiles::Place> LiveFiles::place_of_target(u64 number, const std::array<u64, 6>& args) {
   const Changer* const row = changer(static_cast<u32>(number));

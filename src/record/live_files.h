@@ -34,8 +34,12 @@ class LiveFiles {
   const LiveFile* add_if_writable(int guest_fd, const trace::FileReference& reference, std::string_view path,
                                   int fd_least);
 
-  /// Another process made the file live.
+  /// The file is in the table of files that processes have in common, with its kept copy.
   const LiveFile* add_shared(int guest_fd, const trace::SharedFile& file, int fd_least);
+  /// Null if no such file is live.
+  const LiveFile* of_number(u32 file_number) const;
+  /// The process has nothing mapped of the file any more.
+  void forget(u32 file_number);
   /// The process has become another program: it has nothing mapped any more.
   void forget();
 

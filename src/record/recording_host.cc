@@ -159,7 +159,9 @@ void RecordingHost::exit(int status, int fatal_signal) {
 i64 RecordingHost::map(const memory::MapRequest& request) {
   if (request.fd >= 0 && (request.flags & MAP_ANONYMOUS) == 0) return map_file(request);
   const i64 result = parts_.inner.map(request);
-  if (result < 0) {
+  if (result >= 0) {
+    note_unmapped(request.address, request.size_bytes);
+  } else {
     parts_.writer.write(instant_, {EventKind::memory, static_cast<u16>(MemoryOperation::map),
                                    host::request_hash(request), result});
     check_writer();
@@ -247,8 +249,12 @@ i64 RecordingHost::map_kept_or_live(const memory::MapRequest& request, KeptFile&
       zeros.flags |= MAP_ANONYMOUS;
       return parts_.inner.map(zeros);
     }
-    live = live_files_.add_if_writable(request.fd, kept.reference, kept.path, kept.fd);
-    if (live != nullptr && in_common != nullptr) tell_kept(kept.reference, *in_common);
+    if (in_common != nullptr) {
+      tell_kept(kept.reference, *in_common);
+      live = live_files_.add_shared(request.fd, *in_common, parts_.live->own_fd_least());
+    } else {
+      live = live_files_.add_if_writable(request.fd, kept.reference, kept.path, kept.fd);
+    }
   }
   if (live != nullptr) {
     kept.reference = live->reference;
@@ -299,7 +305,37 @@ i64 RecordingHost::map_file(const memory::MapRequest& request) {
     parts_.writer.end();
   }
   check_writer();
+  if (result >= 0) {
+    if ((kept.reference.flags & trace::kLiveFile) != 0)
+      live_mappings_.add(request.address, request.size_bytes, kept.reference.file_number);
+    else
+      live_mappings_.remove(request.address, request.size_bytes);
+    leave_unmapped();
+  }
   return result;
+}
+
+void RecordingHost::note_unmapped(u64 address, u64 size_bytes) {
+  if (live_mappings_.empty()) return;
+  live_mappings_.remove(address, size_bytes);
+  leave_unmapped();
+}
+
+/// A file whose last mapping has gone is not live any more: what is done to it is not recorded, and if it is
+/// mapped again another copy is kept.
+void RecordingHost::leave_unmapped() {
+  live_mappings_.take_unmapped([&](u32 file_number) {
+    const LiveFile* const file = live_files_.of_number(file_number);
+    if (file == nullptr) return;
+    if (parts_.live != nullptr) {
+      const bool has_turn = parts_.live->has_turn();
+      if (!has_turn) parts_.live->take_turn();
+      parts_.live->shared_files().leave_unmapped(file->fd);
+      if (!has_turn) parts_.live->give_turn();
+    }
+    parts_.files.forget(file->reference);
+    live_files_.forget(file_number);
+  });
 }
 
 i64 RecordingHost::note_failure(MemoryOperation operation, std::span<const u64> request, i64 result) {
@@ -312,7 +348,9 @@ i64 RecordingHost::note_failure(MemoryOperation operation, std::span<const u64> 
 
 i64 RecordingHost::unmap(u64 address, u64 size_bytes) {
   const u64 request[] = {address, size_bytes};
-  return note_failure(MemoryOperation::unmap, request, parts_.inner.unmap(address, size_bytes));
+  const i64 result = parts_.inner.unmap(address, size_bytes);
+  if (result >= 0) note_unmapped(address, size_bytes);
+  return note_failure(MemoryOperation::unmap, request, result);
 }
 
 i64 RecordingHost::protect(u64 address, u64 size_bytes, int protection) {
@@ -323,7 +361,12 @@ i64 RecordingHost::protect(u64 address, u64 size_bytes, int protection) {
 
 i64 RecordingHost::move(u64 from, u64 from_bytes, u64 to, u64 to_bytes) {
   const u64 request[] = {from, from_bytes, to, to_bytes};
-  return note_failure(MemoryOperation::move, request, parts_.inner.move(from, from_bytes, to, to_bytes));
+  const i64 result = parts_.inner.move(from, from_bytes, to, to_bytes);
+  if (result >= 0 && !live_mappings_.empty()) {
+    live_mappings_.move(from, from_bytes, to, to_bytes);
+    leave_unmapped();
+  }
+  return note_failure(MemoryOperation::move, request, result);
 }
 
 i64 RecordingHost::discard(u64 address, u64 size_bytes) {

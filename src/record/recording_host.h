@@ -9,6 +9,7 @@
 
 #include "host/host.h"
 #include "host/live_host.h"
+#include "host/live_mappings.h"
 #include "host/request.h"
 #include "kernel/report.h"
 #include "record/event_writer.h"
@@ -29,6 +30,8 @@ class FileKeeper {
  public:
   /// Keeps the file behind the guest's descriptor as it is now. 0 or -errno.
   virtual i64 keep(int guest_fd, KeptFile& kept) = 0;
+  /// The file may have changed without its times showing it: another copy is to be kept next time.
+  virtual void forget(const trace::FileReference& file) = 0;
 
  protected:
   ~FileKeeper() = default;
@@ -86,6 +89,8 @@ class RecordingHost final : public host::Host {
   i64 map_file(const memory::MapRequest& request);
   i64 map_kept_or_live(const memory::MapRequest& request, KeptFile& kept);
   trace::SharedFile* shared_file(int fd) const;
+  void note_unmapped(u64 address, u64 size_bytes);
+  void leave_unmapped();
   void say_thawed(const std::vector<char>& path);
   void write_changes(const host::HostCall& call, i64 result);
   void write_change(const LiveFile& file, const trace::FileChange& change);
@@ -104,6 +109,7 @@ class RecordingHost final : public host::Host {
   host::Instant instant_;
   u32 process_ = 0;  ///< our number in the recording
   LiveFiles live_files_;
+  host::LiveMappings live_mappings_;
   bool complained_ = false;
 };
 

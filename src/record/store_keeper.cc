@@ -39,6 +39,19 @@ i64 StoreKeeper::keep(int guest_fd, KeptFile& kept) {
   return 0;
 }
 
+void StoreKeeper::forget(const trace::FileReference& file) {
+  for (std::size_t index = entries_.size(); index-- > 0;) {
+    const trace::FileIdentity& kept = entries_[index].identity;
+    if (kept.device != file.device || kept.inode != file.inode) continue;
+    if (open_fd_ >= 0 && open_index_ == index) {
+      calls_.close(open_fd_);
+      open_fd_ = -1;
+    }
+    entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(index));
+    if (open_index_ > index) --open_index_;
+  }
+}
+
 /// Newest first: mappings of one file come in a row.
 i64 StoreKeeper::find_or_keep(int guest_fd, std::size_t& index) {
   trace::FileIdentity identity;

@@ -33,6 +33,7 @@ class StoreKeeper final : public FileKeeper {
   StoreKeeper& operator=(const StoreKeeper&) = delete;
 
   i64 keep(int guest_fd, KeptFile& kept) override;
+  void forget(const trace::FileReference& file) override;
 
  private:
   struct Entry {

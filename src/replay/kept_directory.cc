@@ -46,6 +46,14 @@ i64 KeptDirectory::open(u32 file_number, u64 size_bytes, bool writable) {
   return scratch;
 }
 
+void KeptDirectory::close_scratch(u32 file_number) {
+  std::erase_if(scratch_, [&](const Scratch& scratch) {
+    if (scratch.file_number != file_number) return false;
+    raw_syscall(__NR_close, scratch.fd);
+    return true;
+  });
+}
+
 i64 KeptDirectory::make_scratch(int from_fd) {
   const i64 fd = raw_syscall(__NR_memfd_create, "orrery-scratch", MFD_CLOEXEC);
   if (fd < 0) return fd;

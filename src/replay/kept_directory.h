@@ -13,6 +13,7 @@ class KeptDirectory final : public KeptFiles {
   KeptDirectory(int directory, trace::Family* family) : directory_(directory), family_(family) {}
 
   i64 open(u32 file_number, u64 size_bytes, bool writable) override;
+  void close_scratch(u32 file_number) override;
 
  private:
   struct Scratch {

@@ -348,7 +348,20 @@ i64 ReplayHost::map(const memory::MapRequest& request) {
   if (request.fd >= 0 && (request.flags & MAP_ANONYMOUS) == 0) return map_file(request);
   i64 result = 0;
   if (known_failure(MemoryOperation::map, host::request_hash(request), result)) return result;
-  return host::map_memory(request, -1, 0);
+  result = host::map_memory(request, -1, 0);
+  if (result >= 0) note_unmapped(request.address, request.size_bytes);
+  return result;
+}
+
+void ReplayHost::note_unmapped(u64 address, u64 size_bytes) {
+  if (live_mappings_.empty()) return;
+  live_mappings_.remove(address, size_bytes);
+  close_unmapped();
+}
+
+/// The recorder, too, takes them for other files when they are mapped again.
+void ReplayHost::close_unmapped() {
+  live_mappings_.take_unmapped([&](u32 file_number) { parts_.files.close_scratch(file_number); });
 }
 
 i64 ReplayHost::map_file(const memory::MapRequest& request) {
@@ -370,6 +383,7 @@ i64 ReplayHost::map_file(const memory::MapRequest& request) {
   if (reference.file_number == trace::kZeroPages) {
     memory::MapRequest zeros = request;
     zeros.flags |= MAP_ANONYMOUS;
+    note_unmapped(request.address, request.size_bytes);
     return host::map_memory(zeros, -1, 0);
   }
   const i64 fd = parts_.files.open(reference.file_number, reference.size_bytes, writable);
@@ -382,6 +396,11 @@ i64 ReplayHost::map_file(const memory::MapRequest& request) {
   if (!writable) real.flags = (request.flags & ~MAP_SHARED) | MAP_PRIVATE;
   const i64 mapped = host::map_memory(real, static_cast<int>(fd), request.offset);
   if (mapped < 0) differ(Difference::refused, event, question);
+  if (writable)
+    live_mappings_.add(request.address, request.size_bytes, reference.file_number);
+  else
+    live_mappings_.remove(request.address, request.size_bytes);
+  close_unmapped();
   return mapped;
 }
 
@@ -389,7 +408,9 @@ i64 ReplayHost::unmap(u64 address, u64 size_bytes) {
   const u64 request[] = {address, size_bytes};
   i64 result = 0;
   if (known_failure(MemoryOperation::unmap, host::hash_words(request), result)) return result;
-  return host::unmap_memory(address, size_bytes);
+  result = host::unmap_memory(address, size_bytes);
+  if (result >= 0) note_unmapped(address, size_bytes);
+  return result;
 }
 
 i64 ReplayHost::protect(u64 address, u64 size_bytes, int protection) {
@@ -403,7 +424,12 @@ i64 ReplayHost::move(u64 from, u64 from_bytes, u64 to, u64 to_bytes) {
   const u64 request[] = {from, from_bytes, to, to_bytes};
   i64 result = 0;
   if (known_failure(MemoryOperation::move, host::hash_words(request), result)) return result;
-  return host::move_memory(from, from_bytes, to, to_bytes);
+  result = host::move_memory(from, from_bytes, to, to_bytes);
+  if (result >= 0 && !live_mappings_.empty()) {
+    live_mappings_.move(from, from_bytes, to, to_bytes);
+    close_unmapped();
+  }
+  return result;
 }
 
 i64 ReplayHost::discard(u64 address, u64 size_bytes) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/host.h"
+#include "host/live_mappings.h"
 #include "host/request.h"
 #include "machine/control_server.h"
 #include "replay/divergence.h"
@@ -24,6 +25,8 @@ class KeptFiles {
   /// if it has another size. For `writable`, a scratch copy that all shared mappings of the file have in
   /// common.
   virtual i64 open(u32 file_number, u64 size_bytes, bool writable) = 0;
+  /// This process does not map the scratch copy any more.
+  virtual void close_scratch(u32 file_number) = 0;
 
  protected:
   ~KeptFiles() = default;
@@ -90,6 +93,8 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   bool read_ranges(const host::HostCall& call, i64 result);
   void show(const host::HostCall& call, i64 result);
   i64 map_file(const memory::MapRequest& request);
+  void note_unmapped(u64 address, u64 size_bytes);
+  void close_unmapped();
   void apply_changes();
   bool apply_change(const trace::EventHeader& event);
   void begin_child(u32 process, host::ForkRequest& request);
@@ -100,6 +105,7 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   host::Instant instant_;
   u32 process_ = 0;
   bool has_live_files_ = false;
+  host::LiveMappings live_mappings_;
 };
 
 }  // namespace orrery::replay

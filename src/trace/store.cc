@@ -9,6 +9,8 @@
 //  * ctime has the granularity of the kernel's timer tick (4 to 10 ms; finer from Linux 6.13 on), so a
 //    write shortly after the copy could leave the name as it was. A file whose ctime is younger than
 //    kYoungNs, or lies in the future, is copied for this recording alone.
+//  * Files in memory (tmpfs, memfds) have a ctime that no store through a mapping changes (mm/shmem.c has no
+//    page_mkwrite). They are copied for this recording alone.
 //  * The file may change while it is copied: it is identified before and after, and copied anew if it
 //    differs. After three attempts the copy is used as it is, again for this recording alone: the guest maps
 //    this copy, so a replay sees the same bytes in any case.
@@ -128,7 +130,8 @@ i64 FileStore::keep_as(int guest_fd, const char* name, FileReference& reference)
                .inode = identity.inode};
   const StoreName key = store_key(identity);
 
-  const i64 linked = calls_.link_at(store_, key.text, files_, name);
+  const bool has_key = calls_.dates_stores(guest_fd);
+  const i64 linked = has_key ? calls_.link_at(store_, key.text, files_, name) : -ENOENT;
   if (linked == 0) {
     const i64 fd = open_kept(name, identity, true);
     if (fd != -EUCLEAN) return fd;
@@ -137,7 +140,7 @@ i64 FileStore::keep_as(int guest_fd, const char* name, FileReference& reference)
   } else if (linked == -EEXIST) {
     return linked;
   }
-  const i64 fd = keep_new(guest_fd, identity, key.text, name);
+  const i64 fd = keep_new(guest_fd, identity, has_key ? key.text : nullptr, name);
   if (fd < 0) return fd;
   FileIdentity kept;
   if (calls_.identify(static_cast<int>(fd), kept) == 0) reference.size_bytes = kept.size_bytes;
@@ -153,7 +156,8 @@ i64 FileStore::keep_new(int guest_fd, const FileIdentity& identity, const char* 
     calls_.unlink_at(files_, name);
     return error;
   }
-  if (copied == Copied::stable && copied_identity == identity && !is_young(identity, calls_.now_ns())) {
+  const bool is_settled = copied == Copied::stable && copied_identity == identity;
+  if (key != nullptr && is_settled && !is_young(identity, calls_.now_ns())) {
     NameBuilder builder;
     builder.character('.');
     builder.number(calls_.process_id(), 10);

@@ -24,6 +24,8 @@ struct FileIdentity {
 class StoreCalls {
  public:
   virtual i64 identify(int fd, FileIdentity& identity) = 0;
+  /// Whether a store through a shared mapping of the file changes its ctime.
+  virtual bool dates_stores(int fd) = 0;
   /// Must return a descriptor that the guest cannot see.
   virtual i64 open_at(int directory, const char* name, int flags, u32 mode) = 0;
   virtual i64 close(int fd) = 0;
@@ -60,6 +62,7 @@ class FileStore {
 
  private:
   enum class Copied : u8 { stable, changing };
+  /// `key`: its name in the store; null: the copy is for this recording alone.
   i64 keep_new(int guest_fd, const FileIdentity& identity, const char* key, const char* name);
   i64 copy_settled(int guest_fd, const char* name, FileIdentity& identity, Copied& copied);
   i64 open_kept(const char* name, const FileIdentity& identity, bool must_match);

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -33,6 +35,12 @@ i64 LibcStoreCalls::identify(int fd, FileIdentity& identity) {
               .ctime_ns = nanoseconds(status.stx_ctime),
               .mode = status.stx_mode};
   return 0;
+}
+
+bool LibcStoreCalls::dates_stores(int fd) {
+  struct statfs status {};
+  if (fstatfs(fd, &status) != 0) return false;
+  return status.f_type != TMPFS_MAGIC && status.f_type != RAMFS_MAGIC && status.f_type != HUGETLBFS_MAGIC;
 }
 
 i64 LibcStoreCalls::open_at(int directory, const char* name, int flags, u32 mode) {

@@ -8,6 +8,7 @@ namespace orrery::trace {
 class LibcStoreCalls final : public StoreCalls {
  public:
   i64 identify(int fd, FileIdentity& identity) override;
+  bool dates_stores(int fd) override;
   i64 open_at(int directory, const char* name, int flags, u32 mode) override;
   i64 close(int fd) override;
   i64 link_at(int from_directory, const char* from, int to_directory, const char* to) override;

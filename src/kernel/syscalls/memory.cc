@@ -69,9 +69,10 @@ i64 describe_file(Call& call, AddressSpace::MmapArguments& arguments) {
   arguments.file_writable = access != O_RDONLY;
   arguments.file_append_only = (status.attributes & kStatxAppendOnly) != 0;
   arguments.file_size_bytes = status.size_bytes;
-  if (is_shared(arguments) && !status.is_device())
-    call.process.scheduler.meet_others(
-        [&] { return call.host().meets_others(arguments.fd, access == O_RDWR); });
+  if (is_shared(arguments) && !status.is_device()) {
+    const bool may_change = access == O_RDWR || (status.links == 0 && !is_sealed(call, arguments.fd));
+    call.process.scheduler.meet_others([&] { return call.host().meets_others(arguments.fd, may_change); });
+  }
   if ((arguments.protection & PROT_EXEC) != 0)
     arguments.file_executable = !on_noexec_mount(call, arguments.fd);
   arguments.file = call.space().add_file(status.mapped_file(std::move(path)));

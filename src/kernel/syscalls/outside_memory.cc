@@ -16,15 +16,6 @@ namespace {
 
 u64 object_of(const OpenFileStatus& status) { return memory::file_object(status.mapped_file({})); }
 
-bool is_sealed(Call& call, int fd) {
-  constexpr u64 kGetSeals = 1034, kSealWrite = 8;
-  host::HostCall ask;
-  ask.number = __NR_fcntl;
-  ask.args = {static_cast<u64>(fd), kGetSeals};
-  const i64 seals = call_uninterrupted(call.process, ask);
-  return seals > 0 && (static_cast<u64>(seals) & kSealWrite) != 0;
-}
-
 void note_received(Call& call, u64 header_address) {
   MessageHeader header;
   if (!call.space().read_value(header_address, header)) return;
@@ -35,6 +26,15 @@ void note_received(Call& call, u64 header_address) {
 }
 
 }  // namespace
+
+bool is_sealed(Call& call, int fd) {
+  constexpr u64 kGetSeals = 1034, kSealWrite = 8;
+  host::HostCall ask;
+  ask.number = __NR_fcntl;
+  ask.args = {static_cast<u64>(fd), kGetSeals};
+  const i64 seals = call_uninterrupted(call.process, ask);
+  return seals > 0 && (static_cast<u64>(seals) & kSealWrite) != 0;
+}
 
 bool is_written_outside(Call& call, int fd, const OpenFileStatus& status, bool writable) {
   const Origin origin = call.process.fds->origin(fd);

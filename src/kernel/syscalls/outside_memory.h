@@ -12,6 +12,9 @@
 
 namespace orrery::kernel {
 
+/// Whether nobody can write to the file any more (F_SEAL_WRITE).
+bool is_sealed(Call& call, int fd);
+
 /// Whether others may write to the file behind one of the guest's descriptors.
 bool is_written_outside(Call& call, int fd, const OpenFileStatus& status, bool writable);
 

@@ -41,6 +41,7 @@ class SameFile final : public record::FileKeeper {
     kept.path = "/some/library.so";
     return 0;
   }
+  void forget(const trace::FileReference&) override {}
   i64 error = 0;
 };
 
@@ -48,6 +49,7 @@ class OneFile final : public KeptFiles {
  public:
   explicit OneFile(int fd) : fd_(fd) {}
   i64 open(u32 file_number, u64, bool) override { return file_number == 7 ? fd_ : -ENOENT; }
+  void close_scratch(u32) override {}
 
  private:
   int fd_;

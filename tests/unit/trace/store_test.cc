@@ -23,6 +23,7 @@ class TestCalls final : public StoreCalls {
     if (identify_hook != nullptr) identify_hook(*this, fd);
     return result;
   }
+  bool dates_stores(int) override { return !in_memory; }
   i64 open_at(int directory, const char* name, int flags, u32 mode) override {
     return libc_.open_at(directory, name, flags, mode);
   }
@@ -51,6 +52,7 @@ class TestCalls final : public StoreCalls {
 
   int link_error = 0, copy_error = 0, write_error = 0;
   int copies = 0;
+  bool in_memory = false;
   u64 later_ns = 3'000'000'000;  ///< no file of the test is young
   void (*identify_hook)(TestCalls&, int) = nullptr;
   int victim = -1;
@@ -142,6 +144,18 @@ TEST_F(Store, AYoungFileIsNotShared) {
   EXPECT_EQ(entries(), 0u);
   EXPECT_EQ(status_of("files/0").st_nlink, 1u);
   close(young);
+}
+
+TEST_F(Store, AFileInMemoryIsNotShared) {
+  calls_.in_memory = true;
+  content_of(keep(original_, 0));
+  content_of(keep(original_, 1));
+  EXPECT_EQ(calls_.copies, 2);
+  EXPECT_EQ(entries(), 0u);
+  LibcStoreCalls libc;
+  const int memory = memfd_create("memory", MFD_CLOEXEC);
+  EXPECT_FALSE(libc.dates_stores(memory));
+  close(memory);
 }
 
 TEST_F(Store, AFileThatChangesDuringTheCopyIsNotShared) {
