@@ -110,7 +110,7 @@ void ReplayFamily::accept_all() {
       begin(request, std::move(socket));
     }
   }
-  wanted_.control = Fd();  // who waits for its answers learns that none will come
+  wanted_.control = nullptr;  // who waits for its answers learns that none will come
 }
 
 void ReplayFamily::give_file(u32 file_number, int socket) {
@@ -126,6 +126,7 @@ void ReplayFamily::begin(const trace::FamilyRequest& request, Fd socket) {
   child->request = request;
   child->pid = owner_of(socket.get());
   child->socket = std::move(socket);
+  if (wanted_.control) child->control = wanted_.control(request.process);
   const std::lock_guard lock(mutex_);
   std::erase_if(children_, [](const std::unique_ptr<Child>& each) {
     if (each->gone) each->thread.join();
@@ -148,7 +149,7 @@ void ReplayFamily::serve(Child& child) {
     refuse(child.socket.get(), ENOMEM);
     return note_end(child, reader.get(), nullptr);
   }
-  const Fd control = child.request.process == wanted_.asked ? std::move(wanted_.control) : Fd();
+  const Fd control = std::move(child.control);
   const int fds[] = {ring.value().fd(), life.get(), control.get()};
   give(child.socket.get(), {fds, control ? std::size(fds) : std::size(fds) - 1});
   life = Fd();

@@ -2,6 +2,7 @@
 // here for rings, each of which a thread of its own fills with the events of that process.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -34,8 +35,9 @@ class ReplayFamily {
   /// Which of the forked processes are replayed, and who is asked questions.
   struct Wanted {
     std::optional<trace::Lineage> only{};  ///< all if there is none
-    std::optional<u32> asked{};            ///< the process that gets `control`
-    Fd control{};                          ///< the engine's end
+    std::optional<u32> asked{};            ///< the one process that is, if it is one
+    /// The engine's end of the control socket of a process that begins; an empty one if it is not asked.
+    std::function<Fd(u32 process)> control{};
   };
 
   static Result<std::unique_ptr<ReplayFamily>> start(const std::string& recording, Wanted wanted);
@@ -63,7 +65,8 @@ class ReplayFamily {
     trace::FamilyRequest request;
     pid_t pid = -1;  ///< as the kernel names the engine
     Fd socket;
-    Fd life;  ///< hangs up when this process ends, however it does
+    Fd control;  ///< until the engine has it
+    Fd life;     ///< hangs up when this process ends, however it does
     bool gone = false;
     std::thread thread;
   };

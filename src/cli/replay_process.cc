@@ -34,6 +34,17 @@ std::ifstream open_kept_engine(const std::string& recording) {
   return file;
 }
 
+struct ControlSocket {
+  Fd ours, engines;
+};
+
+Result<ControlSocket> make_control_socket() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    return Error{"making a socket", errno};
+  return ControlSocket{Fd(ends[0]), Fd(ends[1])};
+}
+
 }  // namespace
 
 bool made_by_installed_engine(const std::string& recording) {
@@ -79,19 +90,13 @@ Status ReplayProcess::start_engine_of(const std::string& recording, const Replay
   header->mode = machine::Mode::replay;
   header->show_output = options.show_output ? 1 : 0;
   TRY(fit_profile(*header));
-  Fd engines_end;
-  if (options.asked) {
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-      return Error{"making a socket", errno};
-    control_ = Fd(ends[0]);
-    engines_end = Fd(ends[1]);
-  }
-  const bool first_asked = options.asked == 0;
-  header->control = !options.asked ? machine::Control::none
-                    : first_asked  ? machine::Control::first
-                                   : machine::Control::forked;
-  TRY(start_family(recording, options.asked, first_asked ? Fd() : std::move(engines_end)));
+  ReplayFamily::Wanted wanted;
+  const Fd engines_end = TRY(start_control(options, wanted));
+  header->control = options.each         ? machine::Control::each
+                    : !options.asked     ? machine::Control::none
+                    : options.asked == 0 ? machine::Control::first
+                                         : machine::Control::forked;
+  TRY(start_family(recording, options, std::move(wanted)));
   header->all_processes = family_ != nullptr ? 1 : 0;
   const Fd launch = TRY(make_launch_memory(block));
   const Fd files(TRY(trace::open_files(recording)));
@@ -105,15 +110,37 @@ Status ReplayProcess::start_engine_of(const std::string& recording, const Replay
                               .room = TRY(find_descriptor_room()),
                               .dies_with_us = true}));
   if (family_) family_->close_engines_end();
+  if (options.each) options.each(0, std::move(control_));
   return Nothing{};
 }
 
-Status ReplayProcess::start_family(const std::string& recording, std::optional<u32> asked, Fd engines_end) {
-  ReplayFamily::Wanted wanted{.asked = asked, .control = std::move(engines_end)};
-  if (asked) {
-    trace::Lineage lineage = TRY(trace::read_lineage(reader_->trace(), *asked));
+Result<Fd> ReplayProcess::start_control(const ReplayOptions& options, ReplayFamily::Wanted& wanted) {
+  if (!options.asked && !options.each) return Fd();
+  ControlSocket socket = TRY(make_control_socket());
+  control_ = std::move(socket.ours);
+  if (options.each) {
+    wanted.control = [each = options.each](u32 process) {
+      auto made = make_control_socket();
+      if (!made) return Fd();
+      each(process, std::move(made.value().ours));
+      return std::move(made.value().engines);
+    };
+  } else if (*options.asked != 0) {
+    wanted.asked = options.asked;
+    const auto engines = std::make_shared<Fd>(std::move(socket.engines));
+    wanted.control = [asked = *options.asked, engines](u32 process) {
+      return process == asked ? std::move(*engines) : Fd();
+    };
+  }
+  return std::move(socket.engines);
+}
+
+Status ReplayProcess::start_family(const std::string& recording, const ReplayOptions& options,
+                                   ReplayFamily::Wanted wanted) {
+  if (options.asked) {
+    trace::Lineage lineage = TRY(trace::read_lineage(reader_->trace(), *options.asked));
     const bool alone = !lineage.shares_memory;
-    if (alone && *asked == 0) return Nothing{};
+    if (alone && *options.asked == 0) return Nothing{};
     ancestors_end_ = alone;
     if (alone) wanted.only = std::move(lineage);
   }

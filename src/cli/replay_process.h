@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,8 @@ struct ReplayOptions {
   /// This process of the recording waits at its start for requests. Others are replayed only as far as it
   /// needs them.
   std::optional<u32> asked{};
+  /// Every process does: called with our end of its control socket when it begins, from any thread.
+  std::function<void(u32 process, Fd control)> each{};
   bool trust = false;  ///< run the engine that the recording holds, not the installed one
 };
 
@@ -57,8 +60,11 @@ class ReplayProcess {
       : ring_(std::move(ring)), reader_(std::move(reader)) {}
   Result<std::string> choose_engine(const std::string& recording, bool trust);
   Status start_engine_of(const std::string& recording, const ReplayOptions& options);
+  /// The first process's end of its control socket, if it is asked, and who else is.
+  Result<Fd> start_control(const ReplayOptions& options, ReplayFamily::Wanted& wanted);
   /// Begins the replay of other processes too, if any are wanted.
-  Status start_family(const std::string& recording, std::optional<u32> asked, Fd engines_end);
+  Status start_family(const std::string& recording, const ReplayOptions& options,
+                      ReplayFamily::Wanted wanted);
   void feed();
   void stop_feeding();
 

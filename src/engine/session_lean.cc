@@ -71,10 +71,11 @@ void Session::open_doors() {
 
 /// A replay that someone asks about stops where it is told to and answers.
 void Session::be_controlled() {
-  if (launch_.header->control == machine::Control::none || doors_->replaying() == nullptr) return;
-  control_ = std::make_unique<machine::ControlServer>(first_fd_ + machine::kControlFd, *kernel_,
-                                                      *doors_->replaying(), launch_.header->xcr0,
-                                                      launch_.header->control == machine::Control::first);
+  const machine::Control wanted = launch_.header->control;
+  if (wanted == machine::Control::none || doors_->replaying() == nullptr) return;
+  const bool first_is_asked = wanted == machine::Control::first || wanted == machine::Control::each;
+  control_ = std::make_unique<machine::ControlServer>(
+      first_fd_ + machine::kControlFd, *kernel_, *doors_->replaying(), launch_.header->xcr0, first_is_asked);
   doors_->set_control(control_.get(), kernel_.get());
 }
 

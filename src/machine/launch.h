@@ -36,6 +36,7 @@ enum class Control : u32 {
   none = 0,
   first = 1,   ///< the first process, over kControlFd
   forked = 2,  ///< one that is forked: its socket comes with its ring (trace/family.h)
+  each = 3,    ///< both: every process has a socket of its own
 };
 
 using CpuidRow = x86::CpuidRow;
