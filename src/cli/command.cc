@@ -11,6 +11,8 @@ void add_replay(CLI::App& app, Session& session);
 void add_run(CLI::App& app, Session& session);
 void add_why(CLI::App& app, Session& session);
 void add_show(CLI::App& app, Session& session);
+void add_query(CLI::App& app, Session& session);
+void add_export(CLI::App& app, Session& session);
 void add_ls(CLI::App& app, Session& session);
 void add_info(CLI::App& app, Session& session);
 void add_ps(CLI::App& app, Session& session);
@@ -25,13 +27,10 @@ void add_man(CLI::App& app, Session& session);
 namespace {
 
 constexpr Command kCommands[] = {
-    {"record", add_record}, {"replay", add_replay},
-    {"run", add_run},       {"why", add_why},
-    {"show", add_show},     {"ls", add_ls},
-    {"info", add_info},     {"ps", add_ps},
-    {"dump", add_dump},     {"pack", add_pack},
-    {"rm", add_rm},         {"gc", add_gc},
-    {"doctor", add_doctor}, {"completion", add_completion},
+    {"record", add_record}, {"replay", add_replay}, {"run", add_run},       {"why", add_why},
+    {"show", add_show},     {"query", add_query},   {"export", add_export}, {"ls", add_ls},
+    {"info", add_info},     {"ps", add_ps},         {"dump", add_dump},     {"pack", add_pack},
+    {"rm", add_rm},         {"gc", add_gc},         {"doctor", add_doctor}, {"completion", add_completion},
     {"man", add_man},
 };
 

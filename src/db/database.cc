@@ -1,8 +1,12 @@
 #include "db/database.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "db/reading_only.h"
 
@@ -84,6 +88,20 @@ Fallible<bool> Database::has_table(const std::string& name) {
       TRY(prepare("SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?"));
   statement.bind(1, name);
   return statement.step();
+}
+
+Fallible<Nothing> Database::copy_to(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return Failure(path + ": " + std::strerror(errno));
+  close(fd);
+  Database copy = TRY(open(path, SQLITE_OPEN_READWRITE));
+  sqlite3_backup* backup = sqlite3_backup_init(copy.handle_.get(), "main", handle_.get(), "main");
+  if (backup == nullptr) return Failure(path + ": " + sqlite3_errmsg(copy.handle_.get()));
+  constexpr int kAllPages = -1;
+  sqlite3_backup_step(backup, kAllPages);
+  if (sqlite3_backup_finish(backup) != SQLITE_OK)
+    return Failure(path + ": " + sqlite3_errmsg(copy.handle_.get()));
+  return Nothing{};
 }
 
 void Database::stop_when(std::function<bool()> stop) {

@@ -97,6 +97,9 @@ class Database {
     return rows;
   }
 
+  /// Writes all of it to a new file, with mode 0600. Fails if there is one.
+  Fallible<Nothing> copy_to(const std::string& path);
+
   /// Asks `stop` every few thousand steps of a statement; once it says true, the statement fails with
   /// "interrupted". Holds until another call; an empty function asks no more.
   void stop_when(std::function<bool()> stop);

@@ -46,7 +46,15 @@ Result<std::unique_ptr<ReplaySession>> ReplaySession::attach(int control_fd, Kep
   return session;
 }
 
+void ReplaySession::let_go() {
+  const ControlRequest request{.op = ControlOp::run, .argument = ~u64{0}};
+  send(control_fd_, &request, sizeof request, MSG_NOSIGNAL);
+  close(control_fd_);
+  control_fd_ = -1;
+}
+
 ReplaySession::~ReplaySession() {
+  if (control_fd_ < 0) return;
   const ControlRequest request{.op = ControlOp::quit};
   send(control_fd_, &request, sizeof request, MSG_NOSIGNAL);
   close(control_fd_);

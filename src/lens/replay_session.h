@@ -53,6 +53,9 @@ class ReplaySession final : public elf::StoppedMachine {
   /// Runs until the next event is `event` or later (see ControlOp::run), or the run has ended.
   Result<Stop> run_before(u64 event);
   Result<Stop> run_to_end() { return run_before(~u64{0}); }
+  /// Lets the process run on by itself; nothing may be asked any more. Without it, the replay of the process
+  /// is ended with the session.
+  void let_go();
   const Stop& stop() const { return stop_; }
 
   const elf::MachineRegisters& registers() override;

@@ -6,6 +6,7 @@ what was expected. The programs recorded are Debian's own.
 """
 
 import argparse
+import csv
 import ctypes
 import fcntl
 import json
@@ -17,6 +18,7 @@ import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -687,6 +689,81 @@ def stop_once_locked(running, path):
                 running.send_signal(signal.SIGSTOP)
                 return
     sys.exit(f"it ended with {running.returncode} and had not been seen to lock {path}")
+
+
+def case_query(orrery):
+    """The tables of a tree of processes: as many calls as `dump --calls` shows of each, in one replay."""
+    orrery.record("sh", "-c", "echo one | cat; (exit 3); ls / > /dev/null; true")
+    processes = json.loads(orrery.run("query", "--json", "SELECT process, pid, exit_status FROM process").stdout)
+    expect([row["pid"] for row in processes], [row["pid"] for row in orrery.json("ps")], "processes")
+    expect(sorted(row["exit_status"] for row in processes), [0, 0, 0, 0, 3], "exit states")
+    counted = orrery.run("query", "sh-0", "SELECT process, count(*) FROM call GROUP BY process", "--csv").stdout
+    for line in counted.splitlines()[1:]:
+        process, count = line.split(",")
+        calls = orrery.run("dump", "--calls", "-p", f"#{process}", "--json").stdout.splitlines()
+        texts = [json.loads(call)["words"] for call in calls]
+        expect(int(count), len(texts), f"calls of process {process}")
+        there = json.loads(orrery.run("query", "--json", f"SELECT text FROM call WHERE process = {process} ORDER BY number").stdout)
+        expect([row["text"] for row in there], texts, f"the calls of process {process}")
+    table = orrery.run("query", "SELECT name, count(*) AS calls FROM call WHERE name = 'execve' GROUP BY name").stdout
+    expect_match(table, "^name    calls\nexecve      [0-9]\n$", "a table for people")
+    typed = subprocess.run([orrery.program, "query", "sh-0"], env=orrery.environment, capture_output=True, text=True,
+                           input="SELECT count(*) AS n\nFROM process;\nSELECT 7 AS seven")
+    expect((typed.returncode, typed.stdout), (0, "n\n5\nseven\n    7\n"), "statements from stdin")
+    for sql, words in (("DELETE FROM call", "not authorized"), ("SELECT * FROM nowhere", "no such table: nowhere"),
+                       ("SELECT 1; SELECT 2", "more than one statement"), ("ATTACH 'x' AS y", "not authorized")):
+        expect_match(orrery.run("query", "sh-0", sql, status=2).stderr, f"^orrery: .*{words}", sql)
+
+
+def case_query_cache(orrery):
+    """What was found is kept with mode 0600, found again where it is of another lens or spoiled, and found nevertheless
+    where nothing can be kept."""
+    orrery.record("true")
+    recording = orrery.recordings / "true-0"
+    layers, count = recording / "layers.sqlite", ("query", "SELECT count(*) FROM call", "--csv")
+    wanted = orrery.run(*count).stdout
+    expect(layers.stat().st_mode & 0o777, 0o600, "mode of the tables")
+    with sqlite3.connect(layers) as database:
+        database.execute("DELETE FROM call")
+    expect(orrery.run(*count).stdout.split(), ["count(*)", "0"], "what was kept is used")
+    with sqlite3.connect(layers) as database:
+        database.execute("UPDATE collected SET version = 0")
+    expect(orrery.run(*count).stdout, wanted, "found by another version")
+    for spoil in (lambda: layers.write_bytes(b"no database at all" * 1000), lambda: layers.write_bytes(b""),
+                  lambda: os.truncate(layers, 5000)):
+        spoil()
+        expect(orrery.run(*count).stdout, wanted, "found again")
+    layers.unlink()
+    layers.mkdir()
+    expect(orrery.run(*count).stdout, wanted, "where nothing can be kept")
+    layers.rmdir()
+    trace = bytearray((recording / "trace").read_bytes())
+    trace[len(trace) // 2] ^= 1
+    (recording / "trace").write_bytes(trace)
+    expect_match(orrery.run(*count).stderr, "are damaged: what was found ends there", "of a damaged recording")
+
+
+def case_export(orrery):
+    orrery.record("sh", "-c", "cat /dev/null; true")
+    orrery.run("export", "--perfetto", "-o", str(orrery.home / "trace"))
+    expect((orrery.home / "trace").stat().st_mode & 0o777, 0o600, "mode of the trace")
+    with open(orrery.home / "trace", "rb") as file:
+        decoded = subprocess.run(["protoc", "--decode_raw"], stdin=file, capture_output=True, check=True).stdout.decode()
+    calls = int(orrery.run("query", "SELECT count(*) FROM call", "--csv").stdout.split()[1])
+    expect(decoded.count("    9: 3\n"), calls, "instants")
+    expect(decoded.count("    9: 1\n"), 2, "processes that begin")
+    expect(decoded.count("    9: 2\n"), 2, "processes that end")
+    expect_match(decoded, r'6: "sh -c ', "a process's name")
+    folded = dict(line.rsplit(" ", 1) for line in orrery.run("export", "--folded").stdout.splitlines())
+    expect(sorted(folded), ["dash", "dash;cat"], "stacks")
+    rows = list(csv.DictReader(orrery.run("export", "--csv", "process").stdout.splitlines()))
+    expect([int(row["ticks"]) for row in rows], [int(folded["dash"]), int(folded["dash;cat"])], "ticks")
+    orrery.run("export", "--sqlite", "-o", str(orrery.home / "all.db"))
+    with sqlite3.connect(orrery.home / "all.db") as database:
+        expect(database.execute("SELECT count(*) FROM call").fetchone()[0], calls, "calls in the database")
+    for words, said in ((("--sqlite",), "needs a file"), (("--csv", "nowhere"), "no table nowhere"),
+                        (("--sqlite", "-o", str(orrery.home / "all.db")), "File exists")):
+        expect_match(orrery.run("export", *words, status=69).stderr, said, f"export {words}")
 
 
 def case_hostile_directory(orrery):

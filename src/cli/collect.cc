@@ -1,0 +1,233 @@
+#include "cli/collect.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <list>
+#include <thread>
+
+#include "cli/command.h"
+#include "cli/launch.h"
+#include "cli/progress.h"
+#include "cli/replay_process.h"
+#include "lens/collected.h"
+#include "lens/run_summary.h"
+#include "lens/walk.h"
+
+namespace orrery::cli {
+namespace {
+
+using lens::Lens;
+using lens::Recording;
+
+/// The replay of all processes, each walked through by a thread of its own.
+class Collection {
+ public:
+  Collection(const Recording& recording, std::vector<const Lens*> lenses, lens::Rows& rows)
+      : recording_(recording),
+        lenses_(std::move(lenses)),
+        rows_(rows),
+        progress_("replaying", events_of_all()) {}
+
+  Fallible<Nothing> run() {
+    auto replay = ReplayProcess::start(recording_.directory, {.each = [this](u32 process, Fd control) {
+                                         begin(process, std::move(control));
+                                       }});
+    if (!replay) return Failure(replay.error());
+    const int status = replay.value()->wait();
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    for (std::thread& walk : walks_) walk.join();
+    const auto& others = replay.value()->others();
+    const bool differed = (WIFEXITED(status) && WEXITSTATUS(status) == kDiffered) || others.differed;
+    if (differed) return Failure("the replay differs from the recording");
+    if (failure_) return *failure_;
+    if (others.lost || WIFSIGNALED(status)) return Failure("the replaying engine ended without a word");
+    return Nothing{};
+  }
+
+ private:
+  u64 events_of_all() const {
+    u64 events = 0;
+    for (const auto& [number, process] : recording_.tree) events += process.event_count;
+    return events;
+  }
+
+  void begin(u32 process, Fd control) {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return;
+    walks_.emplace_back([this, process, fd = control.release()] { walk(process, fd); });
+  }
+
+  void walk(u32 number, int control_fd) {
+    const auto known = recording_.tree.find(number);
+    auto run = known != recording_.tree.end() ? lens::summarize(recording_.directory, known->second)
+                                              : Result<lens::RunSummary>(Error{"an unknown process began"});
+    if (!run) {
+      close(control_fd);
+      return note(run.error());
+    }
+    auto session = lens::ReplaySession::attach(control_fd, [&run](const std::string& path, u64 inode) {
+      return lens::kept_file(run.value(), path, inode);
+    });
+    if (!session) return;  // it ended before it began: the recording has nothing of it
+    std::vector<std::unique_ptr<lens::Watcher>> watchers;
+    for (const Lens* each : lenses_)
+      if (auto watcher = each->watch(recording_, known->second, rows_))
+        watchers.push_back(std::move(watcher));
+    if (watchers.empty()) return session.value()->let_go();
+    u64 before = 0;
+    const Status walked = lens::walk_process(recording_, number, *session.value(), watchers, [&](u64 event) {
+      progress_.add(event - std::min(before, event));
+      before = event;
+    });
+    if (!walked) note(walked.error());
+  }
+
+  void note(const Error& error) {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_.emplace(error);
+  }
+
+  const Recording& recording_;
+  std::vector<const Lens*> lenses_;
+  lens::Rows& rows_;
+  Progress progress_;
+  std::mutex mutex_;
+  std::list<std::thread> walks_;
+  bool ended_ = false;
+  std::optional<Failure> failure_;
+};
+
+lens::CollectedRow mark_of(const Lens& lens, const Recording& recording) {
+  return {.lens = lens.name,
+          .version = lens.version,
+          .trace_bytes = recording.trace->file_bytes(),
+          .event_count = recording.info.event_count};
+}
+
+/// Those whose tables are not there, or not of this lens and this trace.
+Fallible<std::vector<const Lens*>> find_missing(db::Database& database, const Recording& recording,
+                                                std::span<const Lens* const> wanted) {
+  if (!TRY(database.has_table(lens::kCollected.name))) TRY(database.create_table(lens::kCollected));
+  const std::vector<lens::CollectedRow> done = TRY(database.read(lens::kCollected));
+  std::vector<const Lens*> missing;
+  for (const Lens* each : wanted) {
+    const lens::CollectedRow mark = mark_of(*each, recording);
+    const bool there = std::any_of(done.begin(), done.end(), [&](const lens::CollectedRow& row) {
+      return row.lens == mark.lens && row.version == mark.version && row.trace_bytes == mark.trace_bytes &&
+             row.event_count == mark.event_count;
+    });
+    if (!there) missing.push_back(each);
+  }
+  return missing;
+}
+
+Fallible<Nothing> fill(db::Database& database, const Recording& recording,
+                       const std::vector<const Lens*>& lenses) {
+  db::Transaction transaction = TRY(database.begin());
+  std::vector<const Lens*> watching;
+  lens::Rows rows(database);
+  for (const Lens* each : lenses) {
+    for (const db::TableDescription& table : each->tables()) {
+      TRY(database.execute(std::string("DROP TABLE IF EXISTS ") + table.name));
+      TRY(database.execute(db::create_table_sql(table)));
+    }
+    if (each->read != nullptr) each->read(recording, rows);
+    if (each->watch != nullptr) watching.push_back(each);
+  }
+  if (!watching.empty()) TRY(Collection(recording, watching, rows).run());
+  TRY(rows.result());
+  auto note = TRY(database.inserter(lens::kCollected));
+  for (const Lens* each : lenses) {
+    for (const db::TableDescription& table : each->tables())
+      TRY(database.execute(db::create_indexes_sql(table)));
+    TRY(database.execute(std::string("DELETE FROM collected WHERE lens = '") + each->name + "'"));
+    TRY(note.add(mark_of(*each, recording)));
+  }
+  return transaction.commit();
+}
+
+/// Where the tables go: beside the recording, or into a file that is gone when the last who has it open is.
+struct Place {
+  std::string path;
+  bool passing = false;
+};
+
+Fallible<Place> choose_place(const std::string& directory) {
+  const std::string beside = directory + "/" + lens::kLayersFile;
+  const Fd made(open(beside.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+  struct stat status {};
+  if (made && fstat(made.get(), &status) == 0 && S_ISREG(status.st_mode)) return Place{beside};
+  std::error_code error;
+  std::string passing = std::filesystem::temp_directory_path(error) / "orrery-layers-XXXXXX";
+  const Fd temporary(mkostemp(passing.data(), O_CLOEXEC));
+  if (!temporary) return Failure(Error{"making a file for the tables", errno});
+  return Place{passing, true};
+}
+
+/// Who has it open is the only one that collects from the recording.
+Fd wait_for_turn(const std::string& directory) {
+  Fd turn(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  while (turn && flock(turn.get(), LOCK_EX) != 0 && errno == EINTR) {
+  }
+  return turn;
+}
+
+/// No database, or another program's: what was in it can be found again.
+bool is_spoiled(const std::string& path, const Recording& recording) {
+  auto database = db::Database::create(path);
+  return !database || !find_missing(database.value(), recording, {});
+}
+
+Fallible<Nothing> fill_missing(const std::string& path, const Recording& recording,
+                               std::span<const Lens* const> lenses) {
+  db::Database database = TRY(db::Database::create(path));
+  const std::vector<const Lens*> missing = TRY(find_missing(database, recording, lenses));
+  if (missing.empty()) return Nothing{};
+  return fill(database, recording, missing);
+}
+
+/// Tables that end early must not be taken for a whole run's.
+void tell_damage(const Recording& recording) {
+  for (const auto& [number, process] : recording.tree)
+    if (process.ending == trace::Ending::damaged)
+      complain("the events of process #" + std::to_string(number) +
+               " are damaged: what was found ends there");
+}
+
+}  // namespace
+
+Fallible<db::Database> collect(const std::string& directory, std::span<const Lens* const> lenses) {
+  const Fd turn = wait_for_turn(directory);
+  const Recording recording = TRY(lens::open_recording(directory));
+  tell_damage(recording);
+  Place place = TRY(choose_place(directory));
+  if (!place.passing && is_spoiled(place.path, recording)) {
+    unlink(place.path.c_str());
+    place = TRY(choose_place(directory));
+  }
+  const auto filled = fill_missing(place.path, recording, lenses);
+  auto database =
+      filled ? db::Database::open_for_reading(place.path) : Fallible<db::Database>(filled.error());
+  if (place.passing) unlink(place.path.c_str());
+  return database;
+}
+
+const Lens* lens_of_table(const std::string& table) {
+  for (const Lens* lens : lens::all_lenses())
+    for (const db::TableDescription& each : lens->tables())
+      if (each.name == table) return lens;
+  return nullptr;
+}
+
+}  // namespace orrery::cli

@@ -1,0 +1,21 @@
+// Asks lenses about a recording: what they have not found yet is looked for in one replay of all processes,
+// and kept in REC/layers.sqlite.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "db/database.h"
+#include "lens/lens.h"
+
+namespace orrery::cli {
+
+/// The tables of these lenses, and of any that were collected before. Waits for another `orrery` that
+/// collects from the same recording. Where nothing can be written beside the recording, the tables last as
+/// long as the Database.
+Fallible<db::Database> collect(const std::string& directory, std::span<const lens::Lens* const> lenses);
+
+/// The lens that fills this table, or null.
+const lens::Lens* lens_of_table(const std::string& table);
+
+}  // namespace orrery::cli

@@ -1,0 +1,162 @@
+// `orrery export`: what the lenses found, in the formats of other tools.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "cli/collect.h"
+#include "cli/command.h"
+#include "cli/perfetto.h"
+#include "cli/recording_text.h"
+#include "cli/rows_text.h"
+#include "lens/tables.h"
+
+namespace orrery::cli {
+namespace {
+
+struct ExportOptions {
+  std::string recording;
+  std::string output;  ///< "" for stdout
+  bool perfetto = false, folded = false, sqlite = false;
+  std::string csv_table;
+};
+
+using Out = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+/// What a program did may be secret. Null with errno.
+std::FILE* create_private(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  return fd < 0 ? nullptr : fdopen(fd, "w");
+}
+
+std::vector<const lens::Lens*> lenses_of(std::initializer_list<const char*> tables) {
+  std::vector<const lens::Lens*> lenses;
+  for (const char* table : tables) lenses.push_back(lens_of_table(table));
+  return lenses;
+}
+
+/// A table's first column is not unique, and a process and one of its threads may have the same number:
+/// tracks of threads lie above those of processes.
+u64 process_track(i64 process) { return static_cast<u64>(process) + 1; }
+u64 thread_track(i64 process, i64 task) {
+  return (static_cast<u64>(process) + 1) << 32 | (static_cast<u64>(task) & 0xffff'ffff);
+}
+
+/// Processes as tracks with their lifetime; system calls as instants on their threads.
+Fallible<Nothing> write_perfetto(const std::string& directory, std::FILE* out) {
+  db::Database database = TRY(collect(directory, lenses_of({"process", "call"})));
+  PerfettoWriter writer(out);
+  std::map<i64, i32> pids;
+  db::Statement processes = TRY(
+      database.prepare("SELECT process, pid, command, start_ns, end_ns, end FROM process ORDER BY process"));
+  while (TRY(processes.step())) {
+    const i64 process = processes.integer(0);
+    const i32 pid = static_cast<i32>(processes.integer(1));
+    pids[process] = pid;
+    const std::string command(processes.text(2));
+    writer.process_track(process_track(process), pid, command);
+    writer.slice(process_track(process), static_cast<u64>(processes.integer(3)),
+                 static_cast<u64>(processes.integer(4)), command, {{"end", std::string(processes.text(5))}});
+  }
+  std::set<u64> known;
+  db::Statement calls = TRY(database.prepare("SELECT process, task, time_ns, name, text FROM call"));
+  while (TRY(calls.step())) {
+    const i64 process = calls.integer(0);
+    const i32 task = static_cast<i32>(calls.integer(1));
+    const u64 track = thread_track(process, task);
+    if (known.insert(track).second)
+      writer.thread_track(track, process_track(process), pids[process], task,
+                          "thread " + std::to_string(task));
+    writer.instant(track, static_cast<u64>(calls.integer(2)), calls.text(3),
+                   {{"call", std::string(calls.text(4))}});
+  }
+  return Nothing{};
+}
+
+std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+/// One line a process: the programs from the first process down to it, and its ticks; for flame graphs.
+Fallible<Nothing> write_folded(const std::string& directory, std::FILE* out) {
+  db::Database database = TRY(collect(directory, lenses_of({"process"})));
+  db::Statement statement =
+      TRY(database.prepare("SELECT process, parent, program, pid, ticks FROM process ORDER BY process"));
+  std::map<i64, std::string> stacks;
+  std::map<std::string, i64> folded;
+  while (TRY(statement.step())) {
+    std::string name = base_name(std::string(statement.text(2)));
+    if (name.empty()) name = std::string(statement.text(3));
+    std::replace(name.begin(), name.end(), ';', ':');
+    const std::string above = statement.is_null(1) ? "" : stacks[statement.integer(1)] + ";";
+    const std::string& stack = stacks[statement.integer(0)] = above + name;
+    folded[stack] += statement.integer(4);
+  }
+  for (const auto& [stack, ticks] : folded) std::fprintf(out, "%s %ld\n", printable(stack).c_str(), ticks);
+  return Nothing{};
+}
+
+Fallible<Nothing> write_csv(const std::string& directory, const std::string& table, std::FILE* out) {
+  const lens::Lens* lens = lens_of_table(table);
+  if (lens == nullptr) return Failure("there is no table " + table + "; `orrery query --tables` lists them");
+  db::Database database = TRY(collect(directory, {{lens}}));
+  db::Statement statement = TRY(database.prepare("SELECT * FROM " + table));
+  TRY(print_rows(statement, RowFormat::csv, out));
+  return Nothing{};
+}
+
+/// A database of its own, whole and compact.
+Fallible<Nothing> write_sqlite(const std::string& directory, const std::string& path) {
+  if (path.empty()) return Failure("a database needs a file: -o FILE");
+  db::Database database = TRY(collect(directory, lens::all_lenses()));
+  return database.copy_to(path);
+}
+
+Fallible<Nothing> write_file(const ExportOptions& options, const std::string& directory) {
+  if (options.sqlite) return write_sqlite(directory, options.output);
+  const bool to_terminal = options.output.empty() && options.perfetto && isatty(STDOUT_FILENO) == 1;
+  if (to_terminal) return Failure("a trace for Perfetto is binary: -o FILE");
+  Out out(options.output.empty() ? stdout : create_private(options.output),
+          [](std::FILE* file) { return file == stdout ? std::fflush(file) : std::fclose(file); });
+  if (!out) return Failure(options.output + ": " + std::strerror(errno));
+  TRY(options.perfetto ? write_perfetto(directory, out.get())
+      : options.folded ? write_folded(directory, out.get())
+                       : write_csv(directory, options.csv_table, out.get()));
+  if (std::ferror(out.get()) != 0 || out.get_deleter()(out.release()) != 0)
+    return Failure("writing " + (options.output.empty() ? "the output" : options.output) + ": " +
+                   std::strerror(errno));
+  return Nothing{};
+}
+
+int run_export(const ExportOptions& options) {
+  const auto directory = find_recording(options.recording);
+  if (!directory) return kCannotRun;
+  const auto written = write_file(options, *directory);
+  return written ? 0 : complain(printable(written.error().sentence));
+}
+
+}  // namespace
+
+void add_export(CLI::App& app, Session& session) {
+  auto options = std::make_shared<ExportOptions>();
+  CLI::App* command = app.add_subcommand("export", "Write what was found for other tools");
+  add_recording_option(*command, options->recording);
+  command->add_option("-o,--output", options->output, "The file; stdout if left out");
+  auto* formats = command->add_option_group("format", "What to write");
+  formats->add_flag("--perfetto", options->perfetto,
+                    "A trace for ui.perfetto.dev: processes, threads and calls");
+  formats->add_flag("--folded", options->folded, "Stacks of processes with their ticks, for flame graphs");
+  formats->add_option("--csv", options->csv_table, "A table; `orrery query --tables` lists them");
+  formats->add_flag("--sqlite", options->sqlite, "All tables, as a database");
+  formats->require_option(1);
+  set_examples(*command,
+               "  orrery export make-0 --perfetto -o make.pftrace\n"
+               "  orrery export --folded | flamegraph.pl > tree.svg\n"
+               "  orrery export --csv call -o calls.csv\n");
+  command->callback([options, &session] { session.exit_code = run_export(*options); });
+}
+
+}  // namespace orrery::cli

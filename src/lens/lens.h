@@ -1,0 +1,71 @@
+// What a lens is: it looks at a recording, or at its processes while they are replayed, and fills the tables
+// it declares. One replay serves all lenses that are wanted; what they found is kept beside the recording.
+//
+// A new lens is one file with its tables, its Watcher and its Lens, and one row in lenses.cc.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lens/call.h"
+#include "lens/process_tree.h"
+#include "lens/replay_session.h"
+#include "lens/rows.h"
+#include "trace/info_hosted.h"
+#include "trace/opened_trace_hosted.h"
+
+namespace orrery::lens {
+
+/// A recording that is being looked at.
+struct Recording {
+  std::string directory{};
+  std::shared_ptr<const trace::OpenedTrace> trace{};
+  trace::RecordingInfo info{};
+  ProcessTree tree{};
+  u64 begin_ns = 0;  ///< CLOCK_MONOTONIC of the first event: where the recording's time begins
+
+  /// Since the beginning of the recording.
+  u64 since_begin(u64 time_ns) const { return time_ns > begin_ns ? time_ns - begin_ns : 0; }
+};
+
+/// `directory`: of a recording.
+Fallible<Recording> open_recording(const std::string& directory);
+
+/// A system call as the walk through a process met it.
+struct WalkedCall {
+  const Call& call;
+  const Stop& entry;  ///< where it was made
+  u64 time_ns = 0;    ///< when its result was written down, or what was before it; since the beginning
+  u64 number = 0;     ///< counts the calls of the process
+};
+
+/// Looks at one process while it is replayed, on a thread of its own: other processes have other Watchers.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  /// The process stands where its own life begins: before its first instruction, or behind the fork.
+  virtual void begin(ReplaySession&) {}
+  virtual void enter(ReplaySession&, const WalkedCall&) {}
+  /// The call has returned, or the process has ended in it (Call::returned).
+  virtual void leave(ReplaySession&, const WalkedCall&) {}
+  /// Nothing of the process is gone yet.
+  virtual void end(ReplaySession&) {}
+};
+
+struct Lens {
+  const char* name;      ///< of a layer, or of a part of one
+  u32 version;           ///< is raised when it finds something else than before, so that it is asked again
+  const char* sentence;  ///< what it finds
+  std::vector<db::TableDescription> (*tables)();
+  /// What the events alone tell; null if that is nothing.
+  void (*read)(const Recording& recording, Rows& rows);
+  /// Null if it needs no replay. May return null for a process that is of no interest.
+  std::unique_ptr<Watcher> (*watch)(const Recording& recording, const TreeProcess& process, Rows& rows);
+};
+
+/// All there are, in the order of the documentation.
+std::span<const Lens* const> all_lenses();
+
+}  // namespace orrery::lens
