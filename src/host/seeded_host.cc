@@ -354,6 +354,11 @@ i64 SeededHost::send_signal(HostCall& call) {
   bool meets_self = false;
   if (stops(number)) for_each_target(call, [&](u32 each) { meets_self |= each == turns_.number(); });
   if (meets_self && (number == SIGSTOP || call.number == __NR_kill)) {
+    for_each_target(call, [&](u32 each) {
+      if (each == turns_.number()) return;
+      turns_.poke(each);
+      if (number == SIGSTOP) turns_.stops_too(each);
+    });
     const bool takes_it_again = !gives_turn_;
     gives_turn_ = false;
     const i64 result = turns_.stop([&] { return pids_.call(call, inner_); });

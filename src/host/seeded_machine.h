@@ -30,6 +30,7 @@ struct SeededProcess {
   u32 previous = kNobody, next = kNobody;  ///< of those that live, in the order in which they were made
   u32 borrows = 0;                         ///< its parent is away until it lets go
   u32 back = 0;                            ///< 1 when its stop is over, whoever ended it
+  u32 stops_too = 0;                       ///< it is stopped by the call that SeededMachine::stopping makes
   u32 calls = 0;                           ///< a futex on which it sleeps until its turn
   u32 reaped = 0;                          ///< its parent has waited for it
 

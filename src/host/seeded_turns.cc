@@ -296,22 +296,34 @@ void SeededTurns::settle() {
     wait_for_task_list();
     poke(machine_.processes[ending].parent);
   }
-  const u32 stopping = machine_.stopping;
-  if (stopping == number_) machine_.stopping = kNobody;
-  if (stopping != kNobody && stopping != number_) {
-    SeededProcess& process = machine_.processes[stopping];
-    while (__atomic_load_n(&process.back, __ATOMIC_ACQUIRE) == 0 && !is_stopped(stopping) &&
-           !is_gone(stopping, false))
-      pause(kPauseNs);
-    if (process.back != 0) process.state = process.before_stop;
-    poke(process.parent);
-    machine_.stopping = kNobody;
-    pause(kPauseNs);  // its parent is told in the same breath, but not under a lock
-    wait_for_task_list();
-    changed();
-  }
+  if (machine_.stopping != kNobody) settle_stops();
   wait_for_task_list();  // a system call: the handlers of signals that were sent to us run before it returns
   if (self().state == TurnState::away || self().state == TurnState::stopped) self().state = TurnState::ready;
+}
+
+/// If this process is the one that stopped, it goes on again, and those it stopped with it may do so too.
+void SeededTurns::settle_stops() {
+  const u32 stopping = machine_.stopping;
+  machine_.stopping = kNobody;
+  SeededProcess& process = machine_.processes[stopping];
+  while (stopping != number_ && __atomic_load_n(&process.back, __ATOMIC_ACQUIRE) == 0 &&
+         !is_stopped(stopping) && !is_gone(stopping, false))
+    pause(kPauseNs);
+  const bool is_back = stopping == number_ || process.back != 0;
+  if (is_back && process.state == TurnState::stopped) process.state = process.before_stop;
+  poke(process.parent);
+  wait_for_task_list();
+  for (u32 at = machine_.first; at != kNobody; at = machine_.processes[at].next) {
+    SeededProcess& other = machine_.processes[at];
+    if (other.stops_too == 0) continue;
+    other.stops_too = 0;
+    while (!is_back && !is_stopped(at) && !is_gone(at, false)) pause(kPauseNs);
+    if (is_back && !is_stopped(at)) other.state = other.before_stop;
+    poke(other.parent);
+  }
+  pause(kPauseNs);  // their parents are told in the same breath, but not under a lock
+  wait_for_task_list();
+  changed();
 }
 
 // --- ends and stops of others ---
@@ -367,6 +379,14 @@ void SeededTurns::stopped(u32 number) {
   pause(kPauseNs);
   poke(process.parent);
   changed();
+}
+
+void SeededTurns::stops_too(u32 number) {
+  SeededProcess& process = machine_.processes[number];
+  if (process.state == TurnState::ended || process.state == TurnState::stopped) return;
+  process.before_stop = process.state;
+  process.state = TurnState::stopped;
+  process.stops_too = 1;
 }
 
 void SeededTurns::continued(u32 number) {

@@ -44,6 +44,8 @@ class SeededTurns {
   /// Another one was stopped by SIGSTOP, or is to go on.
   void stopped(u32 number);
   void continued(u32 number);
+  /// Before stop(): its body stops another one as well.
+  void stops_too(u32 number);
 
   /// `body` stops this process, and returns when it goes on, or was not stopped after all. Without the turn
   /// then.
@@ -81,6 +83,7 @@ class SeededTurns {
   void unlink(u32 number);
   bool is_gone(u32 number, bool waits) const;
   bool is_stopped(u32 number) const;
+  void settle_stops();
 
   SeededMachine& machine_;
   int fd_least_;
