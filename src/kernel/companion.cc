@@ -103,6 +103,7 @@ bool take_companion(Process& parent, const WaitedFor& wanted, LocalChange& chang
   for (auto at = companions.begin(); at != companions.end(); ++at) {
     Process& child = **at;
     if (child.parent != parent.id || !is_awaited(child, wanted)) continue;
+    if (child.exit && !wanted.ends) continue;  // wait_consider_task: a zombie is none of those to wait for
     any = true;
     if (!child.exit) continue;
     change = {child.id.value, child.wait_status()};
@@ -116,7 +117,7 @@ bool take_companion(Process& parent, const WaitedFor& wanted, LocalChange& chang
 
 LocalChildren look_at_children_here(Process& parent, const WaitedFor& wanted, LocalChange& change) {
   bool any = false;
-  if (take_trace_change(parent, wanted.number, wanted.keep, change, any)) return LocalChildren::changed;
+  if (take_trace_change(parent, wanted, change, any)) return LocalChildren::changed;
   if (take_companion(parent, wanted, change, any)) return LocalChildren::changed;
   return any ? LocalChildren::running : LocalChildren::none;
 }

@@ -33,6 +33,7 @@ enum class LocalChildren : u8 { none, running, changed };
 struct WaitedFor {
   i32 number = -1;                                              ///< -1: any
   bool any_kind = false, clone_children = false, keep = false;  ///< __WALL, __WCLONE, WNOWAIT
+  bool ends = true;  ///< false: stops alone (waitid without WEXITED)
 };
 LocalChildren look_at_children_here(Process& parent, const WaitedFor& wanted, LocalChange& change);
 

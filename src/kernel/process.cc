@@ -11,6 +11,7 @@
 #include "kernel/futex_table.h"
 #include "kernel/leaving.h"
 #include "kernel/scheduler.h"
+#include "kernel/tracing.h"
 
 namespace orrery::kernel {
 
@@ -47,6 +48,7 @@ void Process::end(const ExitState& state) {
   exit = state;
   const int status = wait_status();
   for (const auto& task : tasks) {
+    if (lender != nullptr) note_end_of_traced(*task, status);
     if (lender != nullptr && !task->ended() && task.get() != &scheduler.current()) scheduler.drop(*task);
     task->state = Exited{status};
   }

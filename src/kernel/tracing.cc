@@ -94,18 +94,21 @@ void release_traced(Task& tracer) {
 
 void note_end_of_traced(Task& task, i32 status) {
   if (!task.trace) return;
-  task.trace->tracer->process.ended_tracees.push_back({task.id.value, status});
+  Process& tracer = task.trace->tracer->process;
+  const bool is_child = &task == &task.process.leader() && task.process.parent == tracer.id;
+  if (!is_child) tracer.ended_tracees.push_back({task.id.value, status});
   task.trace.reset();
   task.process.scheduler.let_try_again();
 }
 
-bool take_trace_change(Process& tracer, i32 number, bool keep, LocalChange& change, bool& any) {
+bool take_trace_change(Process& tracer, const WaitedFor& wanted, LocalChange& change, bool& any) {
+  const i32 number = wanted.number;
   auto& ended = tracer.ended_tracees;
   for (auto at = ended.begin(); at != ended.end(); ++at) {
-    if (number != -1 && number != at->task) continue;
+    if (!wanted.ends || (number != -1 && number != at->task)) continue;
     any = true;
     change = {at->task, at->status};
-    if (!keep) ended.erase(at);
+    if (!wanted.keep) ended.erase(at);
     return true;
   }
   bool found = false;
@@ -115,7 +118,7 @@ bool take_trace_change(Process& tracer, i32 number, bool keep, LocalChange& chan
     any = true;
     if (task.trace->stop_status == 0 || task.trace->reported) return;
     change = {task.id.value, task.trace->stop_status};
-    if (!keep) task.trace->reported = true;
+    if (!wanted.keep) task.trace->reported = true;
     found = true;
   });
   return found;

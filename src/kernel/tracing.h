@@ -25,11 +25,11 @@ void end_trace(Task& task);
 void release_traced(Process& tracer);
 void release_traced(Task& tracer);
 
-/// A traced task ended: its tracer may wait for that.
+/// A traced task ended: its tracer may wait for that, or for its child's end if it is its parent.
 void note_end_of_traced(Task& task, i32 status);
 
-/// A tracee of `tracer` of that number (-1: any) that has stopped or ended and was not waited for. `any`
-/// becomes true if there is a tracee of that number at all.
-bool take_trace_change(Process& tracer, i32 number, bool keep, LocalChange& change, bool& any);
+/// A tracee of `tracer` of the wanted number that has stopped or ended and was not waited for. `any` becomes
+/// true if there is one to wait for at all.
+bool take_trace_change(Process& tracer, const WaitedFor& wanted, LocalChange& change, bool& any);
 
 }  // namespace orrery::kernel

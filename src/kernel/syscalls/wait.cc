@@ -77,7 +77,8 @@ WaitedFor wanted_by(Call& call) {
   const u64 options = options_of(call);
   WaitedFor wanted{.any_kind = (options & __WALL) != 0,
                    .clone_children = (options & __WCLONE) != 0,
-                   .keep = (options & WNOWAIT) != 0};
+                   .keep = (options & WNOWAIT) != 0,
+                   .ends = !by_id || (options & WEXITED) != 0};
   const i32 number = call.fd(by_id ? 1 : 0);
   const bool one = by_id ? call.args[0] == P_PID : number > 0;
   const bool group = by_id ? call.args[0] == P_PGID : number < -1;

@@ -112,6 +112,16 @@ static void waitid_tells_of_it(void) {
   CHECK_EQ(waitid(P_PID, child, &info, WEXITED), -1);
 }
 
+static void waitid_for_stops_leaves_ends(void) {
+  const pid_t child = make(leaves, SIGCHLD);
+  siginfo_t info;
+  CHECK_EQ(waitid(P_PID, child, &info, WEXITED | WNOWAIT), 0);
+  CHECK_ERRNO(waitid(P_PID, child, &info, WSTOPPED), ECHILD);
+  CHECK_ERRNO(waitid(P_ALL, 0, &info, WSTOPPED | WCONTINUED | WNOHANG), ECHILD);
+  CHECK_EQ(waitid(P_PID, child, &info, WEXITED), 0);
+  CHECK_EQ(info.si_status, 9);
+}
+
 static volatile int handled_by, handled_status, handled_child;
 static void note(int number, siginfo_t* info, void* context) {
   (void)number, (void)context;
@@ -244,6 +254,7 @@ int main(void) {
   RUN(is_waited_for_as_clone_child);
   RUN(is_waited_for_among_others);
   RUN(waitid_tells_of_it);
+  RUN(waitid_for_stops_leaves_ends);
   RUN(its_end_is_signalled);
   RUN(has_actions_of_its_own);
   RUN(ends_by_a_signal_alone);

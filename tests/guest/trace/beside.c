@@ -103,7 +103,6 @@ static int stops_all(void* nothing) {
   return 0;
 }
 
-static volatile double in_xmm;
 static void* runs(void* index) {
   const long i = (long)index;
   tids[i] = syscall(SYS_gettid);
@@ -253,11 +252,68 @@ static int fails(void* nothing) {
 
 static void errors_and_the_end_of_a_tracer(void) { CHECK_EQ(run_tracer(fails), 0); }
 
+static char traced_stack[1 << 16] __attribute__((aligned(16)));
+static volatile pid_t traced;
+static int is_traced(void* nothing) {
+  (void)nothing;
+  raw(SYS_prctl, PR_SET_PTRACER, -1, 0, 0);
+  traced = raw(SYS_getpid, 0, 0, 0, 0);
+  for (;;) raw(SYS_pause, 0, 0, 0, 0);
+  return 0;
+}
+
+static void make_traced(void) {
+  traced = 0;
+  CHECK(clone(is_traced, traced_stack + sizeof traced_stack, kBeside, NULL) > 0);
+  while (traced == 0) sched_yield();
+}
+
+static int kills(void* nothing) {
+  (void)nothing;
+  int result = stop_one(traced);
+  if (result != 0) return result;
+  WANT(trace(PTRACE_CONT, traced, 0, NULL) == 0);
+  WANT(raw(SYS_kill, traced, SIGKILL, 0, 0) == 0);
+  int status = 0;
+  WANT(raw(SYS_wait4, traced, (long)&status, __WALL, 0) == traced);
+  WANT(status == SIGKILL);
+  WANT(raw(SYS_wait4, traced, (long)&status, __WALL, 0) == -1 && errno == ECHILD);
+  done = 1;
+  return 0;
+}
+
+/// The tracer is told first, and then the parent.
+static void a_traced_process_is_killed(void) {
+  make_traced();
+  CHECK_EQ(run_tracer(kills), 0);
+  int status = 0;
+  CHECK_EQ(waitpid(traced, &status, __WALL), traced);
+  CHECK_EQ(status, SIGKILL);
+}
+
+/// A parent that traces its child is told once.
+static void a_traced_child_is_killed(void) {
+  make_traced();
+  CHECK_EQ(trace(PTRACE_ATTACH, traced, 0, NULL), 0);
+  int status = 0;
+  CHECK_EQ(waitpid(traced, &status, __WALL), traced);
+  CHECK_EQ(status, SIGSTOP << 8 | 0x7f);
+  siginfo_t info;
+  CHECK_EQ(kill(traced, SIGKILL), 0);
+  CHECK_EQ(waitid(P_PID, traced, &info, WEXITED | WNOWAIT | __WALL), 0);
+  CHECK_EQ(info.si_status, SIGKILL);
+  CHECK_EQ(waitpid(traced, &status, __WALL), traced);
+  CHECK_EQ(status, SIGKILL);
+  CHECK_ERRNO(waitpid(traced, &status, __WALL), ECHILD);
+}
+
 int main(void) {
   parent = getpid();
   RUN(threads_stop_and_go_on);
   RUN(a_blocked_call_goes_on);
   RUN(vector_registers_are_read);
   RUN(errors_and_the_end_of_a_tracer);
+  RUN(a_traced_process_is_killed);
+  RUN(a_traced_child_is_killed);
   return 0;
 }
