@@ -14,6 +14,7 @@ enum class ExitKind : u8 {
   tick_reached,  ///< RunLimits::stop_at_tick; rip is the target of the transfer that ticked
   interrupted,   ///< a host signal asked for a stop; taken at a tick
   one_done,      ///< the one instruction that was asked for has been executed
+  breakpoint,    ///< before the instruction at rip, where one was set; only a replay that is asked has any
 };
 
 /// Which instruction of x86/gate.h stopped the run.
@@ -39,6 +40,8 @@ struct RunLimits {
   /// Stop when CpuState::ticks reaches this; none if ~0. While a stop is set the exact (slower)
   /// version of the code runs.
   u64 stop_at_tick = ~u64{0};
+  /// The run before stopped at a breakpoint and this one is to go on past it.
+  bool past_breakpoint = false;
 };
 
 /// What runs guest code. One per process; no upcalls.

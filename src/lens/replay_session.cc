@@ -1,11 +1,13 @@
 #include "lens/replay_session.h"
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "cpu/registers.h"
 #include "memory/address_space.h"
@@ -61,8 +63,13 @@ ReplaySession::~ReplaySession() {
 }
 
 /// One request and its reply, which lies in packet_ then.
-Status ReplaySession::ask(const ControlRequest& request) {
-  if (send(control_fd_, &request, sizeof request, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof request)) {
+Status ReplaySession::ask(ControlRequest request, std::span<const u64> addresses) {
+  if (!addresses.empty()) request.size_bytes = static_cast<u32>(addresses.size_bytes());
+  iovec parts[] = {{&request, sizeof request}, {const_cast<u64*>(addresses.data()), addresses.size_bytes()}};
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = addresses.empty() ? 1 : 2;
+  if (sendmsg(control_fd_, &message, MSG_NOSIGNAL) < 0) {
     return Error{"cannot reach the replaying engine", errno};
   }
   ssize_t got = 0;
@@ -83,6 +90,7 @@ Result<Stop> ReplaySession::run_before(u64 event) {
   forget();
   TRY(ask({.op = ControlOp::run, .argument = event}));
   const ControlReply& reply = packet_->reply;
+  if (reply.breakpoints == 0) breakpoints_.clear();  // the program has been replaced
   stop_ = {.reason = reply.stop,
            .event = reply.event,
            .value = reply.value,
@@ -94,6 +102,41 @@ Result<Stop> ReplaySession::run_before(u64 event) {
            .fault_code = reply.fault_code,
            .fault_error = reply.fault_error};
   return stop_;
+}
+
+Status ReplaySession::set_breakpoints(std::span<const u64> addresses) {
+  std::vector<u64> wanted(addresses.begin(), addresses.end()), gone, added;
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  std::set_difference(breakpoints_.begin(), breakpoints_.end(), wanted.begin(), wanted.end(),
+                      std::back_inserter(gone));
+  std::set_difference(wanted.begin(), wanted.end(), breakpoints_.begin(), breakpoints_.end(),
+                      std::back_inserter(added));
+  const auto change = [&]() -> Status {
+    TRY(change_breakpoints(ControlOp::break_clear, gone));
+    return change_breakpoints(ControlOp::break_at, added);
+  };
+  Status changed = change();
+  if (!changed) {
+    wanted.clear();
+    TRY(ask({.op = ControlOp::break_clear}));
+  }
+  breakpoints_ = std::move(wanted);
+  return changed;
+}
+
+/// In as many requests as it takes.
+Status ReplaySession::change_breakpoints(ControlOp op, std::span<const u64> addresses) {
+  while (!addresses.empty()) {
+    const std::size_t count = std::min<std::size_t>(addresses.size(), machine::kAddressesMost);
+    TRY(ask({.op = op}, addresses.first(count)));
+    addresses = addresses.subspan(count);
+  }
+  return Nothing{};
+}
+
+Status ReplaySession::stop_at_tick(i32 task, u64 ticks) {
+  return ask({.op = ControlOp::stop_at_tick, .argument = ticks, .task = task});
 }
 
 void ReplaySession::forget() {

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -58,6 +59,13 @@ class ReplaySession final : public elf::StoppedMachine {
   void let_go();
   const Stop& stop() const { return stop_; }
 
+  /// The addresses before whose instructions the runs stop too (StopReason::breakpoint); they replace those
+  /// of before. What counts as getting there: see ControlOp::break_at. After an execve, and after a failure,
+  /// there are none.
+  Status set_breakpoints(std::span<const u64> addresses);
+  /// The next run stops when this task has so many ticks (StopReason::tick), see ControlOp::stop_at_tick.
+  Status stop_at_tick(i32 task, u64 ticks);
+
   const elf::MachineRegisters& registers() override;
   u64 read(u64 address, std::span<u8> out) override;
   const std::vector<elf::MappedRegion>& regions() override;
@@ -72,13 +80,15 @@ class ReplaySession final : public elf::StoppedMachine {
 
   ReplaySession(int control_fd, KeptFiles kept_files)
       : control_fd_(control_fd), kept_files_(std::move(kept_files)) {}
-  Status ask(const machine::ControlRequest& request);
+  Status ask(machine::ControlRequest request, std::span<const u64> addresses = {});
+  Status change_breakpoints(machine::ControlOp op, std::span<const u64> addresses);
   const std::vector<u8>& page(u64 address);
   void forget();
 
   int control_fd_;
   KeptFiles kept_files_;
   Stop stop_;
+  std::vector<u64> breakpoints_;  ///< those set, sorted
   std::unique_ptr<Packet> packet_ = std::make_unique<Packet>();
 
   // What was asked at the present stop.

@@ -7,8 +7,10 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 1;
+inline constexpr u32 kControlVersion = 2;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
+inline constexpr u32 kAddressesMost = 4096;          ///< most addresses in one request
+inline constexpr u32 kBreakpointsMost = 1 << 16;     ///< most breakpoints a process can have
 
 enum class ControlOp : u32 {
   hello = 0,  ///< reply.value = kControlVersion
@@ -22,12 +24,25 @@ enum class ControlOp : u32 {
                 ///< no more)
   quit = 5,
   vector_state = 6,  ///< payload: FXSAVE/XSAVE image of the current task
+  /// The request's payload, u64[]: addresses before whose instructions `run` stops too, whichever task gets
+  /// there, each time one does. The replay is not changed by it. One at the present pc counts, unless the
+  /// present stop is for it. They are gone after a successful execve, and a forked process has none.
+  /// E2BIG past kBreakpointsMost.
+  break_at = 7,
+  break_clear = 8,  ///< payload: those of them to be forgotten; without one, all
+  /// Argument = tick of the request's task at which `run` stops too, if it is not behind; ~0: none, which it
+  /// is again after the stop. Meant for the last stretch, which runs slower. A program that has set TF or AC
+  /// in its flags is not stopped there.
+  stop_at_tick = 9,
 };
 
 struct ControlRequest {
   ControlOp op = ControlOp::hello;
-  u32 size_bytes = 0;
+  u32 size_bytes =
+      0;  ///< read_memory: bytes wanted; break_at, break_clear: of the payload behind the request
   u64 argument = 0;
+  i32 task = 0;
+  u32 reserved = 0;
 };
 
 enum class StopReason : u32 {
@@ -38,6 +53,8 @@ enum class StopReason : u32 {
   diverged = 4,
   trace_end = 5,
   system_call = 6,  ///< at the entry of a system call: the registers hold its number and arguments
+  breakpoint = 7,   ///< before the instruction at pc
+  tick = 8,         ///< ControlOp::stop_at_tick
 };
 
 struct ControlReply {
@@ -51,6 +68,8 @@ struct ControlReply {
   u64 fault_address = 0;  ///< of the last synchronous fault, with fault_code = si_code
   i32 fault_signal = 0, fault_code = 0;
   u64 fault_error = 0;  ///< page fault error code
+  u32 breakpoints = 0;  ///< how many are set
+  u32 reserved = 0;
 };
 
 struct ControlRegion {

@@ -12,6 +12,13 @@
 
 namespace orrery::machine {
 
+/// Breakpoints and counts are what was asked of the parent.
+void ControlServer::begin_process(bool asked) {
+  asked_ = at_start_ = asked;
+  stop_at_tick_ = ~u64{0};
+  remove_all_breakpoints();
+}
+
 void ControlServer::before_run(kernel::Task& task) {
   if (!asked_) return;
   if (at_start_) serve(StopReason::start, task, 0);
@@ -34,6 +41,20 @@ void ControlServer::at_trace_end(kernel::Task& task) {
   if (asked_) serve(StopReason::trace_end, task, 0);
 }
 
+void ControlServer::before_instruction(kernel::Task& task) {
+  if (asked_ && translator_->breakpoints().contains(task.cpu.regs.rip)) at_breakpoint(task);
+}
+
+u64 ControlServer::stop_at_tick(const kernel::Task& task) const {
+  const bool ahead = task.id.value == tick_task_ && stop_at_tick_ > task.cpu.ticks;
+  return ahead ? stop_at_tick_ : ~u64{0};
+}
+
+void ControlServer::at_tick(kernel::Task& task) {
+  stop_at_tick_ = ~u64{0};
+  serve(StopReason::tick, task, 0);
+}
+
 /// Answers until told to run on. A closed socket ends the replay: nobody is left to ask.
 void ControlServer::serve(StopReason reason, kernel::Task& task, u64 value) {
   if (at_start_ && reason != StopReason::start) serve(StopReason::start, task, 0);
@@ -52,47 +73,83 @@ void ControlServer::serve(StopReason reason, kernel::Task& task, u64 value) {
     reply.fault_signal = fault_.signal;
     reply.fault_code = fault_.code;
     reply.fault_error = fault_.error_code;
+    reply.breakpoints = static_cast<u32>(translator_->breakpoints().size());
     if (stopped) send(reply);  // the answer to the `run` that led here
     stopped = false;
-    ControlRequest request;
-    const i64 got = host::raw_syscall(__NR_read, socket_, &request, sizeof request);
-    if (got == -EINTR) continue;
-    if (got != static_cast<i64>(sizeof request) || request.op == ControlOp::quit)
-      host::raw_syscall(__NR_exit_group, 0);
+    if (!receive()) host::raw_syscall(__NR_exit_group, 0);
+    const ControlRequest& request = question_.request;
     if (request.op == ControlOp::run) {
       stop_before_ = request.argument;
       return;
     }
-    if (!answer(request, task, reply)) reply.error = EINVAL;
+    reply.error = answer(request, task, reply);
     send(reply);
   }
 }
 
-bool ControlServer::answer(const ControlRequest& request, kernel::Task& task, ControlReply& reply) {
+/// The next question. False if there will be none.
+bool ControlServer::receive() {
+  i64 got = 0;
+  do {
+    got = host::raw_syscall(__NR_read, socket_, &question_, sizeof question_);
+  } while (got == -EINTR);
+  const i64 payload_bytes = got - static_cast<i64>(sizeof question_.request);
+  if (payload_bytes < 0 || question_.request.op == ControlOp::quit) return false;
+  const bool carries =
+      question_.request.op == ControlOp::break_at || question_.request.op == ControlOp::break_clear;
+  return payload_bytes == (carries ? static_cast<i64>(question_.request.size_bytes) : 0);
+}
+
+u32 ControlServer::answer(const ControlRequest& request, kernel::Task& task, ControlReply& reply) {
   switch (request.op) {
     case ControlOp::hello:
       reply.value = kControlVersion;
-      return true;
+      return 0;
     case ControlOp::registers:
       std::memcpy(packet_.payload, &task.cpu, sizeof task.cpu);
       reply.payload_bytes = sizeof task.cpu;
-      return true;
+      return 0;
     case ControlOp::read_memory:
       reply.payload_bytes = read_memory(request.argument, request.size_bytes);
-      return true;
+      return 0;
     case ControlOp::regions:
       reply.payload_bytes = list_regions(request.argument);
-      return true;
+      return 0;
     case ControlOp::vector_state: {
       cpu::VectorImage image;  // aligned as XSAVE wants it, which a packet is not
       cpu::save_vector_state(image, vector_components_);
       std::memcpy(packet_.payload, image.bytes, sizeof image.bytes);
       reply.payload_bytes = sizeof image.bytes;
-      return true;
+      return 0;
     }
+    case ControlOp::break_at:
+    case ControlOp::break_clear:
+      return change_breakpoints(request);
+    case ControlOp::stop_at_tick:
+      tick_task_ = request.task;
+      stop_at_tick_ = request.argument;
+      return 0;
     default:
-      return false;
+      return EINVAL;
   }
+}
+
+u32 ControlServer::change_breakpoints(const ControlRequest& request) {
+  const std::span<const u64> addresses(question_.addresses, request.size_bytes / sizeof(u64));
+  if (request.op == ControlOp::break_at) {
+    if (translator_->breakpoints().size() + addresses.size() > kBreakpointsMost) return E2BIG;
+    translator_->add_breakpoints(addresses);
+  } else if (addresses.empty()) {
+    remove_all_breakpoints();
+  } else {
+    translator_->remove_breakpoints(addresses);
+  }
+  return 0;
+}
+
+void ControlServer::remove_all_breakpoints() {
+  const std::vector<u64> all = translator_->breakpoints().addresses();
+  translator_->remove_breakpoints(all);
 }
 
 u32 ControlServer::read_memory(u64 address, u64 size_bytes) {

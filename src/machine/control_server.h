@@ -8,6 +8,7 @@
 #include "kernel/kernel.h"
 #include "kernel/task.h"
 #include "machine/control.h"
+#include "translate/translator.h"
 
 namespace orrery::machine {
 
@@ -32,13 +33,24 @@ class ControlServer {
         asked_(asked),
         at_start_(asked) {}
 
+  /// Who runs the guest's code. Before anything is asked.
+  void use(translate::Translator& translator) { translator_ = &translator; }
+
   /// The process was forked: its parent's questions are not its own. `asked`: some come to it.
-  void begin_process(bool asked) { asked_ = at_start_ = asked; }
+  void begin_process(bool asked);
+  /// The process runs another program.
+  void begin_program() { remove_all_breakpoints(); }
 
   /// Stops here if the next event is the one asked for.
   void before_run(kernel::Task& task);
   /// The same at the entry of a system call, with its arguments still in the registers.
   void before_system_call(kernel::Task& task);
+  /// Before a run that executes one instruction and looks at no breakpoint.
+  void before_instruction(kernel::Task& task);
+  void at_breakpoint(kernel::Task& task) { serve(StopReason::breakpoint, task, 0); }
+  /// The tick at which the task is to stop, ~0 if it is to go on.
+  u64 stop_at_tick(const kernel::Task& task) const;
+  void at_tick(kernel::Task& task);
   /// The process is about to end; nothing of it is gone yet.
   void before_end(kernel::Task& task, int status, int fatal_signal);
   /// The recording has no more events.
@@ -47,7 +59,11 @@ class ControlServer {
 
  private:
   void serve(StopReason reason, kernel::Task& task, u64 value);
-  bool answer(const ControlRequest& request, kernel::Task& task, ControlReply& reply);
+  bool receive();
+  /// 0 or an errno.
+  u32 answer(const ControlRequest& request, kernel::Task& task, ControlReply& reply);
+  u32 change_breakpoints(const ControlRequest& request);
+  void remove_all_breakpoints();
   u32 read_memory(u64 address, u64 size_bytes);
   u32 list_regions(u64 above);
   void send(const ControlReply& reply);
@@ -59,12 +75,20 @@ class ControlServer {
   bool asked_;     ///< false: it runs on as if nobody asked
   bool at_start_;  ///< and nothing of it has run yet
   u64 stop_before_ = 0;
+  i32 tick_task_ = 0;
+  u64 stop_at_tick_ = ~u64{0};
+  translate::Translator* translator_ = nullptr;
   cpu::Fault fault_;
   struct Packet {
     ControlReply reply;
     u8 payload[kControlBytesMost];
   };
   Packet packet_;
+  struct Question {
+    ControlRequest request;
+    u64 addresses[kAddressesMost];
+  };
+  Question question_;
 };
 
 }  // namespace orrery::machine

@@ -4,6 +4,7 @@
 #include <asm/unistd.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "host/raw_syscall.h"
@@ -44,7 +45,9 @@ Machine::Machine(const Parts& parts)
     : parts_(parts),
       stacks_(parts.kernel, {.run = run_tasks, .argument = this}),
       translator_(parts.kernel.address_space(), translator_options(parts.launch)),
-      has_fsgsbase_((parts.launch.hwcap2 & kHwcap2Fsgsbase) != 0) {}
+      has_fsgsbase_((parts.launch.hwcap2 & kHwcap2Fsgsbase) != 0) {
+  if (parts_.control != nullptr) parts_.control->use(translator_);
+}
 
 void Machine::run() {
   parts_.kernel.set_task_switch(stacks_);
@@ -72,9 +75,32 @@ void Machine::turn() {
   kernel::Task& task = parts_.kernel.current();
   apply_segment_bases(task);
   if (parts_.control != nullptr) parts_.control->before_run(task);
+  const bool one_by_one = (task.cpu.regs.rflags & (kTrapFlag | kAlignmentFlag)) != 0;
+  if (one_by_one && parts_.control != nullptr) parts_.control->before_instruction(task);
   if ((task.cpu.regs.rflags & kTrapFlag) != 0) return single_step(task);
   if ((task.cpu.regs.rflags & kAlignmentFlag) != 0) return one_instruction(task);
-  handle(task, translator_.run(task.cpu, {.stop_at_tick = parts_.host.stop_at_tick()}));
+  handle(task, run_code(task));
+}
+
+/// Guest code until it needs the kernel. Where someone who asks about a replay has it stopped is no point of
+/// the run: no signal is looked for there, and nobody else's turn comes.
+cpu::Exit Machine::run_code(kernel::Task& task) {
+  cpu::RunLimits limits{.stop_at_tick = parts_.host.stop_at_tick()};
+  if (parts_.control == nullptr) return translator_.run(task.cpu, limits);
+  const u64 tick_of_run = limits.stop_at_tick;
+  for (;;) {
+    const u64 tick_asked = parts_.control->stop_at_tick(task);
+    limits.stop_at_tick = std::min(tick_of_run, tick_asked);
+    const cpu::Exit exit = translator_.run(task.cpu, limits);
+    const bool at_tick = exit.kind == ExitKind::tick_reached && task.cpu.ticks == tick_asked;
+    limits.past_breakpoint = exit.kind == ExitKind::breakpoint;
+    if (!at_tick && !limits.past_breakpoint) return exit;
+    after_guest_code(task);
+    read_segment_bases(task);
+    if (limits.past_breakpoint) parts_.control->at_breakpoint(task);
+    if (at_tick) parts_.control->at_tick(task);
+    if (at_tick && tick_asked == tick_of_run) return exit;
+  }
 }
 
 /// One instruction of a program that has misaligned accesses reported. Blocks have accesses of their own that
@@ -138,7 +164,8 @@ void Machine::handle(kernel::Task& task, const cpu::Exit& exit) {
     case ExitKind::tick_reached:
     case ExitKind::interrupted:
     case ExitKind::one_done:
-      return;  // prepare_to_run() takes the signal that waits
+    case ExitKind::breakpoint:  // run_code()'s own
+      return;                   // prepare_to_run() takes the signal that waits
   }
 }
 
@@ -151,6 +178,8 @@ void Machine::system_call(kernel::Task& task) {
   if (looks || makes_task) read_segment_bases(task);
   has_threads_ = has_threads_ || makes_task;
   parts_.kernel.system_call(task);
+  const bool new_program = (number == __NR_execve || number == __NR_execveat) && task.call.replaced;
+  if (new_program && parts_.control != nullptr) parts_.control->begin_program();
 }
 
 void Machine::read_segment_bases(kernel::Task& task) {

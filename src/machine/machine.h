@@ -34,6 +34,7 @@ class Machine {
  private:
   static void run_tasks(void* machine);
   void turn();
+  cpu::Exit run_code(kernel::Task& task);
   void after_guest_code(kernel::Task& task);
   void widen_frames();
   void handle(kernel::Task& task, const cpu::Exit& exit);

@@ -48,6 +48,7 @@ enum class ExitCode : u8 {
   stale = 11,            ///< self-checking code found that the guest's bytes are not what it was made from
   widen = 10,            ///< an instruction that the profile hides and the processor may have
   interrupted = 9,       ///< a signal handler stopped the guest at the start of a block
+  breakpoint = 12,       ///< the block begins at a breakpoint; the exit names its pc
 };
 constexpr u64 exit_code(ExitCode code, ExitIndex index) { return (u64{index} << 4) | static_cast<u64>(code); }
 
@@ -69,6 +70,7 @@ struct Block {
   u32 guest_bytes = 0;
   u32 host_begin = 0;  ///< cache offset of the indirect preface (reloads rax)
   u32 host_entry = 0;  ///< cache offset of the first guest instruction
+  u32 host_past = 0;   ///< where to enter it past the breakpoint that it begins at; 0 if it has none
   u32 host_end = 0;
   u32 first_mark = 0, mark_count = 0;
   u32 first_exit = 0, exit_count = 0;

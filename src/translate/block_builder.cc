@@ -13,6 +13,10 @@
 // a jump to a comparison of the guest's bytes with those it was made from, placed behind its body where
 // these are known. It ends after each instruction that may store, because that may be into the next one.
 //
+// A block that begins at a breakpoint begins with a jump to the stub that leaves for it; who goes on from
+// there enters behind that jump. A block that would run over one ends before it, so that each is the start of
+// a block.
+//
 // A backward jcc counts its tick ahead of the jump and takes it back when it falls through: a hot loop
 // pays one vpaddq and no extra jump. Nothing between the two can fault or leave, so nobody sees it.
 //
@@ -75,6 +79,35 @@ bool BlockBuilder::fetch(u64 pc) {
   return buffer_bytes_ > 0;
 }
 
+/// Emits what stands before the first guest instruction. Returns the displacement of the jump to the check of
+/// the source, null if the block has none.
+u8* BlockBuilder::begin(u64 pc, u32 cache_offset) {
+  emit_ = Emitter(cache_at(cache_offset));
+  Block& block = built_.block;
+  block.pc = pc;
+  block.variant = options_.variant;
+  block.host_begin = cache_offset;
+  emit_.load_slot(Gpr::rax, ORRERY_SLOT_SPILL_RAX);  // indirect jumps arrive here with rax borrowed
+  entry_ = emit_.at();
+  block.host_entry = offset(entry_);
+  block.checked = options_.checked;
+  next_breakpoint_ = ~u64{0};
+  if (options_.breakpoints != nullptr) {
+    next_breakpoint_ = options_.breakpoints->at_or_above(pc + 1);
+    if (options_.breakpoints->contains(pc)) {
+      leave(ExitCode::breakpoint, pc);
+      block.host_past = offset(emit_.at());
+    }
+  }
+  return options_.checked ? emit_.jmp_relative() : nullptr;
+}
+
+/// Whether the instruction at pc_, which is not the block's first, has a breakpoint.
+bool BlockBuilder::at_breakpoint() {
+  if (next_breakpoint_ < pc_) next_breakpoint_ = options_.breakpoints->at_or_above(pc_);
+  return next_breakpoint_ == pc_;
+}
+
 bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const BuildOptions& options) {
   options_ = options;
   first_exit_ = first_exit;
@@ -86,16 +119,7 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   literals_.clear();
   buffer_bytes_ = 0;
   if (!fetch(pc)) return false;
-
-  emit_ = Emitter(cache_at(cache_offset));
-  built_.block.pc = pc;
-  built_.block.variant = options.variant;
-  built_.block.host_begin = cache_offset;
-  emit_.load_slot(Gpr::rax, ORRERY_SLOT_SPILL_RAX);  // indirect jumps arrive here with rax borrowed
-  entry_ = emit_.at();
-  built_.block.host_entry = offset(entry_);
-  built_.block.checked = options.checked;
-  u8* const to_check = options.checked ? emit_.jmp_relative() : nullptr;
+  u8* const to_check = begin(pc, cache_offset);
   u8* const body = emit_.at();
 
   const u64 limit = pc + kBlockGuestBytesMost < page_floor(pc) + 2 * kPageBytes
@@ -104,7 +128,7 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   pc_ = pc;
   for (u32 count = 0;; ++count) {
     const bool full = count == options.instructions_most || (pc_ > limit && count > 0);
-    if (full) {
+    if (full || (count > 0 && at_breakpoint())) {
       leave(ExitCode::direct, pc_);
       break;
     }

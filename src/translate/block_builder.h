@@ -8,6 +8,7 @@
 #include "base/types.h"
 #include "memory/address_space.h"
 #include "translate/block.h"
+#include "translate/breakpoints.h"
 #include "translate/emitter.h"
 #include "translate/ticks.h"
 #include "x86/decode.h"
@@ -27,6 +28,7 @@ struct BuildOptions {
   bool checked = false;               ///< Block::checked
   bool may_widen = false;             ///< leave by ExitCode::widen at an instruction that is not offered
   bool fixed_approximations = false;  ///< leave at rcpps and its kin (x86/approximation.h)
+  const Breakpoints* breakpoints = nullptr;  ///< leave before each of them
 };
 
 /// The products of a build, appended to the translator's stores by it.
@@ -50,7 +52,9 @@ class BlockBuilder {
  private:
   enum class Step : u8 { go_on, ended };
 
+  u8* begin(u64 pc, u32 cache_offset);
   bool fetch(u64 pc);
+  bool at_breakpoint();
   Step instruction(const x86::Decoded& decoded);
   void copy(const x86::Decoded& decoded);
   void copy_rip_relative(const x86::Decoded& decoded, u64 target);
@@ -90,7 +94,8 @@ class BlockBuilder {
   BuiltBlock built_;
   Emitter emit_{nullptr};
   u8* entry_ = nullptr;
-  u64 pc_ = 0;  ///< of the instruction being translated
+  u64 pc_ = 0;               ///< of the instruction being translated
+  u64 next_breakpoint_ = 0;  ///< the least one above the block's pc that was not passed
   ExitIndex first_exit_ = 0;
   std::vector<PendingStub> stubs_;
   std::vector<PendingLiteral> literals_;

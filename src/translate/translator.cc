@@ -76,6 +76,16 @@ void Translator::store(cpu::CpuState& cpu) const {
   cpu.ticks = slots().ticks;
 }
 
+namespace {
+
+/// Whether the run has still to go past the breakpoint that it was begun at. Without a tick no way leads back
+/// to a pc, so the first instruction has not been executed if neither has changed: its block was stale, say.
+bool passes_breakpoint(const cpu::CpuState& begun, const cpu::RunLimits& limits) {
+  return limits.past_breakpoint && slots().regs.rip == begun.regs.rip && slots().ticks == begun.ticks;
+}
+
+}  // namespace
+
 /// What a turn of run() knows of how the one before it ended.
 struct Translator::Turn {
   ExitIndex came_from = kNone;  ///< the direct exit to link to the next block
@@ -96,7 +106,7 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
       store(cpu);
       return fetch_fault(pc);
     }
-    const u64 taken = enter(block);
+    const u64 taken = enter(block, passes_breakpoint(cpu, limits));
     const ExitCode code = static_cast<ExitCode>(taken & 15);
     const ExitIndex index = static_cast<ExitIndex>(taken >> 4);
     turn = Turn{};
@@ -188,8 +198,10 @@ BlockIndex Translator::next_block(const Turn& turn, Variant variant) {
   return block;
 }
 
-u64 Translator::enter(BlockIndex block) {
-  slots().enter_pc = reinterpret_cast<u64>(cache_at(blocks_[block].host_entry));
+u64 Translator::enter(BlockIndex index, bool past_breakpoint) {
+  const Block& block = blocks_[index];
+  const bool past = past_breakpoint && block.host_past != 0;
+  slots().enter_pc = reinterpret_cast<u64>(cache_at(past ? block.host_past : block.host_entry));
   slots().transfer_pc = 0;
   ++statistics_.entries;
   return orrery_enter();
@@ -215,7 +227,7 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   const BlockIndex block = build(cpu.regs.rip, options, false);
   if (block == kNone) return fetch_fault(cpu.regs.rip);
   const Block built = blocks_[block];
-  const u64 taken = enter(block);
+  const u64 taken = enter(block, false);
   const ExitCode code = static_cast<ExitCode>(taken & 15);
   const ExitIndex index = static_cast<ExitIndex>(taken >> 4);
   const bool at_exit = code == ExitCode::direct || code == ExitCode::end_of_fetch || code == ExitCode::widen;
@@ -256,6 +268,8 @@ cpu::Exit Translator::leave(ExitCode code, const BlockExit& exit) const {
     case ExitCode::stopped:
     case ExitCode::stopped_indirect:
       return {.kind = cpu::ExitKind::tick_reached};
+    case ExitCode::breakpoint:
+      return {.kind = cpu::ExitKind::breakpoint};
     case ExitCode::fault:
       return {.kind = cpu::ExitKind::fault, .fault = executed_fault(slots().fault, slots().regs.rip)};
     case ExitCode::raise:
@@ -287,7 +301,8 @@ BlockIndex Translator::find_or_build(u64 pc, Variant variant) {
                              .tick_home = options_.tick_home,
                              .checked = checked,
                              .may_widen = options_.may_widen,
-                             .fixed_approximations = options_.fixed_approximations};
+                             .fixed_approximations = options_.fixed_approximations,
+                             .breakpoints = breakpoints_.empty() ? nullptr : &breakpoints_};
   return build(pc, options, true);
 }
 
@@ -354,13 +369,20 @@ bool Translator::still_reads(const Block& block) const {
   return std::memcmp(now, source_.data() + block.first_source, bytes) == 0;
 }
 
+bool Translator::fits_breakpoints(const Block& block) const {
+  const bool begins_at_one = block.host_past != 0;
+  return begins_at_one == breakpoints_.contains(block.pc) &&
+         breakpoints_.at_or_above(block.pc + 1) >= block.pc + block.guest_bytes;
+}
+
 /// Looks through the blocks that stood at this pc, from `newest` on, for one that fits again. What it was
 /// linked to it still is: links of dead blocks are kept up like others.
 BlockIndex Translator::revive(const Block& wanted, BlockIndex newest) {
   BlockIndex newer = kNone, index = newest;
   for (int looks = 0;; ++looks) {
     if (index == kNone || looks == kRevivalLooksMost) return kNone;
-    if (blocks_[index].checked == wanted.checked && still_reads(blocks_[index])) break;
+    const Block& block = blocks_[index];
+    if (block.checked == wanted.checked && fits_breakpoints(block) && still_reads(block)) break;
     newer = index;
     index = blocks_[index].older;
   }
@@ -436,6 +458,26 @@ void Translator::drop(BlockIndex index) {
         block.variant == Variant::fast ? cell_at(0).fast : cell_at(0).exact;
     block.cell = 0;
   }
+}
+
+void Translator::drop_blocks_at(std::span<const u64> addresses) {
+  for (const u64 address : addresses) {
+    const u64 page = page_floor(address);
+    for (BlockIndex index = by_page_.find(page); index != kNone;) {
+      const Block& block = blocks_[index];
+      if (block.pc <= address && address - block.pc < block.guest_bytes) drop(index);
+      index = block.next_in_page[page_floor(block.pc) == page ? 0 : 1];
+    }
+  }
+}
+
+void Translator::add_breakpoints(std::span<const u64> addresses) {
+  drop_blocks_at(breakpoints_.add(addresses));
+}
+
+/// Blocks that end before one that is gone are still right: the next goes on from there.
+void Translator::remove_breakpoints(std::span<const u64> addresses) {
+  drop_blocks_at(breakpoints_.remove(addresses));
 }
 
 /// Drops every block that was read from the page. False if there was none.

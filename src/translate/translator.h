@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/hash_map.h"
@@ -12,6 +13,7 @@
 #include "translate/block.h"
 #include "translate/block_builder.h"
 #include "translate/block_map.h"
+#include "translate/breakpoints.h"
 #include "x86/isa_table.h"
 
 namespace orrery::translate {
@@ -55,6 +57,12 @@ class Translator final : public cpu::Executor {
   /// the page that the store itself lies in. Other exits as run().
   cpu::Exit run_one_instruction(cpu::CpuState& cpu);
 
+  // --- breakpoints: run() stops before the instruction at each. Not while it runs. ---
+
+  void add_breakpoints(std::span<const u64> addresses);
+  void remove_breakpoints(std::span<const u64> addresses);
+  const Breakpoints& breakpoints() const { return breakpoints_; }
+
   // --- for the host's signal handlers (async-signal context; nothing here allocates) ---
 
   /// Whether a host pc is emitted code.
@@ -94,7 +102,7 @@ class Translator final : public cpu::Executor {
   void stop_after_next_tick();
   void widen();
   BlockIndex next_block(const Turn& turn, Variant variant);
-  u64 enter(BlockIndex block);
+  u64 enter(BlockIndex block, bool past_breakpoint);
   cpu::Exit finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index);
   std::optional<cpu::Exit> refuse_target(cpu::CpuState& cpu);
   BlockIndex find_or_build(u64 pc, Variant variant);
@@ -103,6 +111,8 @@ class Translator final : public cpu::Executor {
   void list_in_pages(BlockIndex index);
   BlockIndex revive(const Block& wanted, BlockIndex newest);
   bool still_reads(const Block& block) const;
+  bool fits_breakpoints(const Block& block) const;
+  void drop_blocks_at(std::span<const u64> addresses);
   void link(ExitIndex exit, BlockIndex target);
   void unlink_incoming(Block& block);
   bool has_entry(u64 pc) const;
@@ -138,6 +148,7 @@ class Translator final : public cpu::Executor {
   std::vector<u64> cell_pcs_;  ///< whose table entry each cell stands in
   u64 seen_version_ = 0;
   bool widened_ = false;
+  Breakpoints breakpoints_;
   Statistics statistics_;
 };
 

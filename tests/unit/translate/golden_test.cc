@@ -22,6 +22,7 @@ struct Case {
   Variant variant = Variant::fast;
   TickHome home = TickHome::vector;
   bool checked = false;
+  std::vector<u64> breakpoints = {};  ///< offsets
 };
 
 const std::vector<Case>& cases() {
@@ -51,6 +52,12 @@ const std::vector<Case>& cases() {
        Variant::fast,
        TickHome::vector,
        true},
+      {"breakpoints at the first instruction and at the third",
+       {0x90, 0x90, 0x90, 0x0f, 0x05},
+       Variant::fast,
+       TickHome::vector,
+       false,
+       {0, 2}},
       {"cpuid is gated", {0x0f, 0xa2}},
       {"ud2 is raised, never run", {0x0f, 0x0b}},
       {"an undefined opcode is raised", {0x06}},
@@ -91,8 +98,13 @@ std::string translate_all() {
   BlockBuilder builder(guest_memory().space(), features);
   for (const Case& test : cases()) {
     const u64 pc = guest_memory().put(test.code);
-    EXPECT_TRUE(
-        builder.build(pc, 0, 1, {.variant = test.variant, .tick_home = test.home, .checked = test.checked}))
+    Breakpoints breakpoints;
+    for (const u64 offset : test.breakpoints) breakpoints.add(std::vector{pc + offset});
+    EXPECT_TRUE(builder.build(pc, 0, 1,
+                              {.variant = test.variant,
+                               .tick_home = test.home,
+                               .checked = test.checked,
+                               .breakpoints = &breakpoints}))
         << test.name;
     const Block& block = builder.result().block;
     out << "# " << test.name << "\n" << hex(test.code.data(), test.code.size()) << "\n";

@@ -75,6 +75,37 @@ TEST_P(TranslatorTest, StopsAtEveryTickAndGoesOn) {
   EXPECT_EQ(cpu.regs.rflags, whole.regs.rflags);
 }
 
+// In fast and in exact code, while the set changes at each stop.
+TEST_P(TranslatorTest, StopsBeforeBreakpointsAndGoesOn) {
+  const u64 entry = memory_.put(kFib), add = entry + 0x1d, base = entry + 0x22;
+  cpu::CpuState whole = at(entry, 12);
+  translator_.run(whole, {});
+  for (const u64 far_tick : {~u64{0}, u64{1} << 40}) {
+    cpu::CpuState cpu = at(entry, 12);
+    u64 entries = 0, adds = 0, bases = 0, skipped = 0;
+    cpu::RunLimits limits{.stop_at_tick = far_tick};
+    translator_.add_breakpoints(std::vector{entry, add, base});
+    while (translator_.run(cpu, limits).kind == ExitKind::breakpoint) {
+      limits.past_breakpoint = true;
+      ++(cpu.regs.rip == entry ? entries : cpu.regs.rip == add ? adds : bases);
+      // Without those of the bases at every other entry.
+      if (cpu.regs.rip != entry) continue;
+      if (entries % 2 == 0)
+        translator_.remove_breakpoints(std::vector{base});
+      else
+        translator_.add_breakpoints(std::vector{base});
+      if (entries % 2 == 0 && cpu.regs[Gpr::rdi] < 2) ++skipped;
+    }
+    translator_.remove_breakpoints(std::vector{entry, add, base});
+    EXPECT_EQ(entries, 465U);  // activations of fib(12)
+    EXPECT_EQ(adds, 232U);
+    EXPECT_EQ(bases + skipped, 233U);
+    EXPECT_EQ(cpu.regs[Gpr::rax], fib(12));
+    EXPECT_EQ(cpu.ticks, whole.ticks);
+    EXPECT_EQ(cpu.regs.rflags, whole.regs.rflags);
+  }
+}
+
 TEST_P(TranslatorTest, RunsNewBytesAfterAChange) {
   constexpr u8 kOne[] = {0xb8, 0x01, 0x00, 0x00, 0x00, 0xc3};  // mov eax, 1; ret
   constexpr u8 kTwo[] = {0xb8, 0x02, 0x00, 0x00, 0x00, 0xc3};
