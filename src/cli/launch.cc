@@ -94,14 +94,14 @@ Result<Fd> make_launch_memory(std::span<const u8> block) {
 /// descriptors is as long as the highest one, and every fork copies it.
 Result<DescriptorRoom> find_descriptor_room() {
   constexpr u64 kHighest = 65536;
-  constexpr u64 kLeast = 64;
+  constexpr u64 kLeast = machine::kEngineFdCount;
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return Error{"reading RLIMIT_NOFILE", errno};
   DescriptorRoom room{.soft_before = limit.rlim_cur, .hard_before = limit.rlim_max};
   const u64 end =
       std::min<u64>(limit.rlim_max, std::max<u64>(limit.rlim_cur + machine::kEngineFdCount, kHighest));
   if (end < kLeast) return Error{"RLIMIT_NOFILE leaves no room for the engine's descriptors", 0};
-  room.first = static_cast<int>(std::min<u64>(end, INT_MAX) - machine::kEngineFdCount);
+  room.first = static_cast<int>(machine::engine_fd_first(std::min<u64>(end, INT_MAX)));
   room.soft_wanted = std::max<u64>(end, limit.rlim_cur);
   room.hard_wanted = limit.rlim_max;
   return room;

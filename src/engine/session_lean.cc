@@ -19,19 +19,19 @@ namespace {
 constexpr u64 kIgnoreSignal = 1;  // SIG_IGN
 
 kernel::Configuration configuration_of(const machine::LaunchHeader& header, int first_fd) {
-  return {
-      .pid = header.pid,
-      .parent_pid = header.parent_pid,
-      .hwcap = header.hwcap,
-      .hwcap2 = header.hwcap2,
-      .xcr0 = header.xcr0,
-      .xsave_bytes = header.xsave_bytes,
-      .engine_fd_first = header.engine_fd_first != 0 ? header.engine_fd_first : static_cast<u64>(first_fd),
-      .engine_fd_count = machine::kEngineFdCount,
-      .follows_all = header.no_follow == 0 && header.only[0] == 0,
-      .followed = header.only,
-      .nofile_soft = header.nofile_soft,
-      .seeded = header.seeded != 0};
+  const u64 first = header.engine_fd_first != 0 ? header.engine_fd_first : static_cast<u64>(first_fd);
+  return {.pid = header.pid,
+          .parent_pid = header.parent_pid,
+          .hwcap = header.hwcap,
+          .hwcap2 = header.hwcap2,
+          .xcr0 = header.xcr0,
+          .xsave_bytes = header.xsave_bytes,
+          .engine_fd_first = first,
+          .engine_fd_count = machine::engine_fd_count(first),
+          .follows_all = header.no_follow == 0 && header.only[0] == 0,
+          .followed = header.only,
+          .nofile_soft = header.nofile_soft,
+          .seeded = header.seeded != 0};
 }
 
 /// Its own process id, or one that the seed decides. `orrery record` writes down the same.

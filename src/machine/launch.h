@@ -22,8 +22,20 @@ enum EngineFd : int {
   kAnswerFd = 8,         ///< for a short time: the socket of a question (FamilyLink::kept_file)
   kLifeFd = 9,           ///< replay, the engine's own: a pipe that hangs up when nobody waits for the replay
   kEngineFdFree = 10,    ///< from here on: whatever the engine opens later
-  kEngineFdCount = 128,  ///< each file that the guest maps and may write takes one (record/live_files.h)
+  kEngineFdCount = 128,  ///< at least: see engine_fd_count()
 };
+
+/// How many descriptors from `first` on are the engine's. Each file that the guest has mapped and may write
+/// takes one (record/live_files.h), and browsers have hundreds; but many must not be taken from a low limit.
+inline constexpr u64 kRoomyFrom = 8192, kEngineFdCountRoomy = 2048;
+constexpr u64 engine_fd_count(u64 first) {
+  return first >= kRoomyFrom ? kEngineFdCountRoomy : u64{kEngineFdCount};
+}
+/// The first of them, where descriptors end at `end`.
+constexpr u64 engine_fd_first(u64 end) {
+  if (end >= kRoomyFrom + kEngineFdCountRoomy) return end - kEngineFdCountRoomy;
+  return (end < kRoomyFrom ? end : kRoomyFrom) - kEngineFdCount;
+}
 
 enum class Mode : u32 {
   run = 0,  ///< no recording (tests: the same machine without a ring)

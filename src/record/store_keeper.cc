@@ -72,7 +72,7 @@ i64 StoreKeeper::keep_new(int guest_fd, const trace::FileIdentity& identity) {
   } else if (fd == -EINVAL) {
     return -ENODEV;  // devices and the like cannot be replayed; the kernel's word for "cannot be mapped"
   } else if (fd < 0) {
-    complain(entry.path);
+    complain(entry.path, fd);
     return -ENOMEM;
   } else {
     set_open(entries_.size(), fd);
@@ -110,9 +110,12 @@ void StoreKeeper::set_open(std::size_t index, i64 fd) {
   open_index_ = index;
 }
 
-void StoreKeeper::complain(const std::vector<char>& path) {
-  constexpr std::string_view kWords = "cannot keep a copy of a file the program maps (is the disk full?): ";
-  std::vector<char> line(kWords.begin(), kWords.end());
+void StoreKeeper::complain(const std::vector<char>& path, i64 error) {
+  const std::string_view words =
+      error == -EMFILE
+          ? "cannot keep a copy of a file the program maps: the engine's descriptors are used up: "
+          : "cannot keep a copy of a file the program maps (is the disk full?): ";
+  std::vector<char> line(words.begin(), words.end());
   line.insert(line.end(), path.begin(), path.end());
   report_.line({line.data(), line.size()});
 }

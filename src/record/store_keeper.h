@@ -48,7 +48,7 @@ class StoreKeeper final : public FileKeeper {
                 trace::FileReference& reference);
   i64 open_again(std::size_t index);
   void set_open(std::size_t index, i64 fd);
-  void complain(const std::vector<char>& path);
+  void complain(const std::vector<char>& path, i64 error);
 
   trace::StoreCalls& calls_;
   int files_directory_;
