@@ -77,6 +77,12 @@ i64 RawStoreCalls::write_at(int fd, const void* bytes, u64 size_bytes, u64 offse
   return raw_syscall(__NR_pwrite64, fd, bytes, size_bytes, offset);
 }
 
+i64 RawStoreCalls::seek(int fd, u64 offset, int whence) {
+  return raw_syscall(__NR_lseek, fd, offset, whence);
+}
+
+i64 RawStoreCalls::resize(int fd, u64 size_bytes) { return raw_syscall(__NR_ftruncate, fd, size_bytes); }
+
 u64 RawStoreCalls::now_ns() {
   __kernel_timespec time{};
   constexpr int kClockRealtime = 0;

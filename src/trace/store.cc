@@ -24,13 +24,15 @@
 // Entries appear under their name by rename, whole or not at all; two recorders that keep the same
 // file at once replace equal by equal. Entries are 0400 and never written again.
 //
-// Reflink first (no space, no time), then copy_file_range, then read and write.
+// Reflink first (no space, no time), then copy_file_range, then read and write; the last two leave out holes.
 #include "trace/store.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <string_view>
 
 namespace orrery::trace {
 namespace {
@@ -39,6 +41,7 @@ constexpr u64 kYoungNs = 20'000'000;
 constexpr int kAttempts = 3;
 constexpr u64 kCopyStepBytes = u64{256} << 20;
 constexpr u64 kBounceBytes = 16384;  // on the engine's stack
+constexpr u64 kSparseBytesLeast = 1 << 20;
 
 /// Appends to a StoreName. Long enough by construction.
 class NameBuilder {
@@ -65,19 +68,11 @@ class NameBuilder {
 
 bool is_young(const FileIdentity& identity, u64 now_ns) { return identity.ctime_ns + kYoungNs > now_ns; }
 
-i64 copy_bytes(StoreCalls& calls, int from_fd, int to_fd, u64 size_bytes) {
-  u64 done = 0;
-  while (done < size_bytes) {
-    const u64 step = size_bytes - done < kCopyStepBytes ? size_bytes - done : kCopyStepBytes;
-    const i64 copied = calls.copy_range(from_fd, done, to_fd, done, step);
-    if (copied == -EINTR) continue;
-    if (copied == -ENOSPC || copied == -EDQUOT || copied == -EIO) return copied;
-    if (copied <= 0) break;  // another file system, or a kind that cannot: by hand, from where it stopped
-    done += static_cast<u64>(copied);
-  }
+i64 copy_by_hand(StoreCalls& calls, int from_fd, int to_fd, u64 done, u64 end) {
   u8 bounce[kBounceBytes];
-  while (done < size_bytes) {
-    const i64 got = calls.read_at(from_fd, bounce, kBounceBytes, done);
+  while (done < end) {
+    const u64 wanted = end - done < kBounceBytes ? end - done : kBounceBytes;
+    const i64 got = calls.read_at(from_fd, bounce, wanted, done);
     if (got == -EINTR) continue;
     if (got < 0) return got;
     if (got == 0) return 0;  // it became shorter; the identity will tell
@@ -91,6 +86,45 @@ i64 copy_bytes(StoreCalls& calls, int from_fd, int to_fd, u64 size_bytes) {
     done += static_cast<u64>(got);
   }
   return 0;
+}
+
+i64 copy_bytes(StoreCalls& calls, int from_fd, int to_fd, u64 start, u64 end) {
+  u64 done = start;
+  while (done < end) {
+    const u64 step = end - done < kCopyStepBytes ? end - done : kCopyStepBytes;
+    const i64 copied = calls.copy_range(from_fd, done, to_fd, done, step);
+    if (copied == -EINTR) continue;
+    if (copied == -ENOSPC || copied == -EDQUOT || copied == -EIO) return copied;
+    if (copied <= 0) break;  // another file system, or a kind that cannot: by hand, from where it stopped
+    done += static_cast<u64>(copied);
+  }
+  return copy_by_hand(calls, from_fd, to_fd, done, end);
+}
+
+/// Another description of the file, whose position is nobody else's. /proc may be missing.
+i64 open_again(StoreCalls& calls, int fd) {
+  NameBuilder path;
+  for (const char c : std::string_view("/proc/self/fd/")) path.character(c);
+  path.number(static_cast<u64>(fd), 10);
+  return calls.open_at(AT_FDCWD, path.finish().text, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+}
+
+/// Holes become holes: a program may have mapped a file of gigabytes to use a page of it.
+i64 copy_data(StoreCalls& calls, int from_fd, int to_fd, u64 size_bytes) {
+  const i64 looked_at = size_bytes >= kSparseBytesLeast ? open_again(calls, from_fd) : -EINVAL;
+  if (looked_at < 0) return copy_bytes(calls, from_fd, to_fd, 0, size_bytes);
+  const int seek_fd = static_cast<int>(looked_at);
+  i64 error = 0;
+  for (u64 at = 0; at < size_bytes && error == 0;) {
+    const i64 data = calls.seek(seek_fd, at, SEEK_DATA);
+    if (data == -ENXIO) break;  // a hole up to the end
+    const i64 hole = data < 0 ? data : calls.seek(seek_fd, static_cast<u64>(data), SEEK_HOLE);
+    const u64 end = hole < 0 || static_cast<u64>(hole) > size_bytes ? size_bytes : static_cast<u64>(hole);
+    error = copy_bytes(calls, from_fd, to_fd, data < 0 ? at : static_cast<u64>(data), end);
+    at = end;
+  }
+  calls.close(seek_fd);
+  return error < 0 ? error : calls.resize(to_fd, size_bytes);
 }
 
 }  // namespace
@@ -192,7 +226,7 @@ i64 FileStore::copy_file(StoreCalls& calls, int from_fd, int directory, const ch
   if (opened < 0) return opened;
   const int fd = static_cast<int>(opened);
   i64 error = calls.clone(fd, from_fd);
-  if (error < 0) error = copy_bytes(calls, from_fd, fd, identity.size_bytes);
+  if (error < 0) error = copy_data(calls, from_fd, fd, identity.size_bytes);
   calls.close(fd);
   return error;
 }

@@ -37,7 +37,9 @@ class StoreCalls {
   virtual i64 copy_range(int from_fd, u64 from_offset, int to_fd, u64 to_offset, u64 size_bytes) = 0;
   virtual i64 read_at(int fd, void* bytes, u64 size_bytes, u64 offset) = 0;
   virtual i64 write_at(int fd, const void* bytes, u64 size_bytes, u64 offset) = 0;
-  virtual u64 now_ns() = 0;  ///< CLOCK_REALTIME, the clock of ctime
+  virtual i64 seek(int fd, u64 offset, int whence) = 0;  ///< lseek(2), for SEEK_DATA and SEEK_HOLE
+  virtual i64 resize(int fd, u64 size_bytes) = 0;        ///< ftruncate(2)
+  virtual u64 now_ns() = 0;                              ///< CLOCK_REALTIME, the clock of ctime
   virtual u32 process_id() = 0;
 
  protected:

@@ -68,6 +68,12 @@ i64 LibcStoreCalls::read_at(int fd, void* bytes, u64 size_bytes, u64 offset) {
 i64 LibcStoreCalls::write_at(int fd, const void* bytes, u64 size_bytes, u64 offset) {
   return result_of(::pwrite(fd, bytes, size_bytes, static_cast<off_t>(offset)));
 }
+i64 LibcStoreCalls::seek(int fd, u64 offset, int whence) {
+  return result_of(::lseek(fd, static_cast<off_t>(offset), whence));
+}
+i64 LibcStoreCalls::resize(int fd, u64 size_bytes) {
+  return result_of(::ftruncate(fd, static_cast<off_t>(size_bytes)));
+}
 u64 LibcStoreCalls::now_ns() { return realtime_ns(); }
 u32 LibcStoreCalls::process_id() { return static_cast<u32>(getpid()); }
 

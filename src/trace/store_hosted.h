@@ -18,6 +18,8 @@ class LibcStoreCalls final : public StoreCalls {
   i64 copy_range(int from_fd, u64 from_offset, int to_fd, u64 to_offset, u64 size_bytes) override;
   i64 read_at(int fd, void* bytes, u64 size_bytes, u64 offset) override;
   i64 write_at(int fd, const void* bytes, u64 size_bytes, u64 offset) override;
+  i64 seek(int fd, u64 offset, int whence) override;
+  i64 resize(int fd, u64 size_bytes) override;
   u64 now_ns() override;
   u32 process_id() override;
 };

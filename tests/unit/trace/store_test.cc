@@ -47,10 +47,14 @@ class TestCalls final : public StoreCalls {
   i64 write_at(int fd, const void* bytes, u64 size_bytes, u64 offset) override {
     return write_error != 0 ? -write_error : libc_.write_at(fd, bytes, size_bytes, offset);
   }
+  i64 seek(int fd, u64 offset, int whence) override {
+    return seek_error != 0 ? -seek_error : libc_.seek(fd, offset, whence);
+  }
+  i64 resize(int fd, u64 size_bytes) override { return libc_.resize(fd, size_bytes); }
   u64 now_ns() override { return libc_.now_ns() + later_ns; }
   u32 process_id() override { return libc_.process_id(); }
 
-  int link_error = 0, copy_error = 0, write_error = 0;
+  int link_error = 0, copy_error = 0, write_error = 0, seek_error = 0;
   int copies = 0;
   bool in_memory = false;
   u64 later_ns = 3'000'000'000;  ///< no file of the test is young
@@ -180,6 +184,45 @@ TEST_F(Store, AnotherFileSystemGetsItsOwnCopy) {
   EXPECT_EQ(content_of(keep(original_, 0)), std::string(100'000, 'x') + "end");
   EXPECT_EQ(status_of("files/0").st_nlink, 1u);
   EXPECT_EQ(entries(), 0u);
+}
+
+/// "first" at 1 MiB and "second" at 40 MiB of 64 MiB.
+std::string sparse_content() {
+  std::string content(u64{64} << 20, 0);
+  content.replace(1 << 20, 5, "first").replace(40 << 20, 6, "second");
+  return content;
+}
+
+TEST_F(Store, HolesTakeNoSpace) {
+  constexpr u64 kBlockBytes = 512;
+  const int sparse = make_file("sparse", "");
+  ASSERT_EQ(ftruncate(sparse, 64 << 20), 0);
+  ASSERT_EQ(pwrite(sparse, "first", 5, 1 << 20), 5);
+  ASSERT_EQ(pwrite(sparse, "second", 6, 40 << 20), 6);
+  lseek(sparse, 33, SEEK_SET);
+  for (const int error : {0, EXDEV}) {  // with copy_file_range, and by hand
+    calls_.copy_error = error;
+    const u32 number = error == 0 ? 0 : 1;
+    calls_.in_memory = true;  // each gets a copy of its own
+    const i64 fd = keep(sparse, number);
+    ASSERT_GE(fd, 0);
+    std::string content(u64{64} << 20, 1);
+    EXPECT_EQ(pread(static_cast<int>(fd), content.data(), content.size(), 0), 64 << 20);
+    EXPECT_TRUE(content == sparse_content());
+    close(static_cast<int>(fd));
+    const struct stat kept = status_of("files/" + std::to_string(number));
+    EXPECT_EQ(kept.st_size, 64 << 20);
+    EXPECT_LE(static_cast<u64>(kept.st_blocks) * kBlockBytes, u64{1} << 20);
+    EXPECT_EQ(lseek(sparse, 0, SEEK_CUR), 33) << "the guest's position must stay";
+  }
+  calls_.seek_error = EINVAL;  // a file system that knows of no holes
+  const i64 fd = keep(sparse, 2);
+  ASSERT_GE(fd, 0);
+  std::string content(u64{64} << 20, 1);
+  EXPECT_EQ(pread(static_cast<int>(fd), content.data(), content.size(), 0), 64 << 20);
+  EXPECT_TRUE(content == sparse_content());
+  close(static_cast<int>(fd));
+  close(sparse);
 }
 
 TEST_F(Store, AFullDiskLeavesNothingBehind) {
