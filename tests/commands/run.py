@@ -1023,6 +1023,46 @@ def case_no_follow_children(orrery):
     expect_match(orrery.run("dump", "-p", "#1").stdout, "goes on natively$", "the last event of a native process")
 
 
+SPARSE = """
+import mmap, os, sys
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+os.ftruncate(file, 6 << 30)
+shared = mmap.mmap(file, 6 << 30)
+shared[5 << 30] = 65
+if sys.argv[2:]:
+    child = os.fork()
+    if child == 0:
+        other = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 6 << 30)
+        other[3 << 30] = other[5 << 30] + 1
+        os._exit(0)
+    os.waitpid(child, 0)
+print(shared[5 << 30], shared[3 << 30])
+"""
+
+
+def disk_bytes(directory):
+    return sum(path.stat().st_blocks * 512 for path in directory.rglob("*") if path.is_file())
+
+
+def case_sparse_files(orrery):
+    """A file of gigabytes of which a program uses a page costs a page, in the recording and in a replay."""
+    for words, printed in (((), "65 0\n"), (("child",), "65 66\n")):
+        path = orrery.home / f"sparse-{len(words)}"
+        done = orrery.record("/usr/bin/python3", "-c", SPARSE, str(path), *words)
+        expect(done.stdout, printed, "what it prints")
+        expect(disk_bytes(orrery.home / "orrery") < 100 << 20, True, "what the recording takes")
+        orrery.run("replay", "--check")
+        expect(orrery.run("replay", "-a").stdout, printed, "what a replay shows")
+    # The kept copy of a file that two processes map is looked at as any other.
+    recording = max(orrery.recordings.iterdir(), key=lambda each: each.stat().st_mtime)
+    big = [each for each in (recording / "files").iterdir() if each.stat().st_size == 6 << 30]
+    expect(len(big), 1, "kept once")
+    os.chmod(big[0], 0o600)
+    os.truncate(big[0], 4096)
+    said = orrery.run("replay", "--check", status=3).stderr
+    expect_match(said, rf"missing or damaged.*files/{big[0].name} is not what was kept", "a shortened copy")
+
+
 def case_left_behind_interrupted(orrery):
     """Ctrl-C ends what ignores it once the program itself has ended."""
     native = with_native_engine(orrery)
