@@ -25,7 +25,7 @@ i64 KeptDirectory::open(u32 file_number, u64 size_bytes, bool writable) {
   if (const i64 error = open_kept(file_number, size_bytes); error < 0) return error;
   if (!writable) return open_fd_;
   const int shared = family_ != nullptr ? family_->shared_file(file_number) : -1;
-  const i64 scratch = shared >= 0 ? shared : make_scratch(open_fd_, size_bytes);
+  const i64 scratch = shared >= 0 ? shared : make_scratch(open_fd_);
   if (scratch >= 0) scratch_.push_back({file_number, static_cast<int>(scratch)});
   return scratch;
 }
@@ -38,7 +38,8 @@ i64 KeptDirectory::open_kept(u32 file_number, u64 size_bytes) {
         raw_syscall(__NR_openat, directory_, name.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd < 0) return fd;
     // Behind the end of a shortened file every access would be a SIGBUS that the program never had.
-    if (raw_syscall(__NR_lseek, fd, 0, SEEK_END) != static_cast<i64>(size_bytes)) {
+    const auto kept_bytes = static_cast<u64>(raw_syscall(__NR_lseek, fd, 0, SEEK_END));
+    if (size_bytes != kAnySize && kept_bytes != size_bytes) {
       raw_syscall(__NR_close, fd);
       return -EUCLEAN;
     }
@@ -58,7 +59,10 @@ void KeptDirectory::close_scratch(u32 file_number) {
 }
 
 /// Holes take no memory: the file may be of gigabytes, of which the program uses a page.
-i64 KeptDirectory::make_scratch(int from_fd, u64 size_bytes) {
+i64 KeptDirectory::make_scratch(int from_fd) {
+  const i64 end_of_file = raw_syscall(__NR_lseek, from_fd, 0, SEEK_END);
+  if (end_of_file < 0) return end_of_file;
+  const auto size_bytes = static_cast<u64>(end_of_file);
   const i64 fd = raw_syscall(__NR_memfd_create, "orrery-scratch", MFD_CLOEXEC);
   if (fd < 0) return fd;
   i64 error = raw_syscall(__NR_ftruncate, fd, size_bytes);

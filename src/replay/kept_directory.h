@@ -22,7 +22,7 @@ class KeptDirectory final : public KeptFiles {
   };
   /// Makes open_fd_ the kept copy. 0, -EUCLEAN if it is of another size, or -errno.
   i64 open_kept(u32 file_number, u64 size_bytes);
-  static i64 make_scratch(int from_fd, u64 size_bytes);
+  static i64 make_scratch(int from_fd);
   static i64 copy_range(int from_fd, int to_fd, u64 start, u64 end);
 
   int directory_;

@@ -108,7 +108,7 @@ void ReplayHost::apply_changes() {
 bool ReplayHost::apply_change(const EventHeader& event) {
   trace::FileChange change;
   if (!parts_.events.read(&change, sizeof change) || event.result != change.file_number) return false;
-  const i64 fd = parts_.files.open(change.file_number, change.size_bytes, true);
+  const i64 fd = parts_.files.open(change.file_number, KeptFiles::kAnySize, true);
   if (fd < 0 || host::raw_syscall(__NR_ftruncate, fd, change.size_bytes) < 0) return false;
   u8 bytes[16384];
   for (u64 done = 0; done < change.count;) {

@@ -21,9 +21,10 @@ namespace orrery::replay {
 /// The kept copies of mapped files.
 class KeptFiles {
  public:
+  static constexpr u64 kAnySize = ~u64{0};
   /// A descriptor of the copy to map from, valid until the next call; -errno if it is not there, -EUCLEAN
-  /// if it has another size. For `writable`, a scratch copy that all shared mappings of the file have in
-  /// common.
+  /// if it has another size than `size_bytes` (kAnySize: it was looked at before). For `writable`, a scratch
+  /// copy that all shared mappings of the file have in common.
   virtual i64 open(u32 file_number, u64 size_bytes, bool writable) = 0;
   /// This process does not map the scratch copy any more.
   virtual void close_scratch(u32 file_number) = 0;
