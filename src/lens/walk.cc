@@ -1,5 +1,7 @@
 #include "lens/walk.h"
 
+#include <map>
+
 #include "trace/trace_file_hosted.h"
 
 namespace orrery::lens {
@@ -34,34 +36,37 @@ class EventTimes {
 
 Status walk_process(const Recording& recording, u32 process, ReplaySession& session,
                     std::span<const std::unique_ptr<Watcher>> watchers, const WalkProgress& progress) {
-  EventTimes times(recording, process);
-  std::optional<Call> pending;
-  Stop entry;
-  u64 number = 0;
-  const auto walked = [&](u64 before) {
-    return WalkedCall{.call = *pending, .entry = entry, .time_ns = times.before(before), .number = number};
+  struct Pending {
+    Call call;
+    Stop entry;
+    u64 number = 0;
   };
-  const auto leave = [&] {
-    const WalkedCall call = walked(session.stop().event);
+  EventTimes times(recording, process);
+  std::map<i32, Pending> pending;  // by task: one that waits in its call lets others run
+  u64 number = 0;
+  const auto walked = [&](const Pending& each, u64 before) {
+    return WalkedCall{
+        .call = each.call, .entry = each.entry, .time_ns = times.before(before), .number = each.number};
+  };
+  const auto leave = [&](const Pending& each) {
+    const WalkedCall call = walked(each, session.stop().event);
     for (const auto& watcher : watchers) watcher->leave(session, call);
-    pending.reset();
-    ++number;
   };
   for (const auto& watcher : watchers) watcher->begin(session);
   while (!session.stop().ended()) {
+    const i32 task = session.stop().task;
     if (session.stop().reason == StopReason::system_call) {
-      pending = read_call(session);
-      entry = session.stop();
-      const WalkedCall call = walked(entry.event);
+      Pending& made = pending[task] = {read_call(session), session.stop(), number++};
+      const WalkedCall call = walked(made, made.entry.event);
       for (const auto& watcher : watchers) watcher->enter(session, call);
-    } else if (pending) {
-      finish_call(session, *pending);
-      leave();
+    } else if (auto each = pending.extract(task)) {
+      finish_call(session, each.mapped().call);
+      leave(each.mapped());
     }
     TRY(session.run_before(session.stop().event));
     progress(session.stop().event);
   }
-  if (pending) leave();
+  for (const auto& [task, each] : pending) leave(each);
   if (session.stop().reason == StopReason::diverged) return Error{"the replay differs from the recording"};
   for (const auto& watcher : watchers) watcher->end(session);
   session.let_go();

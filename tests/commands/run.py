@@ -715,6 +715,22 @@ def case_query(orrery):
         expect_match(orrery.run("query", "sh-0", sql, status=2).stderr, f"^orrery: .*{words}", sql)
 
 
+def case_query_threads(orrery):
+    """A call that waits while other threads make theirs is a row too, with its own thread's result."""
+    orrery.record("python3", "-c", """if True:
+        import os, threading
+        reading, writing = os.pipe()
+        waits = threading.Thread(target=lambda: os.read(reading, 7))
+        waits.start()
+        os.getppid(), os.write(writing, b"seven b")
+        waits.join()""")
+    rows = json.loads(orrery.run("query", "--json", "SELECT task, name, result, text FROM call").stdout)
+    pipe = re.search(r"\[(\d+), ", next(row["text"] for row in rows if row["name"].startswith("pipe"))).group(1)
+    reads = [row for row in rows if row["text"].startswith(f"read({pipe}, ")]
+    expect(reads[-1]["result"], 7, "what the waiting thread read")
+    expect(reads[-1]["task"] != rows[0]["task"], True, "it is another thread")
+
+
 def case_query_cache(orrery):
     """What was found is kept with mode 0600, found again where it is of another lens or spoiled, and found nevertheless
     where nothing can be kept."""
