@@ -27,14 +27,28 @@ namespace {
 using lens::Lens;
 using lens::Recording;
 
+/// A lens whose processes have nothing to do with each other.
+class EachAlone final : public lens::Inquiry {
+ public:
+  EachAlone(const Lens& lens, const Recording& recording, lens::Rows& rows)
+      : lens_(lens), recording_(recording), rows_(rows) {}
+  std::unique_ptr<lens::Watcher> watch(const lens::TreeProcess& process) override {
+    return lens_.watch(recording_, process, rows_);
+  }
+
+ private:
+  const Lens& lens_;
+  const Recording& recording_;
+  lens::Rows& rows_;
+};
+
+using Inquiries = std::vector<std::unique_ptr<lens::Inquiry>>;
+
 /// The replay of all processes, each walked through by a thread of its own.
 class Collection {
  public:
-  Collection(const Recording& recording, std::vector<const Lens*> lenses, lens::Rows& rows)
-      : recording_(recording),
-        lenses_(std::move(lenses)),
-        rows_(rows),
-        progress_("replaying", events_of_all()) {}
+  Collection(const Recording& recording, const Inquiries& inquiries)
+      : recording_(recording), inquiries_(inquiries), progress_("replaying", events_of_all()) {}
 
   Fallible<Nothing> run() {
     auto replay = ReplayProcess::start(recording_.directory, {.each = [this](u32 process, Fd control) {
@@ -81,9 +95,8 @@ class Collection {
     });
     if (!session) return;  // it ended before it began: the recording has nothing of it
     std::vector<std::unique_ptr<lens::Watcher>> watchers;
-    for (const Lens* each : lenses_)
-      if (auto watcher = each->watch(recording_, known->second, rows_))
-        watchers.push_back(std::move(watcher));
+    for (const auto& each : inquiries_)
+      if (auto watcher = each->watch(known->second)) watchers.push_back(std::move(watcher));
     if (watchers.empty()) return session.value()->let_go();
     u64 before = 0;
     const Status walked = lens::walk_process(recording_, number, *session.value(), watchers, [&](u64 event) {
@@ -99,8 +112,7 @@ class Collection {
   }
 
   const Recording& recording_;
-  std::vector<const Lens*> lenses_;
-  lens::Rows& rows_;
+  const Inquiries& inquiries_;
   Progress progress_;
   std::mutex mutex_;
   std::list<std::thread> walks_;
@@ -135,7 +147,7 @@ Fallible<std::vector<const Lens*>> find_missing(db::Database& database, const Re
 Fallible<Nothing> fill(db::Database& database, const Recording& recording,
                        const std::vector<const Lens*>& lenses) {
   db::Transaction transaction = TRY(database.begin());
-  std::vector<const Lens*> watching;
+  Inquiries inquiries;
   lens::Rows rows(database);
   for (const Lens* each : lenses) {
     for (const db::TableDescription& table : each->tables()) {
@@ -143,9 +155,11 @@ Fallible<Nothing> fill(db::Database& database, const Recording& recording,
       TRY(database.execute(db::create_table_sql(table)));
     }
     if (each->read != nullptr) each->read(recording, rows);
-    if (each->watch != nullptr) watching.push_back(each);
+    if (each->inquire != nullptr) inquiries.push_back(each->inquire(recording, rows));
+    if (each->watch != nullptr) inquiries.push_back(std::make_unique<EachAlone>(*each, recording, rows));
   }
-  if (!watching.empty()) TRY(Collection(recording, watching, rows).run());
+  if (!inquiries.empty()) TRY(Collection(recording, inquiries).run());
+  for (const auto& each : inquiries) TRY(each->finish());
   TRY(rows.result());
   auto note = TRY(database.inserter(lens::kCollected));
   for (const Lens* each : lenses) {

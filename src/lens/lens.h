@@ -54,6 +54,17 @@ class Watcher {
   virtual void end(ReplaySession&) {}
 };
 
+/// One replay as one lens asks it: what its Watchers share, and what is left to do when all processes have
+/// ended.
+class Inquiry {
+ public:
+  virtual ~Inquiry() = default;
+  /// Called from the processes' own threads, several at a time. May return null as Lens::watch does.
+  virtual std::unique_ptr<Watcher> watch(const TreeProcess& process) = 0;
+  /// No Watcher looks any more.
+  virtual Fallible<Nothing> finish() { return Nothing{}; }
+};
+
 struct Lens {
   const char* name;      ///< of a layer, or of a part of one
   u32 version;           ///< is raised when it finds something else than before, so that it is asked again
@@ -63,6 +74,8 @@ struct Lens {
   void (*read)(const Recording& recording, Rows& rows);
   /// Null if it needs no replay. May return null for a process that is of no interest.
   std::unique_ptr<Watcher> (*watch)(const Recording& recording, const TreeProcess& process, Rows& rows);
+  /// In place of `watch`, of a lens whose findings need more than one process at a time.
+  std::unique_ptr<Inquiry> (*inquire)(const Recording& recording, Rows& rows) = nullptr;
 };
 
 /// All there are, in the order of the documentation.
