@@ -31,7 +31,7 @@ i64 StoreKeeper::keep(int guest_fd, KeptFile& kept) {
   const Entry& entry = entries_[index];
   const bool is_file = entry.reference.file_number != trace::kZeroPages;
   if (is_file && (open_fd_ < 0 || open_index_ != index)) {
-    if (const i64 error = open_again(index); error < 0) return error;
+    if (const i64 error = open_again(index, guest_fd); error < 0) return error;
   }
   kept = {.fd = is_file ? open_fd_ : -1,
           .reference = entry.reference,
@@ -96,10 +96,15 @@ i64 StoreKeeper::have_kept(int guest_fd, u32 number, const trace::FileIdentity& 
   return fd;
 }
 
-i64 StoreKeeper::open_again(std::size_t index) {
-  const trace::StoreName name = trace::file_name(entries_[index].reference.file_number);
+/// A copy that it made before it gave up its rights it does not get any more: the writer makes another.
+i64 StoreKeeper::open_again(std::size_t index, int guest_fd) {
+  trace::FileReference& reference = entries_[index].reference;
+  const trace::StoreName name = trace::file_name(reference.file_number);
   i64 fd = calls_.open_at(files_directory_, name.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
-  if (may_not(fd)) fd = numbers_.keep_file(-1, entries_[index].reference.file_number);
+  if (may_not(fd)) {
+    fd = numbers_.keep_file(guest_fd, reference.file_number);
+    if (fd < 0) fd = have_kept(guest_fd, numbers_.new_file(), entries_[index].identity, reference);
+  }
   if (fd >= 0) set_open(index, fd);
   return fd;
 }

@@ -46,7 +46,7 @@ class StoreKeeper final : public FileKeeper {
   i64 keep_new(int guest_fd, const trace::FileIdentity& identity);
   i64 have_kept(int guest_fd, u32 number, const trace::FileIdentity& identity,
                 trace::FileReference& reference);
-  i64 open_again(std::size_t index);
+  i64 open_again(std::size_t index, int guest_fd);
   void set_open(std::size_t index, i64 fd);
   void complain(const std::vector<char>& path, i64 error);
 

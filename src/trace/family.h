@@ -21,8 +21,8 @@ struct FamilyRequest {
   i32 pid = 0;      ///< of the process that asks, as the host names it
   /// 1 + the number of a kept file, which is asked for instead of a ring. In a replay: the memfd that all
   /// processes take for that file. While recording: the kept copy, of the file whose descriptor comes along,
-  /// by a process that has given up the rights to make one itself; without a descriptor, the copy that there
-  /// is.
+  /// by a process that has given up the rights to make one itself, or that asks for it again. A copy that was
+  /// not made for such a question is nobody's.
   u32 kept_file = 0;
 };
 
@@ -95,8 +95,8 @@ class Family {
   virtual u32 new_file() = 0;
   /// Leaves the ring that was the parent's and joins one for `process`. False: there is none to be had.
   virtual bool join(u32 process) = 0;
-  /// While recording: has others keep the file behind the descriptor (-1: it is kept already), and returns an
-  /// engine's descriptor of the copy. -1: nobody could.
+  /// While recording: has others keep the file behind the descriptor, or finds the copy that they made of it
+  /// under this number, and returns an engine's descriptor of it. -1: nobody could.
   virtual int keep_file(int /*guest_fd*/, u32 /*file_number*/) { return -1; }
   /// In a replay: a memfd with what the kept file held, the same for all processes. -1: there is none.
   virtual int shared_file(u32 /*file_number*/) { return -1; }

@@ -102,18 +102,40 @@ bool FamilyWriter::accept_one() {
   return true;
 }
 
-void FamilyWriter::keep_file(u32 file_number, int fd, int socket) const {
+namespace {
+
+/// link(2) into a recording reads nothing, so a descriptor that cannot be read from would do.
+bool may_read(int fd) {
+  const int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_WRONLY;
+}
+
+}  // namespace
+
+/// Who asks gets only what it can read itself: a kept copy may be of a file that it has no right to.
+i64 FamilyWriter::keep_or_open(int store, int files, u32 file_number, int fd) {
+  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
+  LibcStoreCalls calls;
+  FileIdentity identity;
+  if (!may_read(fd) || calls.identify(fd, identity) < 0) return -EACCES;
+  const i64 there = calls.open_at(files, file_name(file_number).text, kFlags, 0);
+  if (there >= 0) {
+    const auto known = kept_.find(file_number);
+    if (known != kept_.end() && known->second == identity) return there;
+    calls.close(static_cast<int>(there));
+    return -EEXIST;
+  }
+  FileReference reference;
+  const i64 kept = FileStore(calls, store, files).keep(fd, file_number, reference);
+  if (kept >= 0) kept_[file_number] = identity;
+  return kept;
+}
+
+void FamilyWriter::keep_file(u32 file_number, int fd, int socket) {
   auto store = open_store();
   auto files = open_files(recording_);
   i64 kept = -EACCES;
-  if (store && files) {
-    constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
-    LibcStoreCalls calls;
-    FileReference reference;
-    FileStore keeper(calls, store.value(), files.value());
-    kept = fd >= 0 ? keeper.keep(fd, file_number, reference)
-                   : calls.open_at(files.value(), file_name(file_number).text, kFlags, 0);
-  }
+  if (store && files) kept = keep_or_open(store.value(), files.value(), file_number, fd);
   reply(socket, kept < 0 ? static_cast<int>(-kept) : 0, kept < 0 ? -1 : static_cast<int>(kept));
   if (store) close(store.value());
   if (files) close(files.value());

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <list>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "trace/family.h"
 #include "trace/ring_drain_hosted.h"
+#include "trace/store.h"
 
 namespace orrery::trace {
 
@@ -43,7 +45,8 @@ class FamilyWriter {
     std::thread thread;
   };
 
-  void keep_file(u32 file_number, int fd, int socket) const;
+  i64 keep_or_open(int store, int files, u32 file_number, int fd);
+  void keep_file(u32 file_number, int fd, int socket);
   void accept_all();
   bool accept_one();
   void hand_over(Request request);
@@ -57,7 +60,8 @@ class FamilyWriter {
   TraceSink& sink_;
   FlushLimits limits_;
   std::thread acceptor_;
-  std::set<u32> known_;  ///< the acceptor's: process numbers that were asked for
+  std::set<u32> known_;               ///< the acceptor's: process numbers that were asked for
+  std::map<u32, FileIdentity> kept_;  ///< likewise: what was kept on request, by the number of its copy
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -187,7 +187,7 @@ i64 FileStore::keep_new(int guest_fd, const FileIdentity& identity, const char* 
   FileIdentity copied_identity = identity;
   Copied copied = Copied::changing;
   if (const i64 error = copy_settled(guest_fd, name, copied_identity, copied); error < 0) {
-    calls_.unlink_at(files_, name);
+    if (error != -EEXIST) calls_.unlink_at(files_, name);
     return error;
   }
   const bool is_settled = copied == Copied::stable && copied_identity == identity;

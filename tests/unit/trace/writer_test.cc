@@ -17,6 +17,7 @@
 
 #include "events.h"
 #include "trace/family.h"
+#include "trace/family_message.h"
 #include "trace/info_hosted.h"
 #include "trace/ring_hosted.h"
 #include "trace/trace_file_hosted.h"
@@ -555,6 +556,53 @@ TEST_F(Writing, WrongRequestsAreRefused) {
   EXPECT_EQ(send(family_, "no descriptor", 13, 0), 13);
   EXPECT_EQ(Member(family_, 2).error, 0);
   for (const int end : ends) close(end);
+}
+
+/// What is asked for with this descriptor: the copy, or -errno.
+i64 ask_for_copy(int family, u32 file_number, int fd) {
+  int ends[2];
+  EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  FamilyRequest request{.kept_file = file_number + 1};
+  FamilyMessage message(&request, sizeof request);
+  const int passed[] = {ends[1], fd};
+  message.put({passed, fd >= 0 ? std::size_t{2} : std::size_t{1}});
+  EXPECT_EQ(sendmsg(family, &message.header(), MSG_NOSIGNAL), static_cast<ssize_t>(sizeof request));
+  close(ends[1]);
+  FamilyReply reply;
+  FamilyMessage answer(&reply, sizeof reply);
+  EXPECT_EQ(recvmsg(ends[0], &answer.header(), MSG_CMSG_CLOEXEC), static_cast<ssize_t>(sizeof reply));
+  close(ends[0]);
+  return reply.error != 0 ? -static_cast<i64>(reply.error) : answer.descriptors()[0];
+}
+
+TEST_F(Writing, ACopyIsForWhoCanReadTheFile) {
+  const auto file = [&](const char* name, const char* words) {
+    const int fd = open((directory_.path() + "/" + name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    EXPECT_EQ(write(fd, words, std::strlen(words)), static_cast<ssize_t>(std::strlen(words)));
+    return fd;
+  };
+  const auto content = [](i64 fd) {
+    char bytes[64] = {};
+    EXPECT_GE(pread(static_cast<int>(fd), bytes, sizeof bytes - 1, 0), 0) << fd;
+    close(static_cast<int>(fd));
+    return std::string(bytes);
+  };
+  mkdir((directory_.path() + "/files").c_str(), 0700);
+  ASSERT_EQ(setenv("XDG_DATA_HOME", directory_.path().c_str(), 1), 0);
+  close(file("files/5", "kept by another process"));
+  const int own = file("own", "own"), other = file("other", "other");
+  const int write_only = open((directory_.path() + "/other").c_str(), O_WRONLY | O_CLOEXEC);
+  const int path_only = open((directory_.path() + "/other").c_str(), O_PATH | O_CLOEXEC);
+  start(directory_.path());
+  EXPECT_EQ(ask_for_copy(family_, 5, -1), -EACCES);
+  EXPECT_EQ(ask_for_copy(family_, 5, own), -EEXIST) << "another file's copy";
+  EXPECT_EQ(ask_for_copy(family_, 6, write_only), -EACCES);
+  EXPECT_EQ(ask_for_copy(family_, 6, path_only), -EACCES);
+  EXPECT_EQ(content(ask_for_copy(family_, 6, own)), "own");
+  EXPECT_EQ(content(ask_for_copy(family_, 6, own)), "own") << "again";
+  EXPECT_EQ(ask_for_copy(family_, 6, other), -EEXIST);
+  EXPECT_EQ(content(open((directory_.path() + "/files/5").c_str(), O_RDONLY)), "kept by another process");
+  for (const int fd : {own, other, write_only, path_only}) close(fd);
 }
 
 TEST_F(Writing, AFullDiskLetsAllProcessesGoOn) {
