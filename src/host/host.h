@@ -204,10 +204,11 @@ class Host : public memory::Backend {
   virtual bool changes_others_file(u64 /*number*/, const std::array<u64, 6>& /*args*/) { return false; }
   /// As meets_others(), of the file that the call changes.
   virtual bool meets_by_change(u64 /*number*/, const std::array<u64, 6>& /*args*/) { return false; }
-  /// A memfd that the guest has just made.
-  virtual void made_memory_file(int /*fd*/) {}
-  /// Whether the file behind a descriptor that others gave the guest is one of the machine: a memfd that it
-  /// made, or a file that one of its processes has mapped for writing.
+  /// The file behind the descriptor is one of the machine, whoever else in it gets to see it: a memfd that
+  /// the guest has made, a file that it has opened and passes on.
+  virtual void vouch_for(int /*fd*/) {}
+  /// Whether the file behind a descriptor that others gave the guest is one of the machine: vouched for, or a
+  /// file that one of its processes has mapped for writing.
   virtual bool is_machines_file(int /*fd*/) { return false; }
   /// The process has become another program; `words` is its path and then its arguments, each with a NUL.
   virtual void executed(std::span<const u8> /*words*/) {}

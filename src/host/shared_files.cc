@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/hash.h"
 #include "host/raw_syscall.h"
 #include "host/turns.h"
 
@@ -50,6 +51,7 @@ bool SharedFiles::identify(int directory, const char* path, Identity& identity) 
   identity.device = u64{status.stx_dev_major} << 32 | status.stx_dev_minor;
   identity.inode = status.stx_ino;
   identity.has_name = status.stx_nlink != 0;
+  identity.is_regular = (status.stx_mode & S_IFMT) == S_IFREG;
   if ((status.stx_mask & STATX_BTIME) != 0)
     identity.born_ns = static_cast<u64>(status.stx_btime.tv_sec) * 1'000'000'000 + status.stx_btime.tv_nsec;
   return true;
@@ -141,19 +143,30 @@ void SharedFiles::leave(trace::SharedFile& file) const {
     __atomic_fetch_sub(&page_->files_used, 1, __ATOMIC_RELEASE);
 }
 
-void SharedFiles::made_memory_file(int fd) const {
+/// What stands for the file in the table of those that were vouched for; 0 is no file.
+u64 SharedFiles::key_of(const Identity& identity) {
+  const u64 words[] = {identity.device, identity.inode, identity.born_ns};
+  return xxh64({reinterpret_cast<const u8*>(words), sizeof words}, 0) | 1;
+}
+
+bool SharedFiles::is_vouched_for(u64 key) const {
+  const auto is_it = [&](const u64& each) { return __atomic_load_n(&each, __ATOMIC_ACQUIRE) == key; };
+  return std::any_of(std::begin(page_->machine_files), std::end(page_->machine_files), is_it);
+}
+
+void SharedFiles::vouch_for(int fd) const {
   Identity identity;
-  if (page_ == nullptr || !identify(fd, "", identity)) return;
-  const u32 number = __atomic_fetch_add(&page_->memory_files_made, 1, __ATOMIC_RELAXED);
-  __atomic_store_n(&page_->memory_files[number % trace::kMemoryFilesMost], identity.inode, __ATOMIC_RELEASE);
+  if (page_ == nullptr || !identify(fd, "", identity) || !identity.is_regular) return;
+  const u64 key = key_of(identity);
+  if (is_vouched_for(key)) return;
+  const u32 number = __atomic_fetch_add(&page_->machine_files_made, 1, __ATOMIC_RELAXED);
+  __atomic_store_n(&page_->machine_files[number % trace::kMachineFilesMost], key, __ATOMIC_RELEASE);
 }
 
 bool SharedFiles::is_machines(int fd) const {
   Identity identity;
   if (page_ == nullptr || !identify(fd, "", identity)) return false;
-  return std::any_of(std::begin(page_->memory_files), std::end(page_->memory_files),
-                     [&](u64 inode) { return inode != 0 && inode == identity.inode; }) ||
-         look_up(identity) != nullptr;
+  return is_vouched_for(key_of(identity)) || look_up(identity) != nullptr;
 }
 
 void SharedFiles::wait_for_others(trace::SharedFile& file) const {

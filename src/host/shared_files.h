@@ -43,8 +43,8 @@ class SharedFiles {
   /// forgets the file, or of one with a name what was kept of it: it may be mapped by its name again.
   void leave_unmapped(int fd);
 
-  void made_memory_file(int fd) const;
-  /// Whether the file is a memfd that the machine made, or a file that some process has entered.
+  void vouch_for(int fd) const;
+  /// Whether the file is one that the machine has vouched for, or a file that some process has entered.
   bool is_machines(int fd) const;
 
   /// Until all who use the file take turns. Not while having the turn: who does not yet may want it.
@@ -63,8 +63,10 @@ class SharedFiles {
  private:
   struct Identity {
     u64 device = 0, inode = 0, born_ns = 0;
-    bool has_name = true;
+    bool has_name = true, is_regular = false;
   };
+  static u64 key_of(const Identity& identity);
+  bool is_vouched_for(u64 key) const;
   static bool identify(int directory, const char* path, Identity& identity);
   trace::SharedFile* look_up(const Identity& identity) const;
   static bool is(const trace::SharedFile& file, const Identity& identity);

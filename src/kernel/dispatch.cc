@@ -26,6 +26,8 @@ struct Binding {
 
 constexpr Binding kHandlers[] = {
     {__NR_recvmsg, sys_recvmsg},
+    {__NR_sendmsg, sys_sendmsg},
+    {__NR_sendmmsg, sys_sendmmsg},
     {__NR_recvmmsg, sys_recvmmsg},
     {__NR_memfd_create, sys_memfd_create},
     {__NR_shmget, sys_shmget},

@@ -218,8 +218,8 @@ bool RecordingHost::meets_by_change(u64 number, const std::array<u64, 6>& args) 
   return with_others;
 }
 
-void RecordingHost::made_memory_file(int fd) {
-  if (parts_.live != nullptr) parts_.live->shared_files().made_memory_file(fd);
+void RecordingHost::vouch_for(int fd) {
+  if (parts_.live != nullptr) parts_.live->shared_files().vouch_for(fd);
 }
 
 bool RecordingHost::is_machines_file(int fd) {

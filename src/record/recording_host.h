@@ -75,7 +75,7 @@ class RecordingHost final : public host::Host {
   bool meets_others(int fd, bool writable) override;
   bool changes_others_file(u64 number, const std::array<u64, 6>& args) override;
   bool meets_by_change(u64 number, const std::array<u64, 6>& args) override;
-  void made_memory_file(int fd) override;
+  void vouch_for(int fd) override;
   bool is_machines_file(int fd) override;
   void executed(std::span<const u8> words) override;
 

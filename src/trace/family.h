@@ -44,7 +44,7 @@ struct SharedFile {
   u64 size_bytes = 0, mtime_ns = 0;  ///< of the copy
 };
 inline constexpr u32 kSharedFilesMost = 512;
-inline constexpr u32 kMemoryFilesMost = 4096;
+inline constexpr u32 kMachineFilesMost = 4096;
 
 /// What all processes of a recorded machine share (a memfd).
 struct MachinePage {
@@ -57,11 +57,11 @@ struct MachinePage {
   u32 turn_waiters = 0;             ///< how many sleep on it
   u32 turn_count = 0;               ///< turns taken so far
 
-  u32 memory_files_made = 0;
-  u64 memory_files[kMemoryFilesMost] = {};  ///< inodes of the memfds that the machine made last, in turn
-  u32 files_end = 0;                        ///< entries from there on were never used
-  u32 files_used = 0;                       ///< entries that have users
-  SharedFile files[kSharedFilesMost];       ///< entries are made by whoever has the turn
+  u32 machine_files_made = 0;
+  u64 machine_files[kMachineFilesMost] = {};  ///< the files that were vouched for last, in turn; 0: none
+  u32 files_end = 0;                          ///< entries from there on were never used
+  u32 files_used = 0;                         ///< entries that have users
+  SharedFile files[kSharedFilesMost];         ///< entries are made by whoever has the turn
 };
 inline constexpr u64 kMachinePageBytes = page_ceil(sizeof(MachinePage));
 

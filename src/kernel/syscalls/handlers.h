@@ -50,6 +50,8 @@ i64 set_seccomp_by_prctl(Call& call);
 
 // outside_memory.cc
 i64 sys_recvmsg(Call& call);
+i64 sys_sendmsg(Call& call);
+i64 sys_sendmmsg(Call& call);
 i64 sys_recvmmsg(Call& call);
 i64 sys_memfd_create(Call& call);
 

@@ -25,6 +25,16 @@ void note_received(Call& call, u64 header_address) {
   });
 }
 
+/// Before anybody can have them.
+void note_sent(Call& call, u64 header_address) {
+  MessageHeader header;
+  if (!call.space().read_value(header_address, header)) return;
+  visit_rights(call.space(), header.control, header.control_bytes, [&](int fd) {
+    if (call.process.fds->origin(fd) == Origin::machine) call.host().vouch_for(fd);
+    return true;
+  });
+}
+
 }  // namespace
 
 bool is_sealed(Call& call, int fd) {
@@ -58,12 +68,24 @@ i64 sys_recvmmsg(Call& call) {
   return result;
 }
 
+i64 sys_sendmsg(Call& call) {
+  note_sent(call, call.args[1]);
+  return forward(call);
+}
+
+i64 sys_sendmmsg(Call& call) {
+  constexpr u64 kItemsMost = 1024;  // UIO_MAXIOV
+  for (u64 i = 0; i < std::min(call.args[2] & ~u32{0}, kItemsMost); ++i)
+    note_sent(call, call.args[1] + i * kMessageItemBytes);
+  return forward(call);
+}
+
 i64 sys_memfd_create(Call& call) {
   const i64 fd = forward(call);
   OpenFileStatus status{};
   if (fd >= 0 && open_file_status(call, static_cast<int>(fd), status) == 0) {
     call.process.own_memory_files.push_back(object_of(status));
-    call.host().made_memory_file(static_cast<int>(fd));
+    call.host().vouch_for(static_cast<int>(fd));
   }
   return fd;
 }

@@ -3,9 +3,9 @@
 // what they do without it (X's MIT-SHM, PulseAudio's memfds, nscd's tables).
 //
 // What can be told: a descriptor that a message brought or that was taken from another process, unless it is
-// sealed against writing or a file that the machine has made itself or mapped; and memory without a name,
-// open for writing when the machine began. Files that are opened by name may be written by others too, which
-// nobody can see; what the guest only reads is then the state in which it was first mapped.
+// sealed against writing or a file that a process of the machine has opened or mapped itself; and memory
+// without a name, open for writing when the machine began. Files that are opened by name may be written by
+// others too, which nobody can see; what the guest only reads is then the state in which it was first mapped.
 #pragma once
 
 #include "kernel/syscalls/open_file.h"

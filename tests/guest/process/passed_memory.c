@@ -74,11 +74,39 @@ static void passes_a_ball(int maker_maps_first) {
   CHECK_EQ(*ball, kRounds);
 }
 
+/// A named file that its sender has opened and never maps (a browser's fonts).
+static void a_file_that_was_opened(int flags) {
+  int ends[2];
+  CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  const int made = open("named", O_RDWR | O_CREAT | O_TRUNC, 0600);
+  CHECK_EQ(write(made, "glyphs", 6), 6);
+  CHECK_EQ(close(made), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const int fd = receive_descriptor(ends[0]);
+    const char* bytes = mmap(NULL, kPageBytes, PROT_READ, MAP_SHARED, fd, 0);
+    CHECK(bytes != MAP_FAILED);
+    CHECK_EQ(memcmp(bytes, "glyphs", 6), 0);
+    _exit(0);
+  }
+  const int fd = open("named", flags);
+  CHECK(fd >= 0);
+  send_descriptor(ends[1], fd);
+  int status = -1;
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK_EQ(status, 0);
+}
+
+static void a_file_to_read(void) { a_file_that_was_opened(O_RDONLY); }
+static void a_file_to_write(void) { a_file_that_was_opened(O_RDWR); }
+
 static void the_maker_maps_first(void) { passes_a_ball(1); }
 static void the_receiver_maps_first(void) { passes_a_ball(0); }
 
 int main(void) {
   RUN(the_maker_maps_first);
   RUN(the_receiver_maps_first);
+  RUN(a_file_to_read);
+  RUN(a_file_to_write);
   return 0;
 }
