@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "kernel/forward.h"
 #include "kernel/scheduler.h"
 #include "kernel/syscalls/handlers.h"
 
@@ -78,6 +79,18 @@ i64 sys_sched_getaffinity(Call& call) {
   if (bytes == 0 || bytes % sizeof(u64) != 0) return -EINVAL;
   if (find(call, call.args[0]) == nullptr) return -ESRCH;
   return call.space().write_value(call.args[2], kCpuMask) ? static_cast<i64>(sizeof kCpuMask) : -EFAULT;
+}
+
+/// A task of this process has its process's place in the host's scheduler. The host knows no other by its id.
+i64 sys_sched_get(Call& call) {
+  if (find(call, call.args[0]) != nullptr) call.args[0] = 0;
+  return forward(call);
+}
+
+i64 sys_getpriority(Call& call) {
+  constexpr i32 kOfTask = 0;  // PRIO_PROCESS
+  if (call.fd(0) == kOfTask && find(call, call.args[1]) != nullptr) call.args[1] = 0;
+  return forward(call);
 }
 
 i64 sys_getcpu(Call& call) {
