@@ -27,7 +27,8 @@ static_assert(sizeof(Registers) == 20 * 8);
 /// One task's processor state between two runs.
 struct CpuState {
   Registers regs;
-  u64 ticks = 0;  ///< cycle-closing transfers done by this task since it began
+  u64 ticks = 0;         ///< cycle-closing transfers done by this task since it began
+  u64 instructions = 0;  ///< done by it while they were counted (translate/counts.h)
 };
 
 }  // namespace orrery::cpu

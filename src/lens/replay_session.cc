@@ -100,7 +100,9 @@ Result<Stop> ReplaySession::run_before(u64 event) {
            .fault_address = reply.fault_address,
            .fault_signal = reply.fault_signal,
            .fault_code = reply.fault_code,
-           .fault_error = reply.fault_error};
+           .fault_error = reply.fault_error,
+           .instructions = reply.instructions,
+           .task_instructions = reply.task_instructions};
   return stop_;
 }
 
@@ -137,6 +139,10 @@ Status ReplaySession::change_breakpoints(ControlOp op, std::span<const u64> addr
 
 Status ReplaySession::stop_at_tick(i32 task, u64 ticks) {
   return ask({.op = ControlOp::stop_at_tick, .argument = ticks, .task = task});
+}
+
+Status ReplaySession::count_instructions() {
+  return ask({.op = ControlOp::count_instructions, .argument = 1});
 }
 
 void ReplaySession::forget() {

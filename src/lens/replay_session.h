@@ -32,6 +32,8 @@ struct Stop {
   i32 fault_signal = 0;
   i32 fault_code = 0;
   u64 fault_error = 0;
+  u64 instructions = 0;       ///< executed by all tasks since ReplaySession::count_instructions()
+  u64 task_instructions = 0;  ///< by this task
 
   bool ended() const {
     using machine::StopReason;
@@ -65,6 +67,8 @@ class ReplaySession final : public elf::StoppedMachine {
   Status set_breakpoints(std::span<const u64> addresses);
   /// The next run stops when this task has so many ticks (StopReason::tick), see ControlOp::stop_at_tick.
   Status stop_at_tick(i32 task, u64 ticks);
+  /// From here on, see ControlOp::count_instructions; at the start, of the whole program.
+  Status count_instructions();
 
   const elf::MachineRegisters& registers() override;
   u64 read(u64 address, std::span<u8> out) override;

@@ -34,6 +34,11 @@ enum class ControlOp : u32 {
   /// is again after the stop. Meant for the last stretch, which runs slower. A program that has set TF or AC
   /// in its flags is not stopped there.
   stop_at_tick = 9,
+  /// Argument 1: from here on, and from zero, the instructions that the process executes are counted and each
+  /// reply has their number; 0: no more. One that faults does not count, a repeated string instruction counts
+  /// once; at a stop for a system call that is counted. A forked process does not count unless it is asked
+  /// to.
+  count_instructions = 10,
 };
 
 struct ControlRequest {
@@ -70,6 +75,8 @@ struct ControlReply {
   u64 fault_error = 0;  ///< page fault error code
   u32 breakpoints = 0;  ///< how many are set
   u32 reserved = 0;
+  u64 instructions = 0;       ///< counted so far, of all tasks
+  u64 task_instructions = 0;  ///< of the current task
 };
 
 struct ControlRegion {

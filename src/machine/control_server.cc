@@ -17,6 +17,7 @@ void ControlServer::begin_process(bool asked) {
   asked_ = at_start_ = asked;
   stop_at_tick_ = ~u64{0};
   remove_all_breakpoints();
+  translator_->count_instructions(false);
 }
 
 void ControlServer::before_run(kernel::Task& task) {
@@ -73,6 +74,8 @@ void ControlServer::serve(StopReason reason, kernel::Task& task, u64 value) {
     reply.fault_signal = fault_.signal;
     reply.fault_code = fault_.code;
     reply.fault_error = fault_.error_code;
+    reply.instructions = translator_->instructions();
+    reply.task_instructions = task.cpu.instructions;
     reply.breakpoints = static_cast<u32>(translator_->breakpoints().size());
     if (stopped) send(reply);  // the answer to the `run` that led here
     stopped = false;
@@ -128,6 +131,9 @@ u32 ControlServer::answer(const ControlRequest& request, kernel::Task& task, Con
     case ControlOp::stop_at_tick:
       tick_task_ = request.task;
       stop_at_tick_ = request.argument;
+      return 0;
+    case ControlOp::count_instructions:
+      translator_->count_instructions(request.argument != 0);
       return 0;
     default:
       return EINVAL;

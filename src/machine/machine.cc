@@ -119,10 +119,10 @@ void Machine::single_step(kernel::Task& task) {
     exit = translator_.run_one_instruction(task.cpu);
   after_guest_code(task);
   regs.rflags |= kTrapFlag;
-  if (exit.kind == ExitKind::one_done)
-    step.done(parts_.kernel.address_space(), regs);
-  else
+  if (exit.kind != ExitKind::one_done)
     step.undo(regs);
+  else if (!step.done(parts_.kernel.address_space(), regs))
+    translator_.take_back_instruction(task.cpu);
   const bool gated = exit.kind == ExitKind::gated;
   if (exit.kind == ExitKind::one_done) announce(task);
   if (gated ? !handle_gate(task, exit) || kernel_performs(exit.gate) : exit.kind != ExitKind::one_done) {
@@ -209,6 +209,7 @@ bool Machine::handle_gate(kernel::Task& task, const cpu::Exit& exit) {
   GateContext context{parts_.host, parts_.kernel.address_space(), parts_.launch, parts_.report};
   cpu::Fault fault;
   if (perform_gate(context, task.cpu, exit, fault)) return true;
+  translator_.take_back_instruction(task.cpu);
   raise(task, fault, exit.instruction_bytes);
   return false;
 }

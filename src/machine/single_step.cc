@@ -34,7 +34,7 @@ SingleStep::SingleStep(const memory::AddressSpace& space, cpu::Registers& regs) 
   if ((count_ & count_mask_) != 0) regs[Gpr::rcx] = 1;
 }
 
-void SingleStep::done(memory::AddressSpace& space, cpu::Registers& regs) const {
+bool SingleStep::done(memory::AddressSpace& space, cpu::Registers& regs) const {
   if (pushes_flags_) {
     u8 second = 0;
     const u64 at = regs[Gpr::rsp] + 1;
@@ -43,13 +43,14 @@ void SingleStep::done(memory::AddressSpace& space, cpu::Registers& regs) const {
       (void)space.write_value(at, second);
     }
   }
-  if ((count_ & count_mask_) == 0) return;
+  if ((count_ & count_mask_) == 0) return true;
   const u64 left = (count_ - 1) & count_mask_;
   const bool zero = (regs.rflags & kZeroFlag) != 0;
   regs[Gpr::rcx] = left;
-  if (left == 0 || (stops_on_zero_ && zero) || (stops_on_nonzero_ && !zero)) return;
+  if (left == 0 || (stops_on_zero_ && zero) || (stops_on_nonzero_ && !zero)) return true;
   regs.rip = pc_;
   regs.rflags |= kResumeFlag;
+  return false;
 }
 
 void SingleStep::undo(cpu::Registers& regs) const {

@@ -13,8 +13,8 @@ class SingleStep {
  public:
   /// Looks at the instruction at regs.rip, and changes the registers so that one execution is one step.
   SingleStep(const memory::AddressSpace& space, cpu::Registers& regs);
-  /// It has been executed: settles the registers.
-  void done(memory::AddressSpace& space, cpu::Registers& regs) const;
+  /// It has been executed: settles the registers. False if it has elements left.
+  bool done(memory::AddressSpace& space, cpu::Registers& regs) const;
   /// It was not: puts back what the constructor changed.
   void undo(cpu::Registers& regs) const;
   bool traps() const { return !loads_stack_segment_; }

@@ -32,6 +32,7 @@ struct InstructionMark {
   u16 host_offset;   ///< from Block::host_entry
   u16 guest_offset;  ///< from Block::pc
   Borrowed borrowed;
+  u8 uncounted;  ///< instructions of the block before it that were done and not counted
 };
 
 /// Low four bits of the exit code; the rest is an ExitIndex where one belongs to it.

@@ -118,6 +118,7 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   stubs_.clear();
   literals_.clear();
   buffer_bytes_ = 0;
+  uncounted_ = 0;
   if (!fetch(pc)) return false;
   u8* const to_check = begin(pc, cache_offset);
   u8* const body = emit_.at();
@@ -175,6 +176,7 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
         return Step::ended;
       }
       copy(decoded);
+      if (options_.counts) ++uncounted_;
       return Step::go_on;
     case Category::jump_if:
       jump_if(decoded, target);
@@ -183,7 +185,7 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
       loop(decoded, target);
       return Step::go_on;
     case Category::jump:
-      jump(target, target <= pc_);
+      jump(target, target <= pc_, Counted::with_this);
       return Step::ended;
     case Category::call:
       call(target, next);
@@ -219,8 +221,8 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
 }
 
 void BlockBuilder::mark(Borrowed borrowed) {
-  built_.marks.push_back(
-      {static_cast<u16>(emit_.at() - entry_), static_cast<u16>(pc_ - built_.block.pc), borrowed});
+  built_.marks.push_back({static_cast<u16>(emit_.at() - entry_), static_cast<u16>(pc_ - built_.block.pc),
+                          borrowed, static_cast<u8>(uncounted_)});
 }
 
 // --- instructions that run as they stand ---
@@ -294,6 +296,16 @@ ExitIndex BlockBuilder::add_exit(u64 pc, u8* jump_displacement) {
   return static_cast<ExitIndex>(built_.exits.size() - 1);
 }
 
+/// Counts the instructions since the last count, with the present one or without, and a tick if it is one.
+void BlockBuilder::count(Counted counted, bool tick) {
+  const u32 instructions = uncounted_ + (counted == Counted::with_this ? 1 : 0);
+  uncounted_ = 0;
+  if (options_.counts && instructions != 0)
+    emit_count(emit_, options_.tick_home, instructions, tick);
+  else if (tick)
+    emit_tick(emit_, options_.tick_home);
+}
+
 /// A jump to `target`, linkable, through a stub until it is linked.
 void BlockBuilder::taken(u64 target) {
   u8* displacement = emit_.jmp_relative();
@@ -315,40 +327,41 @@ void BlockBuilder::stop_check(ExitCode code, ExitIndex exit) {
 }
 
 /// Goes to a known target, by way of a tick if the transfer is one.
-void BlockBuilder::jump(u64 target, bool ticks) {
-  if (ticks) {
-    emit_tick(emit_, options_.tick_home);
-    if (options_.variant == Variant::exact) stop_check(ExitCode::stopped, add_exit(target, nullptr));
-  }
+void BlockBuilder::jump(u64 target, bool ticks, Counted counted) {
+  count(counted, ticks);
+  if (ticks && options_.variant == Variant::exact) stop_check(ExitCode::stopped, add_exit(target, nullptr));
   taken(target);
 }
 
 void BlockBuilder::jump_if(const Decoded& decoded, u64 target) {
   const bool ticks = target <= pc_;
   if (!ticks) {
+    count(Counted::with_this, false);
     u8* displacement = emit_.jcc_relative(decoded.condition);
     stubs_.push_back({ExitCode::direct, add_exit(target, displacement), displacement});
     return;
   }
   if (options_.variant == Variant::fast && options_.tick_home == TickHome::vector) {
-    emit_tick(emit_, options_.tick_home);
+    count(Counted::with_this, true);
     u8* displacement = emit_.jcc_relative(decoded.condition);
     stubs_.push_back({ExitCode::direct, add_exit(target, displacement), displacement});
     emit_untick(emit_);
     return;
   }
+  count(Counted::with_this, false);
   u8* not_taken = emit_.jcc_relative(decoded.condition ^ 1);
-  jump(target, true);
+  jump(target, true, Counted::before_this);
   Emitter::bind32(not_taken, emit_.at());
 }
 
 /// loop, loope, loopne and jrcxz only have 8-bit displacements: they jump over a jump.
 void BlockBuilder::loop(const Decoded& decoded, u64 target) {
+  count(Counted::with_this, false);
   if (decoded.has_67) emit_.byte(0x67);
   u8* to_taken = emit_.short_branch(decoded.opcode);
   u8* to_next = emit_.jmp_relative();
   emit_.bind8(to_taken);
-  jump(target, target <= pc_);
+  jump(target, target <= pc_, Counted::before_this);
   Emitter::bind32(to_next, emit_.at());
 }
 
@@ -360,7 +373,7 @@ void BlockBuilder::push_return_address(u64 address, Borrowed borrowed) {
 
 void BlockBuilder::call(u64 target, u64 return_address) {
   push_return_address(return_address, Borrowed::nothing);
-  jump(target, true);
+  jump(target, true, Counted::with_this);
 }
 
 // --- indirect transfers ---
@@ -390,7 +403,7 @@ void BlockBuilder::load_indirect_target(const Decoded& decoded) {
 /// rax holds the target: notes it, counts, and jumps through the shadow code table (see indirect.h).
 void BlockBuilder::indirect_tail() {
   emit_.store_slot(ORRERY_SLOT_TARGET, Gpr::rax);
-  emit_tick(emit_, options_.tick_home);
+  count(Counted::with_this, true);
   const bool exact = options_.variant == Variant::exact;
   stop_check(ExitCode::stopped_indirect, 0);
   mark(Borrowed::shadow_load);
@@ -454,6 +467,8 @@ void BlockBuilder::check_source(const u8* body) {
 
 /// Ends the block: the rest is for the engine.
 void BlockBuilder::leave(ExitCode code, u64 pc, cpu::Gate gate, u8 instruction_bytes) {
+  const bool performed = code == ExitCode::syscall || code == ExitCode::gated;
+  count(performed ? Counted::with_this : Counted::before_this, false);
   u8* displacement = emit_.jmp_relative();
   const ExitIndex exit = add_exit(pc, code == ExitCode::direct ? displacement : nullptr);
   built_.exits.back().gate = gate;

@@ -9,6 +9,7 @@
 #include "memory/address_space.h"
 #include "translate/block.h"
 #include "translate/breakpoints.h"
+#include "translate/counts.h"
 #include "translate/emitter.h"
 #include "translate/ticks.h"
 #include "x86/decode.h"
@@ -27,6 +28,7 @@ struct BuildOptions {
   u32 instructions_most = 128;
   bool checked = false;               ///< Block::checked
   bool may_widen = false;             ///< leave by ExitCode::widen at an instruction that is not offered
+  bool counts = false;                ///< counts instructions too (counts.h)
   bool fixed_approximations = false;  ///< leave at rcpps and its kin (x86/approximation.h)
   const Breakpoints* breakpoints = nullptr;  ///< leave before each of them
 };
@@ -60,7 +62,6 @@ class BlockBuilder {
   void copy_rip_relative(const x86::Decoded& decoded, u64 target);
   void copy_absolute(const x86::Decoded& decoded, u64 target);
   void copy_through_scratch(const x86::Decoded& decoded, u64 target);
-  void jump(u64 target, bool ticks);
   void jump_if(const x86::Decoded& decoded, u64 target);
   void loop(const x86::Decoded& decoded, u64 target);
   void call(u64 target, u64 return_address);
@@ -74,6 +75,9 @@ class BlockBuilder {
   void leave(ExitCode code, u64 pc, cpu::Gate gate = cpu::Gate::none, u8 instruction_bytes = 0);
   u32 add_exit(u64 pc, u8* jump_displacement);
   void emit_stubs();
+  enum class Counted : u8 { before_this, with_this };
+  void count(Counted counted, bool tick);
+  void jump(u64 target, bool ticks, Counted counted);
   void stop_check(ExitCode code, ExitIndex exit);
   void mark(Borrowed borrowed);
   u32 offset(const u8* at) const;
@@ -96,6 +100,7 @@ class BlockBuilder {
   u8* entry_ = nullptr;
   u64 pc_ = 0;               ///< of the instruction being translated
   u64 next_breakpoint_ = 0;  ///< the least one above the block's pc that was not passed
+  u32 uncounted_ = 0;        ///< instructions translated since the last count
   ExitIndex first_exit_ = 0;
   std::vector<PendingStub> stubs_;
   std::vector<PendingLiteral> literals_;

@@ -22,6 +22,7 @@ orrery_enter:
     cmp qword ptr [SLOT(TICKS_IN_MEMORY)], 0
     jne 1f
     vmovq xmm31, [SLOT(TICKS)]
+    vmovhps xmm31, xmm31, [SLOT(INSTRUCTIONS)]
     vmovq xmm30, [SLOT(ONE)]
 1:  mov qword ptr [SLOT(IN_GUEST)], 1
     // A host signal from here on finds in_guest set and stops the guest itself (machine/host_signals);
@@ -91,6 +92,7 @@ orrery_exit_stub:
     cmp qword ptr [SLOT(TICKS_IN_MEMORY)], 0
     jne 3f
     vmovq [SLOT(TICKS)], xmm31
+    vmovhps [SLOT(INSTRUCTIONS)], xmm31
 3:  mov qword ptr [SLOT(IN_GUEST)], 0
 5:  mov rax, [SLOT(EXIT_CODE)]
     pop r15

@@ -8,7 +8,7 @@
 #define ORRERY_SLOT_GPR 0
 #define ORRERY_SLOT_RFLAGS 136
 #define ORRERY_SLOT_TICKS 160
-#define ORRERY_SLOT_ENGINE_RSP 168
+#define ORRERY_SLOT_INSTRUCTIONS 168
 #define ORRERY_SLOT_SPILL_RAX 176
 #define ORRERY_SLOT_SPILL_RCX 184
 #define ORRERY_SLOT_SPILL_SCRATCH 192
@@ -22,6 +22,7 @@
 #define ORRERY_SLOT_ONE 256
 #define ORRERY_SLOT_IN_GUEST 264
 #define ORRERY_SLOT_STOP_REQUESTED 272
+#define ORRERY_SLOT_ENGINE_RSP 280
 #define ORRERY_EXIT_INTERRUPTED 9
 
 #ifndef __ASSEMBLER__
@@ -38,7 +39,7 @@ namespace orrery::translate {
 struct Slots {
   cpu::Registers regs;  ///< guest registers while the engine runs
   u64 ticks;            ///< in memory between runs; during a run in xmm31 unless ticks_in_memory
-  u64 engine_rsp;       ///< where enter() left the engine's stack
+  u64 instructions;     ///< counted in all (see counts.h); during a run beside the ticks
   u64 spill_rax;        ///< the guest's rax while glue borrows rax
   u64 spill_rcx;        ///< the guest's rcx while an exact tick check borrows it
   u64 spill_scratch;    ///< the register a far rip-relative operand borrows
@@ -52,11 +53,14 @@ struct Slots {
   u64 one;              ///< the constant 1
   u64 in_guest;         ///< 1 while emitted code runs
   u64 stop_requested;   ///< a host signal waits: stop at the next tick
+  u64 engine_rsp;       ///< where enter() left the engine's stack
   cpu::Fault fault;     ///< what the host's signal handler learned of the last synchronous fault
+  u64 uncounted;        ///< instructions that a fault came before the count of
   u64 transfer_pc;      ///< guest pc of the indirect transfer whose table look-up faulted, else 0
 };
 static_assert(offsetof(Slots, regs.rflags) == ORRERY_SLOT_RFLAGS);
 static_assert(offsetof(Slots, ticks) == ORRERY_SLOT_TICKS);
+static_assert(offsetof(Slots, instructions) == ORRERY_SLOT_INSTRUCTIONS);
 static_assert(offsetof(Slots, engine_rsp) == ORRERY_SLOT_ENGINE_RSP);
 static_assert(offsetof(Slots, spill_rax) == ORRERY_SLOT_SPILL_RAX);
 static_assert(offsetof(Slots, target) == ORRERY_SLOT_TARGET);

@@ -68,12 +68,14 @@ void Translator::load(const cpu::CpuState& cpu, const cpu::RunLimits& limits) {
   slots().remaining = limits.stop_at_tick - cpu.ticks;
 }
 
-void Translator::store(cpu::CpuState& cpu) const {
+void Translator::store(cpu::CpuState& cpu) {
   const u64 fs_base = cpu.regs.fs_base, gs_base = cpu.regs.gs_base;
   cpu.regs = slots().regs;
   cpu.regs.fs_base = fs_base;
   cpu.regs.gs_base = gs_base;
   cpu.ticks = slots().ticks;
+  cpu.instructions += slots().instructions - seen_instructions_;
+  seen_instructions_ = slots().instructions;
 }
 
 namespace {
@@ -151,6 +153,7 @@ std::optional<cpu::Exit> Translator::refuse_target(cpu::CpuState& cpu) {
   if (decoded.category == x86::Category::ret) rsp -= 8 + (static_cast<u64>(decoded.immediate) & 0xffff);
   if (decoded.category == x86::Category::call_indirect) rsp += 8;
   --slots().ticks;
+  if (counts_) --slots().instructions;
   slots().regs.rip = pc;
   store(cpu);
   return cpu::Exit{.kind = cpu::ExitKind::fault, .instruction_bytes = decoded.length, .fault = *fault};
@@ -212,6 +215,7 @@ cpu::Exit Translator::finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index)
   const bool has_record = code != ExitCode::fault && code != ExitCode::stopped_indirect;
   if (code == ExitCode::stopped_indirect) slots().regs.rip = slots().target;
   if (has_record) slots().regs.rip = exits_[index].pc;
+  if (code == ExitCode::fault) slots().instructions += slots().uncounted;
   store(cpu);
   return leave(code, has_record ? exits_[index] : BlockExit{});
 }
@@ -220,10 +224,8 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   load(cpu, {});
   apply_changes();
   const u32 cache_before = cache_used_;
-  const BuildOptions options{.tick_home = options_.tick_home,
-                             .instructions_most = 1,
-                             .may_widen = options_.may_widen,
-                             .fixed_approximations = options_.fixed_approximations};
+  BuildOptions options = build_options();
+  options.instructions_most = 1;
   const BlockIndex block = build(cpu.regs.rip, options, false);
   if (block == kNone) return fetch_fault(cpu.regs.rip);
   const Block built = blocks_[block];
@@ -297,13 +299,19 @@ BlockIndex Translator::find_or_build(u64 pc, Variant variant) {
   wanted.variant = variant;
   wanted.checked = checked;
   if (const BlockIndex revived = revive(wanted, newest); revived != kNone) return revived;
-  const BuildOptions options{.variant = variant,
-                             .tick_home = options_.tick_home,
-                             .checked = checked,
-                             .may_widen = options_.may_widen,
-                             .fixed_approximations = options_.fixed_approximations,
-                             .breakpoints = breakpoints_.empty() ? nullptr : &breakpoints_};
+  BuildOptions options = build_options();
+  options.variant = variant;
+  options.checked = checked;
+  options.breakpoints = breakpoints_.empty() ? nullptr : &breakpoints_;
   return build(pc, options, true);
+}
+
+/// What is the same for all blocks.
+BuildOptions Translator::build_options() const {
+  return {.tick_home = options_.tick_home,
+          .may_widen = options_.may_widen,
+          .counts = counts_,
+          .fixed_approximations = options_.fixed_approximations};
 }
 
 BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) {
@@ -441,6 +449,24 @@ void Translator::give_cell(BlockIndex index) {
   block.cell = entry / static_cast<u32>(sizeof(Cell));
   const u64 host = reinterpret_cast<u64>(cache_at(block.host_begin));
   (block.variant == Variant::fast ? cell_at(block.cell).fast : cell_at(block.cell).exact) = host;
+}
+
+// --- counting ---
+
+void Translator::count_instructions(bool wanted) {
+  if (wanted != counts_) flush();
+  if (wanted) fill_sums();
+  counts_ = wanted;
+  slots().instructions = seen_instructions_ = 0;
+}
+
+u64 Translator::instructions() const { return slots().instructions; }
+
+void Translator::take_back_instruction(cpu::CpuState& cpu) {
+  if (!counts_) return;
+  --slots().instructions;
+  --seen_instructions_;
+  --cpu.instructions;
 }
 
 // --- dropping ---
@@ -641,6 +667,7 @@ Translator::FaultKind Translator::lift_fault(const HostFrame& frame) const {
   }
   lift(frame, block->pc + mark.guest_offset);
   give_back(mark.borrowed);
+  slots().uncounted = mark.uncounted;
   slots().exit_code = exit_code(ExitCode::fault, 0);
   return FaultKind::guest;
 }

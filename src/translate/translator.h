@@ -63,6 +63,15 @@ class Translator final : public cpu::Executor {
   void remove_breakpoints(std::span<const u64> addresses);
   const Breakpoints& breakpoints() const { return breakpoints_; }
 
+  // --- counting (counts.h). Not while it runs. ---
+
+  /// From here on, from zero, or no more. What was translated is made anew.
+  void count_instructions(bool wanted);
+  /// Done since counting began, by all tasks; 0 if none are counted.
+  u64 instructions() const;
+  /// What left for the engine to be performed was not: it faulted, or has still to be done.
+  void take_back_instruction(cpu::CpuState& cpu);
+
   // --- for the host's signal handlers (async-signal context; nothing here allocates) ---
 
   /// Whether a host pc is emitted code.
@@ -97,7 +106,8 @@ class Translator final : public cpu::Executor {
  private:
   static constexpr u64 key(u64 pc, Variant variant) { return pc * 2 + static_cast<u64>(variant); }
   void load(const cpu::CpuState& cpu, const cpu::RunLimits& limits);
-  void store(cpu::CpuState& cpu) const;
+  void store(cpu::CpuState& cpu);
+  BuildOptions build_options() const;
   struct Turn;
   void stop_after_next_tick();
   void widen();
@@ -149,6 +159,8 @@ class Translator final : public cpu::Executor {
   u64 seen_version_ = 0;
   bool widened_ = false;
   Breakpoints breakpoints_;
+  bool counts_ = false;
+  u64 seen_instructions_ = 0;  ///< those that tasks have been given their part of
   Statistics statistics_;
 };
 

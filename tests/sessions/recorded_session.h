@@ -20,13 +20,12 @@ namespace orrery::testing {
 
 class Recorded {
  public:
-  /// `words`: the program below ORRERY_PROGRAMS, and its arguments.
-  explicit Recorded(const std::string& words) {
+  /// `words`: the program below ORRERY_PROGRAMS, and its arguments. `options`: of `orrery record`.
+  explicit Recorded(const std::string& words, const std::string& options = "") {
     std::string place = std::filesystem::temp_directory_path() / "orrery-session-XXXXXX";
     home_ = mkdtemp(place.data());
-    const std::string command = "XDG_DATA_HOME=" + home_ +
-                                " ORRERY_COLOR=never " ORRERY_COMMAND " record -- " + ORRERY_PROGRAMS "/" +
-                                words + " > " + home_ + "/output";
+    const std::string command = "XDG_DATA_HOME=" + home_ + " ORRERY_COLOR=never " ORRERY_COMMAND " record " +
+                                options + " -- " + ORRERY_PROGRAMS "/" + words + " > " + home_ + "/output";
     status_ = std::system(command.c_str());
     std::ifstream file(home_ + "/output");
     for (std::string line; std::getline(file, line);) lines_.push_back(line);

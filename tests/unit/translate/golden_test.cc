@@ -23,6 +23,7 @@ struct Case {
   TickHome home = TickHome::vector;
   bool checked = false;
   std::vector<u64> breakpoints = {};  ///< offsets
+  bool counts = false;
 };
 
 const std::vector<Case>& cases() {
@@ -58,6 +59,20 @@ const std::vector<Case>& cases() {
        TickHome::vector,
        false,
        {0, 2}},
+      {"instructions counted: a load that may fault, a backward jcc, a call",
+       {0x48, 0x8b, 0x07, 0x48, 0xff, 0xcf, 0x75, 0xf8, 0xe8, 0x10, 0x00, 0x00, 0x00},
+       Variant::fast,
+       TickHome::vector,
+       false,
+       {},
+       true},
+      {"instructions counted, counter in memory",
+       {0x48, 0xff, 0xcf, 0x75, 0xfb, 0x74, 0x02, 0xc3},
+       Variant::fast,
+       TickHome::memory,
+       false,
+       {},
+       true},
       {"cpuid is gated", {0x0f, 0xa2}},
       {"ud2 is raised, never run", {0x0f, 0x0b}},
       {"an undefined opcode is raised", {0x06}},
@@ -104,6 +119,7 @@ std::string translate_all() {
                               {.variant = test.variant,
                                .tick_home = test.home,
                                .checked = test.checked,
+                               .counts = test.counts,
                                .breakpoints = &breakpoints}))
         << test.name;
     const Block& block = builder.result().block;
