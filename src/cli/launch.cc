@@ -107,6 +107,11 @@ Result<DescriptorRoom> find_descriptor_room() {
   return room;
 }
 
+void use_all_descriptors(const DescriptorRoom& room) {
+  const rlimit all{room.hard_before, room.hard_before};
+  setrlimit(RLIMIT_NOFILE, &all);
+}
+
 // --- starting ---
 
 namespace {

@@ -55,6 +55,9 @@ struct DescriptorRoom {
   u64 soft_wanted = 0, hard_wanted = 0;
 };
 Result<DescriptorRoom> find_descriptor_room();
+/// Lets this process have as many descriptors as it may; the writer and the keeper of a replay's files need
+/// some for each process and each file.
+void use_all_descriptors(const DescriptorRoom& room);
 
 /// A memfd that holds the block, close-on-exec.
 Result<Fd> make_launch_memory(std::span<const u8> block);

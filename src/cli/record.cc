@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -137,7 +136,7 @@ class Recorder {
     engine_ = TRY(find_engine());
     program_ = TRY(find(options_));
     room_ = TRY(find_descriptor_room());
-    use_all_descriptors();
+    use_all_descriptors(room_);  // the soft limit is the program's; it is told it whatever ours is
     header_.mode = mode_;
     header_.seeded = options_.seed ? 1 : 0;
     header_.seed = options_.seed.value_or(0);
@@ -150,12 +149,6 @@ class Recorder {
     header_.parent_pid = getpid();
     TRY(set_profile(header_, options_.profile));
     return Nothing{};
-  }
-
-  /// The soft limit is the program's; it is told it whatever ours is.
-  void use_all_descriptors() const {
-    const rlimit all{room_.hard_before, room_.hard_before};
-    setrlimit(RLIMIT_NOFILE, &all);
   }
 
   Status make_recording() {

@@ -100,6 +100,8 @@ Status ReplayProcess::start_engine_of(const std::string& recording, const Replay
   header->all_processes = family_ != nullptr ? 1 : 0;
   const Fd launch = TRY(make_launch_memory(block));
   const Fd files(TRY(trace::open_files(recording)));
+  const DescriptorRoom room = TRY(find_descriptor_room());
+  use_all_descriptors(room);
   engine_ = TRY(start_engine({.engine = TRY(choose_engine(recording, options.trust)),
                               .descriptors = {{machine::kLaunchFd, launch.get()},
                                               {machine::kRingFd, ring_.fd()},
@@ -107,7 +109,7 @@ Status ReplayProcess::start_engine_of(const std::string& recording, const Replay
                                               {machine::kFilesFd, files.get()},
                                               {machine::kFamilyFd, family_ ? family_->engines_end() : -1},
                                               {machine::kMachineFd, family_ ? family_->order_fd() : -1}},
-                              .room = TRY(find_descriptor_room()),
+                              .room = room,
                               .dies_with_us = true}));
   if (family_) family_->close_engines_end();
   if (options.each) options.each(0, std::move(control_));
