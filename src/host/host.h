@@ -15,6 +15,7 @@
 
 #include "base/types.h"
 #include "memory/backend.h"
+#include "trace/event.h"
 
 namespace orrery::host {
 
@@ -219,6 +220,8 @@ class Host : public memory::Backend {
 
   /// The process ends: exit_group status, or the fatal signal. Does not return when live.
   virtual void exit(int status, int fatal_signal) = 0;
+  /// What the process has used so far. Only recorders ask; all zero where that is not to be known.
+  virtual trace::ResourceUsage usage() { return {}; }
   /// The process executes a program without us. Does not return when live.
   virtual void leave(const NextProgram&) {}
 

@@ -255,6 +255,16 @@ void LiveHost::random_bytes(std::span<u8> out) {
   }
 }
 
+trace::ResourceUsage LiveHost::usage() {
+  constexpr u64 kSecondNs = 1'000'000'000, kMicrosecondNs = 1'000, kKibibyte = 1024;
+  rusage used{};
+  if (raw_syscall(__NR_getrusage, RUSAGE_SELF, &used) != 0) return {};
+  const auto in_ns = [](const auto& time) {
+    return static_cast<u64>(time.tv_sec) * kSecondNs + static_cast<u64>(time.tv_usec) * kMicrosecondNs;
+  };
+  return {in_ns(used.ru_utime), in_ns(used.ru_stime), static_cast<u64>(used.ru_maxrss) * kKibibyte};
+}
+
 void LiveHost::exit(int status, int fatal_signal) {
   turns_.give();
   if (fatal_signal != 0) {

@@ -56,6 +56,7 @@ class LiveHost final : public Host {
   bool next_signal(HostSignal& signal) override;
   u64 stop_at_tick() override { return ~u64{0}; }
   void exit(int status, int fatal_signal) override;
+  trace::ResourceUsage usage() override;
   void leave(const NextProgram& next) override;
   i64 fork(ForkRequest& request) override;
   void take_back(std::vector<u8>& changes) override;

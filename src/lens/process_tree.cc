@@ -92,6 +92,7 @@ class TreeBuilder {
         }
         process.exit_status.reset();
         process.fatal_signal.reset();
+        process.usage = read_front<trace::ResourceUsage>(event.payload);
         if ((header.result & 0x100) != 0)
           process.fatal_signal = static_cast<int>(header.result & 0x7f);
         else

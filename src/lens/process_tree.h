@@ -31,6 +31,7 @@ struct TreeProcess {
     std::optional<int> status{}, signal{};
     u64 time_ns = 0;
   } told{};
+  std::optional<trace::ResourceUsage> usage{};  ///< until its end, with the engine's share
   std::optional<trace::GapReason> gap{};
   trace::Ending ending = trace::Ending::clean;  ///< of its events in the file
   std::vector<u32> children{};                  ///< in the order of their forks

@@ -149,7 +149,10 @@ bool RecordingHost::next_signal(host::HostSignal& signal) {
 void RecordingHost::exit(int status, int fatal_signal) {
   const i64 result = fatal_signal != 0 ? kExitBySignal | fatal_signal : status;
   if (parts_.live != nullptr) parts_.live->shared_files().leave();
-  parts_.writer.write(instant_, {.kind = EventKind::exit, .result = result});
+  const trace::ResourceUsage usage = parts_.inner.usage();
+  const bool known = usage.peak_bytes != 0;
+  parts_.writer.write(instant_, {.kind = EventKind::exit, .result = result},
+                      {reinterpret_cast<const u8*>(&usage), known ? sizeof usage : 0});
   parts_.writer.close();
   parts_.inner.exit(status, fatal_signal);
 }

@@ -201,7 +201,8 @@ void ReplayHost::exit(int status, int fatal_signal) {
   if (header != nullptr && header->kind == EventKind::exit && header->result != result)
     differ(Difference::status, *header, question, result);
   const EventHeader event = expect(question);
-  finish(event, question, true);
+  trace::ResourceUsage used;  // the recorded process's, if there was somebody to ask
+  finish(event, question, event.payload_bytes == 0 || parts_.events.read(&used, sizeof used));
   parts_.end.finished(status, fatal_signal);
 }
 

@@ -17,7 +17,7 @@ enum class EventKind : u16 {
   random = 7,        ///< payload: the bytes
   signal = 8,        ///< payload: siginfo; result = signal number
   exec = 9,          ///< the process becomes another program; payload: path and argv, each with NUL
-  exit = 10,         ///< result = status, or 0x100 | signal, or kExitToNative
+  exit = 10,         ///< result = status, or 0x100 | signal, or kExitToNative; payload: ResourceUsage
   gap = 11,          ///< the recorder says: events are missing from here; result = a GapReason
   more = 12,         ///< payload: what did not fit into the event before (see kEventBytesMost)
   file_change = 13,  ///< the call before changed a live file; payload: FileChange and the bytes
@@ -69,6 +69,15 @@ struct FileChange {
   u64 count = 0;  ///< bytes that follow, new at `offset`
 };
 static_assert(sizeof(FileChange) == 32);
+
+/// What a process used until its end, as getrusage(2) says of the host's process: with the engine's share.
+/// Payload of an exit that is the process's end; recordings of older recorders, and seeded ones, have none.
+struct ResourceUsage {
+  u64 user_ns = 0;
+  u64 system_ns = 0;
+  u64 peak_bytes = 0;  ///< largest resident set
+};
+static_assert(sizeof(ResourceUsage) == 24);
 
 struct ForkedProcess {
   u32 process = 0;  ///< its number in the recording
