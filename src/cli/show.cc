@@ -4,10 +4,11 @@
 namespace orrery::cli {
 
 void add_show(CLI::App& app, Session& session) {
-  CLI::App* command = app.add_subcommand("show", "Show one layer: an ELF file as it is");
+  CLI::App* command = app.add_subcommand("show", "Show one layer: a recorded build, an ELF file");
   command->require_subcommand(1);
+  add_show_build(*command, session);
   add_show_file(*command, session);
-  set_examples(*command, "  orrery show file /bin/ls\n");
+  set_examples(*command, "  orrery show build make-0\n  orrery show file /bin/ls\n");
 }
 
 }  // namespace orrery::cli

@@ -4,12 +4,14 @@ namespace orrery::lens {
 
 extern const Lens kProcessLens;
 extern const Lens kCallLens;
+extern const Lens kBuildLens;
 
 namespace {
 
 constexpr const Lens* kLenses[] = {
     &kProcessLens,
     &kCallLens,
+    &kBuildLens,
 };
 
 }  // namespace

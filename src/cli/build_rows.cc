@@ -1,0 +1,37 @@
+#include "cli/build_rows.h"
+
+#include "cli/collect.h"
+
+namespace orrery::cli {
+
+using lens::build::ArtefactRow;
+
+Fallible<BuildRows> read_build(const std::string& directory) {
+  const lens::Lens* lens = lens_of_table(lens::build::kSteps.name);
+  db::Database database = TRY(collect(directory, std::span(&lens, 1)));
+  return BuildRows{.steps = TRY(database.read(lens::build::kSteps, "ORDER BY step")),
+                   .artefacts = TRY(database.read(lens::build::kArtefacts, "ORDER BY artefact")),
+                   .inputs = TRY(database.read(lens::build::kInputs, "ORDER BY rowid"))};
+}
+
+Fallible<const ArtefactRow*> find_artefact(const BuildRows& rows, const std::string& named) {
+  const ArtefactRow* found = nullptr;
+  u64 matches = 0;
+  for (const ArtefactRow& each : rows.artefacts) {
+    if (each.path == named || each.made_as == named || named == "#" + std::to_string(each.artefact))
+      found = &each, matches = 1;
+  }
+  if (found != nullptr) return found;
+  std::string last_path;
+  for (const ArtefactRow& each : rows.artefacts) {
+    if (!each.path.ends_with("/" + named)) continue;
+    if (each.path != last_path) ++matches;
+    last_path = each.path;
+    found = &each;
+  }
+  if (matches == 1) return found;
+  if (matches > 1) return Failure(named + ": several artefacts have that name; give the path");
+  return Failure(named + " is no artefact of this recording (see orrery show build)");
+}
+
+}  // namespace orrery::cli

@@ -1,0 +1,46 @@
+// `orrery show build [REC]`: how source became a file, as it was recorded.
+#include <unistd.h>
+
+#include "cli/build_text.h"
+#include "cli/show.h"
+
+namespace orrery::cli {
+namespace {
+
+struct ShowBuildOptions {
+  std::string recording;
+  bool all = false;
+  bool json = false;
+};
+
+int run_show_build(const ShowBuildOptions& options, const Session& session) {
+  const auto directory = find_recording(options.recording);
+  if (!directory) return kCannotRun;
+  auto rows = read_build(*directory);
+  if (!rows) return complain(printable(rows.error().sentence));
+  if (options.json) {
+    print_build_json(rows.value());
+  } else {
+    Output out(stdout);
+    print_build(rows.value(), options.all, Style::for_stream(session.color, STDOUT_FILENO), out);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_show_build(CLI::App& show, Session& session) {
+  auto options = std::make_shared<ShowBuildOptions>();
+  CLI::App* command =
+      show.add_subcommand("build", "Show a recorded build: its steps, what each read and made");
+  add_recording_option(*command, options->recording);
+  command->add_flag("--all", options->all, "Whole commands, and every file that was read");
+  command->add_flag("--json", options->json,
+                    "Print JSON: all there is, times in nanoseconds since the beginning");
+  set_examples(*command,
+               "  orrery record gcc hello.c -o hello && orrery show build\n"
+               "  orrery show build make-0 --json | jq '.steps[] | select(.phase == \"link\") | .makes'\n");
+  command->callback([options, &session] { session.exit_code = run_show_build(*options, session); });
+}
+
+}  // namespace orrery::cli

@@ -1,0 +1,289 @@
+#!/usr/bin/env python3
+"""Records builds and compares what `orrery show build` says of them with the files they left, with the same build run
+natively, and with what the tools say of themselves.
+
+Each case is a function below; --only names one. A case whose tool is missing is skipped.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "commands"))
+from run import Orrery, expect, expect_match  # noqa: E402
+from xxhash64 import xxh64  # noqa: E402
+
+HELLO = '#include <stdio.h>\nint main(void) {\n  puts("hello");\n  return 0;\n}\n'
+
+
+def need(*tools):
+    for tool in tools:
+        if shutil.which(tool) is None:
+            print(f"{tool} is not installed")
+            sys.exit(77)
+
+
+def native(*words):
+    return subprocess.run(words, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def facts_of(path):
+    data = pathlib.Path(path).read_bytes()
+    return {"size": len(data), "xxh64": f"{xxh64(data):016x}" if data else None}
+
+
+class Build:
+    """A recorded build: its steps, and where their contents are kept."""
+
+    def __init__(self, orrery, *words):
+        orrery.record(*words)
+        self.recording = (orrery.recordings / "latest").resolve()
+        self.steps = orrery.json("show", "build")["steps"]
+        self.made = [dict(each, step=step) for step in self.steps for each in step["makes"]]
+
+    def phases(self):
+        return [step["phase"] for step in self.steps]
+
+    def one(self, kind):
+        """The only artefact of a kind."""
+        found = [each for each in self.made if each["kind"] == kind]
+        expect(len(found), 1, f"artefacts that are {kind}")
+        return found[0]
+
+    def content(self, each):
+        return (self.recording / each["content"]).read_bytes()
+
+    def check_files(self):
+        """Everything that is still there is what the lens says it is."""
+        there = [each for each in self.made if each["fate"] == "there"]
+        for each in there:
+            path = pathlib.Path(each["path"])
+            expect({key: each[key] for key in ("size", "xxh64")}, facts_of(path), f"facts of {path}")
+            if each["size"]:
+                expect(self.content(each) == path.read_bytes(), True, f"the kept content of {path}")
+        for each in self.made:
+            if each["fate"] == "removed":
+                expect(pathlib.Path(each["path"]).exists(), False, f"whether {each['path']} is there")
+        return sorted(pathlib.Path(each["path"]).name for each in there)
+
+    def check_inputs(self):
+        """What was read as a whole has the hash of the file; what a step made is known as that artefact."""
+        for step in self.steps:
+            for each in step["reads"]:
+                if each["artefact"] is None and each["xxh64"]:
+                    expect(each["xxh64"], facts_of(each["path"])["xxh64"], f"hash of the input {each['path']}")
+        numbers = {each["artefact"]: each for each in self.made}
+        inputs = [each for step in self.steps for each in step["reads"] if each["artefact"] is not None]
+        for each in inputs:
+            expect(each["xxh64"], numbers[each["artefact"]]["xxh64"], f"hash of {each['path']} as it was made")
+        return inputs
+
+
+def case_gcc(orrery):
+    """The four phases of one command; its temporary files are gone and can still be looked at."""
+    pathlib.Path("hello.c").write_text(HELLO)
+    build = Build(orrery, "gcc", "hello.c", "-o", "hello")
+    expect(build.phases(), ["driver", "compile", "assemble", "driver", "link"], "phases")
+    expect([step["parent"] for step in build.steps], [None, 0, 0, 0, 3], "the tree")
+    expect(build.steps[1]["merged"], "preprocesses and compiles in one process", "what cc1 merges")
+    expect(build.check_files(), ["hello"], "what is left")
+    expect(len(build.check_inputs()), 2, "artefacts that were read")
+    native("gcc", "-save-temps", "hello.c", "-o", "again")
+    for kind, path in (("assembly", "again-hello.s"), ("object", "again-hello.o")):
+        made = build.one(kind)
+        expect(made["fate"], "removed", f"fate of the {kind}")
+        expect(build.content(made) == pathlib.Path(path).read_bytes(), True, f"the {kind} is that of -save-temps")
+    headers = {os.path.realpath(each["path"]) for each in build.steps[1]["reads"]}
+    listed = native("gcc", "-M", "hello.c").stdout.replace("\\\n", " ").split()[1:]
+    expect({os.path.realpath(path) for path in listed} <= headers, True, "all that gcc -M lists was read")
+    for step in build.steps:
+        expect(step["end_ns"] > step["start_ns"], True, f"time of {step['command']}")
+        expect(step["user_ns"] + step["system_ns"] > 0, True, f"processor time of {step['command']}")
+        expect(1 << 20 < step["peak_bytes"] < 1 << 30, True, f"peak memory of {step['command']}")
+    expect((build.recording / "artefacts").stat().st_mode & 0o777, 0o700, "mode of the contents' directory")
+    for path in (build.recording / "artefacts").iterdir():
+        expect(path.stat().st_mode & 0o777, 0o600, "mode of a content")
+    text = orrery.run("show", "build").stdout
+    expect_match(text, r"^5 steps in .* on processors; \d files written$", "the summary")
+    expect_match(text, r"^ +reads  \S+/hello.c  C source  \d+ bytes  [0-9a-f]{16}$", "an input")
+    expect_match(text, r"^ +makes  /\S+\.o  object  \d+ bytes  [0-9a-f]{16}  removed$", "an object")
+    rows = orrery.run("query", "--csv", "SELECT path FROM artefact WHERE kind = 'executable'").stdout.split()
+    expect(rows, ["path", str(pathlib.Path("hello").resolve())], "the table")
+
+
+def commands_of(verbose):
+    """The command lines that `gcc -v` prints, without -v and -version."""
+    lines = [line[1:] for line in verbose.splitlines() if re.match(r" (/\S+/(cc1|collect2)|as) ", line)]
+    return [[word for word in shlex.split(line) if word not in ("-v", "-version")] for line in lines]
+
+
+def case_save_temps(orrery):
+    """With -save-temps each phase is a process: the same commands as gcc -v tells, and the same files."""
+    pathlib.Path("hello.c").write_text(HELLO)
+    told = commands_of(native("gcc", "-v", "-save-temps", "hello.c", "-o", "hello").stderr)
+    files = {path: facts_of(path) for path in ("hello.i", "hello.s", "hello.o", "hello")}
+    for path in files:
+        os.unlink(path)
+    build = Build(orrery, "gcc", "-save-temps", "hello.c", "-o", "hello")
+    expect(build.phases(), ["driver", "preprocess", "compile", "assemble", "driver", "link"], "phases")
+    expect([step["merged"] for step in build.steps], [None] * 6, "merged phases")
+    expect([shlex.split(step["command"]) for step in build.steps[1:5]], told, "the commands of gcc -v")
+    build.check_files()
+    made = {each["path"].rsplit("/", 1)[1]: {key: each[key] for key in ("size", "xxh64")} for each in build.made}
+    for path, facts in files.items():
+        expect(made[path], facts, f"{path} as the native build made it")
+    expect([build.one(kind)["step"]["phase"] for kind in ("preprocessed C", "assembly", "object")],
+           ["preprocess", "compile", "assemble"], "who made what")
+
+
+def case_gxx(orrery):
+    pathlib.Path("a.cc").write_text("#include <string>\nstd::string a() { return std::string(99, 'a'); }\n")
+    pathlib.Path("b.cc").write_text("#include <string>\nstd::string a();\nint main() { return a().size() != 99; }\n")
+    build = Build(orrery, "g++", "-g", "a.cc", "b.cc", "-o", "both")
+    expect(build.phases(), ["driver", "compile", "assemble", "compile", "assemble", "driver", "link"], "phases")
+    expect(build.check_files(), ["both"], "what is left")
+    objects = [each for each in build.made if each["kind"] == "object"]
+    expect([each["fate"] for each in objects], ["removed", "removed"], "the objects")
+    linked = [each["artefact"] for each in build.steps[-1]["reads"] if each["artefact"] is not None]
+    expect({each["artefact"] for each in objects} <= set(linked), True, "both objects are linked")
+
+
+def case_assembly(orrery):
+    """A driver that stops early, and one that starts late."""
+    pathlib.Path("hello.c").write_text(HELLO)
+    build = Build(orrery, "gcc", "-E", "hello.c", "-o", "hello.i")
+    expect((build.phases(), build.check_files()), (["driver", "preprocess"], ["hello.i"]), "gcc -E")
+    build = Build(orrery, "gcc", "-S", "hello.i")
+    expect((build.phases(), build.check_files()), (["driver", "compile"], ["hello.s"]), "gcc -S")
+    expect(build.steps[1]["merged"], None, "cc1 of preprocessed source merges nothing")
+    build = Build(orrery, "gcc", "-c", "hello.s")
+    expect((build.phases(), build.check_files()), (["driver", "assemble"], ["hello.o"]), "gcc -c")
+
+
+def case_clang(orrery):
+    need("clang")
+    pathlib.Path("hello.c").write_text(HELLO)
+    build = Build(orrery, "clang", "hello.c", "-o", "hello")
+    expect(build.phases(), ["driver", "compile", "link"], "phases")
+    expect(build.steps[1]["merged"], "preprocesses, compiles and assembles in one process", "what -cc1 merges")
+    expect(build.check_files(), ["hello"], "what is left")
+    build.check_inputs()
+    made = build.one("object")
+    native("clang", "-c", "hello.c")
+    expect(len(build.content(made)), len(pathlib.Path("hello.o").read_bytes()), "size of the object")
+    build = Build(orrery, "clang", "-c", "hello.c")
+    expect(build.check_files(), ["hello.o"], "clang -c")
+    expect([(step["phase"], step["merged"]) for step in build.steps],
+           [("compile", "drives, preprocesses, compiles and assembles in one process")], "a driver that compiles itself")
+
+
+def case_linkers(orrery):
+    """Outputs that are written, and outputs that are mapped."""
+    pathlib.Path("hello.c").write_text(HELLO)
+    native("gcc", "-c", "hello.c")
+    linked = 0
+    for linker in ("bfd", "gold", "lld", "mold"):
+        if shutil.which(f"ld.{linker}") is None:
+            continue
+        for extra in ((), ("-static",)):
+            name = f"hello-{linker}{''.join(extra)}"
+            build = Build(orrery, "gcc", f"-fuse-ld={linker}", *extra, "hello.o", "-o", name)
+            expect(name in build.check_files(), True, f"{name} is there")
+            expect(build.phases()[-1], "link", f"the last phase of {name}")
+            build.check_inputs()
+            expect(native(f"./{name}").stdout, "hello\n", name)
+            linked += 1
+    expect(linked >= 2, True, "linkers that are installed")
+
+
+def case_in_place(orrery):
+    """A file that a later step rewrites is two artefacts; an old output that is there does not matter."""
+    pathlib.Path("hello.c").write_text(HELLO)
+    pathlib.Path("hello").write_text("old " * 9999)
+    build = Build(orrery, "sh", "-c", "gcc -g hello.c -o hello && strip hello && cp hello copied")
+    made = [each for each in build.made if each["path"].endswith("/hello")]
+    expect([each["fate"] for each in made], ["replaced", "there"], "before and after strip")
+    expect([each["step"]["phase"] for each in made], ["link", "other"], "who made them")
+    expect(made[0]["size"] > made[1]["size"], True, "strip made it smaller")
+    build.check_files()
+    native("gcc", "-g", "hello.c", "-o", "unstripped")
+    expect(made[0]["size"], pathlib.Path("unstripped").stat().st_size, "size before strip")
+
+
+def case_make(orrery):
+    need("make", "ar")
+    for i in range(6):
+        pathlib.Path(f"f{i}.c").write_text(f"int f{i}(int x) {{ return x + {i}; }}\n")
+    calls = " + ".join(f"f{i}(0)" for i in range(6))
+    pathlib.Path("main.c").write_text("".join(f"int f{i}(int);\n" for i in range(6)) + f"int main(void) {{ return {calls} != 15; }}\n")
+    pathlib.Path("Makefile").write_text("app: main.o libf.a\n\tgcc -o $@ $^\nlibf.a: $(patsubst %,f%.o,0 1 2 3 4 5)\n\tar rcs $@ $^\n")
+    build = Build(orrery, "make", "-s", "-j2")
+    phases = build.phases()
+    expect({phase: phases.count(phase) for phase in ("build tool", "compile", "assemble", "archive", "link")},
+           {"build tool": 1, "compile": 7, "assemble": 7, "archive": 1, "link": 1}, "phases")
+    expect(build.check_files(), ["app"] + [f"f{i}.o" for i in range(6)] + ["libf.a", "main.o"], "what is left")
+    archive = next(step for step in build.steps if step["phase"] == "archive")
+    members = [each for each in archive["reads"] if each["kind"] == "object"]
+    expect(len(members), 6, "members that were read")
+    expect(all(each["artefact"] is not None for each in members), True, "each was made by a step")
+    build.check_inputs()
+
+
+def case_cmake(orrery):
+    need("cmake", "ninja")
+    pathlib.Path("CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.20)\nproject(hello C)\nadd_executable(hello hello.c)\n")
+    pathlib.Path("hello.c").write_text(HELLO)
+    native("cmake", "-G", "Ninja", "-B", "out")
+    build = Build(orrery, "cmake", "--build", "out")
+    expect(set(build.phases()) >= {"build tool", "driver", "compile", "assemble", "link"}, True, "phases")
+    expect("hello" in build.check_files(), True, "hello is there")
+    expect(native("out/hello").stdout, "hello\n", "hello")
+
+
+def case_native_child(orrery):
+    """A step that was not recorded is named, and nothing is said of its files."""
+    pathlib.Path("hello.c").write_text(HELLO)
+    orrery.run("record", "--no-follow", "--", "gcc", "-c", "hello.c")
+    steps = orrery.json("show", "build")["steps"]
+    expect([step["phase"] for step in steps], ["driver", "compile", "assemble"], "phases")
+    expect([step["end"] for step in steps[1:]], ["native, exit 0"] * 2, "how they ended")
+    expect([step["peak_bytes"] for step in steps[1:]], [None, None], "their memory")
+    expect([each for step in steps for each in step["makes"] if each["kind"] == "object"], [], "objects")
+
+
+def case_old_recording(orrery):
+    """Contents that are gone are found again, and a recording that cannot be written to has its tables nevertheless."""
+    pathlib.Path("hello.c").write_text(HELLO)
+    build = Build(orrery, "gcc", "-c", "hello.c")
+    steps = orrery.json("show", "build")
+    shutil.rmtree(build.recording / "artefacts")
+    (build.recording / "layers.sqlite").unlink()
+    expect(orrery.json("show", "build"), steps, "found again")
+    expect_match(orrery.run("show", "build", "nosuch", status=69).stderr, "nosuch", "of nothing")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orrery", required=True)
+    parser.add_argument("--only")
+    options = parser.parse_args()
+    program = str(pathlib.Path(options.orrery).resolve())
+    cases = {name[5:]: case for name, case in globals().items() if name.startswith("case_")}
+    os.environ["LC_ALL"] = "C"
+    for name in [options.only] if options.only else cases:
+        with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as place:
+            os.chdir(place)
+            cases[name](Orrery(program, home))
+            os.chdir("/")
+        print(f"{name}: good")
+
+
+if __name__ == "__main__":
+    main()
