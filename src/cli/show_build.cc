@@ -1,6 +1,7 @@
 // `orrery show build [REC]`: how source became a file, as it was recorded.
 #include <unistd.h>
 
+#include "cli/build_object.h"
 #include "cli/build_text.h"
 #include "cli/show.h"
 
@@ -9,6 +10,7 @@ namespace {
 
 struct ShowBuildOptions {
   std::string recording;
+  std::string object;
   bool all = false;
   bool json = false;
 };
@@ -18,11 +20,14 @@ int run_show_build(const ShowBuildOptions& options, const Session& session) {
   if (!directory) return kCannotRun;
   auto rows = read_build(*directory);
   if (!rows) return complain(printable(rows.error().sentence));
+  const Style style = Style::for_stream(session.color, STDOUT_FILENO);
+  Output out(stdout);
+  const BuildPart part{.recording = *directory, .path = options.object, .json = options.json};
+  if (!options.object.empty()) return show_build_object(rows.value(), part, style, out);
   if (options.json) {
     print_build_json(rows.value());
   } else {
-    Output out(stdout);
-    print_build(rows.value(), options.all, Style::for_stream(session.color, STDOUT_FILENO), out);
+    print_build(rows.value(), options.all, style, out);
   }
   return 0;
 }
@@ -34,11 +39,14 @@ void add_show_build(CLI::App& show, Session& session) {
   CLI::App* command =
       show.add_subcommand("build", "Show a recorded build: its steps, what each read and made");
   add_recording_option(*command, options->recording);
+  command->add_option("--object", options->object,
+                      "An object file that was made, also one that is gone: sections, symbols, relocations");
   command->add_flag("--all", options->all, "Whole commands, and every file that was read");
   command->add_flag("--json", options->json,
                     "Print JSON: all there is, times in nanoseconds since the beginning");
   set_examples(*command,
                "  orrery record gcc hello.c -o hello && orrery show build\n"
+               "  orrery show build make-0 --object main.o\n"
                "  orrery show build make-0 --json | jq '.steps[] | select(.phase == \"link\") | .makes'\n");
   command->callback([options, &session] { session.exit_code = run_show_build(*options, session); });
 }

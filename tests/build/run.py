@@ -269,6 +269,57 @@ def case_old_recording(orrery):
     expect_match(orrery.run("show", "build", "nosuch", status=69).stderr, "nosuch", "of nothing")
 
 
+def sections_of(path):
+    """Name, type, size and alignment of each section, as readelf tells; it has no name for a type of LLVM's."""
+    lines = native("readelf", "-SW", path).stdout.replace("LOOS+0xfff4c03", "LLVM_ADDRSIG").splitlines()
+    rows = [re.match(r" *\[ *(\d+)\] (\S*) +(\S+) +[0-9a-f]{16} [0-9a-f]+ ([0-9a-f]+) .* (\d+)$", line) for line in lines]
+    return [(int(row[1]), row[2], row[3], int(row[4], 16), int(row[5])) for row in rows if row and row[3] != "NULL"]
+
+
+def relocations_of(path):
+    """The changed section, offset, type and symbol with its addend, as readelf tells."""
+    found, section = [], None
+    for line in native("readelf", "-rW", path).stdout.splitlines():
+        if head := re.match(r"Relocation section '\.rela(\S*)'", line):
+            section = head[1]
+        elif row := re.match(r"([0-9a-f]{16})  [0-9a-f]{16} (\S+) +(?:[0-9a-f]{16} )?(\S*) ([+-]) ([0-9a-f]+)$", line):
+            found.append((section, int(row[1], 16), row[2], row[3], int(row[4] + row[5], 16)))
+    return found
+
+
+def case_object(orrery):
+    """An object that the driver removed, beside nm and readelf on the same object made again."""
+    pathlib.Path("hello.c").write_text(HELLO + "\n".join((
+        "int shared = 7, zero[9];", "static int own = 3;", "const char *const words = \"some words\";",
+        "extern int other __attribute__((weak));", "__attribute__((weak)) int may(void) { return own + shared; }",
+        "static int local(void) { return other + ++own; }", "int (*where)(void) = local;",
+        "_Thread_local int each = 1;", "__attribute__((section(\"mine\"))) int placed = 2;",
+        "int common __attribute__((common));", "void never(void); int calls(void) { never(); return each; }", "")))
+    for compiler in (("gcc",), ("gcc", "-O2", "-g", "-ffunction-sections"), ("clang", "-O1")):
+        if shutil.which(compiler[0]) is None:
+            continue
+        native(*compiler, "-c", "hello.c")
+        build = Build(orrery, *compiler, "hello.c", "-Wl,--unresolved-symbols=ignore-all", "-o", "hello")
+        made = build.one("object")
+        expect(made["fate"], "removed", "fate of the object")
+        pathlib.Path("kept.o").write_bytes(build.content(made))
+        shown = orrery.json("show", "build", "--object", made["path"])
+        expect([(each["index"], each["name"], each["type"], each["size"], each["alignment"]) for each in shown["sections"]],
+               sections_of("kept.o"), "sections")
+        symbols = sorted((each["name"], each["letter"]) for each in shown["symbols"])
+        lines = native("nm", "kept.o").stdout.splitlines()
+        expect(symbols, sorted((line.split()[-1], line.split()[-2]) for line in lines), "symbols and their letters")
+        got = [(each["section"], each["offset"], each["type"], each["symbol"], each["addend"]) for each in shown["relocations"]]
+        expect(got, relocations_of("kept.o"), "relocations")
+        waits = {each["symbol"]: each["waits_for"] for each in shown["relocations"]}
+        expect((waits["never"], waits["other"]), ("a symbol of another file", "a symbol of another file, or 0"), "what is waited for")
+        text = orrery.run("show", "build", "--object", f"#{made['artefact']}").stdout
+        expect_match(text, r"^  U never$", "an undefined symbol")
+        expect_match(text, r"^ +0x\S+ R_X86_64_\S+ +never-4  waits for a symbol of another file$", "a relocation")
+    expect_match(orrery.run("show", "build", "--object", "hello", status=69).stderr, "is no object file but: executable", "of a program")
+    expect_match(orrery.run("show", "build", "--object", "nosuch", status=69).stderr, "no artefact of this recording", "of nothing")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orrery", required=True)
