@@ -86,9 +86,19 @@ Status ReplaySession::ask(ControlRequest request, std::span<const u64> addresses
   return Nothing{};
 }
 
-Result<Stop> ReplaySession::run_before(u64 event) {
+Result<Stop> ReplaySession::run_before(u64 event) { return run({.op = ControlOp::run, .argument = event}); }
+
+Result<Stop> ReplaySession::collect_before(u64 event, std::vector<machine::ControlHit>& hits) {
+  TRY(run({.op = ControlOp::run, .argument = event, .collect = 1}));
+  const std::size_t before = hits.size(), count = packet_->reply.payload_bytes / sizeof(machine::ControlHit);
+  hits.resize(before + count);
+  std::memcpy(hits.data() + before, packet_->payload, count * sizeof(machine::ControlHit));
+  return stop_;
+}
+
+Result<Stop> ReplaySession::run(const ControlRequest& request) {
   forget();
-  TRY(ask({.op = ControlOp::run, .argument = event}));
+  TRY(ask(request));
   const ControlReply& reply = packet_->reply;
   if (reply.breakpoints == 0) breakpoints_.clear();  // the program has been replaced
   stop_ = {.reason = reply.stop,

@@ -55,6 +55,9 @@ class ReplaySession final : public elf::StoppedMachine {
 
   /// Runs until the next event is `event` or later (see ControlOp::run), or the run has ended.
   Result<Stop> run_before(u64 event);
+  /// The same, going on at breakpoints: what was seen at each is added to `hits`. Stops for them only when
+  /// the engine has a packet full (machine::kHitsMost): run on then.
+  Result<Stop> collect_before(u64 event, std::vector<machine::ControlHit>& hits);
   Result<Stop> run_to_end() { return run_before(~u64{0}); }
   /// Lets the process run on by itself; nothing may be asked any more. Without it, the replay of the process
   /// is ended with the session.
@@ -84,6 +87,7 @@ class ReplaySession final : public elf::StoppedMachine {
 
   ReplaySession(int control_fd, KeptFiles kept_files)
       : control_fd_(control_fd), kept_files_(std::move(kept_files)) {}
+  Result<Stop> run(const machine::ControlRequest& request);
   Status ask(machine::ControlRequest request, std::span<const u64> addresses = {});
   Status change_breakpoints(machine::ControlOp op, std::span<const u64> addresses);
   const std::vector<u8>& page(u64 address);

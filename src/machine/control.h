@@ -16,7 +16,8 @@ enum class ControlOp : u32 {
   hello = 0,  ///< reply.value = kControlVersion
   /// Argument = event number to stop before, ~0 for the end; replies when stopped. Stops wherever the next
   /// event is that or a later one: before guest code runs on, and at the entry of each system call,
-  /// so that repeating it walks from call to call.
+  /// so that repeating it walks from call to call. With `collect`, breakpoints do not stop it: what is seen
+  /// at each is the reply's payload, ControlHit[], and it stops (StopReason::breakpoint) when no more fit.
   run = 1,
   registers = 2,    ///< reply payload: cpu::CpuState of the current task
   read_memory = 3,  ///< argument = address, size = bytes; payload: as many bytes as are readable
@@ -43,11 +44,10 @@ enum class ControlOp : u32 {
 
 struct ControlRequest {
   ControlOp op = ControlOp::hello;
-  u32 size_bytes =
-      0;  ///< read_memory: bytes wanted; break_at, break_clear: of the payload behind the request
+  u32 size_bytes = 0;  ///< wanted by read_memory; of the payload behind break_at and break_clear
   u64 argument = 0;
   i32 task = 0;
-  u32 reserved = 0;
+  u32 collect = 0;
 };
 
 enum class StopReason : u32 {
@@ -78,6 +78,18 @@ struct ControlReply {
   u64 instructions = 0;       ///< counted so far, of all tasks
   u64 task_instructions = 0;  ///< of the current task
 };
+
+/// What is collected at a breakpoint.
+struct ControlHit {
+  u64 pc = 0, ticks = 0;
+  u64 instructions = 0;  ///< counted so far, of all tasks
+  u64 return_address =
+      0;             ///< the word at rsp, which it is at the entry of a function; 0 if it cannot be read
+  u64 gpr[16] = {};  ///< numbered as cpu::Gpr
+  i32 task = 0;
+  u32 reserved = 0;
+};
+inline constexpr u32 kHitsMost = kControlBytesMost / sizeof(ControlHit);
 
 struct ControlRegion {
   u64 start, end, offset, inode;

@@ -46,6 +46,25 @@ void ControlServer::before_instruction(kernel::Task& task) {
   if (asked_ && translator_->breakpoints().contains(task.cpu.regs.rip)) at_breakpoint(task);
 }
 
+void ControlServer::at_breakpoint(kernel::Task& task) {
+  if (collects_) collect(task);
+  if (!collects_ || hits_ == kHitsMost) serve(StopReason::breakpoint, task, 0);
+}
+
+void ControlServer::collect(const kernel::Task& task) {
+  ControlHit hit{.pc = task.cpu.regs.rip,
+                 .ticks = task.cpu.ticks,
+                 .instructions = translator_->instructions(),
+                 .task = task.id.value};
+  std::memcpy(hit.gpr, task.cpu.regs.gpr, sizeof hit.gpr);
+  const auto* const stack = reinterpret_cast<const u8*>(task.cpu.regs[cpu::Gpr::rsp]);
+  u64 word = 0;
+  if (memory::guarded_copy(reinterpret_cast<u8*>(&word), stack, sizeof word) == sizeof word)
+    hit.return_address = word;
+  std::memcpy(packet_.payload + hits_ * sizeof hit, &hit, sizeof hit);
+  ++hits_;
+}
+
 u64 ControlServer::stop_at_tick(const kernel::Task& task) const {
   const bool ahead = task.id.value == tick_task_ && stop_at_tick_ > task.cpu.ticks;
   return ahead ? stop_at_tick_ : ~u64{0};
@@ -77,12 +96,17 @@ void ControlServer::serve(StopReason reason, kernel::Task& task, u64 value) {
     reply.instructions = translator_->instructions();
     reply.task_instructions = task.cpu.instructions;
     reply.breakpoints = static_cast<u32>(translator_->breakpoints().size());
-    if (stopped) send(reply);  // the answer to the `run` that led here
+    if (stopped) {  // the answer to the `run` that led here
+      reply.payload_bytes = hits_ * static_cast<u32>(sizeof(ControlHit));
+      send(reply);
+      reply.payload_bytes = hits_ = 0;
+    }
     stopped = false;
     if (!receive()) host::raw_syscall(__NR_exit_group, 0);
     const ControlRequest& request = question_.request;
     if (request.op == ControlOp::run) {
       stop_before_ = request.argument;
+      collects_ = request.collect != 0;
       return;
     }
     reply.error = answer(request, task, reply);

@@ -47,7 +47,7 @@ class ControlServer {
   void before_system_call(kernel::Task& task);
   /// Before a run that executes one instruction and looks at no breakpoint.
   void before_instruction(kernel::Task& task);
-  void at_breakpoint(kernel::Task& task) { serve(StopReason::breakpoint, task, 0); }
+  void at_breakpoint(kernel::Task& task);
   /// The tick at which the task is to stop, ~0 if it is to go on.
   u64 stop_at_tick(const kernel::Task& task) const;
   void at_tick(kernel::Task& task);
@@ -61,6 +61,7 @@ class ControlServer {
   void serve(StopReason reason, kernel::Task& task, u64 value);
   bool receive();
   /// 0 or an errno.
+  void collect(const kernel::Task& task);
   u32 answer(const ControlRequest& request, kernel::Task& task, ControlReply& reply);
   u32 change_breakpoints(const ControlRequest& request);
   void remove_all_breakpoints();
@@ -75,6 +76,8 @@ class ControlServer {
   bool asked_;     ///< false: it runs on as if nobody asked
   bool at_start_;  ///< and nothing of it has run yet
   u64 stop_before_ = 0;
+  bool collects_ = false;  ///< the present run goes on at breakpoints
+  u32 hits_ = 0;           ///< collected in the packet's payload
   i32 tick_task_ = 0;
   u64 stop_at_tick_ = ~u64{0};
   translate::Translator* translator_ = nullptr;

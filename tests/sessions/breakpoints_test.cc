@@ -127,6 +127,61 @@ TEST(Breakpoints, AreCheapEnoughForAHotLoop) {
   std::printf("%.2f us a stop\n", took.count() / kTurns);
 }
 
+/// The same as hits_of, without a stop at each.
+std::vector<machine::ControlHit> collected(const Recorded& recorded, const std::vector<u64>& addresses) {
+  Session session(recorded);
+  EXPECT_TRUE(static_cast<bool>(session->set_breakpoints(addresses)));
+  std::vector<machine::ControlHit> hits;
+  std::size_t before = 0;
+  for (;;) {
+    auto stop = session->collect_before(~u64{0}, hits);
+    EXPECT_TRUE(static_cast<bool>(stop));
+    if (!stop || stop.value().ended()) break;
+    EXPECT_EQ(stop.value().reason, StopReason::breakpoint);
+    EXPECT_EQ(hits.size() - before, machine::kHitsMost);
+    EXPECT_EQ(hits.back().pc, stop.value().pc);
+    before = hits.size();
+  }
+  EXPECT_TRUE(session.ends_equal());
+  return hits;
+}
+
+TEST(Breakpoints, CollectWhatTheirStopsShow) {
+  const Recorded recorded("threads");
+  const u64 work = recorded.address("work");
+  std::vector<Hit> hits;
+  for (const machine::ControlHit& hit : collected(recorded, {work}))
+    hits.push_back({hit.task, hit.ticks, hit.pc, hit.gpr[7]});
+  EXPECT_GT(hits.size(), machine::kHitsMost);
+  EXPECT_EQ(hits, hits_of(recorded, {work}));
+
+  const Recorded calls("calls");
+  const u64 callee = calls.address("work");
+  std::vector<u64> returns;
+  for (const machine::ControlHit& hit : collected(calls, {callee})) returns.push_back(hit.return_address);
+  Session session(calls);
+  ASSERT_TRUE(static_cast<bool>(session->set_breakpoints(std::vector{callee})));
+  for (const u64 address : returns) {
+    ASSERT_EQ(session.run().reason, StopReason::breakpoint);
+    u64 word = 0;
+    EXPECT_TRUE(session->read_value(session->registers().gpr[4], word));
+    EXPECT_EQ(address, word);
+  }
+  EXPECT_EQ(session.run().reason, StopReason::exit);
+}
+
+TEST(Breakpoints, AreCheaperWhenCollected) {
+  constexpr u64 kTurns = 1'000'000;
+  const Recorded recorded("loop " + std::to_string(kTurns));
+  const auto start = std::chrono::steady_clock::now();
+  const std::vector<machine::ControlHit> hits = collected(recorded, {recorded.address("body")});
+  const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
+  ASSERT_EQ(hits.size(), kTurns);
+  for (u64 i = 1; i < kTurns; ++i) ASSERT_EQ(hits[i].ticks, hits[i - 1].ticks + 1);
+  RecordProperty("microseconds_a_hit", std::to_string(took.count() / kTurns));
+  std::printf("%.3f us a hit\n", took.count() / kTurns);
+}
+
 TEST(Breakpoints, StandInALibrary) {
   const Recorded recorded("mallocs");
   std::vector<u64> sizes;
