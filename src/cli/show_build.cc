@@ -1,6 +1,7 @@
 // `orrery show build [REC]`: how source became a file, as it was recorded.
 #include <unistd.h>
 
+#include "cli/build_link.h"
 #include "cli/build_object.h"
 #include "cli/build_text.h"
 #include "cli/show.h"
@@ -10,7 +11,7 @@ namespace {
 
 struct ShowBuildOptions {
   std::string recording;
-  std::string object;
+  std::string object, link;
   bool all = false;
   bool json = false;
 };
@@ -22,7 +23,10 @@ int run_show_build(const ShowBuildOptions& options, const Session& session) {
   if (!rows) return complain(printable(rows.error().sentence));
   const Style style = Style::for_stream(session.color, STDOUT_FILENO);
   Output out(stdout);
-  const BuildPart part{.recording = *directory, .path = options.object, .json = options.json};
+  const bool of_link = !options.link.empty();
+  const BuildPart part{
+      .recording = *directory, .path = of_link ? options.link : options.object, .json = options.json};
+  if (of_link) return show_build_link(rows.value(), part, options.all, style, out);
   if (!options.object.empty()) return show_build_object(rows.value(), part, style, out);
   if (options.json) {
     print_build_json(rows.value());
@@ -41,12 +45,18 @@ void add_show_build(CLI::App& show, Session& session) {
   add_recording_option(*command, options->recording);
   command->add_option("--object", options->object,
                       "An object file that was made, also one that is gone: sections, symbols, relocations");
-  command->add_flag("--all", options->all, "Whole commands, and every file that was read");
+  command
+      ->add_option("--link", options->link,
+                   "What was linked: who resolved each symbol, where each section went, what was copied in")
+      ->excludes("--object");
+  command->add_flag("--all", options->all,
+                    "Whole commands, every file that was read, and nothing of a link left out");
   command->add_flag("--json", options->json,
                     "Print JSON: all there is, times in nanoseconds since the beginning");
   set_examples(*command,
                "  orrery record gcc hello.c -o hello && orrery show build\n"
                "  orrery show build make-0 --object main.o\n"
+               "  orrery show build make-0 --link app\n"
                "  orrery show build make-0 --json | jq '.steps[] | select(.phase == \"link\") | .makes'\n");
   command->callback([options, &session] { session.exit_code = run_show_build(*options, session); });
 }

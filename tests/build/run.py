@@ -320,6 +320,111 @@ def case_object(orrery):
     expect_match(orrery.run("show", "build", "--object", "nosuch", status=69).stderr, "no artefact of this recording", "of nothing")
 
 
+def real(name):
+    """A map's or a table's name of a file or an archive's member, with the file's real path."""
+    path, _, member = name.partition("(")
+    return os.path.realpath(path) + ("(" + member if member else "")
+
+
+def placed_in_map(text):
+    """Input sections with output addresses: (name, address, size, file), as the linker's map lists them."""
+    memory = text[text.index("Linker script and memory map"):]
+    rows = re.findall(r"^ (\S+)\s+0x([0-9a-f]{16})\s+0x([0-9a-f]+) (\S.*)$", memory, re.MULTILINE)
+    return {(name, int(address, 16), int(size, 16), real(file)) for name, address, size, file in rows}
+
+
+def members_in_map(text):
+    """Which member of an archive came in for which symbol of whom."""
+    head = text[:text.index("\n\n", text.index("Archive member included") + 100)]
+    rows = re.findall(r"^(\S+\(\S+\))\s+(\S+) \((\S+)\)$", head, re.MULTILINE)
+    return {real(member): (real(by), symbol) for member, by, symbol in rows}
+
+
+def check_link(orrery, name, words):
+    """One link beside the map that ld.bfd wrote of it."""
+    build = Build(orrery, "gcc", "-fuse-ld=bfd", *words, "-o", name, f"-Wl,-Map,{name}.map")
+    expect(name in build.check_files(), True, f"{name} is there")
+    shown = orrery.json("show", "build", "--link", name)
+    text = pathlib.Path(f"{name}.map").read_text()
+    names = [real(each["file"] + (f"({each['member']})" if each["member"] else "")) for each in shown["units"]]
+    members = members_in_map(text) if "Archive member included" in text else {}
+    taken = {unit: each for unit, each in zip(names, shown["units"]) if each["member"]}
+    expect(set(taken), set(members), f"members in {name}")
+    for member, each in taken.items():
+        expect((real(each["wanted_by"]), each["wanted_symbol"]), members[member], f"why {member} is in {name}")
+    mapped = placed_in_map(text)
+    found = {(each["name"], each["address"], each["size"], names[each["unit"]]): each["found_by"]
+             for each in shown["sections"] if each["address"]}
+    expect({place: by for place, by in found.items() if place not in mapped}, {}, f"places in {name} that its map does not have")
+    sizes = {(place[0], place[2], place[3]) for place in mapped if place[1]}
+    unknown = [(each["name"], each["size"], names[each["unit"]]) for each in shown["sections"] if each["found_by"] == "unknown"]
+    unknown = [each for each in unknown if each in sizes]  # not those that the linker dropped
+    expect(len(unknown) * 20 <= len(found), True, f"{len(unknown)} of {len(found)} sections of {name} were not found")
+    needed = re.findall(r"\(NEEDED\) +Shared library: \[(.*)\]", native("readelf", "-dW", name).stdout)
+    expect(shown["needed"], needed, f"NEEDED of {name}")
+    return shown, names
+
+
+def resolver(shown, names, symbol):
+    """Where the symbol was found, for each unit that wants it."""
+    return {names[each["unit"]]: (each["resolved_by"], real(each["file"] + (f"({each['member']})" if each["member"] else "")) if each["file"] else None)
+            for each in shown["symbols"] if each["name"] == symbol}
+
+
+def case_link(orrery):
+    """Links beside their maps and --trace-symbol: an archive, static and dynamic, weak symbols, COMDAT groups."""
+    need("ld.bfd")
+    pathlib.Path("main.c").write_text("#include <stdio.h>\nint one(void), two(void); extern int none __attribute__((weak));\n"
+                                      "int main(void) { printf(\"%d\\n\", one() + two() + (&none != 0)); return 0; }\n")
+    pathlib.Path("one.c").write_text("int three(void); int one(void) { return three(); }\n")
+    pathlib.Path("two.c").write_text("static int kept = 5; __attribute__((weak)) int two(void) { return kept++; }\n")
+    pathlib.Path("three.c").write_text("int zeros[99]; const char words[] = \"three\"; int three(void) { return zeros[3] + words[0]; }\n")
+    pathlib.Path("unused.c").write_text("int unused(void) { return 1; }\n")
+    native("gcc", "-c", "main.c", "one.c", "two.c", "three.c", "unused.c")
+    native("ar", "rcs", "libsome.a", "one.o", "three.o", "unused.o")
+    here = os.path.realpath(".")
+    for name, extra in (("dynamic", ()), ("static", ("-static",)), ("fixed", ("-no-pie",)), ("sections", ("-Wl,--gc-sections",))):
+        shown, names = check_link(orrery, name, (*extra, "main.o", "two.o", "libsome.a"))
+        expect(resolver(shown, names, "one"), {f"{here}/main.o": ("member", f"{here}/libsome.a(one.o)")}, "who has one")
+        expect(resolver(shown, names, "two"), {f"{here}/main.o": ("object", f"{here}/two.o")}, "who has two")
+        expect(resolver(shown, names, "three"), {f"{here}/libsome.a(one.o)": ("member", f"{here}/libsome.a(three.o)")}, "who has three")
+        expect(resolver(shown, names, "none"), {f"{here}/main.o": ("nothing", None)}, "a weak symbol that nobody has")
+        traced = native("gcc", "-fuse-ld=bfd", *extra, "main.o", "two.o", "libsome.a", "-o", "again", "-Wl,--trace-symbol=printf,--trace-symbol=main")
+        by, where = resolver(shown, names, "printf")[f"{here}/main.o"]
+        defined = [real(line.split(": ")[1]) for line in (traced.stdout + traced.stderr).splitlines() if line.endswith("definition of printf")]
+        expect([where], defined, "where printf was found")
+        expect(by, "member" if name == "static" else "library", "what it was found in")
+        copied = {unit: each["bytes"] for unit, each in zip(names, shown["units"])}
+        expect(copied[f"{here}/libsome.a(three.o)"] > 400, True, "bytes of a member")
+    pathlib.Path("a.cc").write_text("#include <vector>\nint a() { std::vector<int> v(9); return v.at(3); }\n")
+    pathlib.Path("b.cc").write_text("#include <vector>\nint a();\nint main() { std::vector<int> v(9); return v.at(3) + a(); }\n")
+    native("g++", "-c", "a.cc", "b.cc")
+    shown, _ = check_link(orrery, "groups", ("a.o", "b.o", "-lstdc++"))
+    expect(any(each["found_by"] == "discarded" for each in shown["sections"]), True, "sections of a repeated group")
+    text = orrery.run("show", "build", "--link", "groups").stdout
+    expect_match(text, r"^  NEEDED libstdc\+\+\.so\.6$", "what is left to dynamic linking")
+    expect_match(orrery.run("show", "build", "--link", "groups.map", status=69).stderr, "is no ELF file but: link map", "of a map")
+
+
+def case_link_mapped(orrery):
+    """Linkers that map their inputs: the same symbols found in the same files, and places that nm confirms."""
+    pathlib.Path("main.c").write_text("int one(void);\nint main(void) { return one(); }\n")
+    pathlib.Path("one.c").write_text("int one(void) { return 0; }\n")
+    native("gcc", "-c", "main.c", "one.c")
+    native("ar", "rcs", "libone.a", "one.o")
+    for linker in ("lld", "mold", "gold"):
+        if shutil.which(f"ld.{linker}") is None:
+            continue
+        Build(orrery, "gcc", f"-fuse-ld={linker}", "main.o", "libone.a", "-o", linker)
+        shown = orrery.json("show", "build", "--link", linker)
+        names = [each["file"].rsplit("/", 1)[1] + (f"({each['member']})" if each["member"] else "") for each in shown["units"]]
+        expect("libone.a(one.o)" in names, True, f"the member is in {linker}'s output")
+        expect(next(each["wanted_symbol"] for each in shown["units"] if each["member"] == "one.o"), "one", "what for")
+        address = int(re.search(r"^([0-9a-f]+) [Tt] main$", native("nm", linker).stdout, re.MULTILINE)[1], 16)
+        place = next(each for each in shown["sections"] if names[each["unit"]] == "main.o" and each["name"] == ".text")
+        expect((place["address"], place["output"]), (address, ".text"), f"where {linker} put main")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orrery", required=True)

@@ -59,6 +59,7 @@ std::string section_of(elf::ElfFile& file, const elf::Symbol& symbol) {
   if (symbol.is_undefined()) return "";
   if (symbol.is_reserved())
     return symbol.section == SHN_ABS ? "absolute" : symbol.section == SHN_COMMON ? "common" : "reserved";
+  if (symbol.section >= file.section_count()) return "damaged";
   return std::string(file.section_name(file.section(symbol.section)));
 }
 
