@@ -425,6 +425,26 @@ def case_link_mapped(orrery):
         expect((place["address"], place["output"]), (address, ".text"), f"where {linker} put main")
 
 
+def case_hostile(orrery):
+    """What a stranger put where the contents go is not written through, and steps are shown nevertheless."""
+    pathlib.Path("hello.c").write_text(HELLO)
+    build = Build(orrery, "gcc", "-c", "hello.c")
+    target = orrery.home / "elsewhere"
+    target.mkdir()
+    for put in (lambda path: path.symlink_to(target), lambda path: path.write_text("a file"), os.mkfifo):
+        artefacts = build.recording / "artefacts"
+        shutil.rmtree(artefacts) if artefacts.is_dir() and not artefacts.is_symlink() else artefacts.unlink()
+        (build.recording / "layers.sqlite").unlink()
+        put(artefacts)
+        steps = orrery.json("show", "build")["steps"]
+        made = [each for step in steps for each in step["makes"]]
+        expect([each["xxh64"] for each in made], [each["xxh64"] for each in build.made], "hashes")
+        expect({each["content"] for each in made}, {None}, "kept contents")
+        expect(list(target.iterdir()), [], "files elsewhere")
+        expect_match(orrery.run("show", "build").stdout, r"^The contents of \d of the files written are not kept", "the note")
+        expect_match(orrery.run("show", "build", "--object", "hello.o", status=69).stderr, "its content is not kept", "the object")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orrery", required=True)

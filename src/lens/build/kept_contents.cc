@@ -36,34 +36,40 @@ std::string hash_words(std::span<const u8> bytes) {
   return words;
 }
 
-KeptContents::KeptContents(const std::string& recording)
-    : recording_(recording), bytes_left_(kKeptBytesMost) {}
+KeptContents::KeptContents(const std::string& recording) : bytes_left_(kKeptBytesMost) {
+  const std::string path = recording + "/" + kArtefactsDirectory;
+  mkdir(path.c_str(), 0700);
+  directory_ = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+KeptContents::~KeptContents() {
+  if (directory_ >= 0) close(directory_);
+}
 
 std::optional<std::string> KeptContents::keep(std::span<const u8> bytes) {
-  const std::string directory = recording_ + "/" + kArtefactsDirectory;
-  const std::string content = std::string(kArtefactsDirectory) + "/" + hash_words(bytes);
-  const std::string path = recording_ + "/" + content;
+  if (directory_ < 0) return std::nullopt;
+  const std::string name = hash_words(bytes);
+  const std::string content = std::string(kArtefactsDirectory) + "/" + name;
   struct stat status {};
-  const bool there = lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
-                     static_cast<u64>(status.st_size) == bytes.size();
+  const bool there = fstatat(directory_, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                     S_ISREG(status.st_mode) && static_cast<u64>(status.st_size) == bytes.size();
   if (there) return content;
-  if (bytes.size() > bytes_left_) {
-    ++refused_;
-    return std::nullopt;
-  }
-  mkdir(directory.c_str(), 0700);
-  const std::string passing = path + ".new";
-  unlink(passing.c_str());
-  const int fd = open(passing.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return std::nullopt;
-  const bool written = write_sparse(fd, bytes);
-  close(fd);
-  if (!written || rename(passing.c_str(), path.c_str()) != 0) {
-    unlink(passing.c_str());
-    return std::nullopt;
-  }
+  if (bytes.size() > bytes_left_ || !write(name, bytes)) return std::nullopt;
   bytes_left_ -= bytes.size();
   return content;
+}
+
+bool KeptContents::write(const std::string& name, std::span<const u8> bytes) {
+  const std::string passing = name + ".new";
+  unlinkat(directory_, passing.c_str(), 0);
+  const int fd =
+      openat(directory_, passing.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return false;
+  const bool written = write_sparse(fd, bytes);
+  close(fd);
+  if (written && renameat(directory_, passing.c_str(), directory_, name.c_str()) == 0) return true;
+  unlinkat(directory_, passing.c_str(), 0);
+  return false;
 }
 
 std::string content_path(const std::string& recording, const std::string& content) {

@@ -15,16 +15,19 @@ std::string hash_words(std::span<const u8> bytes);
 
 class KeptContents {
  public:
+  /// Makes the directory if it is not there. A recording may come from a stranger: what stands in its place
+  /// is not followed.
   explicit KeptContents(const std::string& recording);
+  KeptContents(const KeptContents&) = delete;
+  KeptContents& operator=(const KeptContents&) = delete;
+  ~KeptContents();
   /// The path below the recording; nothing if it could not be written, or too much is kept already.
   std::optional<std::string> keep(std::span<const u8> bytes);
-  /// How many were refused because too much was kept.
-  u64 refused() const { return refused_; }
 
  private:
-  std::string recording_;
+  bool write(const std::string& name, std::span<const u8> bytes);
+  int directory_;  ///< -1: nothing can be kept
   u64 bytes_left_;
-  u64 refused_ = 0;
 };
 
 /// The whole path of a `content` of the tables; "" if it is none. Tables may come from a stranger.
