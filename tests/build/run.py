@@ -69,7 +69,7 @@ class Build:
             if each["size"]:
                 expect(self.content(each) == path.read_bytes(), True, f"the kept content of {path}")
         for each in self.made:
-            if each["fate"] == "removed":
+            if each["fate"] == "removed" and each["path"] not in {again["path"] for again in there}:
                 expect(pathlib.Path(each["path"]).exists(), False, f"whether {each['path']} is there")
         return sorted(pathlib.Path(each["path"]).name for each in there)
 
@@ -443,6 +443,19 @@ def case_hostile(orrery):
         expect(list(target.iterdir()), [], "files elsewhere")
         expect_match(orrery.run("show", "build").stdout, r"^The contents of \d of the files written are not kept", "the note")
         expect_match(orrery.run("show", "build", "--object", "hello.o", status=69).stderr, "its content is not kept", "the object")
+
+
+def case_files(orrery):
+    """Every way to write a file, beside the files themselves."""
+    native("gcc", "-O1", str(HERE / "files.c"), "-o", "files")
+    os.mkdir("below")
+    build = Build(orrery, "./files")
+    expect(build.check_files(), sorted(("offsets", "shared", "appended", "mapped", "left_mapped", "copied", "second_name",
+                                        "removed", "inside", "beside")), "what is there")
+    fates = sorted((each["fate"], build.content(each)) for each in build.made if each["fate"] != "there")
+    expect(fates, [("removed", b"is removed"), ("replaced", b"is gone")], "what is not")
+    named = next(each for each in build.made if each["path"].endswith("/second_name"))
+    expect(named["made_as"].rsplit("/", 1)[1], "name.tmp", "the first name")
 
 
 def main():

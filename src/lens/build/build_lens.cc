@@ -186,7 +186,7 @@ namespace orrery::lens {
 
 extern const Lens kBuildLens;
 const Lens kBuildLens = {.name = "build",
-                         .version = 1,
+                         .version = 2,
                          .sentence = "The steps of a build, what each read and what it made.",
                          .tables = build::tables,
                          .read = nullptr,

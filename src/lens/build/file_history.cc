@@ -12,6 +12,8 @@ namespace {
 /// More are one: a log that many steps append to is no chain of artefacts.
 constexpr u32 kVersionsMost = 64;
 
+constexpr u64 kPageBytes = 4096;
+
 /// Files that say how the machine is set up, or are no files at all.
 bool is_machinery(const std::string& path) {
   constexpr std::string_view kBelow[] = {"/proc/", "/sys/", "/dev/", "/usr/lib/locale/",
@@ -68,9 +70,7 @@ void FileHistory::play(const FileAction& action) {
     case ActionKind::map:
       return map(process, action);
     case ActionKind::unmap:
-      process.mappings.erase(process.mappings.lower_bound(action.address),
-                             process.mappings.lower_bound(action.address + action.size));
-      return;
+      return unmap(process, action.address, action.size);
     case ActionKind::stored:
       return stored(process, action);
   }
@@ -321,10 +321,30 @@ void FileHistory::map(Process& process, const FileAction& action) {
   const auto known = process.descriptors.find(action.fd);
   if (known == process.descriptors.end()) return;
   const std::shared_ptr<Opening>& opening = known->second.opening;
+  unmap(process, action.address, action.size);
   process.mappings[action.address] = {opening, action.size, action.offset};
   Version& version = *opening->file->now;
   if (!version.changed && version.kept_file.empty()) version.kept_file = action.to_path;
   if (!action.from_loader) use(process.step, *opening);
+}
+
+/// What lies before and behind stays mapped.
+void FileHistory::unmap(Process& process, u64 address, u64 size_bytes) {
+  const u64 size = (size_bytes + kPageBytes - 1) / kPageBytes * kPageBytes, end = address + size;
+  auto mapping = process.mappings.lower_bound(address);
+  if (mapping != process.mappings.begin()) --mapping;
+  while (mapping != process.mappings.end() && mapping->first < end) {
+    const u64 start = mapping->first, mapped_end = start + mapping->second.size;
+    if (mapped_end <= address) {
+      ++mapping;
+      continue;
+    }
+    const Mapping whole = mapping->second;
+    mapping = process.mappings.erase(mapping);
+    if (start < address) process.mappings[start] = {whole.opening, address - start, whole.offset};
+    if (mapped_end > end)
+      process.mappings[end] = {whole.opening, mapped_end - end, whole.offset + (end - start)};
+  }
 }
 
 void FileHistory::stored(Process& process, const FileAction& action) {

@@ -96,6 +96,7 @@ class FileHistory {
   void remove(Process& process, const FileAction& action);
   void copy(Process& process, const FileAction& action);
   void map(Process& process, const FileAction& action);
+  static void unmap(Process& process, u64 address, u64 size_bytes);
   void stored(Process& process, const FileAction& action);
 
   static Opening* opening_of(Process& process, int fd);
