@@ -41,7 +41,7 @@ class CallWatcher final : public Watcher {
                 .event = call.event,
                 .task = walked.entry.task,
                 .ticks = walked.entry.ticks,
-                .time_ns = walked.time_ns,
+                .time_ns = walked.exit.time_ns,
                 .name = call.name,
                 .text = call.text};
     if (call.returned) row.result = call.result;

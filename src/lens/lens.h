@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,12 +34,24 @@ struct Recording {
 /// `directory`: of a recording.
 Fallible<Recording> open_recording(const std::string& directory);
 
+/// Where a process is in its life.
+struct Instant {
+  u64 event = 0;  ///< number of its next event
+  i32 task = 0;
+  u64 ticks = 0;
+  u64 instructions = 0;  ///< of the process, since ReplaySession::count_instructions()
+  u64 time_ns = 0;       ///< since the beginning; between two events in proportion to the ticks
+};
+
 /// A system call as the walk through a process met it.
 struct WalkedCall {
   const Call& call;
-  const Stop& entry;  ///< where it was made
-  u64 time_ns = 0;    ///< when its result was written down, or what was before it; since the beginning
-  u64 number = 0;     ///< counts the calls of the process
+  const Instant& entry;
+  const Instant& exit;  ///< equal to `entry` as long as it has not returned
+  u64 number = 0;       ///< counts the calls of the process
+
+  /// It has put another program in the place of this one.
+  bool replaced_program() const;
 };
 
 /// Looks at one process while it is replayed, on a thread of its own: other processes have other Watchers.
@@ -46,12 +59,30 @@ class Watcher {
  public:
   virtual ~Watcher() = default;
   /// The process stands where its own life begins: before its first instruction, or behind the fork.
-  virtual void begin(ReplaySession&) {}
+  virtual void begin(ReplaySession&, const Instant&) {}
   virtual void enter(ReplaySession&, const WalkedCall&) {}
   /// The call has returned, or the process has ended in it (Call::returned).
   virtual void leave(ReplaySession&, const WalkedCall&) {}
+  /// Stands before the instruction at one of its breakpoints, or of another Watcher's.
+  virtual void reach(ReplaySession&, u64 /*pc*/, const Instant&) {}
   /// Nothing of the process is gone yet.
-  virtual void end(ReplaySession&) {}
+  virtual void end(ReplaySession&, const Instant&) {}
+
+  /// Where it wants to be shown the process. Another program has none of them.
+  const std::set<u64>& breakpoints() const { return breakpoints_; }
+  u64 breakpoint_changes() const { return breakpoint_changes_; }
+
+ protected:
+  void break_at(u64 address) { breakpoint_changes_ += breakpoints_.insert(address).second ? 1 : 0; }
+  void no_break_at(u64 address) { breakpoint_changes_ += breakpoints_.erase(address); }
+  void break_nowhere() {
+    ++breakpoint_changes_;
+    breakpoints_.clear();
+  }
+
+ private:
+  std::set<u64> breakpoints_;
+  u64 breakpoint_changes_ = 0;
 };
 
 /// One replay as one lens asks it: what its Watchers share, and what is left to do when all processes have

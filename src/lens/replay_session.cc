@@ -45,6 +45,7 @@ Result<std::unique_ptr<ReplaySession>> ReplaySession::attach(int control_fd, Kep
   if (session->packet_->reply.value != machine::kControlVersion) {
     return Error{"the replaying engine speaks another version of the control protocol"};
   }
+  session->note_stop();
   return session;
 }
 
@@ -99,8 +100,13 @@ Result<Stop> ReplaySession::collect_before(u64 event, std::vector<machine::Contr
 Result<Stop> ReplaySession::run(const ControlRequest& request) {
   forget();
   TRY(ask(request));
+  if (packet_->reply.breakpoints == 0) breakpoints_.clear();  // the program has been replaced
+  note_stop();
+  return stop_;
+}
+
+void ReplaySession::note_stop() {
   const ControlReply& reply = packet_->reply;
-  if (reply.breakpoints == 0) breakpoints_.clear();  // the program has been replaced
   stop_ = {.reason = reply.stop,
            .event = reply.event,
            .value = reply.value,
@@ -113,7 +119,6 @@ Result<Stop> ReplaySession::run(const ControlRequest& request) {
            .fault_error = reply.fault_error,
            .instructions = reply.instructions,
            .task_instructions = reply.task_instructions};
-  return stop_;
 }
 
 Status ReplaySession::set_breakpoints(std::span<const u64> addresses) {

@@ -90,6 +90,7 @@ class ReplaySession final : public elf::StoppedMachine {
   Result<Stop> run(const machine::ControlRequest& request);
   Status ask(machine::ControlRequest request, std::span<const u64> addresses = {});
   Status change_breakpoints(machine::ControlOp op, std::span<const u64> addresses);
+  void note_stop();
   const std::vector<u8>& page(u64 address);
   void forget();
 

@@ -25,13 +25,13 @@ class ActionWatcher final : public Watcher {
   ActionWatcher(const Recording& recording, const TreeProcess& process, Journal& journal)
       : recording_(recording), process_(process), journal_(journal) {}
 
-  void begin(ReplaySession& session) override {
+  void begin(ReplaySession& session, const Instant&) override {
     note({.time_ns = recording_.since_begin(process_.start_ns)});
     for (const elf::MappedRegion& region : session.regions()) shares_ |= is_shared(region);
   }
   void enter(ReplaySession& session, const WalkedCall& walked) override;
   void leave(ReplaySession& session, const WalkedCall& walked) override;
-  void end(ReplaySession& session) override { store(session, 0, ~u64{0}); }
+  void end(ReplaySession& session, const Instant&) override { store(session, 0, ~u64{0}); }
 
   // --- rows of the table: the call has succeeded ---
   void open(ReplaySession& session, const Call& call) {
@@ -332,7 +332,7 @@ constexpr Row kRows[] = {
 
 void ActionWatcher::enter(ReplaySession& session, const WalkedCall& walked) {
   const Call& call = walked.call;
-  time_ns_ = walked.time_ns;
+  time_ns_ = walked.exit.time_ns;
   event_ = walked.entry.event;
   switch (call.number) {
     case __NR_clone:
@@ -360,7 +360,7 @@ void ActionWatcher::leave(ReplaySession& session, const WalkedCall& walked) {
   const auto row = std::find_if(std::begin(kRows), std::end(kRows),
                                 [&](const Row& each) { return each.number == call.number; });
   if (row == std::end(kRows)) return;
-  time_ns_ = walked.time_ns;
+  time_ns_ = walked.exit.time_ns;
   event_ = walked.entry.event;
   (this->*row->did)(session, call);
 }
