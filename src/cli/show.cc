@@ -4,11 +4,17 @@
 namespace orrery::cli {
 
 void add_show(CLI::App& app, Session& session) {
-  CLI::App* command = app.add_subcommand("show", "Show one layer: a recorded build, an ELF file");
+  CLI::App* command = app.add_subcommand("show", "Show one layer: an ELF file, or what a run did in it");
   command->require_subcommand(1);
   add_show_build(*command, session);
   add_show_file(*command, session);
-  set_examples(*command, "  orrery show build make-0\n  orrery show file /bin/ls\n");
+  add_show_link(*command, session);
+  add_show_load(*command, session);
+  set_examples(*command,
+               "  orrery show build make-0\n"
+               "  orrery show file /bin/ls\n"
+               "  orrery show link\n"
+               "  orrery show load\n");
 }
 
 }  // namespace orrery::cli

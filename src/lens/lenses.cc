@@ -5,13 +5,13 @@ namespace orrery::lens {
 extern const Lens kProcessLens;
 extern const Lens kCallLens;
 extern const Lens kBuildLens;
+extern const Lens kLoadLens;
+extern const Lens kLinkLens;
 
 namespace {
 
 constexpr const Lens* kLenses[] = {
-    &kProcessLens,
-    &kCallLens,
-    &kBuildLens,
+    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens, &kLinkLens,
 };
 
 }  // namespace

@@ -277,50 +277,6 @@ void Printer::string(u64 address) const {
   out.add("...");
 }
 
-/// A C string, cut to the options' most.
-void Printer::short_string(u64 address) const {
-  std::vector<u8> bytes;
-  u8 byte = 0;
-  for (;;) {
-    if (memory.read(address + bytes.size(), {&byte, 1}) != 1) return pointer(address);
-    if (byte == 0) return print_bytes(bytes, out);
-    if (bytes.size() == options.string_bytes_most) break;
-    bytes.push_back(byte);
-  }
-  print_bytes(bytes, out);
-  out.add("...");
-}
-
-/// As many as strace shows of an array of strings, which is as many as it shows of a string's bytes.
-void Printer::words(u64 address) const {
-  u64 word = 0;
-  if (address == 0 || !load(address, word)) return pointer(address);
-  constexpr u64 kWordsMost = 32;
-  out.add("[");
-  for (u64 i = 0; word != 0; ++i) {
-    if (i != 0) out.add(", ");
-    if (i == kWordsMost) {
-      out.add("...");
-      break;
-    }
-    short_string(word);
-    if (!load(address + (i + 1) * sizeof word, word)) {
-      out.add(", ...");
-      break;
-    }
-  }
-  out.add("]");
-}
-
-void Printer::environment(u64 address) const {
-  pointer(address);
-  u64 word = 0, count = 0;
-  while (load(address + count * sizeof word, word) && word != 0) ++count;
-  if (address == 0 || (count == 0 && !load(address, word))) return;
-  out.add(" /* ").decimal(count).add(count == 1 ? " var" : " vars");
-  out.add(word == 0 ? " */" : ", unterminated */");
-}
-
 void Printer::buffer(u64 address, u64 shown_bytes) const {
   if (address == 0) return pointer(address);
   std::vector<u8> bytes(std::min<u64>(shown_bytes, options.string_bytes_most));

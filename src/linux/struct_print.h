@@ -20,11 +20,6 @@ struct Printer {
   /// `shown_bytes` of a buffer, cut to the options' most.
   void buffer(u64 address, u64 shown_bytes) const;
   void vectors(u64 address, u64 count, u64 bytes_most) const;
-  void short_string(u64 address) const;
-  /// The strings of an array that ends in a null pointer, each cut to the options' most.
-  void words(u64 address) const;
-  /// The array's address, and how many there are.
-  void environment(u64 address) const;
 };
 
 /// One structure at `address`; its address if it cannot be read or has no layout here.

@@ -170,10 +170,6 @@ void print_argument(const Printed& call, int index) {
       return print_signal(static_cast<int>(value), out);
     case ArgKind::address:
       return call.printer.pointer(value);
-    case ArgKind::words:
-      return call.printer.words(value);
-    case ArgKind::environment:
-      return call.printer.environment(value);
     default:
       out.add(value == 0 ? "" : "0x").hex(value);
       return;

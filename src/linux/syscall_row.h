@@ -25,13 +25,11 @@ enum class ArgKind : u8 {
   pid,
   user_id,  ///< uid or gid, -1 prints as -1
   signal,
-  address,      ///< a guest address the call itself does not read or write through
-  path,         ///< C string, in
-  string,       ///< C string, in, no path (names of attributes, file systems, keys)
-  buffer,       ///< plain bytes
-  structure,    ///< one or more of Arg::structure
-  words,        ///< an array of C strings that ends in a null pointer
-  environment,  ///< the same; how many there are is shown, not what they say
+  address,    ///< a guest address the call itself does not read or write through
+  path,       ///< C string, in
+  string,     ///< C string, in, no path (names of attributes, file systems, keys)
+  buffer,     ///< plain bytes
+  structure,  ///< one or more of Arg::structure
 };
 
 enum class Direction : u8 { none, in, out, in_out };

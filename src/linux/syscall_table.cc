@@ -54,8 +54,6 @@ constexpr Arg pid(const char* name = "pid") { return value(name, ArgKind::pid); 
 constexpr Arg uid(const char* name) { return value(name, ArgKind::user_id); }
 constexpr Arg sig(const char* name = "sig") { return value(name, ArgKind::signal); }
 constexpr Arg addr(const char* name = "addr") { return value(name, ArgKind::address); }
-constexpr Arg words(const char* name) { return value(name, ArgKind::words); }
-constexpr Arg environment(const char* name) { return value(name, ArgKind::environment); }
 constexpr Arg flags(const char* name, Flags table) {
   Arg arg = value(name, ArgKind::flags);
   arg.flags = table;
@@ -280,7 +278,7 @@ constexpr SyscallRow kListed[] = {
   answered(56, "clone", {flags("flags", Flags::clone), addr("stack"), addr("parent_tid"), addr("child_tid"), addr("tls")}).partial(kBesides),
   answered(57, "fork", {}),
   answered(58, "vfork", {}).partial("all tasks of the parent wait for the child, not only the caller"),
-  answered(59, "execve", {path(), words("argv"), environment("envp")}),
+  answered(59, "execve", {path(), addr("argv"), addr("envp")}),
   answered(60, "exit", {dec("status")}).returns(ResultKind::nothing),
   answered(61, "wait4", {pid(), out("wstatus", Struct::i32_value), flags("options", Flags::wait), out("rusage", Struct::rusage)}).blocks(Restart::if_sa_restart),
   answered(62, "kill", {pid(), sig()}),
@@ -546,7 +544,7 @@ constexpr SyscallRow kListed[] = {
   answered(319, "memfd_create", {str("name"), flags("flags", Flags::memfd)}).returns(kFd),
   refused(320, "kexec_file_load", EPERM, kMachineWide),
   refused(321, "bpf", EPERM, "kernel.unprivileged_bpf_disabled", {dec("cmd"), addr("attr"), size("size")}),
-  answered(322, "execveat", {dirfd(), path(), words("argv"), environment("envp"), flags("flags", Flags::at)}),
+  answered(322, "execveat", {dirfd(), path(), addr("argv"), addr("envp"), flags("flags", Flags::at)}),
   refused(323, "userfaultfd", ENOSYS, "faults belong to the address-space manager", {hex("flags")}),
   answered(324, "membarrier", {flags("cmd", Flags::membarrier), hex("flags"), dec("cpu_id")}),
   answered(325, "mlock2", {addr(), size("len"), hex("flags")}),

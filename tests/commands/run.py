@@ -172,7 +172,7 @@ def case_calls_of_a_child(orrery):
     orrery.record("/bin/sh", "-c", "cat /etc/debian_version | cat; exit 3", status=3)
     for number in ("#1", "#2"):
         text = orrery.run("dump", "--calls", "-p", number).stdout
-        expect_match(text, r'execve\("/(usr/)?bin/cat", \["cat".*\], 0x[0-9a-f]+ /\* \d+ vars \*/\) = 0$', "the calls before the child's exec")
+        expect_match(text, r'execve\("/(usr/)?bin/cat"', "the calls before the child's exec")
         expect_match(text, r"exit_group\(0\) = \?$", "its last call")
 
 

@@ -14,10 +14,8 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstring>
-#include <sstream>
 #include <string>
 
 #include "linux/syscall_table.h"
@@ -49,26 +47,6 @@ std::string printed(std::string_view name, i64 result, T... values) {
   Text out;
   print_syscall(*find_syscall(name), args, result, OwnMemory{}, out);
   return std::string(out.view());
-}
-
-TEST(SyscallPrint, WordsOfAProgram) {
-  const std::string forty(40, 'x'), shown(32, 'x');
-  const char* words[] = {"cc", "-o", forty.c_str(), shown.c_str(), "a\\tb", nullptr};
-  const char* environment[] = {"A=1", "B=2", nullptr};
-  std::ostringstream expected;
-  expected << R"(execve("/bin/cc", ["cc", "-o", ")" << shown << R"("..., ")" << shown << R"(", "a\\tb"], )"
-           << static_cast<const void*>(environment) << " /* 2 vars */) = 0";
-  EXPECT_EQ(printed("execve", 0, "/bin/cc", words, environment), expected.str());
-  EXPECT_TRUE(printed("execve", 0, "/x", words + 5, environment + 1).ends_with(" /* 1 var */) = 0"));
-  EXPECT_TRUE(printed("execve", 0, "/x", words + 5, 0).starts_with("execve(\"/x\", [], NULL)"));
-  EXPECT_EQ(printed("execve", -ENOENT, "/x", 0, 0),
-            "execve(\"/x\", NULL, NULL) = -1 ENOENT (No such file or directory)");
-  EXPECT_EQ(printed("execve", -EFAULT, "/x", 8, 16), "execve(\"/x\", 0x8, 0x10) = -1 EFAULT (Bad address)");
-  const char* many[41] = {};
-  for (int i = 0; i < 40; ++i) many[i] = "m";
-  const std::string text = printed("execveat", 0, AT_FDCWD, "/x", many, 0, 0);
-  EXPECT_EQ(std::count(text.begin(), text.end(), 'm'), 32);
-  EXPECT_NE(text.find("\"m\", ...], NULL, 0) = 0"), std::string::npos) << text;
 }
 
 TEST(SyscallPrint, ReadsAndWrites) {

@@ -1,0 +1,49 @@
+#include "cli/layer_options.h"
+
+#include "cli/process_option.h"
+#include "cli/recording_text.h"
+#include "lens/lens.h"
+
+namespace orrery::cli {
+namespace {
+
+int run(LayerOptions& options, const Session& session, ShowLayer show) {
+  const auto directory = find_recording(options.recording);
+  if (!directory) return kCannotRun;
+  options.directory = *directory;
+  if (!options.process.empty()) {
+    auto recording = lens::open_recording(*directory);
+    if (!recording) return complain(printable(recording.error().sentence));
+    std::map<u32, i32> pids;
+    for (const auto& [number, process] : recording.value().tree) pids[number] = process.pid;
+    options.processes = find_processes(pids, options.process);
+    if (options.processes.empty())
+      return complain(
+          "no process " + printable(options.process) + " is in the recording; orrery ps lists them", kUsage);
+  }
+  const auto shown = show(options, session);
+  return shown ? 0 : complain(printable(shown.error().sentence));
+}
+
+}  // namespace
+
+std::string LayerOptions::condition() const {
+  if (processes.empty()) return "1";
+  std::string list;
+  for (const u32 each : processes) list.append(list.empty() ? "" : ", ").append(std::to_string(each));
+  return "process IN (" + list + ")";
+}
+
+void add_layer(CLI::App& show_command, Session& session, const char* name, const char* sentence,
+               ShowLayer show, const char* examples) {
+  auto options = std::make_shared<LayerOptions>();
+  CLI::App* command = show_command.add_subcommand(name, sentence);
+  add_recording_option(*command, options->recording);
+  command->add_option("-p,--process", options->process, kProcessWords);
+  command->add_flag("--all", options->all, "Leave nothing out");
+  command->add_flag("--json", options->json, "Print JSON");
+  set_examples(*command, examples);
+  command->callback([options, show, &session] { session.exit_code = run(*options, session, show); });
+}
+
+}  // namespace orrery::cli

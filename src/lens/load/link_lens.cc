@@ -1,0 +1,505 @@
+// What the dynamic linker did: where it looked for libraries, what it loaded, and which symbol it bound to
+// what. Read from its system calls, its link map and the slots themselves: those of an object are read when
+// it appears in the list and again when it has been relocated, which its RELRO part's mprotect tells, or the
+// start of the program. A lazy binding is seen at the resolver, to which the third word of .got.plt leads.
+#include <elf.h>
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cstring>
+#include <tuple>
+
+#include "lens/lens.h"
+#include "lens/load/link_rows.h"
+#include "lens/load/link_troubles.h"
+#include "lens/load/loaded_objects.h"
+#include "lens/load/resolver.h"
+#include "lens/load/search_rules.h"
+#include "linux/error_names.h"
+
+namespace orrery::lens::load {
+namespace {
+
+/// An object and what its slots held when it was new.
+struct Seen {
+  LoadedObject object;
+  ObjectRow row;
+  std::vector<u64> before;     ///< as ObjectFile::relocations()
+  std::vector<bool> is_bound;  ///< a row has been written
+  bool relocated = false;
+  bool failed = false;  ///< the run ended before it was
+};
+
+class Linking {
+ public:
+  Linking(u32 process, u32 program, Rows& rows, ReplaySession& session)
+      : process_(process),
+        program_(program),
+        rows_(rows),
+        stack_(read_start_stack(session)),
+        objects_(session, stack_),
+        rules_(stack_) {
+    if (ObjectFile* file = objects_.program_file()) start_ = objects_.program_base() + file->entry();
+  }
+
+  bool is_dynamic() const { return objects_.is_dynamic(); }
+  /// Addresses to stop at.
+  const std::set<u64>& wanted() const { return wanted_; }
+
+  void enter(ReplaySession& session, const WalkedCall& walked) {
+    if (!is_linkers(session)) return;
+    const bool protects = walked.call.name == "mprotect";
+    if (protects || walked.call.name == "arch_prctl" || walked.call.name == "munmap")
+      look(session, walked.entry);
+    if (protects) note_relro(session, walked);
+  }
+
+  void leave(ReplaySession& session, const WalkedCall& walked) {
+    if (!is_linkers(session)) return;
+    const Call& call = walked.call;
+    if (call.name == "openat" || call.name == "open") note_search(session, walked);
+    if (call.name == "mmap") note_mapping(session, call);
+    if (call.name != "close") return;
+    read_mapped(session);
+    look(session, walked.exit);
+  }
+
+  void reach(ReplaySession& session, u64 pc, const Instant& now) {
+    if (pc == start_) {
+      look(session, now);
+      for (Seen& seen : seen_) relocate(session, seen, now);
+      wanted_.erase(start_);
+    } else if (resolvers_.contains(pc)) {
+      begin_lazy(session, now);
+    } else if (std::vector<Lazy>& lazy = lazy_[now.task]; !lazy.empty()) {
+      end_lazy(session, lazy.back(), now);
+      lazy.pop_back();
+    }
+  }
+
+  void end(ReplaySession& session, const Instant& now) {
+    look(session, now);
+    const bool has_started = start_ != 0 && !wanted_.contains(start_);
+    for (Seen& seen : seen_) {
+      seen.failed = !has_started && !seen.relocated && seen.object.file;
+      if (has_started) relocate(session, seen, now);
+    }
+    finish();
+  }
+
+  /// The program is over, and its memory may be another one's.
+  void finish() {
+    for (Seen& seen : seen_) {
+      note_unbound(seen);
+      rows_.add(kObject, seen.row);
+    }
+    note_interpositions();
+    note_troubles();
+  }
+
+ private:
+  bool is_linkers(ReplaySession& session) const {
+    const u64 at = session.registers().rip - objects_.linker_base();
+    return objects_.linker_file() != nullptr && at < objects_.linker_file()->end_address();
+  }
+
+  // --- searches ---
+
+  void note_mapping(ReplaySession& session, const Call& call) {
+    const elf::MappedRegion* region =
+        call.failed() ? nullptr : session.find_region(static_cast<u64>(call.result));
+    if (region == nullptr || region->kept_file.empty()) return;
+    if (!region->path.ends_with("/ld.so.cache")) {
+      if (!mapped_at_) mapped_at_ = region->start;
+      return;
+    }
+    auto file = file::MappedFile::open(region->kept_file);
+    if (!file) return;
+    cache_.emplace(file.take());
+    rules_.set_cache(cache_->bytes());
+  }
+
+  void note_search(ReplaySession& session, const WalkedCall& walked) {
+    const Call& call = walked.call;
+    if (call.path.ends_with("/ld.so.cache") || call.path.ends_with("/ld.so.preload")) return;
+    objects_.refresh(session);
+    const SearchRule rule = rules_.rule_of(call.path, objects_.all());
+    SearchRow row{.process = process_,
+                  .program = program_,
+                  .number = searches_++,
+                  .name = base_name(call.path),
+                  .path = call.path,
+                  .rule = rule.name};
+    if (rule.asker != nullptr) row.needed_by = rule.asker->path;
+    row.found = !call.failed();
+    if (call.failed()) {
+      const abi::ErrorName* error = abi::find_error(call.error());
+      row.error = error != nullptr ? std::string(error->text) : std::to_string(call.error());
+    }
+    row.event = walked.entry.event;
+    row.ticks = walked.entry.ticks;
+    row.time_ns = walked.entry.time_ns;
+    rows_.add(kSearch, row);
+    tried_.push_back(row);
+    if (row.found) found_[call.path] = {row.rule, row.needed_by};
+  }
+
+  // --- objects ---
+
+  /// The segments of a file are mapped, and it is not in the linker's list yet: dlopen puts it there and
+  /// relocates it without another system call. So its slots are read now.
+  void read_mapped(ReplaySession& session) {
+    if (!mapped_at_) return;
+    const elf::MappedRegion* region = session.find_region(*mapped_at_);
+    const auto file = region != nullptr ? ObjectFile::open(region->kept_file) : nullptr;
+    if (file) {
+      const LoadedObject object{.base = *mapped_at_ - page_floor(file->first_address()), .file = file};
+      read_before_[object.base] = slot_values(session, object);
+    }
+    mapped_at_.reset();
+  }
+
+  static std::vector<u64> slot_values(ReplaySession& session, const LoadedObject& object) {
+    std::vector<u64> values;
+    for (const ObjectRelocation& relocation : object.file->relocations())
+      values.push_back(slot_value(session, object, relocation));
+    return values;
+  }
+
+  /// Looks for objects that are new in the linker's list.
+  void look(ReplaySession& session, const Instant& now) {
+    objects_.refresh(session);
+    for (const LoadedObject& object : objects_.all()) {
+      const bool is_known = std::any_of(seen_.begin(), seen_.end(), [&](const Seen& each) {
+        return each.object.link_map == object.link_map && each.object.base == object.base;
+      });
+      if (!is_known) add(session, object, now);
+    }
+  }
+
+  void add(ReplaySession& session, const LoadedObject& object, const Instant& now) {
+    Seen& seen = seen_.emplace_back();
+    seen.object = object;
+    seen.row = {.process = process_,
+                .program = program_,
+                .object = static_cast<u32>(seen_.size() - 1),
+                .name_space = object.name_space,
+                .path = object.path};
+    seen.row.base = object.base;
+    seen.row.start = object.start();
+    seen.row.end = object.end();
+    seen.row.event = now.event;
+    seen.row.ticks = now.ticks;
+    seen.row.time_ns = now.time_ns;
+    if (const auto found = found_.find(object.path); found != found_.end())
+      std::tie(seen.row.rule, seen.row.needed_by) = found->second;
+    if (!object.file) return;
+    ObjectFile& file = *object.file;
+    if (!file.soname().empty()) seen.row.soname = file.soname();
+    if (file.relro_end() != 0) {
+      seen.row.relro_start = object.base + file.relro_start();
+      seen.row.relro_end = object.base + file.relro_end();
+    }
+    seen.row.binds_now = file.binds_now();
+    seen.row.relative_relocations = file.relative_count();
+    const auto known = read_before_.extract(object.base);
+    const bool is_known = known && known.mapped().size() == file.relocations().size();
+    seen.before = is_known ? known.mapped() : slot_values(session, object);
+    seen.is_bound.resize(seen.before.size());
+    if (start_ != 0) wanted_.insert(start_);
+  }
+
+  static u64 slot_value(ReplaySession& session, const LoadedObject& object,
+                        const ObjectRelocation& relocation) {
+    u64 value = 0;
+    session.read_value(object.base + relocation.address, value);
+    return value;
+  }
+
+  void note_relro(ReplaySession& session, const WalkedCall& walked) {
+    for (Seen& seen : seen_) {
+      if (!seen.row.relro_start || page_floor(*seen.row.relro_start) != walked.call.arguments[0]) continue;
+      seen.row.relro_ticks = walked.entry.ticks;
+      seen.row.relro_ns = walked.entry.time_ns;
+      relocate(session, seen, walked.entry);
+    }
+  }
+
+  // --- bindings ---
+
+  /// The object has been relocated: reads its slots again.
+  void relocate(ReplaySession& session, Seen& seen, const Instant& now) {
+    if (seen.relocated || !seen.object.file) return;
+    seen.relocated = true;
+    const auto& relocations = seen.object.file->relocations();
+    const auto resolver = find_resolver(session, seen.object);
+    if (resolver) want_resolver(session, *resolver);
+    for (std::size_t at = 0; at < relocations.size(); ++at) {
+      const u64 after = slot_value(session, seen.object, relocations[at]);
+      // A lazy slot leads back into its own PLT, where the file says, until the first call.
+      const bool is_lazy = relocations[at].type == R_X86_64_JUMP_SLOT && resolver &&
+                           after == seen.before[at] + seen.object.base;
+      if (is_lazy) continue;
+      BindingRow row = binding_of(seen, at, now);
+      row.after = after;
+      bind(seen, at, row);
+    }
+  }
+
+  void want_resolver(ReplaySession& session, u64 resolver) {
+    if (!resolvers_.insert(resolver).second) return;
+    const auto end = find_resolver_end(session, resolver);
+    wanted_.insert(resolver);
+    if (end) wanted_.insert(*end);
+  }
+
+  BindingRow binding_of(const Seen& seen, std::size_t at, const Instant& now) const {
+    const ObjectRelocation& relocation = seen.object.file->relocations()[at];
+    BindingRow row{.process = process_,
+                   .program = program_,
+                   .object = seen.object.path,
+                   .symbol = std::string(relocation.symbol),
+                   .kind = kind_of(relocation)};
+    if (!relocation.version.empty()) row.version = relocation.version;
+    row.slot = seen.object.base + relocation.address;
+    row.before = seen.before[at];
+    row.event = now.event;
+    row.ticks = now.ticks;
+    row.time_ns = now.time_ns;
+    row.writable =
+        !(seen.row.relro_start && row.slot >= *seen.row.relro_start && row.slot < *seen.row.relro_end);
+    return row;
+  }
+
+  static const char* kind_of(const ObjectRelocation& relocation) {
+    switch (relocation.type) {
+      case R_X86_64_COPY:
+        return "copy";
+      case R_X86_64_IRELATIVE:
+        return "ifunc";
+      case R_X86_64_DTPMOD64:
+      case R_X86_64_DTPOFF64:
+      case R_X86_64_TPOFF64:
+      case R_X86_64_TLSDESC:
+        return "tls";
+      case R_X86_64_JUMP_SLOT:
+      case R_X86_64_GLOB_DAT:
+        return "eager";
+      default:
+        return "data";
+    }
+  }
+
+  /// Writes the row down, with who provides the symbol.
+  void bind(Seen& seen, std::size_t at, BindingRow& row) {
+    seen.is_bound[at] = true;
+    const LoadedObject* provider = provider_of(seen, row);
+    if (provider != nullptr) {
+      row.provider = provider->path;
+      const Definition* definition = provider->file ? provider->file->find_definition(row.symbol) : nullptr;
+      if (definition != nullptr && definition->type == STT_GNU_IFUNC)
+        row.kind = row.kind == "lazy" ? "lazy" : "ifunc";
+      if (!row.symbol.empty() && row.kind != "copy")
+        ++won_[{row.symbol, provider->path, seen.object.name_space}];
+    }
+    rows_.add(kBinding, row);
+  }
+
+  /// Of an address, who holds it; of a copy or a thread-local symbol, the first who defines it.
+  const LoadedObject* provider_of(const Seen& seen, const BindingRow& row) const {
+    if (row.kind != "copy" && row.kind != "tls")
+      return row.after && *row.after != 0 ? objects_.find(*row.after) : nullptr;
+    if (row.symbol.empty()) return &seen.object;
+    for (const LoadedObject& object : objects_.all()) {
+      const bool is_itself = row.kind == "copy" && object.link_map == seen.object.link_map;
+      if (object.name_space != seen.object.name_space || is_itself || !object.file) continue;
+      if (object.file->find_definition(row.symbol) != nullptr) return &object;
+    }
+    return nullptr;
+  }
+
+  struct Lazy {
+    std::size_t seen = 0, relocation = 0;
+    u64 before = 0, return_address = 0, ticks = 0, stack = 0;
+  };
+
+  void begin_lazy(ReplaySession& session, const Instant& now) {
+    const auto call = read_lazy_call(session);
+    if (!call) return;
+    const u64 stack = session.registers().gpr[elf::kRspIndex];
+    std::vector<Lazy>& under_way = lazy_[now.task];
+    // The linker leaves by longjmp where it fails: what lay deeper is gone.
+    while (!under_way.empty() && under_way.back().stack <= stack) under_way.pop_back();
+    for (std::size_t seen = 0; seen < seen_.size(); ++seen) {
+      const Seen& each = seen_[seen];
+      if (each.object.link_map != call->link_map || !each.object.file) continue;
+      const auto& relocations = each.object.file->relocations();
+      for (std::size_t at = 0; at < relocations.size(); ++at)
+        if (relocations[at].is_plt && relocations[at].index == call->index)
+          under_way.push_back({seen, at, slot_value(session, each.object, relocations[at]),
+                               call->return_address, now.ticks, stack});
+    }
+  }
+
+  void end_lazy(ReplaySession& session, const Lazy& lazy, const Instant& now) {
+    Seen& seen = seen_[lazy.seen];
+    BindingRow row = binding_of(seen, lazy.relocation, now);
+    row.kind = "lazy";
+    row.before = lazy.before;
+    row.after = slot_value(session, seen.object, seen.object.file->relocations()[lazy.relocation]);
+    row.cost_ticks = now.ticks - lazy.ticks;
+    row.caller = lazy.return_address;
+    bind(seen, lazy.relocation, row);
+  }
+
+  void note_unbound(Seen& seen) {
+    if (!seen.relocated) return;
+    for (std::size_t at = 0; at < seen.is_bound.size(); ++at) {
+      if (seen.is_bound[at]) continue;
+      BindingRow row = binding_of(seen, at, {});
+      row.kind = "lazy";
+      row.event = row.ticks = row.time_ns = std::nullopt;
+      rows_.add(kBinding, row);
+    }
+  }
+
+  bool defines(const std::string& path, const std::string& symbol) const {
+    return std::any_of(seen_.begin(), seen_.end(), [&](const Seen& each) {
+      return each.object.path == path && each.object.file &&
+             each.object.file->find_definition(symbol) != nullptr;
+    });
+  }
+
+  void note_interpositions() {
+    for (const auto& [what, bindings] : won_) {
+      const auto& [symbol, winner, name_space] = what;
+      if (!defines(winner, symbol)) continue;  // only its PLT entry stands for the symbol
+      for (const Seen& seen : seen_) {
+        const bool is_other =
+            seen.object.path != winner && seen.object.name_space == name_space && seen.object.file;
+        if (is_other && seen.object.file->find_definition(symbol) != nullptr)
+          interpositions_.push_back({process_, program_, symbol, winner, seen.object.path, bindings});
+      }
+    }
+  }
+
+  void note_troubles() {
+    for (const InterpositionRow& row : interpositions_) rows_.add(kInterposition, row);
+    const std::span<const u8> cache = cache_ ? cache_->bytes() : std::span<const u8>();
+    for (const auto& some :
+         {find_missing_libraries(tried_, objects_.all()), find_missing_versions(objects_.all()),
+          find_missing_symbols(), find_shadowed(tried_, cache), find_interposed_allocator(interpositions_)})
+      for (const Trouble& trouble : some)
+        rows_.add(kTrouble, TroubleRow{process_, program_, trouble.kind, trouble.subject, trouble.words});
+  }
+
+  /// What the linker could not bind: of an object that it did not finish, or at a first call that it did not
+  /// return from.
+  std::vector<Trouble> find_missing_symbols() const {
+    std::vector<Trouble> troubles;
+    const auto add = [&](const Seen& seen, const ObjectRelocation& relocation, const char* when) {
+      if (relocation.is_weak || relocation.symbol.empty() || is_defined(objects_.all(), relocation.symbol))
+        return;
+      const std::string symbol(relocation.symbol);
+      const bool is_known = std::any_of(troubles.begin(), troubles.end(),
+                                        [&](const Trouble& each) { return each.subject == symbol; });
+      if (!is_known)
+        troubles.push_back({"missing symbol", symbol,
+                            seen.object.path + " uses it" + when + ", and no loaded object defines it"});
+    };
+    for (const auto& [task, under_way] : lazy_)
+      for (const Lazy& lazy : under_way)
+        add(seen_[lazy.seen], seen_[lazy.seen].object.file->relocations()[lazy.relocation], " (first call)");
+    for (const Seen& seen : seen_) {
+      if (!seen.failed) continue;
+      for (const ObjectRelocation& relocation : seen.object.file->relocations()) add(seen, relocation, "");
+    }
+    return troubles;
+  }
+
+  u32 process_, program_;
+  Rows& rows_;
+  StartStack stack_;
+  LoadedObjects objects_;
+  SearchRules rules_;
+  std::optional<file::MappedFile> cache_;
+  std::map<std::string, std::pair<std::optional<std::string>, std::optional<std::string>>> found_;
+  std::optional<u64> mapped_at_;                 ///< where the file that is being mapped begins
+  std::map<u64, std::vector<u64>> read_before_;  ///< slots of mapped files, by base
+  std::vector<Seen> seen_;
+  std::map<std::tuple<std::string, std::string, int>, u64>
+      won_;  ///< bindings by symbol, provider and namespace
+  std::vector<SearchRow> tried_;
+  std::vector<InterpositionRow> interpositions_;
+  std::set<u64> wanted_, resolvers_;
+  std::map<i32, std::vector<Lazy>> lazy_;  ///< by task, innermost last: the linker calls through PLTs too
+  u64 start_ = 0, searches_ = 0;
+};
+
+class LinkWatcher final : public Watcher {
+ public:
+  LinkWatcher(const TreeProcess& process, Rows& rows) : process_(process), rows_(rows) {}
+
+  void begin(ReplaySession& session, const Instant&) override {
+    if (!process_.parent) begin_program(session);
+  }
+  void enter(ReplaySession& session, const WalkedCall& walked) override {
+    if (linking_) linking_->enter(session, walked);
+    update();
+  }
+  void leave(ReplaySession& session, const WalkedCall& walked) override {
+    if (walked.replaced_program()) return begin_program(session);
+    if (linking_) linking_->leave(session, walked);
+    update();
+  }
+  void reach(ReplaySession& session, u64 pc, const Instant& now) override {
+    if (linking_ && linking_->wanted().contains(pc)) linking_->reach(session, pc, now);
+    update();
+  }
+  void end(ReplaySession& session, const Instant& now) override {
+    if (linking_) linking_->end(session, now);
+  }
+
+ private:
+  void begin_program(ReplaySession& session) {
+    if (linking_) linking_->finish();
+    break_nowhere();
+    linking_.emplace(process_.process, programs_++, rows_, session);
+    if (!linking_->is_dynamic()) linking_.reset();
+  }
+
+  void update() {
+    if (!linking_ || linking_->wanted() == breakpoints()) return;
+    break_nowhere();
+    for (const u64 address : linking_->wanted()) break_at(address);
+  }
+
+  const TreeProcess& process_;
+  Rows& rows_;
+  u32 programs_ = 0;
+  std::optional<Linking> linking_;
+};
+
+std::unique_ptr<Watcher> watch(const Recording&, const TreeProcess& process, Rows& rows) {
+  return std::make_unique<LinkWatcher>(process, rows);
+}
+
+std::vector<db::TableDescription> tables() {
+  return {db::describe(kObject), db::describe(kSearch), db::describe(kBinding), db::describe(kInterposition),
+          db::describe(kTrouble)};
+}
+
+}  // namespace
+}  // namespace orrery::lens::load
+
+namespace orrery::lens {
+
+extern const Lens kLinkLens;
+const Lens kLinkLens = {.name = "link",
+                        .version = 1,
+                        .sentence = "What the dynamic linker searched, loaded and bound.",
+                        .tables = load::tables,
+                        .read = nullptr,
+                        .watch = load::watch};
+
+}  // namespace orrery::lens

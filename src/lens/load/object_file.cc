@@ -1,0 +1,143 @@
+#include "lens/load/object_file.h"
+
+#include <elf.h>
+
+#include <algorithm>
+
+namespace orrery::lens::load {
+
+std::shared_ptr<ObjectFile> ObjectFile::open(const std::string& path) {
+  auto bytes = file::MappedFile::open(path);
+  if (!bytes) return nullptr;
+  auto file = elf::ElfFile::open(bytes.value().bytes());
+  if (!file || file.value().header().machine != EM_X86_64 || file.value().is_object()) return nullptr;
+  std::shared_ptr<ObjectFile> object(new ObjectFile(bytes.take(), file.take()));
+  object->read_segments();
+  object->read_dynamic();
+  return object;
+}
+
+void ObjectFile::read_segments() {
+  bool has_load = false;
+  for (u64 index = 0; index < file_.segment_count(); ++index) {
+    const elf::Segment segment = file_.segment(index);
+    const u64 end = segment.address + segment.memory_bytes;
+    if (segment.type == PT_LOAD) {
+      first_address_ = has_load ? std::min(first_address_, segment.address) : segment.address;
+      end_address_ = std::max(end_address_, end);
+      has_load = true;
+    } else if (segment.type == PT_DYNAMIC) {
+      dynamic_address_ = segment.address;
+    } else if (segment.type == PT_GNU_RELRO) {
+      relro_start_ = segment.address;
+      relro_end_ = end;
+    } else if (segment.type == PT_INTERP) {
+      const auto text = file_.bytes().part(segment.offset, segment.file_bytes);
+      interpreter_.assign(text.begin(), std::find(text.begin(), text.end(), 0));
+    }
+  }
+}
+
+void ObjectFile::read_dynamic() {
+  const auto first = [&](u64 tag) {
+    const auto texts = dynamic_.texts(file_, tag);
+    return texts.empty() ? std::string() : std::string(texts.front());
+  };
+  for (const std::string_view name : dynamic_.texts(file_, DT_NEEDED)) needed_.emplace_back(name);
+  soname_ = first(DT_SONAME);
+  rpath_ = first(DT_RPATH);
+  runpath_ = first(DT_RUNPATH);
+  binds_now_ = dynamic_.find(DT_BIND_NOW) || (dynamic_.find(DT_FLAGS).value_or(0) & DF_BIND_NOW) != 0 ||
+               (dynamic_.find(DT_FLAGS_1).value_or(0) & DF_1_NOW) != 0;
+}
+
+const std::vector<ObjectRelocation>& ObjectFile::relocations() {
+  if (!relocations_) {
+    relocations_.emplace();
+    read_relocations(DT_RELA, DT_RELASZ, false);
+    read_relocations(DT_JMPREL, DT_PLTRELSZ, true);
+  }
+  return *relocations_;
+}
+
+u64 ObjectFile::relative_count() {
+  relocations();
+  return relative_count_;
+}
+
+void ObjectFile::read_relocations(u64 address_tag, u64 size_tag, bool is_plt) {
+  const auto address = dynamic_.find(address_tag), size = dynamic_.find(size_tag);
+  const auto offset = address ? file_.offset_of(*address) : std::nullopt;
+  if (!offset || !size) return;
+  const elf::Section rows{
+      .type = SHT_RELA, .offset = *offset, .size = *size, .entry_size = sizeof(Elf64_Rela)};
+  const elf::RelocationTable table(file_, rows);
+  elf::SymbolTable symbols = elf::SymbolTable::from_dynamic(file_);
+  const elf::Versions versions(file_);
+  for (u64 index = 0; index < table.count(); ++index) {
+    const elf::Relocation row = table.at(index);
+    if (row.symbol == 0 && row.type != R_X86_64_IRELATIVE) {
+      ++relative_count_;
+      continue;
+    }
+    ObjectRelocation& made = relocations_->emplace_back();
+    made.address = row.offset;
+    made.type = row.type;
+    made.is_plt = is_plt;
+    made.index = index;
+    made.addend = row.addend.value_or(0);
+    if (row.symbol == 0 || row.symbol >= symbols.count()) continue;
+    const elf::Symbol symbol = symbols.at(row.symbol);
+    made.symbol = symbols.name(file_, symbol);
+    made.version = versions.of(symbols.version(symbol), symbol.is_undefined()).name;
+    made.is_weak = symbol.binding() == STB_WEAK;
+    made.size = symbol.size;
+  }
+}
+
+std::vector<NeededVersion> ObjectFile::needed_versions() {
+  std::vector<NeededVersion> wanted;
+  const elf::Versions versions(file_);
+  for (const auto& each : versions.needed())
+    wanted.push_back({std::string(each.name), std::string(each.library), each.weak});
+  return wanted;
+}
+
+/// A file without any versions takes every one that is asked of it.
+bool ObjectFile::defines_version(const std::string& name) {
+  const elf::Versions versions(file_);
+  const auto& defined = versions.defined();
+  return defined.empty() ||
+         std::any_of(defined.begin(), defined.end(), [&](const auto& each) { return each.name == name; });
+}
+
+const Definition* ObjectFile::find_definition(std::string_view name) {
+  if (!definitions_) {
+    definitions_.emplace();
+    elf::SymbolTable symbols = elf::SymbolTable::from_dynamic(file_);
+    for (u64 index = 1; index < symbols.count(); ++index) {
+      const elf::Symbol symbol = symbols.at(index);
+      if (symbol.is_undefined() || symbol.binding() == STB_LOCAL) continue;
+      const bool is_old = (symbols.version(symbol) & 0x8000) != 0;  // not the default version
+      const Definition made{symbol.value, symbol.size, symbol.type(), symbol.binding()};
+      const auto [known, is_new] = definitions_->emplace(symbols.name(file_, symbol), made);
+      if (!is_new && !is_old) known->second = made;
+    }
+  }
+  const auto found = definitions_->find(name);
+  return found != definitions_->end() ? &found->second : nullptr;
+}
+
+std::optional<u64> ObjectFile::find_function(std::string_view name) {
+  const auto section = file_.find_section_of_type(SHT_SYMTAB);
+  if (!section) return std::nullopt;
+  elf::SymbolTable symbols(file_, *section);
+  for (u64 index = 1; index < symbols.count(); ++index) {
+    const elf::Symbol symbol = symbols.at(index);
+    if (symbol.type() == STT_FUNC && !symbol.is_undefined() && symbols.name(file_, symbol) == name)
+      return symbol.value;
+  }
+  return std::nullopt;
+}
+
+}  // namespace orrery::lens::load

@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""The layers before main, on real recordings: what `orrery` says of linking and loading against what the dynamic linker
+says of itself (LD_DEBUG) in a native run."""
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import programs
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Orrery:
+    def __init__(self, program, home):
+        self.program, self.home = os.path.abspath(program), pathlib.Path(home)
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith("LD_")}
+        self.environment.update(XDG_DATA_HOME=str(self.home / "data"), LC_ALL="C")
+        self.count = 0
+
+    def record(self, words, environment=None, status=0):
+        """Returns the recording's directory."""
+        self.count += 1
+        recording = self.home / f"r{self.count}"
+        done = subprocess.run([self.program, "record", "-o", recording, "--", *map(str, words)],
+                              env={**self.environment, **(environment or {})}, capture_output=True, text=True, cwd=self.home)
+        expect(done.returncode, status, f"status of {words}: {done.stderr}")
+        return recording
+
+    def run(self, *words, status=0):
+        done = subprocess.run([self.program, *map(str, words)], env=self.environment, capture_output=True, text=True)
+        expect(done.returncode, status, f"status of {words}: {done.stderr}")
+        return done.stdout
+
+    def rows(self, recording, sql):
+        return json.loads(self.run("query", recording, sql, "--json"))
+
+    def native(self, what, words, environment=None, status=0):
+        """What LD_DEBUG says of a native run."""
+        for old in self.home.glob("debug.*"):
+            old.unlink()
+        process = subprocess.Popen(list(map(str, words)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.home,
+                                   env={**self.environment, **(environment or {}), "LD_DEBUG": what, "LD_DEBUG_OUTPUT": str(self.home / "debug")})
+        expect(process.wait(), status, f"native status of {words}")
+        return (self.home / f"debug.{process.pid}").read_text(errors="replace")
+
+
+def expect(got, wanted, what):
+    if got != wanted:
+        sys.exit(f"{what}: got {got!r}, expected {wanted!r}")
+
+
+def expect_in(part, whole, what):
+    if part not in whole:
+        sys.exit(f"{what}: {part!r} is not in {whole!r}")
+
+
+BINDING = re.compile(r"binding file (\S+) \[\d+\] to (\S+) \[\d+\]: normal symbol `([^']*)'(?: \[([^\]]*)\])?")
+# Looked up by the linker itself or by dlsym, not for a relocation.
+LOOKED_UP = {"malloc", "calloc", "realloc", "free"}
+
+
+def linkers_bindings(text, program):
+    found = set()
+    for match in BINDING.finditer(text):
+        user, provider, symbol, version = match[1], match[2], match[3], match[4] or ""
+        if "vdso" in user or symbol.startswith("PyInit_"):
+            continue
+        found.add((name_of(user, program), name_of(provider, program), symbol, version))
+    return found
+
+
+def name_of(path, program):
+    same = path == os.path.basename(program) or os.path.realpath(path) == os.path.realpath(program)
+    return "PROGRAM" if same else path
+
+
+def our_bindings(orrery, recording, program):
+    rows = orrery.rows(recording, "SELECT * FROM link_binding WHERE process = 0 AND program = 0")
+    bound = {(name_of(row["object"], program), name_of(row["provider"], program), row["symbol"], row["version"] or "")
+             for row in rows if row["after"] is not None and row["symbol"] and row["provider"]}
+    return bound, rows
+
+
+def compare_bindings(orrery, words, environment=None):
+    program = shutil.which(words[0])
+    said = linkers_bindings(orrery.native("bindings", words, environment), program)
+    recording = orrery.record(words, environment)
+    bound, rows = our_bindings(orrery, recording, program)
+    missing = {each for each in said - bound if each[2] not in LOOKED_UP}
+    extra = {each for each in bound - said if each[2] not in LOOKED_UP}
+    expect((sorted(missing)[:5], sorted(extra)[:5]), ([], []), f"bindings of {words}")
+    return recording, rows
+
+
+def case_lazy_bindings(orrery):
+    """Every call of a hundred functions binds once: with its instant, its slot before and after, as LD_DEBUG has it."""
+    program, functions = programs.hundred_calls(orrery.home, "-Wl,-z,lazy")
+    expect(functions >= 100, True, "a hundred functions")
+    recording, rows = compare_bindings(orrery, [program])
+    lazy = [row for row in rows if row["kind"] == "lazy" and row["object"] == str(program)]
+    expect(len([row for row in lazy if row["after"] is not None]) >= 100, True, f"lazy bindings ({len(lazy)})")
+    for row in lazy:
+        expect(row["after"] != row["before"] and row["cost_ticks"] > 0 and row["caller"] is not None, True, f"{row}")
+    expect([row["ticks"] for row in lazy], sorted(row["ticks"] for row in lazy), "the order of the instants")
+    order = re.findall(r"binding file \S*hundred \[0\] to .*normal symbol `([^']*)'", orrery.native("bindings", [program]))
+    mine = [row["symbol"] for row in lazy]
+    expect([symbol for symbol in order if symbol in set(mine) and symbol not in LOOKED_UP],
+           [symbol for symbol in mine if symbol not in LOOKED_UP], "the order of the bindings")
+    compare_bindings(orrery, [program], {"LD_BIND_NOW": "1"})
+    now, _ = programs.hundred_calls(orrery.home, "-Wl,-z,now")
+    _, rows = compare_bindings(orrery, [now])
+    expect([row for row in rows if row["kind"] == "lazy" and row["object"] == str(now)], [], "lazy bindings of -z now")
+
+
+def case_large_programs(orrery):
+    compare_bindings(orrery, ["ls", "/"])
+    compare_bindings(orrery, ["/usr/bin/python3", "-c", "import json, ssl, sqlite3"])
+    compare_bindings(orrery, ["gdb", "--version"], {"LD_BIND_NOW": "1"})
+
+
+def case_plugins(orrery):
+    """dlopen and dlmopen."""
+    plugin = programs.library(orrery.home, "plugin.so", "#include <string.h>\nint twice(const char* s) { return 2 * (int)strlen(s); }\n",
+                              "-fno-builtin")
+    program = programs.build(orrery.home, "opens", f"""#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+int main(int argc, char** argv) {{
+  void* handle = argc > 1 ? dlmopen(LM_ID_NEWLM, "{plugin}", RTLD_LAZY) : dlopen("{plugin}", RTLD_LAZY);
+  int (*twice)(const char*) = handle ? (int (*)(const char*))dlsym(handle, "twice") : 0;
+  return twice ? twice("abc") - 6 : 1;
+}}
+""")
+    for words in ([program], [program, "new"]):
+        recording = orrery.record(words)
+        objects = orrery.rows(recording, "SELECT path, name_space, ticks FROM link_object")
+        mine = [row for row in objects if row["path"] == str(plugin)]
+        expect(len(mine), 1, f"the plugin among {objects}")
+        expect(mine[0]["name_space"], 1 if len(words) > 1 else 0, "its namespace")
+        main = orrery.rows(recording, "SELECT main_ticks FROM program")[0]["main_ticks"]
+        expect(mine[0]["ticks"] > main, True, "it was loaded after main")
+        bound = orrery.rows(recording, f"SELECT provider, kind FROM link_binding WHERE object = '{plugin}' AND symbol = 'strlen'")
+        expect(len(bound) == 1 and bound[0]["provider"].endswith("libc.so.6"), True, f"its binding: {bound}")
+
+
+def attempts(text):
+    """The files that LD_DEBUG=libs says were tried."""
+    return re.findall(r"trying file=(\S+)", text)
+
+
+def case_searches(orrery):
+    """Every place that is tried, and the rule that hits."""
+    one, two = orrery.home / "one", orrery.home / "two"
+    for folder in (one, two):
+        programs.library(folder, "libgreet.so", "int greet(void) { return 0; }\n", "-Wl,-soname,libgreet.so")
+    source = "int greet(void);\nint main(void) { return greet(); }\n"
+    link = ("-L" + str(one), "-lgreet")
+    cases = (("DT_RPATH", ("-Wl,--disable-new-dtags,-rpath," + f"/nowhere:{one}",), {}, one),
+             ("DT_RUNPATH", ("-Wl,--enable-new-dtags,-rpath," + f"/nowhere:{one}",), {}, one),
+             ("DT_RUNPATH", ("-Wl,--enable-new-dtags,-rpath,$ORIGIN/one",), {}, one),
+             ("LD_LIBRARY_PATH", ("-Wl,--enable-new-dtags,-rpath," + str(one),), {"LD_LIBRARY_PATH": f"/nowhere2:{two}"}, two),
+             ("DT_RPATH", ("-Wl,--disable-new-dtags,-rpath," + str(one),), {"LD_LIBRARY_PATH": str(two)}, one))
+    for number, (rule, flags, environment, folder) in enumerate(cases):
+        program = programs.build(orrery.home, f"greets{number}", source, *link, *flags)
+        recording = orrery.record([program], environment)
+        tried = orrery.rows(recording, "SELECT path, rule, found, needed_by FROM link_search ORDER BY number")
+        said = attempts(orrery.native("libs", [program], environment))
+        # LD_DEBUG also names directories that the linker knows to be missing and does not try again.
+        expect([row["path"] for row in tried if row["path"] not in said], [], "places that LD_DEBUG does not name")
+        found = [row for row in tried if row["found"] and row["path"].endswith("libgreet.so")]
+        expect([(row["path"], row["rule"]) for row in found], [(f"{folder}/libgreet.so", rule)], f"the rule of case {number}")
+        expect(found[0]["needed_by"], str(program), "who needs it")
+        libc = [row for row in tried if row["found"] and row["path"].endswith("libc.so.6")]
+        expect([row["rule"] for row in libc], ["cache"], "the rule that finds libc")
+
+
+def troubles(orrery, recording):
+    return {(row["kind"], row["subject"]): row["words"]
+            for row in orrery.rows(recording, "SELECT kind, subject, words FROM link_trouble")}
+
+
+def case_troubles(orrery):
+    """The reason for what is missing, shadowed or interposed."""
+    home = orrery.home
+    deep = programs.library(home / "deep", "libdeep.so", "int deep(void) { return 0; }\n", "-Wl,-soname,libdeep.so")
+    programs.library(home / "mid", "libmid.so", "int deep(void);\nint mid(void) { return deep(); }\n", "-L" + str(deep.parent), "-ldeep",
+                     "-Wl,-soname,libmid.so")
+    program = programs.build(home, "needs", "int mid(void);\nint main(void) { return mid(); }\n", "-L" + str(home / "mid"), "-lmid",
+                             "-Wl,--enable-new-dtags,-rpath," + f"{home}/mid:{home}/deep", "-Wl,-rpath-link," + f"{home}/deep")
+    reason = troubles(orrery, orrery.record([program], status=127))[("missing library", "libdeep.so")]
+    expect_in(f"{home}/mid/libmid.so needs it", reason, "who needs it")
+    expect_in("serves only what that file needs itself", reason, "why the RUNPATH does not help")
+
+    script = home / "versions.map"
+    script.write_text("V1 { global: f; };\nV2 { global: g; } V1;\n")
+    source = "int f(void) { return 0; }\nint g(void) { return 0; }\n"
+    new = programs.library(home / "versions", "libv.so", source, f"-Wl,--version-script={script}", "-Wl,-soname,libv.so")
+    program = programs.build(home, "versioned", "int g(void);\nint main(void) { return g(); }\n", "-L" + str(new.parent), "-lv",
+                             "-Wl,-rpath," + str(new.parent))
+    script.write_text("V1 { global: f; g; };\n")
+    programs.library(home / "versions", "libv.so", source, f"-Wl,--version-script={script}", "-Wl,-soname,libv.so")
+    found = troubles(orrery, orrery.record([program], status=1))
+    expect_in("does not define it", found[("missing version", "V2")], "a missing version")
+
+    programs.library(home / "versions", "libw.so", "int w(void) { return 0; }\n", "-Wl,-soname,libw.so")
+    for flags in ("-Wl,-z,lazy", "-Wl,-z,now"):
+        programs.library(home / "versions", "libw.so", "int w(void) { return 0; }\n", "-Wl,-soname,libw.so")
+        program = programs.build(home, "uses", "int w(void);\nint main(void) { return w(); }\n", flags, "-L" + str(new.parent), "-lw",
+                                 "-Wl,-rpath," + str(new.parent))
+        programs.library(home / "versions", "libw.so", "int other(void) { return 0; }\n", "-Wl,-soname,libw.so")
+        found = troubles(orrery, orrery.record([program], status=127))
+        expect_in("no loaded object defines it", found[("missing symbol", "w")], f"a missing symbol, {flags}")
+
+    shutil.copy("/lib/x86_64-linux-gnu/libz.so.1", home / "libz.so.1")
+    program = programs.build(home, "zips", "const char* zlibVersion(void);\nint main(void) { return !zlibVersion(); }\n",
+                             "-l:libz.so.1")
+    found = troubles(orrery, orrery.record([program], {"LD_LIBRARY_PATH": str(home)}))
+    expect_in("by LD_LIBRARY_PATH before /lib/x86_64-linux-gnu/libz.so.1", found[("shadowed", "libz.so.1")], "a shadowed library")
+
+    expect(troubles(orrery, orrery.record(["ls", "/"])), {}, "troubles of a program without any")
+
+
+WRAPPER = """#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stddef.h>
+static void* (*next)(size_t);
+unsigned long counted;
+void* malloc(size_t size) {
+  if (!next) next = (void* (*)(size_t))dlsym(RTLD_NEXT, "malloc");
+  ++counted;
+  return next(size);
+}
+"""
+
+
+def case_interposed_malloc(orrery):
+    """A malloc of LD_PRELOAD under python3: every binding that it won, as LD_DEBUG has them."""
+    wrapper = programs.library(orrery.home, "counting.so", WRAPPER)
+    words = ["/usr/bin/python3", "-c", "import ssl"]
+    recording, _ = compare_bindings(orrery, words, {"LD_PRELOAD": str(wrapper)})
+    said = {each[0] for each in linkers_bindings(orrery.native("bindings", words, {"LD_PRELOAD": str(wrapper)}), words[0])
+            if each[1] == str(wrapper) and each[2] == "malloc"}
+    won = orrery.rows(recording, f"SELECT DISTINCT object FROM link_binding WHERE symbol = 'malloc' AND provider = '{wrapper}'")
+    expect({name_of(row["object"], words[0]) for row in won} - {str(wrapper)} >= said - {str(wrapper), "PROGRAM"}, True, "who was bound to it")
+    expect_in(f"{wrapper} provides it in place of", troubles(orrery, recording)[("interposed", "malloc")], "the reason")
+    expect_in("interposed malloc", orrery.run("show", "link", recording), "the report")
+
+
+def case_steps(orrery):
+    """From execve to main: the steps lie end to end, and follow the order that the linker tells of."""
+    for words in (["/usr/bin/python3", "-c", "pass"], ["ls", "/"], ["gdb", "-q", "-nx", "-batch"]):
+        recording = orrery.record(words)
+        steps = orrery.rows(recording, "SELECT * FROM load_step WHERE process = 0 AND program = 0 ORDER BY number")
+        row = orrery.rows(recording, "SELECT * FROM program WHERE process = 0 AND program = 0")[0]
+        for before, after in zip(steps, steps[1:]):
+            expect(before["start_ns"] + before["time_ns"], after["start_ns"], f"no gap behind step {before['number']}")
+            expect(before["start_ticks"] + before["ticks"], after["start_ticks"], f"no ticks lost behind step {before['number']}")
+        expect(sum(step["time_ns"] for step in steps), row["main_ns"] - row["start_ns"], "the steps' sum")
+        expect(sum(step["ticks"] for step in steps), row["main_ticks"] - row["start_ticks"], "the ticks' sum")
+        said = orrery.native("libs,files", words)
+        mine = list(dict.fromkeys(step["object"] for step in steps if step["step"] == "init"))
+        initialised = [path for path in re.findall(r"calling init: (\S+)", said) if path in mine]
+        expect([path for path in mine if path in initialised], initialised[:len(mine)], f"order of initialisers of {words}")
+        expect(len([path for path in mine if path not in initialised]) <= 1, True, "only the program's own are not the linker's")
+        mapped = [step["object"] for step in steps if step["step"] == "map"]
+        expect(mapped, [path for path in re.findall(r"trying file=(\S+)", said) if path in mapped][:len(mapped)], "order of maps")
+
+
+def case_static(orrery):
+    """Static, static-pie and musl programs."""
+    source = "#include <stdio.h>\nint main(void) { puts(\"here\"); return 0; }\n"
+    for flags, compiler, linked in ((("-static",), "gcc", "static"), (("-static-pie",), "gcc", "static-pie"),
+                                    (("-static",), "musl-gcc", "static"), ((), "musl-gcc", "dynamic")):
+        if shutil.which(compiler) is None:
+            continue
+        program = programs.build(orrery.home, "here", source, *flags, compiler=compiler)
+        recording = orrery.record([program])
+        row = orrery.rows(recording, "SELECT linked, main_ticks, path FROM program")[0]
+        expect((row["linked"], row["path"]), (linked, str(program)), f"{compiler} {flags}")
+        expect(row["main_ticks"] is not None, True, f"main of {compiler} {flags}")
+        expect_in(linked, orrery.run("show", "link", recording), "the report")
+
+
+CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orrery", required=True)
+    parser.add_argument("--only", choices=sorted(CASES))
+    chosen = parser.parse_args()
+    for name, case in CASES.items():
+        if chosen.only in (None, name):
+            with tempfile.TemporaryDirectory() as home:
+                case(Orrery(chosen.orrery, os.path.realpath(home)))
+                print(f"{name}: ok")
+
+
+if __name__ == "__main__":
+    main()
