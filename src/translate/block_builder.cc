@@ -39,7 +39,7 @@ using x86::Decoded;
 
 namespace {
 
-constexpr u32 kFetchBytes = 256;
+constexpr u32 kFetchBytes = 128;
 constexpr u8 kRexW = 0x48;
 constexpr u8 kInstructionBytesMost = 15;
 
@@ -70,13 +70,19 @@ Borrowed borrowed_register(Gpr reg) {
 
 u32 BlockBuilder::offset(const u8* at) const { return static_cast<u32>(at - cache_base()); }
 
-bool BlockBuilder::fetch(u64 pc) {
-  const u64 have = pc >= buffer_pc_ ? buffer_pc_ + buffer_bytes_ - pc : 0;
-  if (pc >= buffer_pc_ && pc < buffer_pc_ + buffer_bytes_ && have >= 15) return true;
-  const u64 bytes = space_.accessible_bytes(pc, kFetchBytes, memory::Access::execute);
-  buffer_pc_ = pc;
-  buffer_bytes_ = static_cast<u32>(memory::guarded_copy(buffer_, reinterpret_cast<const u8*>(pc), bytes));
-  return buffer_bytes_ > 0;
+/// How many of the guest's bytes from `pc` on are in the buffer: 15 or more if the guest may execute so many.
+u32 BlockBuilder::fetched(u64 pc) {
+  const u32 have = buffer_bytes_ - static_cast<u32>(pc - built_.block.pc);
+  return have >= kInstructionBytesMost || !may_fetch_more_ ? have : fetch_more(pc);
+}
+
+u32 BlockBuilder::fetch_more(u64 pc) {
+  const u64 from = built_.block.pc + buffer_bytes_;
+  const u64 bytes = space_.accessible_bytes(from, kFetchBytes, memory::Access::execute);
+  const u64 copied = memory::guarded_copy(buffer_ + buffer_bytes_, reinterpret_cast<const u8*>(from), bytes);
+  buffer_bytes_ += static_cast<u32>(copied);
+  may_fetch_more_ = copied == kFetchBytes;
+  return buffer_bytes_ - static_cast<u32>(pc - built_.block.pc);
 }
 
 /// Emits what stands before the first guest instruction. Returns the displacement of the jump to the check of
@@ -84,7 +90,6 @@ bool BlockBuilder::fetch(u64 pc) {
 u8* BlockBuilder::begin(u64 pc, u32 cache_offset) {
   emit_ = Emitter(cache_at(cache_offset));
   Block& block = built_.block;
-  block.pc = pc;
   block.variant = options_.variant;
   block.host_begin = cache_offset;
   emit_.load_slot(Gpr::rax, ORRERY_SLOT_SPILL_RAX);  // indirect jumps arrive here with rax borrowed
@@ -112,14 +117,16 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   options_ = options;
   first_exit_ = first_exit;
   built_.block = Block{};
+  built_.block.pc = pc;
   built_.marks.clear();
   built_.exits.clear();
-  built_.source.clear();
   stubs_.clear();
   literals_.clear();
   buffer_bytes_ = 0;
+  may_fetch_more_ = true;
   uncounted_ = 0;
-  if (!fetch(pc)) return false;
+  plain_ = !options.checked && features_.contains(x86::Feature::base);
+  if (fetched(pc) == 0) return false;
   u8* const to_check = begin(pc, cache_offset);
   u8* const body = emit_.at();
 
@@ -133,25 +140,15 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
       leave(ExitCode::direct, pc_);
       break;
     }
-    Decoded decoded{};
-    if (fetch(pc_)) decoded = x86::decode({buffer_ + (pc_ - buffer_pc_), buffer_pc_ + buffer_bytes_ - pc_});
-    if (decoded.length == 0) {
-      if (count == 0) return false;
-      leave(ExitCode::end_of_fetch, pc_);
-      break;
-    }
-    u8* const bytes = buffer_ + (pc_ - buffer_pc_);
-    built_.source.insert(built_.source.end(), bytes, bytes + decoded.length);
-    x86::narrow_bit_scan(features_, decoded, {bytes, decoded.length});
-    const Step step = instruction(decoded);
-    pc_ += decoded.length;
+    const Step step = next_instruction(fetched(pc_));
+    if (step == Step::go_on) continue;
     if (step == Step::ended) break;
-    if (options.checked && x86::may_store(decoded)) {
-      leave(ExitCode::direct, pc_);
-      break;
-    }
+    if (count == 0) return false;
+    leave(ExitCode::end_of_fetch, pc_);
+    break;
   }
   built_.block.guest_bytes = static_cast<u32>(pc_ - pc);
+  built_.source = {buffer_, built_.block.guest_bytes};
   if (options.checked) {
     Emitter::bind32(to_check, emit_.at());
     check_source(body);
@@ -159,6 +156,30 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   emit_stubs();
   built_.block.host_end = offset(emit_.at());
   return true;
+}
+
+/// Translates the instruction at pc_, of which `have` bytes or more are in the buffer, and goes past it.
+BlockBuilder::Step BlockBuilder::next_instruction(u32 have) {
+  bytes_ = buffer_ + (pc_ - built_.block.pc);
+  if (const u8 length = plain_ ? x86::plain_length({bytes_, have}) : u8{0}; length != 0) {
+    mark(Borrowed::nothing);
+    emit_.instruction(bytes_, length);
+    if (options_.counts) ++uncounted_;
+    pc_ += length;
+    return Step::go_on;
+  }
+  Decoded decoded = x86::decode({bytes_, have});
+  if (decoded.length == 0) return Step::cut;
+  if (x86::is_bit_scan_to_narrow(features_, decoded)) {
+    std::memcpy(narrowed_, bytes_, sizeof narrowed_);
+    bytes_ = narrowed_;
+    x86::narrow_bit_scan(features_, decoded, {narrowed_, decoded.length});
+  }
+  const Step step = instruction(decoded);
+  pc_ += decoded.length;
+  if (step == Step::ended || !options_.checked || !x86::may_store(decoded)) return step;
+  leave(ExitCode::direct, pc_);
+  return Step::ended;
 }
 
 BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
@@ -228,8 +249,7 @@ void BlockBuilder::mark(Borrowed borrowed) {
 // --- instructions that run as they stand ---
 
 void BlockBuilder::copy(const Decoded& decoded) {
-  const u8* bytes = buffer_ + (pc_ - buffer_pc_);
-  if (!decoded.rip_relative) return emit_.bytes({bytes, decoded.length});
+  if (!decoded.rip_relative) return emit_.instruction(bytes_, decoded.length);
   u64 target = pc_ + decoded.length + static_cast<u64>(static_cast<i64>(decoded.displacement));
   if (decoded.has_67) target &= 0xffff'ffff;
   if (!decoded.has_67 && reachable(emit_.at(), target)) return copy_rip_relative(decoded, target);
@@ -240,7 +260,7 @@ void BlockBuilder::copy(const Decoded& decoded) {
 
 void BlockBuilder::copy_rip_relative(const Decoded& decoded, u64 target) {
   u8* const start = emit_.at();
-  emit_.bytes({buffer_ + (pc_ - buffer_pc_), decoded.length});
+  emit_.instruction(bytes_, decoded.length);
   const u32 displacement = static_cast<u32>(target - reinterpret_cast<u64>(emit_.at()));
   std::memcpy(start + decoded.displacement_offset, &displacement, 4);
 }
@@ -248,7 +268,7 @@ void BlockBuilder::copy_rip_relative(const Decoded& decoded, u64 target) {
 /// [rip + d] becomes [disp32]: ModRM.rm = 4 with SIB 0x25 (no base, no index). A set X bit would make
 /// r12 the index, so it is cleared wherever the encoding keeps it (VEX and EVEX keep it inverted).
 void BlockBuilder::copy_absolute(const Decoded& decoded, u64 target) {
-  const u8* bytes = buffer_ + (pc_ - buffer_pc_);
+  const u8* const bytes = bytes_;
   u8* const start = emit_.at();
   emit_.bytes({bytes, decoded.modrm_offset});
   const u8 prefix = decoded.prefix_bytes;
@@ -264,7 +284,7 @@ void BlockBuilder::copy_absolute(const Decoded& decoded, u64 target) {
 
 /// [rip + d] becomes [scratch], with the scratch register's guest value kept in spill_scratch.
 void BlockBuilder::copy_through_scratch(const Decoded& decoded, u64 target) {
-  const u8* bytes = buffer_ + (pc_ - buffer_pc_);
+  const u8* const bytes = bytes_;
   const u8 prefix = decoded.prefix_bytes;
   u8 vvvv = 0xff;
   if (decoded.encoding != x86::Encoding::legacy) {
@@ -381,7 +401,7 @@ void BlockBuilder::call(u64 target, u64 return_address) {
 /// rax = the operand of an indirect jump or call, with the guest's rax in spill_rax.
 void BlockBuilder::load_indirect_target(const Decoded& decoded) {
   emit_.store_slot(ORRERY_SLOT_SPILL_RAX, Gpr::rax);
-  const u8* bytes = buffer_ + (pc_ - buffer_pc_);
+  const u8* const bytes = bytes_;
   if (decoded.rip_relative) {
     u64 address = pc_ + decoded.length + static_cast<u64>(static_cast<i64>(decoded.displacement));
     if (decoded.has_67) address &= 0xffff'ffff;
@@ -444,7 +464,7 @@ void BlockBuilder::compare_word(u64 address, u32 wanted, u32 bytes, std::vector<
 
 /// Goes on at `body` if the guest's bytes still are the block's source.
 void BlockBuilder::check_source(const u8* body) {
-  const std::vector<u8>& source = built_.source;
+  const std::span<const u8> source = built_.source;
   std::vector<u8*> mismatches;
   pc_ = built_.block.pc;
   emit_.store_slot(ORRERY_SLOT_SPILL_RCX, Gpr::rcx);

@@ -3,6 +3,7 @@
 // and marks and exits out; linking and look-ups are the Translator's.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "base/types.h"
@@ -38,7 +39,7 @@ struct BuiltBlock {
   Block block;  ///< first_mark and first_exit are set by the store
   std::vector<InstructionMark> marks;
   std::vector<BlockExit> exits;  ///< jump and stub offsets are cache offsets
-  std::vector<u8> source;        ///< the guest bytes, block.guest_bytes of them
+  std::span<const u8> source;    ///< the guest bytes, block.guest_bytes of them
 };
 
 class BlockBuilder {
@@ -52,11 +53,13 @@ class BlockBuilder {
   const BuiltBlock& result() const { return built_; }
 
  private:
-  enum class Step : u8 { go_on, ended };
+  enum class Step : u8 { go_on, ended, cut };  ///< cut: the fetch ends before the instruction does
 
   u8* begin(u64 pc, u32 cache_offset);
-  bool fetch(u64 pc);
+  u32 fetched(u64 pc);
+  u32 fetch_more(u64 pc);
   bool at_breakpoint();
+  Step next_instruction(u32 have);
   Step instruction(const x86::Decoded& decoded);
   void copy(const x86::Decoded& decoded);
   void copy_rip_relative(const x86::Decoded& decoded, u64 target);
@@ -104,9 +107,12 @@ class BlockBuilder {
   ExitIndex first_exit_ = 0;
   std::vector<PendingStub> stubs_;
   std::vector<PendingLiteral> literals_;
-  u8 buffer_[4096];  ///< fetched guest bytes
-  u64 buffer_pc_ = 0;
-  u32 buffer_bytes_ = 0;
+  u8 buffer_[kBlockGuestBytesMost + 512];  ///< the guest's bytes from the block's pc on
+  u32 buffer_bytes_ = 0;                   ///< fetched so far
+  bool may_fetch_more_ = false;
+  bool plain_ = false;         ///< plain instructions need no decoding
+  const u8* bytes_ = nullptr;  ///< of the instruction at pc_
+  u8 narrowed_[16];            ///< they, where the copy is to have other prefixes
 };
 
 }  // namespace orrery::translate

@@ -26,6 +26,11 @@ class Emitter {
     std::memcpy(at_, values.data(), values.size());
     at_ += values.size();
   }
+  /// At most 16 bytes, of 16 that may be read: two stores are quicker than to count.
+  void instruction(const u8* from, u8 length) {
+    std::memcpy(at_, from, 16);
+    at_ += length;
+  }
   void word32(u32 value) {
     std::memcpy(at_, &value, 4);
     at_ += 4;

@@ -516,4 +516,51 @@ class Decoder {
 
 Decoded decode(std::span<const u8> bytes) { return Decoder(bytes).run(); }
 
+u8 plain_length(std::span<const u8> bytes) {
+  if (bytes.size() < kMaxLength) return 0;
+  const u8* at = bytes.data();
+  unsigned prefixes = 0;  // as in ClassKey
+  if (*at == 0x66 || *at == 0xf2 || *at == 0xf3) {
+    prefixes = *at == 0x66 ? 1 : *at == 0xf3 ? 2 : 4;
+    ++at;
+  }
+  bool wide = false;
+  if ((*at & 0xf0) == 0x40) wide = (*at++ & 8) != 0;
+  u8 opcode = *at++;
+  const unsigned map = opcode == 0x0f ? 1 : 0;
+  if (map == 1) opcode = *at++;
+  const u8 shape = (map == 1 ? kTwoByteShapes : kOneByteShapes).of[opcode];
+  u8 modrm = 0;
+  if (shape & kModRm) {
+    modrm = *at++;
+    const u8 mod = modrm >> 6, rm = modrm & 7;
+    if (mod == 0 && rm == 5) return 0;
+    if (mod != 3) {
+      const bool no_base = rm == 4 && (*at & 7) == 5 && mod == 0;
+      at += (rm == 4 ? 1 : 0) + (mod == 1 ? 1 : mod == 2 || no_base ? 4 : 0);
+    }
+  }
+  if (!kPlainOpcodes.contains(map, prefixes, modrm >= 0xc0, opcode)) return 0;
+  const bool without = (shape & 0x70) == kGroup3 && (modrm >> 3 & 7) > 1;
+  const unsigned operand = prefixes == 1 && !wide ? 2 : 4;
+  switch (without ? 0 : shape & 0x70) {
+    case kOperand:
+      at += operand;
+      break;
+    case kFullOperand:
+      at += wide ? 8 : operand;
+      break;
+    case kMoffs:
+      at += 8;
+      break;
+    case kGroup3:
+      at += shape & kByte ? 1 : operand;
+      break;
+    default:
+      at += without ? 0 : shape & 0x0f;
+      break;
+  }
+  return static_cast<u8>(at - bytes.data());
+}
+
 }  // namespace orrery::x86

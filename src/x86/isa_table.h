@@ -115,7 +115,13 @@ inline bool offered(const FeatureSet& features, const Decoded& decoded) {
 }
 
 /// lzcnt and tzcnt are bsr and bsf behind a rep prefix that means nothing to a processor without them, and
-/// programs find out by trying (SDM vol. 2, LZCNT). Makes `bytes` and `decoded` what such a processor sees.
+/// programs find out by trying (SDM vol. 2, LZCNT). Whether `decoded` is one to such a processor:
+inline bool is_bit_scan_to_narrow(const FeatureSet& features, const Decoded& decoded) {
+  const auto feature = static_cast<Feature>(decoded.feature);
+  return (feature == Feature::lzcnt || feature == Feature::tzcnt) && decoded.category == Category::copy &&
+         !features.contains(feature);
+}
+/// Makes `bytes` and `decoded` what it sees.
 void narrow_bit_scan(const FeatureSet& features, Decoded& decoded, std::span<u8> bytes);
 
 /// Conditions on an encoding's fields that raise #UD when they do not hold. R, X, B, R', V', vvvv are
@@ -163,5 +169,17 @@ struct ClassKey {
 };
 
 InstructionClass find_class(const ClassKey& key);
+
+/// The opcodes of the two oldest legacy maps (one-byte and 0F) that are copied as they stand and need nothing
+/// of cpuid, whatever W and ModRM.reg and ModRM.rm say: for each combination of prefixes (as in ClassKey) and
+/// each form. rcpps and its kin are not among them, because a profile may fix their results.
+struct PlainOpcodes {
+  static constexpr unsigned kPrefixes = 5;
+  u64 words[2][kPrefixes][2][4] = {};
+  constexpr bool contains(unsigned map, unsigned prefixes, bool register_form, u8 opcode) const {
+    return (words[map][prefixes][register_form ? 1 : 0][opcode / 64] >> (opcode % 64) & 1) != 0;
+  }
+};
+extern const PlainOpcodes kPlainOpcodes;
 
 }  // namespace orrery::x86
