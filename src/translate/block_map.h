@@ -22,7 +22,7 @@ class IndexMap {
 
   /// Sets the value of `key`; kNone removes it.
   void set(u64 key, u32 value) {
-    if ((count_ + 1) * 2 > slots_.size()) grow();
+    if ((count_ + 1) * 3 > slots_.size() * 2) grow();
     Slot& slot = place(key);
     if (!slot.used) ++count_;
     slot = {key, value, true};

@@ -43,6 +43,10 @@ namespace {
 constexpr u64 kNever = ~u64{0};  ///< RunLimits::stop_at_tick when no stop is set
 constexpr u32 kDeadBlocksMost = 1 << 16;
 constexpr int kRevivalLooksMost = 4;
+/// Room for what all but the largest programs need, so that nothing is copied as it grows. Memory that is not
+/// touched costs nothing.
+constexpr u64 kBlocksReserved = 1 << 18, kExitsReserved = 1 << 20, kMarksReserved = 1 << 22,
+              kSourceBytesReserved = 1 << 24;
 /// A page whose code is changed so often within so many ticks is better not watched.
 constexpr u32 kPatchesMost = 16;
 constexpr u64 kPatchWindowTicks = 400'000;
@@ -57,6 +61,10 @@ Translator::Translator(memory::AddressSpace& space, const Options& options)
   slots().exit_stub = address_of(orrery_exit_stub);
   slots().ticks_in_memory = options.tick_home == TickHome::memory ? 1 : 0;
   slots().one = 1;
+  blocks_.reserve(kBlocksReserved);
+  exits_.reserve(kExitsReserved);
+  marks_.reserve(kMarksReserved);
+  source_.reserve(kSourceBytesReserved);
   cell_at(0) = {address_of(orrery_indirect_miss), address_of(orrery_indirect_miss)};
   cell_pcs_.push_back(0);
 }
