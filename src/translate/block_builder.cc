@@ -118,6 +118,7 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   first_exit_ = first_exit;
   built_.block = Block{};
   built_.block.pc = pc;
+  built_.returns_to = 0;
   built_.marks.clear();
   built_.exits.clear();
   stubs_.clear();
@@ -386,6 +387,7 @@ void BlockBuilder::loop(const Decoded& decoded, u64 target) {
 }
 
 void BlockBuilder::push_return_address(u64 address, Borrowed borrowed) {
+  built_.returns_to = address;
   if (borrowed != Borrowed::nothing) mark(borrowed);
   if (fits_i32(static_cast<i64>(address))) return emit_.push_imm32(static_cast<u32>(address));
   literals_.push_back({emit_.push_rip_relative(), address});

@@ -39,6 +39,7 @@ struct BuiltBlock {
   Block block;  ///< first_mark and first_exit are set by the store
   std::vector<InstructionMark> marks;
   std::vector<BlockExit> exits;  ///< jump and stub offsets are cache offsets
+  u64 returns_to = 0;            ///< after the call that the block ends with; 0 if it does not
   std::span<const u8> source;    ///< the guest bytes, block.guest_bytes of them
 };
 

@@ -348,6 +348,8 @@ BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) 
   statistics_.guest_bytes += block.guest_bytes;
   statistics_.host_bytes += block.host_end - block.host_begin;
   if (keep_it) keep(index);
+  // Where a call returns to, the return will look into the table, and would make the page of its entry twice.
+  if (keep_it && built.returns_to != 0) cell_of(built.returns_to);
   return index;
 }
 
@@ -443,18 +445,28 @@ bool Translator::has_entry(u64 pc) const {
   return in_code_window(pc) && !lent;
 }
 
+/// The cell that the shadow code table names for `pc`; 0 if it can have none.
+u32 Translator::cell_of(u64 pc) {
+  if (!has_entry(pc)) return 0;
+  u32& entry = shadow_entry(pc);
+  // Writing before it is read makes the entry's page at one fault; read first, it is the zero page until a
+  // second.
+  __asm__ volatile("orl $0, %0" : "+m"(entry) : : "cc");
+  if (entry == 0) {
+    if (cells_used_ == kCellsMost) return 0;
+    cell_at(cells_used_) = cell_at(0);
+    cell_pcs_.push_back(pc);
+    entry = cells_used_++ * static_cast<u32>(sizeof(Cell));
+  }
+  return entry / static_cast<u32>(sizeof(Cell));
+}
+
 /// An indirect transfer reached the block: from now on the shadow code table leads there.
 void Translator::give_cell(BlockIndex index) {
   Block& block = blocks_[index];
-  if (!has_entry(block.pc)) return;
-  u32& entry = shadow_entry(block.pc);
-  if (entry == 0) {
-    if (cells_used_ == kCellsMost) return;
-    cell_at(cells_used_) = cell_at(0);
-    cell_pcs_.push_back(block.pc);
-    entry = cells_used_++ * static_cast<u32>(sizeof(Cell));
-  }
-  block.cell = entry / static_cast<u32>(sizeof(Cell));
+  const u32 cell = cell_of(block.pc);
+  if (cell == 0) return;
+  block.cell = cell;
   const u64 host = reinterpret_cast<u64>(cache_at(block.host_begin));
   (block.variant == Variant::fast ? cell_at(block.cell).fast : cell_at(block.cell).exact) = host;
 }

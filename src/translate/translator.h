@@ -126,6 +126,7 @@ class Translator final : public cpu::Executor {
   void link(ExitIndex exit, BlockIndex target);
   void unlink_incoming(Block& block);
   bool has_entry(u64 pc) const;
+  u32 cell_of(u64 pc);
   void give_cell(BlockIndex index);
   void drop(BlockIndex index);
   bool drop_page(u64 page);
