@@ -193,7 +193,12 @@ def case_troubles(orrery):
                      "-Wl,-soname,libmid.so")
     program = programs.build(home, "needs", "int mid(void);\nint main(void) { return mid(); }\n", "-L" + str(home / "mid"), "-lmid",
                              "-Wl,--enable-new-dtags,-rpath," + f"{home}/mid:{home}/deep", "-Wl,-rpath-link," + f"{home}/deep")
-    reason = troubles(orrery, orrery.record([program], status=127))[("missing library", "libdeep.so")]
+    recording = orrery.record([program], status=127)
+    found = troubles(orrery, recording)
+    expect(list(found), [("missing library", "libdeep.so")], "what is missing")
+    rules = orrery.rows(recording, "SELECT DISTINCT rule FROM link_search WHERE name = 'libdeep.so'")
+    expect([row["rule"] for row in rules], ["default"], "the rules by which it was looked for")
+    reason = found[("missing library", "libdeep.so")]
     expect_in(f"{home}/mid/libmid.so needs it", reason, "who needs it")
     expect_in("serves only what that file needs itself", reason, "why the RUNPATH does not help")
 

@@ -410,8 +410,12 @@ class Linking {
     for (const auto& [task, under_way] : lazy_)
       for (const Lazy& lazy : under_way)
         add(seen_[lazy.seen], seen_[lazy.seen].object.file->relocations()[lazy.relocation], " (first call)");
+    // Without all libraries nothing is relocated: what they would have defined is not what is missing.
+    const auto libraries = find_missing_libraries(tried_, objects_.all());
+    const bool began =
+        std::none_of(libraries.begin(), libraries.end(), [](const Trouble& each) { return each.is_fatal; });
     for (const Seen& seen : seen_) {
-      if (!seen.failed) continue;
+      if (!seen.failed || !began) continue;
       for (const ObjectRelocation& relocation : seen.object.file->relocations()) add(seen, relocation, "");
     }
     return troubles;

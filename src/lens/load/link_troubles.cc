@@ -57,7 +57,7 @@ std::vector<Trouble> find_missing_libraries(const std::vector<SearchRow>& search
     } else if (rows.front()->rule == "LD_PRELOAD") {
       words += "; LD_PRELOAD names it, and the program runs without it";
     }
-    troubles.push_back({"missing library", name, words});
+    troubles.push_back({"missing library", name, words, asked != rows.end()});
   }
   return troubles;
 }

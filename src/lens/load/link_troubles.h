@@ -14,6 +14,7 @@ struct Trouble {
   std::string kind{};     ///< missing library, missing version, missing symbol, shadowed or interposed
   std::string subject{};  ///< the library or symbol
   std::string words{};    ///< the reason
+  bool is_fatal = false;  ///< the program could not be started
 };
 
 /// Libraries that were looked for in vain. `objects`: those loaded in the end.

@@ -25,8 +25,8 @@ bool is_within(const std::string& directory, const std::string& wanted) {
   if (directory == wanted) return true;
   if (!directory.starts_with(wanted + "/")) return false;
   const std::string below = directory.substr(wanted.size());
-  return below.starts_with("/glibc-hwcaps/") || below.starts_with("/tls") || below == "/x86_64" ||
-         below == "/haswell";
+  const auto starts = [&](const char* each) { return below.starts_with(each); };
+  return starts("/glibc-hwcaps/") || starts("/tls") || starts("/x86_64") || starts("/haswell");
 }
 
 bool holds(const std::vector<std::string>& directories, const std::string& directory) {
