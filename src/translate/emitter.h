@@ -47,8 +47,7 @@ class Emitter {
   /// mov reg32, imm32 (zero-extends)
   void mov_imm32(Gpr reg, u32 value) {
     if (number(reg) >= 8) byte(0x41);
-    byte(static_cast<u8>(0xb8 + (number(reg) & 7)));
-    word32(value);
+    put(u64{value} << 8 | (0xb8 + (number(reg) & 7u)), 5);
   }
   /// mov reg64, imm64, in its shortest form
   void mov_imm64(Gpr reg, u64 value) {
@@ -74,28 +73,21 @@ class Emitter {
   }
   /// push qword [rip + disp32]; returns where the displacement stands
   u8* push_rip_relative() {
-    byte(0xff);
-    byte(0x35);
-    return placeholder();
+    put(0x35ff, 6);
+    return at_ - 4;
   }
   /// jmp rel32; returns where the displacement stands
   u8* jmp_relative() {
-    byte(0xe9);
-    return placeholder();
+    put(0xe9, 5);
+    return at_ - 4;
   }
   /// jcc rel32
   u8* jcc_relative(u8 condition) {
-    byte(0x0f);
-    byte(static_cast<u8>(0x80 | condition));
-    return placeholder();
+    put(0x800fu | u64{condition} << 8, 6);
+    return at_ - 4;
   }
   /// jmp [slot]
-  void jmp_slot(u32 slot) {
-    byte(0xff);
-    byte(0x24);
-    byte(0x25);
-    word32(slot_address(slot));
-  }
+  void jmp_slot(u32 slot) { put(u64{slot_address(slot)} << 24 | 0x2524ff, 7); }
   /// jrcxz / loop family with an 8-bit displacement to be set by bind8
   u8* short_branch(u8 opcode) {
     byte(opcode);
@@ -112,16 +104,14 @@ class Emitter {
 
  private:
   static constexpr u8 number(Gpr reg) { return static_cast<u8>(reg); }
-  u8* placeholder() {
-    word32(0);
-    return at_ - 4;
+  /// The low `count` bytes of `value`, by one store of eight: what it writes too much is written over next.
+  void put(u64 value, u32 count) {
+    std::memcpy(at_, &value, 8);
+    at_ += count;
   }
   void slot_access(u8 opcode, u32 slot, Gpr reg) {  // REX.W op /r with SIB [disp32]
-    byte(number(reg) >= 8 ? 0x4c : 0x48);
-    byte(opcode);
-    byte(static_cast<u8>(0x04 | ((number(reg) & 7) << 3)));
-    byte(0x25);
-    word32(slot_address(slot));
+    const u64 prefix = number(reg) >= 8 ? 0x4c : 0x48, modrm = 0x04 | ((number(reg) & 7u) << 3);
+    word64(prefix | u64{opcode} << 8 | modrm << 16 | u64{0x25} << 24 | u64{slot_address(slot)} << 32);
   }
 
   u8* at_;
