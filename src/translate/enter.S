@@ -47,7 +47,9 @@ orrery_enter:
     mov r13, [GPR(13)]
     mov r14, [GPR(14)]
     mov r15, [GPR(15)]
-    jmp [SLOT(ENTER_PC)]
+    .att_syntax prefix  // in the other syntax clang 14 takes an absolute operand for the target itself
+    jmp *SLOT(ENTER_PC)
+    .intel_syntax noprefix
 4:  mov qword ptr [SLOT(IN_GUEST)], 0
     mov qword ptr [SLOT(EXIT_CODE)], ORRERY_EXIT_INTERRUPTED
     jmp 5f
