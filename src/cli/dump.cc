@@ -266,10 +266,8 @@ int run_dump(const DumpOptions& options, const Session& session) {
   auto trace = trace::OpenedTrace::open(*path, trouble);
   if (!trace) return complain(printable(trouble));
   Selection selection = read_selection(*path, std::move(trace));
-  if (!options.process.empty()) selection.wanted = find_processes(selection.pids, options.process);
-  if (!options.process.empty() && selection.wanted.empty())
-    return complain("no process " + printable(options.process) + " is in the recording; orrery ps lists them",
-                    kUsage);
+  if (!options.process.empty()) selection.wanted = choose_processes(selection.pids, options.process);
+  if (!options.process.empty() && selection.wanted.empty()) return kUsage;
   const bool one = selection.wanted.size() == 1 || selection.pids.size() <= 1;
   const u32 process = selection.wanted.empty() ? 0 : *selection.wanted.begin();
   if (options.calls)

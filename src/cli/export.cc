@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "base/base_name.h"
 #include "cli/collect.h"
 #include "cli/command.h"
 #include "cli/perfetto.h"
@@ -78,8 +79,6 @@ Fallible<Nothing> write_perfetto(const std::string& directory, std::FILE* out) {
   return Nothing{};
 }
 
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
 /// One line a process: the programs from the first process down to it, and its ticks; for flame graphs.
 Fallible<Nothing> write_folded(const std::string& directory, std::FILE* out) {
   db::Database database = TRY(collect(directory, lenses_of({"process"})));
@@ -88,7 +87,7 @@ Fallible<Nothing> write_folded(const std::string& directory, std::FILE* out) {
   std::map<i64, std::string> stacks;
   std::map<std::string, i64> folded;
   while (TRY(statement.step())) {
-    std::string name = base_name(std::string(statement.text(2)));
+    std::string name(base_name(statement.text(2)));
     if (name.empty()) name = std::string(statement.text(3));
     std::replace(name.begin(), name.end(), ';', ':');
     const std::string above = statement.is_null(1) ? "" : stacks[statement.integer(1)] + ";";

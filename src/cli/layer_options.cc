@@ -14,12 +14,8 @@ int run(LayerOptions& options, const Session& session, ShowLayer show) {
   if (!options.process.empty()) {
     auto recording = lens::open_recording(*directory);
     if (!recording) return complain(printable(recording.error().sentence));
-    std::map<u32, i32> pids;
-    for (const auto& [number, process] : recording.value().tree) pids[number] = process.pid;
-    options.processes = find_processes(pids, options.process);
-    if (options.processes.empty())
-      return complain(
-          "no process " + printable(options.process) + " is in the recording; orrery ps lists them", kUsage);
+    options.processes = choose_processes(pids_of(recording.value().tree), options.process);
+    if (options.processes.empty()) return kUsage;
   }
   const auto shown = show(options, session);
   return shown ? 0 : complain(printable(shown.error().sentence));

@@ -5,7 +5,7 @@
 #include "cli/launch.h"
 #include "cli/recording_text.h"
 #include "cli/style.h"
-#include "lens/process_tree.h"
+#include "lens/lens.h"
 #include "trace/recordings_hosted.h"
 
 namespace orrery::cli {
@@ -114,11 +114,10 @@ int complain_of_damage(const std::shared_ptr<const trace::OpenedTrace>& trace, u
 int run_ps(const PsOptions& options, const Session& session) {
   const auto path = find_recording(options.recording);
   if (!path) return kCannotRun;
-  std::string trouble;
-  const auto trace = trace::OpenedTrace::open(*path, trouble);
-  if (!trace) return complain(printable(trouble));
-  auto info = trace::read_info(*path);
-  ProcessTree tree = lens::read_process_tree(trace, info ? info.take() : trace::RecordingInfo{});
+  auto recording = lens::open_recording(*path);
+  if (!recording) return complain(printable(recording.error().sentence));
+  const auto& trace = recording.value().trace;
+  ProcessTree& tree = recording.value().tree;
   if (auto block = trace::read_launch(*path)) {
     if (const auto* header = launch_header(block.value())) tree[0].parent_pid = header->parent_pid;
   }

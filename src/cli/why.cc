@@ -10,6 +10,7 @@
 #include "cli/style.h"
 #include "cli/why_json.h"
 #include "cli/why_text.h"
+#include "lens/lens.h"
 #include "lens/why/verdict.h"
 #include "trace/recordings_hosted.h"
 
@@ -49,13 +50,9 @@ bool needs_replay(const lens::RunSummary& run) {
 /// The process that the user means; nothing, and it was said, if there is none.
 std::optional<u32> choose_process(const ProcessTree& tree, const std::string& word) {
   if (word.empty()) return tree.begin()->first;
-  std::map<u32, i32> pids;
-  for (const auto& [number, process] : tree) pids[number] = process.pid;
-  const std::set<u32> found = find_processes(pids, word);
+  const std::set<u32> found = choose_processes(pids_of(tree), word);
   if (found.size() == 1) return *found.begin();
-  if (found.empty())
-    complain("no process " + printable(word) + " is in the recording; orrery ps lists them");
-  else
+  if (!found.empty())
     complain("several processes had the pid " + word + "; name one by its number: '#" +
              std::to_string(*found.rbegin()) + "'");
   return std::nullopt;
@@ -78,11 +75,9 @@ int run_why(const WhyOptions& options, const Session& session) {
   const auto found = find_recording(options.recording);
   if (!found) return kCannotRun;
   const std::string& directory = *found;
-  std::string trouble;
-  const auto trace = trace::OpenedTrace::open(directory, trouble);
-  if (!trace) return complain(printable(trouble));
-  auto info = trace::read_info(directory);
-  const ProcessTree tree = lens::read_process_tree(trace, info ? info.take() : trace::RecordingInfo{});
+  auto recording = lens::open_recording(directory);
+  if (!recording) return complain(printable(recording.error().sentence));
+  const ProcessTree& tree = recording.value().tree;
   auto from = choose_process(tree, options.process);
   if (!from) return kUsage;
   if (tree.at(*from).native)

@@ -7,6 +7,7 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "base/base_name.h"
 #include "lens/source_excerpt.h"
 
 namespace orrery::cli {
@@ -85,10 +86,10 @@ std::string wrapped(const std::string& text, const std::string& indent) {
 
 std::string image_place(const FrameFact& frame) {
   if (frame.source.line != 0 && frame.users) {
-    return lens::why::base_name(frame.source.file) + ":" + std::to_string(frame.source.line);
+    return std::string(base_name(frame.source.file)) + ":" + std::to_string(frame.source.line);
   }
   if (frame.image.empty()) return "no file is mapped there";
-  return lens::why::base_name(frame.image) +
+  return std::string(base_name(frame.image)) +
          (frame.function.empty() ? "+" + hexadecimal(frame.image_offset) : "");
 }
 
@@ -286,9 +287,9 @@ class Page {
     }
     const std::string range =
         end - first > 1 ? std::to_string(first) + "-" + std::to_string(end - 1) : std::to_string(first);
-    out_ +=
-        style_.dim("  " + padded(range, 3) + " " + names + "  " + lens::why::base_name(frames[first].image)) +
-        "\n";
+    out_ += style_.dim("  " + padded(range, 3) + " " + names + "  " +
+                       std::string(base_name(frames[first].image))) +
+            "\n";
     return end;
   }
 

@@ -5,13 +5,12 @@
 
 #include <cstring>
 
+#include "base/base_name.h"
 #include "kernel/path.h"
 #include "kernel/signal.h"
 
 namespace orrery::kernel {
 namespace {
-
-std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 std::vector<const char*> pointers_to(const StringList& strings) {
   std::vector<const char*> pointers;

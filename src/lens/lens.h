@@ -74,7 +74,6 @@ class Watcher {
 
  protected:
   void break_at(u64 address) { breakpoint_changes_ += breakpoints_.insert(address).second ? 1 : 0; }
-  void no_break_at(u64 address) { breakpoint_changes_ += breakpoints_.erase(address); }
   void break_nowhere() {
     ++breakpoint_changes_;
     breakpoints_.clear();

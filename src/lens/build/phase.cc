@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/base_name.h"
 #include "elf/archive_hosted.h"
 #include "elf/dynamic_hosted.h"
 #include "elf/elf_file_hosted.h"
@@ -43,7 +44,7 @@ constexpr std::string_view kDoes[] = {"drives", "preprocesses", "compiles", "ass
 
 /// "x86_64-linux-gnu-gcc-12" is gcc: without a target before it and a version behind it.
 std::string_view plain_name(std::string_view program) {
-  std::string_view name = program.substr(program.rfind('/') + 1);
+  std::string_view name = base_name(program);
   if (const auto dash = name.rfind('-'); dash != std::string_view::npos && dash + 1 < name.size()) {
     const std::string_view behind = name.substr(dash + 1);
     const bool version = std::all_of(behind.begin(), behind.end(), [](char c) {

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <tuple>
 
+#include "base/base_name.h"
 #include "lens/lens.h"
 #include "lens/load/link_rows.h"
 #include "lens/load/link_troubles.h"
@@ -127,7 +128,7 @@ class Linking {
     SearchRow row{.process = process_,
                   .program = program_,
                   .number = searches_++,
-                  .name = base_name(call.path),
+                  .name = std::string(base_name(call.path)),
                   .path = call.path,
                   .rule = rule.name};
     if (rule.asker != nullptr) row.needed_by = rule.asker->path;
@@ -386,16 +387,17 @@ class Linking {
   void note_troubles() {
     for (const InterpositionRow& row : interpositions_) rows_.add(kInterposition, row);
     const std::span<const u8> cache = cache_ ? cache_->bytes() : std::span<const u8>();
+    const std::vector<Trouble> libraries = find_missing_libraries(tried_, objects_.all());
     for (const auto& some :
-         {find_missing_libraries(tried_, objects_.all()), find_missing_versions(objects_.all()),
-          find_missing_symbols(), find_shadowed(tried_, cache), find_interposed_allocator(interpositions_)})
+         {libraries, find_missing_versions(objects_.all()), find_missing_symbols(libraries),
+          find_shadowed(tried_, cache), find_interposed_allocator(interpositions_)})
       for (const Trouble& trouble : some)
         rows_.add(kTrouble, TroubleRow{process_, program_, trouble.kind, trouble.subject, trouble.words});
   }
 
   /// What the linker could not bind: of an object that it did not finish, or at a first call that it did not
-  /// return from.
-  std::vector<Trouble> find_missing_symbols() const {
+  /// return from. `libraries`: those that are missing.
+  std::vector<Trouble> find_missing_symbols(const std::vector<Trouble>& libraries) const {
     std::vector<Trouble> troubles;
     const auto add = [&](const Seen& seen, const ObjectRelocation& relocation, const char* when) {
       if (relocation.is_weak || relocation.symbol.empty() || is_defined(objects_.all(), relocation.symbol))
@@ -411,7 +413,6 @@ class Linking {
       for (const Lazy& lazy : under_way)
         add(seen_[lazy.seen], seen_[lazy.seen].object.file->relocations()[lazy.relocation], " (first call)");
     // Without all libraries nothing is relocated: what they would have defined is not what is missing.
-    const auto libraries = find_missing_libraries(tried_, objects_.all());
     const bool began =
         std::none_of(libraries.begin(), libraries.end(), [](const Trouble& each) { return each.is_fatal; });
     for (const Seen& seen : seen_) {

@@ -4,6 +4,8 @@
 #include <map>
 #include <set>
 
+#include "base/base_name.h"
+
 namespace orrery::lens::load {
 namespace {
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "base/base_name.h"
 #include "lens/lens.h"
 #include "lens/load/loaded_objects.h"
 
@@ -106,7 +107,7 @@ class Start {
     const Call& call = walked.call;
     if (call.name == "openat" || call.name == "open") {
       const bool cache = call.path.ends_with("/ld.so.cache");
-      begin(walked.entry, cache ? "cache" : "find", cache ? call.path : load::base_name(call.path));
+      begin(walked.entry, cache ? "cache" : "find", cache ? call.path : std::string(base_name(call.path)));
     } else if (call.name == "mmap" && static_cast<int>(call.arguments[4]) >= 0 && step_ == "find") {
       begin(walked.entry, "map", found_);
     } else if (call.name == "arch_prctl" && call.arguments[0] == ARCH_SET_FS) {

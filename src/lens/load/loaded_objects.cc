@@ -27,8 +27,6 @@ struct Rendezvous {
 
 }  // namespace
 
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
 LoadedObjects::LoadedObjects(elf::StoppedMachine& machine, const StartStack& stack) {
   const u64 headers = stack.auxiliary_value(AT_PHDR), entry = stack.auxiliary_value(AT_ENTRY);
   program_ = open_at(machine, headers, &program_path_);

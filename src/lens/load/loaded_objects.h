@@ -25,9 +25,6 @@ struct LoadedObject {
   bool contains(u64 address) const { return address >= start() && address < end(); }
 };
 
-/// "libc.so.6" of a path.
-std::string base_name(const std::string& path);
-
 class LoadedObjects {
  public:
   /// The machine stands before the first instruction of a program.

@@ -119,7 +119,7 @@ const Definition* ObjectFile::find_definition(std::string_view name) {
       const elf::Symbol symbol = symbols.at(index);
       if (symbol.is_undefined() || symbol.binding() == STB_LOCAL) continue;
       const bool is_old = (symbols.version(symbol) & 0x8000) != 0;  // not the default version
-      const Definition made{symbol.value, symbol.size, symbol.type(), symbol.binding()};
+      const Definition made{symbol.value, symbol.size, symbol.type()};
       const auto [known, is_new] = definitions_->emplace(symbols.name(file_, symbol), made);
       if (!is_new && !is_old) known->second = made;
     }

@@ -39,8 +39,7 @@ struct NeededVersion {
 struct Definition {
   u64 address = 0;  ///< in the file
   u64 size = 0;
-  u8 type = 0;     ///< STT_*
-  u8 binding = 0;  ///< STB_*
+  u8 type = 0;  ///< STT_*
 };
 
 class ObjectFile {

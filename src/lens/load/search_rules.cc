@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/base_name.h"
+
 namespace orrery::lens::load {
 namespace {
 
@@ -64,7 +66,7 @@ SearchRules::SearchRules(const StartStack& stack)
                                        directory_of(stack.arguments.empty() ? "" : stack.arguments[0]))) {}
 
 SearchRule SearchRules::rule_of(const std::string& path, const std::vector<LoadedObject>& objects) const {
-  const std::string name = base_name(path), directory = directory_of(path);
+  const std::string name(base_name(path)), directory = directory_of(path);
   const auto asks = [&](const LoadedObject& object) {
     if (!object.file) return false;
     const auto& needed = object.file->needed();

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/base_name.h"
 #include "lens/why/verdict.h"
 #include "linux/error_names.h"
 
@@ -46,7 +47,7 @@ bool is_usual(const Call& call) {
 /// How strongly a failure is tied to the words on stderr.
 int evidence(const Call& call, const std::string& output) {
   if (!call.path.empty() && output.find(call.path) != std::string::npos) return 3;
-  const std::string name = base_name(call.path);
+  const std::string name(base_name(call.path));
   const abi::ErrorName* error = abi::find_error(call.error());
   const bool says_error = error && output.find(error->text) != std::string::npos;
   if (name.size() > 2 && output.find(name) != std::string::npos) return says_error ? 3 : 2;

@@ -3,6 +3,7 @@
 // in the opens that failed.
 #include <algorithm>
 
+#include "base/base_name.h"
 #include "lens/why/verdict.h"
 
 namespace orrery::lens::why {

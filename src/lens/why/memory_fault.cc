@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "base/base_name.h"
 #include "lens/why/verdict.h"
 
 namespace orrery::lens::why {
@@ -173,12 +174,13 @@ void explain_protection(const Facts& facts, Verdict& verdict) {
     verdict.category = Category::write_to_read_only;
     verdict.headline += "it wrote to read-only memory";
     const bool code = (fault.region->protection & PROT_EXEC) != 0;
-    verdict.sentences.push_back(hexadecimal(fault.address) + " lies in " +
-                                (code                         ? "code"
-                                 : fault.region->path.empty() ? "memory"
-                                                              : "constant data") +
-                                (fault.region->path.empty() ? "" : " of " + base_name(fault.region->path)) +
-                                (code || fault.region->path.empty() ? "." : " (string literals are there)."));
+    verdict.sentences.push_back(
+        hexadecimal(fault.address) + " lies in " +
+        (code                         ? "code"
+         : fault.region->path.empty() ? "memory"
+                                      : "constant data") +
+        (fault.region->path.empty() ? "" : " of " + std::string(base_name(fault.region->path))) +
+        (code || fault.region->path.empty() ? "." : " (string literals are there)."));
   } else {
     verdict.category = Category::no_access;
     verdict.headline += "it " + did_at(fault.access) + " memory it has no right to";

@@ -3,6 +3,7 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "base/base_name.h"
 #include "linux/signal_names.h"
 
 namespace orrery::lens::why {
@@ -158,13 +159,8 @@ const char* name_of(Category category) {
   return "?";
 }
 
-std::string base_name(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? path : path.substr(slash + 1);
-}
-
 std::string program_name(const Facts& facts) {
-  const std::string name = base_name(facts.run.program);
+  const std::string name(base_name(facts.run.program));
   return name.empty() ? "The program" : name;
 }
 
@@ -184,13 +180,14 @@ std::string signal_name(int signal) {
 std::string place_text(const FrameFact& frame) {
   if (frame.function.empty()) {
     return frame.image.empty() ? hexadecimal(frame.pc)
-                               : base_name(frame.image) + "+" + hexadecimal(frame.image_offset);
+                               : std::string(base_name(frame.image)) + "+" + hexadecimal(frame.image_offset);
   }
   const std::string text = short_function(frame.function) + "()";
   if (frame.source.line != 0) {
-    return text + " at " + base_name(frame.source.file) + ":" + std::to_string(frame.source.line);
+    return text + " at " + std::string(base_name(frame.source.file)) + ":" +
+           std::to_string(frame.source.line);
   }
-  return frame.image.empty() ? text : text + " in " + base_name(frame.image);
+  return frame.image.empty() ? text : text + " in " + std::string(base_name(frame.image));
 }
 
 std::string error_output(const Facts& facts) {

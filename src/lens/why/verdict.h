@@ -83,8 +83,6 @@ std::optional<Verdict> explain_exit_status(const Facts& facts);
 std::string program_name(const Facts& facts);
 /// "deposit() at crash.c:18", "deposit() in libx.so", "prog+0x1136".
 std::string place_text(const FrameFact& frame);
-/// The last path component.
-std::string base_name(const std::string& path);
 std::string hexadecimal(u64 value);
 /// "SIGSEGV".
 std::string signal_name(int signal);
