@@ -203,8 +203,14 @@ class Host : public memory::Backend {
   /// Whether a system call with these arguments changes a file that other processes have mapped for writing
   /// and this one has not: then meets_by_change() is to be asked first. Never true of mmap.
   virtual bool changes_others_file(u64 /*number*/, const std::array<u64, 6>& /*args*/) { return false; }
-  /// As meets_others(), of the file that the call changes.
-  virtual bool meets_by_change(u64 /*number*/, const std::array<u64, 6>& /*args*/) { return false; }
+  /// The same after the call: others have mapped the file while it was made. Then meets_by_change() comes
+  /// next, and tell_late_change() when this process has its turn.
+  virtual bool changed_others_file(u64 /*number*/, const std::array<u64, 6>& /*args*/) { return false; }
+  /// As meets_others(), of the file that the call changes, or has changed (`late`).
+  virtual bool meets_by_change(u64 /*number*/, const std::array<u64, 6>& /*args*/, bool /*late*/) {
+    return false;
+  }
+  virtual void tell_late_change(u64 /*number*/, const std::array<u64, 6>& /*args*/, i64 /*result*/) {}
   /// The file behind the descriptor is one of the machine, whoever else in it gets to see it: a memfd that
   /// the guest has made, a file that it has opened and passes on.
   virtual void vouch_for(int /*fd*/) {}

@@ -76,6 +76,16 @@ const trace::SharedFile* SharedFiles::look_up(int directory, const char* path) c
   return any() && identify(directory, path, identity) ? look_up(identity) : nullptr;
 }
 
+bool SharedFiles::wait_until_kept(const trace::SharedFile& file) const {
+  for (int look = 0; look < kLooksMost; ++look) {
+    if (__atomic_load_n(&file.kept, __ATOMIC_ACQUIRE) != 0) return true;
+    if (__atomic_load_n(&file.users, __ATOMIC_ACQUIRE) == 0) return false;
+    const __kernel_timespec pause{0, kLookAgainNs};
+    raw_syscall(__NR_nanosleep, &pause, nullptr);
+  }
+  return false;
+}
+
 bool SharedFiles::has_entered(const trace::SharedFile& file) const {
   return std::find(entered_.begin(), entered_.end(), static_cast<u32>(&file - page_->files)) !=
          entered_.end();

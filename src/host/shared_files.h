@@ -31,6 +31,8 @@ class SharedFiles {
   trace::SharedFile* find(int fd) const;
   /// Whether anybody has an entry for any file.
   bool any() const { return page_ != nullptr && __atomic_load_n(&page_->files_used, __ATOMIC_ACQUIRE) != 0; }
+  /// Until whoever entered the file first has kept it. False: it did not.
+  bool wait_until_kept(const trace::SharedFile& file) const;
   /// Which entry anybody has for the file; null if nobody. `path` is relative to `directory`; empty:
   /// `directory` is the file.
   const trace::SharedFile* look_up(int directory, const char* path) const;

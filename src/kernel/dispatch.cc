@@ -253,10 +253,15 @@ i64 perform_system_call(Process& process, Task& task, u64 number, const std::arr
   if (row->answer == abi::Answer::refuse) return refuse(process, *row);
   if (process.lender != nullptr && needs_host_process(number)) return refuse_companion(process, *row);
   if (process.host.changes_others_file(number, args))
-    process.scheduler.meet_others([&] { return process.host.meets_by_change(number, args); });
+    process.scheduler.meet_others([&] { return process.host.meets_by_change(number, args, false); });
   Call call{process, task, *row, args};
   const Handler handler = kHandlerOf[row->number];
-  return handler != nullptr ? handler(call) : forward(call);
+  const i64 result = handler != nullptr ? handler(call) : forward(call);
+  if (result >= 0 && process.host.changed_others_file(number, args)) [[unlikely]] {
+    process.scheduler.meet_others([&] { return process.host.meets_by_change(number, args, true); });
+    process.host.tell_late_change(number, args, result);
+  }
+  return result;
 }
 
 void system_call(Process& process, Task& task) {

@@ -172,7 +172,9 @@ i64 RecordingHost::map(const memory::MapRequest& request) {
   return result;
 }
 
-bool RecordingHost::meets_others(int fd, bool writable) {
+bool RecordingHost::meets_others(int fd, bool writable) { return meets(fd, writable, 0); }
+
+bool RecordingHost::meets(int fd, bool writable, u16 detail) {
   if (!parts_.writer.alive() || parts_.live == nullptr) return false;
   host::SharedFiles& files = parts_.live->shared_files();
   trace::SharedFile* met = nullptr;
@@ -184,13 +186,30 @@ bool RecordingHost::meets_others(int fd, bool writable) {
   const bool with_others = met != nullptr && !parts_.serial && !files.is_first(*met);
   if (met != nullptr && !parts_.serial) parts_.live->expect_others();
   // Before others hear of it: what they do then comes later in a replay too.
-  parts_.writer.write(instant_, {.kind = EventKind::meeting, .result = with_others});
+  parts_.writer.write(instant_, {.kind = EventKind::meeting, .detail = detail, .result = with_others});
   check_writer();
   if (with_others) {
     files.acknowledge();  // no guest code runs here before it has its turn; two may wait for each other
     files.wait_for_others(*met);
   }
   return with_others;
+}
+
+/// Another process may have made its copy of the file before all was written.
+bool RecordingHost::changed_others_file(u64 number, const std::array<u64, 6>& args) {
+  if (parts_.live == nullptr || !parts_.live->shared_files().any()) return false;
+  const auto target = LiveFiles::place_of_target(number, args);
+  if (!target || *target->path != 0 || !parts_.writer.alive()) return false;
+  const host::SharedFiles& files = parts_.live->shared_files();
+  const trace::SharedFile* const file = files.look_up(target->directory, "");
+  return file != nullptr && !files.has_entered(*file) && files.wait_until_kept(*file);
+}
+
+void RecordingHost::tell_late_change(u64 number, const std::array<u64, 6>& args, i64 result) {
+  HostCall call;
+  call.number = static_cast<u32>(number);
+  call.args = args;
+  write_changes(call, result);
 }
 
 bool RecordingHost::changes_others_file(u64 number, const std::array<u64, 6>& args) {
@@ -204,11 +223,11 @@ bool RecordingHost::changes_others_file(u64 number, const std::array<u64, 6>& ar
   return !files.has_entered(*file) || (file->kept != 0 && !live_files_.has(file->file_number));
 }
 
-bool RecordingHost::meets_by_change(u64 number, const std::array<u64, 6>& args) {
+bool RecordingHost::meets_by_change(u64 number, const std::array<u64, 6>& args, bool late) {
   const auto target = LiveFiles::place_of_target(number, args).value_or(LiveFiles::Place{});
   const int readable = open_to_read(target);
   const int fd = *target.path == 0 ? target.directory : readable;
-  const bool with_others = meets_others(fd, false);
+  const bool with_others = meets(fd, false, late ? trace::kLateMeeting : 0);
   const trace::SharedFile* const file = shared_file(fd);
   const bool is_known = readable >= 0 && file != nullptr && file->kept != 0 &&
                         (live_files_.has(file->file_number) ||

@@ -74,7 +74,9 @@ class RecordingHost final : public host::Host {
   void pass_turn() override;
   bool meets_others(int fd, bool writable) override;
   bool changes_others_file(u64 number, const std::array<u64, 6>& args) override;
-  bool meets_by_change(u64 number, const std::array<u64, 6>& args) override;
+  bool changed_others_file(u64 number, const std::array<u64, 6>& args) override;
+  bool meets_by_change(u64 number, const std::array<u64, 6>& args, bool late) override;
+  void tell_late_change(u64 number, const std::array<u64, 6>& args, i64 result) override;
   void vouch_for(int fd) override;
   bool is_machines_file(int fd) override;
   void executed(std::span<const u8> words) override;
@@ -91,6 +93,7 @@ class RecordingHost final : public host::Host {
   trace::SharedFile* shared_file(int fd) const;
   void note_unmapped(u64 address, u64 size_bytes);
   void leave_unmapped();
+  bool meets(int fd, bool writable, u16 detail);
   void say_thawed(const std::vector<char>& path);
   void write_changes(const host::HostCall& call, i64 result);
   void write_change(const LiveFile& file, const trace::FileChange& change);

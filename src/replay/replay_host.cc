@@ -288,8 +288,10 @@ void ReplayHost::pass_turn() {
   take_turn();
 }
 
-bool ReplayHost::meets_others(int, bool) {
-  const Question question{.kind = EventKind::meeting};
+bool ReplayHost::meets_others(int, bool) { return meets(0); }
+
+bool ReplayHost::meets(u16 detail) {
+  const Question question{.kind = EventKind::meeting, .detail = detail};
   const EventHeader event = expect(question);
   finish(event, question, true);
   return event.result != 0;
@@ -303,9 +305,14 @@ bool ReplayHost::changes_others_file(u64 number, const std::array<u64, 6>&) {
          header->pc == instant_.pc;
 }
 
-bool ReplayHost::meets_by_change(u64, const std::array<u64, 6>&) {
+bool ReplayHost::changed_others_file(u64, const std::array<u64, 6>&) {
+  const EventHeader* header = next();
+  return header != nullptr && header->kind == EventKind::meeting && header->detail == trace::kLateMeeting;
+}
+
+bool ReplayHost::meets_by_change(u64, const std::array<u64, 6>&, bool late) {
   has_live_files_ = true;
-  return meets_others(-1, false);
+  return meets(late ? trace::kLateMeeting : 0);
 }
 
 bool ReplayHost::is_machines_file(int) {

@@ -64,7 +64,9 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   void pass_turn() override;
   bool meets_others(int fd, bool writable) override;
   bool changes_others_file(u64 number, const std::array<u64, 6>& args) override;
-  bool meets_by_change(u64, const std::array<u64, 6>&) override;
+  bool changed_others_file(u64, const std::array<u64, 6>&) override;
+  bool meets_by_change(u64, const std::array<u64, 6>&, bool late) override;
+  void tell_late_change(u64, const std::array<u64, 6>&, i64) override { apply_changes(); }
   bool is_machines_file(int fd) override;
   void executed(std::span<const u8> words) override;
 
@@ -90,6 +92,7 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
                            const Question& question, i64 got_result = 0);
   [[noreturn]] void end_of_trace();
   void finish(const trace::EventHeader& expected, const Question& question, bool good);
+  bool meets(u16 detail);
   bool read_same(std::span<const u8> words);
   bool read_ranges(const host::HostCall& call, i64 result);
   void show(const host::HostCall& call, i64 result);

@@ -29,6 +29,8 @@ enum class EventKind : u16 {
   meeting = 17,  ///< before a file is mapped shared, or others' file changed; result = whether another
                  ///< process has it for writing; detail 1: whether a file from others is the machine's
 };
+/// EventHeader::detail of a meeting that is found when the call has changed the file.
+inline constexpr u16 kLateMeeting = 2;
 /// EventHeader::result of an exit: the process executes a program that is not recorded, and lives on.
 inline constexpr i64 kExitToNative = 0x200;
 inline constexpr u16 kEventKindCount = 18;

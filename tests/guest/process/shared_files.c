@@ -317,6 +317,39 @@ static void each_wants_the_others(void) {
   unlink(second);
 }
 
+enum { kBig = 10 << 20 };
+
+static void write_big(int fd, const char* bytes) {
+  if (!await_byte(to_child[0])) _exit(1);
+  if (pwrite(fd, bytes, kBig, 0) != kBig) _exit(2);
+  send_byte(to_parent[1]);
+  _exit(0);
+}
+
+/// The write is under way when the file is first mapped, or it is not: after it all of it is seen.
+static void first_mapped_while_it_is_written(void) {
+  char* const bytes = malloc(kBig);
+  memset(bytes, 'w', kBig);
+  for (int round = 0; round < 5; ++round) {
+    make_file(kBig);
+    open_pipes();
+    const int fd = open(path, O_RDWR);
+    if (fork() == 0) write_big(fd, bytes);
+    send_byte(to_child[1]);
+    usleep(500 << round);
+    char* const memory = mmap(NULL, kBig, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(memory != MAP_FAILED);
+    CHECK(await_byte(to_parent[0]));
+    CHECK_EQ(memcmp(memory, bytes, kBig), 0);
+    wait_well();
+    munmap(memory, kBig);
+    close(fd);
+    close_pipes();
+    unlink(path);
+  }
+  free(bytes);
+}
+
 int main(void) {
   RUN(both_map_by_name);
   RUN(counting_together);
@@ -329,5 +362,6 @@ int main(void) {
   RUN(written_after_a_refused_mapping);
   RUN(shortened_by_openat2);
   RUN(each_wants_the_others);
+  RUN(first_mapped_while_it_is_written);
   return 0;
 }
