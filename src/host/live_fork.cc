@@ -33,6 +33,7 @@ void LiveHost::become_child() {
   lent_ = {};
   borrowed_.keep_borrower();
   turns_.begin_process();
+  view_file_.begin_process();
   pending_ = 0;
   head_ = tail_;
   full_ = false;

@@ -10,6 +10,7 @@
 #include "host/host.h"
 #include "host/memory_loan.h"
 #include "host/shared_files.h"
+#include "host/shown_view.h"
 #include "host/turns.h"
 
 namespace orrery::host {
@@ -74,6 +75,8 @@ class LiveHost final : public Host {
   bool is_machines_file(int) override { return true; }  // nothing is recorded: nobody minds what others write
   /// From now on kMemoryShared may come, whatever signals the guest blocks.
   void expect_others();
+  bool wants_view(bool settled) override { return view_file_.is_due(settled); }
+  void show(int fd, std::span<const u8> view) override { view_file_.show(fd, view); }
 
   // --- memory::Backend ---
   i64 map(const memory::MapRequest& request) override;
@@ -111,6 +114,7 @@ class LiveHost final : public Host {
   Turns turns_;
   SharedFiles shared_files_;
   bool expects_others_ = false;
+  ShownView view_file_;
   MemoryLoan lent_;      ///< our memory, to a child
   MemoryLoan borrowed_;  ///< our parent's
 

@@ -46,6 +46,8 @@ class SeededHost final : public Host {
   bool let_go(std::span<const PageRange> ranges) override;
   void take_turn() override;
   void give_turn() override { gives_turn_ = turns_.holds(); }
+  bool wants_view(bool settled) override { return inner_.wants_view(settled); }
+  void show(int fd, std::span<const u8> view) override { inner_.show(fd, view); }
   void executed(std::span<const u8> words) override { inner_.executed(words); }
 
   i64 map(const memory::MapRequest& request) override { return inner_.map(request); }

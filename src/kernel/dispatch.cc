@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "kernel/companion.h"
 #include "kernel/forward.h"
+#include "kernel/outer_view.h"
 #include "kernel/scheduler.h"
 #include "kernel/syscalls/handlers.h"
 #include "linux/error_names.h"
@@ -243,6 +244,12 @@ i64 refuse_companion(Process& process, const abi::SyscallRow& row) {
   return -EPERM;
 }
 
+/// A process that calls these calls them again soon: others are not shown each step.
+bool changes_map(u64 number) {
+  return number == __NR_mmap || number == __NR_munmap || number == __NR_mprotect || number == __NR_brk ||
+         number == __NR_mremap;
+}
+
 }  // namespace
 
 bool has_handler(u64 number) { return number < kHandlerOf.size() && kHandlerOf[number] != nullptr; }
@@ -252,6 +259,7 @@ i64 perform_system_call(Process& process, Task& task, u64 number, const std::arr
   if (row == nullptr) return unknown(process, number);
   if (row->answer == abi::Answer::refuse) return refuse(process, *row);
   if (process.lender != nullptr && needs_host_process(number)) return refuse_companion(process, *row);
+  show_changes(process, !changes_map(number));
   if (process.host.changes_others_file(number, args))
     process.scheduler.meet_others([&] { return process.host.meets_by_change(number, args, false); });
   Call call{process, task, *row, args};
@@ -261,6 +269,7 @@ i64 perform_system_call(Process& process, Task& task, u64 number, const std::arr
     process.scheduler.meet_others([&] { return process.host.meets_by_change(number, args, true); });
     process.host.tell_late_change(number, args, result);
   }
+  if (changes_map(number)) show_changes(process, false);
   return result;
 }
 

@@ -59,14 +59,9 @@ void add_numbers(std::span<const u8> entries, std::vector<int>& numbers) {
   }
 }
 
-}  // namespace
-
-std::vector<int> open_descriptors(Process& process) {
-  static constexpr char kDirectory[] = "/proc/self/fd";
+/// What an open directory like /proc/PID/fd lists.
+std::vector<int> read_numbers(Process& process, i64 directory) {
   std::vector<int> numbers;
-  const i64 directory = ask_host(
-      process, __NR_open, {reinterpret_cast<u64>(kDirectory), O_RDONLY | O_DIRECTORY | O_CLOEXEC}, 0x3e);
-  if (directory < 0) return numbers;
   std::vector<u8> buffer(4096);
   for (;;) {
     host::HostCall call;
@@ -79,13 +74,40 @@ std::vector<int> open_descriptors(Process& process) {
     add_numbers({buffer.data(), static_cast<std::size_t>(bytes)}, numbers);
   }
   ask_host(process, __NR_close, {static_cast<u64>(directory)}, 0x3f);
+  return numbers;
+}
+
+i64 open_directory(Process& process, const char* path) {
+  host::HostCall call;
+  call.number = __NR_open;
+  call.args = {reinterpret_cast<u64>(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC};
+  call.checked_args = 0x3e;
+  call.in.add({reinterpret_cast<u64>(path), std::char_traits<char>::length(path) + 1});
+  return process.host.call(call);
+}
+
+}  // namespace
+
+std::vector<int> open_descriptors(Process& process) {
+  const i64 directory = open_directory(process, "/proc/self/fd");
+  if (directory < 0) return {};
+  std::vector<int> numbers = read_numbers(process, directory);
   std::erase_if(numbers, [&](int fd) { return fd < 0 || fd == directory || process.fds->is_engine(fd); });
   return numbers;
 }
 
-u32 descriptor_table_size(Process& process) {
+std::vector<int> list_descriptors(Process& process, const char* path) {
+  const i64 directory = open_directory(process, path);
+  if (directory < 0) return {};
+  std::vector<int> numbers = read_numbers(process, directory);
+  std::erase_if(numbers, [&](int fd) { return fd < 0; });
+  return numbers;
+}
+
+u32 descriptor_table_size(Process& process) { return table_size_for(open_descriptors(process)); }
+
+u32 table_size_for(const std::vector<int>& open) {
   constexpr u32 kFirst = 64, kStep = 128;  // NR_OPEN_DEFAULT; 1,024 bytes of pointers
-  const std::vector<int> open = open_descriptors(process);
   const auto highest = open.empty() ? u32{0} : static_cast<u32>(*std::max_element(open.begin(), open.end()));
   return highest < kFirst ? kFirst : std::bit_ceil(highest / kStep + 1) * kStep;
 }

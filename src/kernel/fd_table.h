@@ -91,10 +91,13 @@ class FdTable {
 
 /// The numbers of all open descriptors, the engine's not among them.
 std::vector<int> open_descriptors(Process& process);
+/// The numbers that another process's /proc/PID/fd lists, its engine's among them.
+std::vector<int> list_descriptors(Process& process, const char* directory);
 
 /// How long the kernel's own table for these descriptors would be at least (fs/file.c alloc_fdtable):
 /// select(2) looks no further.
 u32 descriptor_table_size(Process& process);
+u32 table_size_for(const std::vector<int>& descriptors);
 
 /// Closes every descriptor that has FD_CLOEXEC set, as execve(2) does.
 void close_on_exec(Process& process);

@@ -57,6 +57,7 @@ void become_child(Task& task, const ForkWish& wish, i32 pid) {
   become_only_task(task);
   process.scheduler.begin_process();
   process.space().begin_child();
+  process.shown = {};
   process.pending = {};
   process.posix_timers.clear();
   process.engine_resident = {};

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "kernel/companion.h"
 #include "kernel/outer_view.h"
+#include "kernel/proc_others.h"
 #include "kernel/scheduler.h"
 
 namespace orrery::kernel {
@@ -198,8 +199,10 @@ bool replace_path(const Process& process, int directory_fd, std::string_view pat
   const std::vector<char> absolute = proc_path(process, directory_fd, path);
   const auto place = find_place(process, {absolute.data(), absolute.size()});
   std::vector<char> target;
+  const std::string_view in_proc(absolute.data(), absolute.size());
   if (!place)
-    return follows && find_others_program(process, {absolute.data(), absolute.size()}, replacement, target);
+    return (follows && find_others_program(process, in_proc, replacement, target)) ||
+           replace_others_path(process, in_proc, replacement);
   const std::string_view entry = place->entry;
   std::string_view rest = std::string_view(absolute.data(), absolute.size()).substr(6);
   const bool has_number = number_in(cut_name(rest)) >= 0;

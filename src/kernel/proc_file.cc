@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "kernel/path.h"
+#include "kernel/proc_others.h"
 #include "kernel/proc_self.h"
 #include "kernel/process.h"
 #include "kernel/signal.h"
@@ -37,7 +38,10 @@ std::string_view text_at(Task& task, ProcFile& file, u64 offset) {
     Text text;
     const auto entry = own_proc_entry(task.process, file.name());
     Task* const shown = task_of_proc_path(task.process, file.name());
-    if (entry && shown != nullptr) write_own_proc_file(*shown, *entry, text);
+    if (entry && shown != nullptr)
+      write_own_proc_file(*shown, *entry, text);
+    else
+      write_others_proc_file(task.process, file.name(), text);
     file.text = text.take();
   }
   const std::string_view text(file.text.data(), file.text.size());
@@ -145,14 +149,21 @@ EntryBuffer directory_entry(u64 node, u64 position, std::string_view name, bool 
   return entry;
 }
 
+std::vector<i32> numbers_of_tasks(Process& process, std::string_view path) {
+  const Task* const shown = task_of_proc_path(process, path);
+  if (shown == nullptr) return list_others_tasks(process, path);
+  std::vector<i32> numbers;
+  for (const auto& task : shown->process.tasks) numbers.push_back(task->id.value);
+  return numbers;
+}
+
 }  // namespace
 
 /// proc_task_readdir: the position is the index of the next entry.
 i64 list_tasks(Task& task, ProcFile& file, u64 address, u64 size_bytes, bool old_layout) {
   constexpr u64 kFirstNode = 0x1000, kDots = 2;
-  const Task* const shown = task_of_proc_path(task.process, file.name());
-  if (shown == nullptr) return -ENOENT;
-  const auto& tasks = shown->process.tasks;
+  const std::vector<i32> tasks = numbers_of_tasks(task.process, file.name());
+  if (tasks.empty()) return -ENOENT;
   u64 done = 0;
   for (; file.position < kDots + tasks.size(); ++file.position) {
     const u64 index = file.position;
@@ -160,7 +171,7 @@ i64 list_tasks(Task& task, ProcFile& file, u64 address, u64 size_bytes, bool old
     if (index < kDots)
       name.add(index == 0 ? "." : "..");
     else
-      name.integer(tasks[index - kDots]->id.value);
+      name.integer(tasks[index - kDots]);
     const EntryBuffer entry = directory_entry(kFirstNode + index, index + 1, name.view(), old_layout);
     if (done + entry.size > size_bytes) return done != 0 ? static_cast<i64>(done) : -EINVAL;
     if (!task.process.space().write(address + done, {entry.bytes, entry.size}))

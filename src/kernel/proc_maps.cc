@@ -8,10 +8,6 @@
 #include <algorithm>
 #include <string_view>
 
-#include "kernel/proc_self.h"
-#include "kernel/process.h"
-#include "kernel/resident.h"
-
 namespace orrery::kernel {
 namespace {
 
@@ -20,31 +16,30 @@ using memory::Region;
 constexpr std::size_t kNameColumn = 73;
 constexpr u64 kPageKilobytes = kPageBytes >> 10;
 
-std::string_view path_of(const Process& process, const Region& region) {
-  const auto& path = process.memory->files()[region.file - 1].path;
+std::string_view path_of(const ProcessView& view, const Region& region) {
+  const auto& path = view.files[region.file - 1].path;
   return {path.data(), path.size()};
 }
 
-bool is_heap(const Process& process, const Region& region) {
-  const memory::AddressSpace& space = *process.memory;
-  return region.start < space.brk_end() && region.end > space.brk_start();
+bool is_heap(const ProcessView& view, const Region& region) {
+  return region.start < view.numbers.brk_end && region.end > view.numbers.brk_start;
 }
 
-bool is_stack(const Process& process, const Region& region) {
-  const u64 stack = process.image.stack_start;
+bool is_stack(const ProcessView& view, const Region& region) {
+  const u64 stack = view.numbers.image.stack_start;
   return region.start <= stack && region.end >= stack;
 }
 
 /// get_vma_name.
-std::string_view name_of(const Process& process, const Region& region) {
-  if (region.file != 0) return path_of(process, region);
+std::string_view name_of(const ProcessView& view, const Region& region) {
+  if (region.file != 0) return path_of(view, region);
   if (region.shared()) return "/dev/zero (deleted)";
-  if (is_heap(process, region)) return "[heap]";
-  return is_stack(process, region) ? std::string_view("[stack]") : std::string_view{};
+  if (is_heap(view, region)) return "[heap]";
+  return is_stack(view, region) ? std::string_view("[stack]") : std::string_view{};
 }
 
 /// show_vma_header_prefix, and the name. Files' names are printed with line feeds escaped.
-void write_map_line(const Process& process, const Region& region, Text& out) {
+void write_map_line(const ProcessView& view, const Region& region, Text& out) {
   const std::size_t line = out.size();
   out.hex(region.start, 8).character('-').hex(region.end, 8).character(' ');
   out.character((region.protection & PROT_READ) != 0 ? 'r' : '-');
@@ -52,7 +47,7 @@ void write_map_line(const Process& process, const Region& region, Text& out) {
   out.character((region.protection & PROT_EXEC) != 0 ? 'x' : '-');
   out.character(region.shared() ? 's' : 'p');
   if (region.file != 0) {
-    const memory::MappedFile& file = process.memory->files()[region.file - 1];
+    const memory::MappedFile& file = view.files[region.file - 1];
     out.character(' ').hex(region.offset, 8).character(' ').hex(file.device_major, 2);
     out.character(':').hex(file.device_minor, 2).character(' ').decimal(file.inode);
   } else if (region.shared()) {
@@ -64,7 +59,7 @@ void write_map_line(const Process& process, const Region& region, Text& out) {
     out.add(" 00000000 00:00 0");
   }
   out.character(' ');
-  if (const std::string_view name = name_of(process, region); !name.empty()) {
+  if (const std::string_view name = name_of(view, region); !name.empty()) {
     out.pad_to(line + kNameColumn);
     for (const char c : name) {
       if (c == '\n')
@@ -155,10 +150,10 @@ PageKind kind_of(const Region& region) {
   return PageKind::file;
 }
 
-u64 pss_of(const Process& process, const MeasuredMemory& measured, PageKind kind) {
+u64 pss_of(const ProcessView& view, const MeasuredMemory& measured, PageKind kind) {
   u64 total = 0;
   std::size_t index = 0;
-  for (const Region& region : process.memory->regions()) {
+  for (const Region& region : view.regions) {
     const u64 all = measured.kilobytes(index, "Pss");
     const u64 anonymous = std::min(all, measured.kilobytes(index, "Anonymous"));
     if (kind == PageKind::anonymous)
@@ -170,11 +165,11 @@ u64 pss_of(const Process& process, const MeasuredMemory& measured, PageKind kind
   return total;
 }
 
-u64 rolled_up(const Process& process, const MeasuredMemory& measured, std::string_view name) {
-  if (name == "Pss_Anon") return pss_of(process, measured, PageKind::anonymous);
-  if (name == "Pss_File") return pss_of(process, measured, PageKind::file);
-  if (name == "Pss_Shmem") return pss_of(process, measured, PageKind::shared_memory);
-  if (name == "Locked") return process.memory->usage().locked_bytes >> 10;
+u64 rolled_up(const ProcessView& view, const MeasuredMemory& measured, std::string_view name) {
+  if (name == "Pss_Anon") return pss_of(view, measured, PageKind::anonymous);
+  if (name == "Pss_File") return pss_of(view, measured, PageKind::file);
+  if (name == "Pss_Shmem") return pss_of(view, measured, PageKind::shared_memory);
+  if (name == "Locked") return view.numbers.locked_bytes >> 10;
   return measured.total_kilobytes(name);
 }
 
@@ -184,50 +179,43 @@ void write_pages(const char* name, u64 pages, Text& out) {
 
 }  // namespace
 
-void write_maps(Task& task, Text& out) {
-  for (const Region& region : task.process.space().regions()) write_map_line(task.process, region, out);
+void write_maps(const ProcessView& view, Text& out) {
+  for (const Region& region : view.regions) write_map_line(view, region, out);
 }
 
-void write_smaps(Task& task, Text& out) {
-  const MeasuredMemory measured = measure_memory(task.process);
+void write_smaps(const ProcessView& view, const MeasuredMemory& measured, Text& out) {
   std::size_t index = 0;
-  for (const Region& region : task.process.space().regions()) {
-    write_map_line(task.process, region, out);
+  for (const Region& region : view.regions) {
+    write_map_line(view, region, out);
     write_smap_lines(region, index++, measured, out);
   }
 }
 
-void write_smaps_rollup(Task& task, Text& out) {
-  Process& process = task.process;
-  const auto& regions = process.space().regions();
-  if (regions.empty()) return;
-  const MeasuredMemory measured = measure_memory(process);
-  const std::vector<char> hosts = read_host_file(process, "/proc/self/smaps_rollup");
-  u64 end = 0;
-  for (const Region& region : regions) end = region.end;
-  out.hex(regions.begin()->start, 8).character('-').hex(end, 8).add(" ---p 00000000 00:00 0 ");
+void write_smaps_rollup(const ProcessView& view, const MeasuredMemory& measured,
+                        const std::vector<char>& host_text, Text& out) {
+  if (view.regions.empty()) return;
+  out.hex(view.regions.front().start, 8).character('-').hex(view.regions.back().end, 8);
+  out.add(" ---p 00000000 00:00 0 ");
   out.pad_to(kNameColumn).add("[rollup]\n");
-  std::string_view rest(hosts.data(), hosts.size());
+  std::string_view rest(host_text.data(), host_text.size());
   next_line(rest);
   while (!rest.empty()) {
     const std::string_view line = next_line(rest);
     const std::string_view name = line.substr(0, line.find(':'));
-    write_figure(name, rolled_up(process, measured, name), out);
+    write_figure(name, rolled_up(view, measured, name), out);
   }
 }
 
 /// show_numa_map on a machine of one node, where every policy is the default one.
-void write_numa_maps(Task& task, Text& out) {
-  const Process& process = task.process;
-  const MeasuredMemory measured = measure_memory(task.process);
+void write_numa_maps(const ProcessView& view, const MeasuredMemory& measured, Text& out) {
   std::size_t index = 0;
-  for (const Region& region : task.process.space().regions()) {
+  for (const Region& region : view.regions) {
     out.hex(region.start, 8).add(" default");
     if (region.file != 0 || region.shared())
-      out.add(" file=").add(name_of(process, region));
-    else if (is_heap(process, region))
+      out.add(" file=").add(name_of(view, region));
+    else if (is_heap(view, region))
       out.add(" heap");
-    else if (is_stack(process, region))
+    else if (is_stack(view, region))
       out.add(" stack");
     const u64 pages = measured.kilobytes(index, "Rss") / kPageKilobytes;
     const u64 anonymous = measured.kilobytes(index, "Anonymous") / kPageKilobytes;

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kernel/fd_table.h"
 #include "kernel/proc_maps.h"
 #include "kernel/proc_self_text.h"
 #include "kernel/scheduler.h"
@@ -58,7 +59,9 @@ void write_limit(u64 value, Text& out) {
   out.pad_to(start + 20).character(' ');
 }
 
-void write_limits(Task& task, Text& out) {
+}  // namespace
+
+void write_limits(std::span<const ResourceLimit> limits, Text& out) {
   struct Name {
     std::string_view name, unit;
   };
@@ -82,8 +85,8 @@ void write_limits(Task& task, Text& out) {
   for (std::size_t i = 0; i < kNames.size(); ++i) {
     const std::size_t start = out.size();
     out.add(kNames[i].name).pad_to(start + 25).character(' ');
-    write_limit(task.process.limits[i].soft, out);
-    write_limit(task.process.limits[i].hard, out);
+    write_limit(limits[i].soft, out);
+    write_limit(limits[i].hard, out);
     const std::size_t unit = out.size();
     out.add(kNames[i].unit);
     if (!kNames[i].unit.empty()) out.pad_to(unit + 10);
@@ -91,9 +94,7 @@ void write_limits(Task& task, Text& out) {
   }
 }
 
-}  // namespace
-
-std::vector<char> read_host_file(Process& process, const char* path) {
+std::vector<char> read_host_file(Process& process, const char* path, u64 most_bytes) {
   std::vector<char> text;
   host::HostCall open;
   open.number = __NR_open;
@@ -102,16 +103,17 @@ std::vector<char> read_host_file(Process& process, const char* path) {
   open.in.add({reinterpret_cast<u64>(path), std::char_traits<char>::length(path) + 1});
   const i64 fd = call_uninterrupted(process, open);
   if (fd < 0) return text;
-  constexpr std::size_t kChunkBytes = 4096;
-  for (i64 count = 1; count > 0;) {
+  constexpr u64 kChunkBytes = 4096;
+  for (i64 count = 1; count > 0 && text.size() < most_bytes;) {
     const std::size_t size = text.size();
-    text.resize(size + kChunkBytes);
+    const u64 wanted = std::min(kChunkBytes, most_bytes - size);
+    text.resize(size + wanted);
     host::HostCall read;
     read.number = __NR_read;
-    read.args = {static_cast<u64>(fd), reinterpret_cast<u64>(text.data() + size), kChunkBytes};
+    read.args = {static_cast<u64>(fd), reinterpret_cast<u64>(text.data() + size), wanted};
     read.checked_args = 0b101;
     read.out.add({.address = reinterpret_cast<u64>(text.data() + size),
-                  .capacity_bytes = kChunkBytes,
+                  .capacity_bytes = wanted,
                   .extent = host::Extent::result_bytes});
     count = call_uninterrupted(process, read);
     text.resize(size + static_cast<std::size_t>(std::max<i64>(count, 0)));
@@ -131,21 +133,49 @@ i64 ask_about_self(Process& process, u32 number) {
   return process.host.call(call);
 }
 
+/// The process's own files with what they take.
+void write_over(Task& task, const char* path, void (*write)(const Shown&, const std::vector<char>&, Text&),
+                Text& out) {
+  ProcessView view = view_of(task.process);
+  view.numbers.pending |= pending_on_host(task);
+  const ProcessView::TaskView* const thread = view.find_task(task.id.value);
+  if (thread == nullptr) return;
+  Shown shown{.view = view, .thread = *thread, .sizes = measure(view), .own = &task};
+  const std::vector<char> hosts = read_host_file(task.process, path);
+  if (write != write_status_over) return write(shown, hosts, out);
+  const MeasuredMemory measured = measure_memory(task.process, view);
+  shown.measured = &measured;
+  shown.descriptor_table = descriptor_table_size(task.process);
+  write(shown, hosts, out);
+}
+
 /// Under a seed the ids in the host's text are not those the program knows.
 void write_stat(Task& task, Text& out) {
   if (task.process.scheduler.turns_are_seeded()) {
     task.process.group = ProcessId{static_cast<i32>(ask_about_self(task.process, __NR_getpgid))};
     task.process.session = ProcessId{static_cast<i32>(ask_about_self(task.process, __NR_getsid))};
   }
-  write_stat_over(task, read_host_file(task.process, "/proc/self/stat"), out);
+  write_over(task, "/proc/self/stat", write_stat_over, out);
 }
-void write_status(Task& task, Text& out) {
-  const std::vector<char> hosts = read_host_file(task.process, "/proc/self/status");
-  write_status_over(task, hosts, measure_memory(task.process), out);
+void write_status(Task& task, Text& out) { write_over(task, "/proc/self/status", write_status_over, out); }
+void write_statm(Task& task, Text& out) { write_over(task, "/proc/self/statm", write_statm_over, out); }
+
+void write_own_maps(Task& task, Text& out) { write_maps(view_of(task.process), out); }
+void write_own_smaps(Task& task, Text& out) {
+  const ProcessView view = view_of(task.process);
+  write_smaps(view, measure_memory(task.process, view), out);
 }
-void write_statm(Task& task, Text& out) {
-  write_statm_over(task, read_host_file(task.process, "/proc/self/statm"), out);
+void write_own_smaps_rollup(Task& task, Text& out) {
+  const ProcessView view = view_of(task.process);
+  const MeasuredMemory measured = measure_memory(task.process, view);
+  write_smaps_rollup(view, measured, read_host_file(task.process, "/proc/self/smaps_rollup"), out);
 }
+void write_own_numa_maps(Task& task, Text& out) {
+  const ProcessView view = view_of(task.process);
+  write_numa_maps(view, measure_memory(task.process, view), out);
+}
+
+void write_own_limits(Task& task, Text& out) { write_limits(task.process.limits, out); }
 
 void write_personality(Task& task, Text& out) { out.hex(task.process.personality, 8).character('\n'); }
 
@@ -160,14 +190,14 @@ void write_syscall(Task& task, Text& out) {
 }
 
 constexpr Entry kEntries[] = {
-    {"maps", ProcKind::text, write_maps},
-    {"smaps", ProcKind::text, write_smaps},
-    {"smaps_rollup", ProcKind::text, write_smaps_rollup},
-    {"numa_maps", ProcKind::text, write_numa_maps},
+    {"maps", ProcKind::text, write_own_maps},
+    {"smaps", ProcKind::text, write_own_smaps},
+    {"smaps_rollup", ProcKind::text, write_own_smaps_rollup},
+    {"numa_maps", ProcKind::text, write_own_numa_maps},
     {"cmdline", ProcKind::text, write_cmdline},
     {"environ", ProcKind::text, write_environ},
     {"auxv", ProcKind::text, write_auxv},
-    {"limits", ProcKind::text, write_limits},
+    {"limits", ProcKind::text, write_own_limits},
     {"stat", ProcKind::text, write_stat},
     {"status", ProcKind::text, write_status},
     {"statm", ProcKind::text, write_statm},

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -25,10 +26,13 @@ bool is_refused_proc_entry(std::string_view entry);
 /// The text of an entry. False if there is none of that name.
 bool write_own_proc_file(Task& task, std::string_view entry, Text& out);
 
+/// The text of "limits"; kResourceLimitCount of them.
+void write_limits(std::span<const ResourceLimit> limits, Text& out);
+
 // What other views of the machine are made with (cpu_view.cc).
 
-/// All of a file of the host's, through the door; empty if it cannot be read.
-std::vector<char> read_host_file(Process& process, const char* path);
+/// A file of the host's, through the door, or so many bytes of it; empty if it cannot be read.
+std::vector<char> read_host_file(Process& process, const char* path, u64 most_bytes = ~u64{0});
 
 /// A descriptor of an anonymous file that holds `text`, positioned at its start; -errno if there is none.
 i64 make_memory_file(Process& process, const char* name, std::string_view text, bool close_on_exec);

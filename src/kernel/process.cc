@@ -76,6 +76,7 @@ void become_only_task(Task& task) {
 
 void set_command_name(Task& task, const std::array<char, 16>& name) {
   task.comm = name;
+  ++task.process.changes_to_show;
   if (task.process.lender != nullptr || &task != &task.process.leader()) return;
   host::HostCall call;
   call.number = __NR_prctl;

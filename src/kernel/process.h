@@ -75,6 +75,15 @@ struct EngineResident {
   u64 engine_pages = 0;  ///< how many of them were the engine's
 };
 
+/// What the view that others see was made of (kernel/outer_view.h).
+struct ShownState {
+  u64 changes = 0, map_changes = 0;
+  SignalSet blocked = 0;
+  i32 next_task_id = 0;
+  std::size_t tasks = 0;
+  bool operator==(const ShownState&) const = default;
+};
+
 /// A task that ended while this process traced it, and was not waited for yet.
 struct EndedTracee {
   i32 task = 0;
@@ -160,6 +169,8 @@ struct Process {
   u32 personality = 0;                ///< as the program set it; the host's has ADDR_NO_RANDOMIZE besides
   ResourceLimit host_open_files;  ///< the host's RLIMIT_NOFILE, above the guest's to make room for the engine
   EngineResident engine_resident;
+  u64 changes_to_show = 0;  ///< of its signal handlers and its tasks' names
+  ShownState shown;         ///< what others see
 
   std::array<u64, 8> reported_calls{};  ///< one bit a system call whose refusal was said already
 

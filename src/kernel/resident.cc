@@ -43,9 +43,9 @@ u64 decimal(std::string_view text) {
 
 }  // namespace
 
-MeasuredMemory::MeasuredMemory(const memory::AddressSpace& space, std::vector<char> smaps)
+MeasuredMemory::MeasuredMemory(const std::vector<memory::Region>& regions, std::vector<char> smaps)
     : text_(std::move(smaps)) {
-  for (const memory::Region& region : space.regions()) regions_.push_back(&region);
+  for (const memory::Region& region : regions) regions_.push_back(&region);
   region_count_ = regions_.size();
   read_sample();
   values_.resize(region_count_ * names_.size());
@@ -109,8 +109,8 @@ u64 MeasuredMemory::total_kilobytes(std::string_view name) const {
   return total;
 }
 
-MeasuredMemory measure_memory(Process& process) {
-  return {process.space(), read_host_file(process, "/proc/self/smaps")};
+MeasuredMemory measure_memory(Process& process, const ProcessView& view) {
+  return {view.regions, read_host_file(process, "/proc/self/smaps")};
 }
 
 u64 engine_resident_pages(Process& process, u64 host_pages) {
@@ -118,7 +118,7 @@ u64 engine_resident_pages(Process& process, u64 host_pages) {
   EngineResident& known = process.engine_resident;
   const u64 change = std::max(known.host_pages, host_pages) - std::min(known.host_pages, host_pages);
   if (!known.measured || change > kMuch) {
-    const u64 guests = measure_memory(process).total_kilobytes("Rss") / (kPageBytes >> 10);
+    const u64 guests = measure_memory(process, view_of(process)).total_kilobytes("Rss") / (kPageBytes >> 10);
     known = {true, host_pages, host_pages - std::min(guests, host_pages)};
   }
   return known.engine_pages;

@@ -1,22 +1,22 @@
 // How much of the guest's memory is really in memory. The host measures it by its own mappings
 // (/proc/self/smaps), among which are the engine's; here the figures are given to the guest's regions. Used
-// by the files of /proc/self that tell them.
+// by the files of /proc/PID that tell them.
 #pragma once
 
 #include <string_view>
 #include <vector>
 
 #include "base/types.h"
-#include "kernel/process.h"
+#include "kernel/process_view.h"
 
 namespace orrery::kernel {
 
 class MeasuredMemory {
  public:
-  /// Takes the text of the host's smaps. Empty text: everything is 0.
-  MeasuredMemory(const memory::AddressSpace& space, std::vector<char> smaps);
+  /// Takes the guest's regions and the text of the host's smaps. Empty text: everything is 0.
+  MeasuredMemory(const std::vector<memory::Region>& regions, std::vector<char> smaps);
 
-  /// A figure ("Rss", "Anonymous", ...) of the region that is the index-th of the address space, in kB.
+  /// A figure ("Rss", "Anonymous", ...) of the region that is the index-th of them, in kB.
   u64 kilobytes(std::size_t region, std::string_view name) const;
   /// The same of all regions together.
   u64 total_kilobytes(std::string_view name) const;
@@ -42,8 +42,8 @@ class MeasuredMemory {
   std::size_t first_region_ = 0;
 };
 
-/// Asks the host.
-MeasuredMemory measure_memory(Process& process);
+/// Asks the host, of the process itself: its regions are `view`'s.
+MeasuredMemory measure_memory(Process& process, const ProcessView& view);
 
 /// The engine's part of the process's resident pages, of which the host counts `host_pages`. Measured again
 /// when that has changed much since the last time.

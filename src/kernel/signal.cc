@@ -354,6 +354,7 @@ void hold_signals(Task& task, SignalSet except) {
 
 void actions_changed(Task& task) {
   Process& process = task.process;
+  ++process.changes_to_show;
   process.ignored_signals = 0;
   process.default_ignored_signals = 0;
   for (int number = 1; number <= kSignalCount; ++number) {

@@ -88,6 +88,7 @@ const Region* AddressSpace::find_at_or_above(u64 address) const {
 }
 
 void AddressSpace::account(const Region& region, bool added) {
+  ++changes_;
   const u64 sign = added ? 1 : ~u64{0};
   const u64 bytes = sign * region.size_bytes();
   usage_.mapped_bytes += bytes;

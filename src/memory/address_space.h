@@ -101,6 +101,7 @@ class AddressSpace {
   const Region* find_at_or_above(u64 address) const;   ///< that, or the next one, or null
   const Regions& regions() const { return regions_; }  ///< in the order of addresses
   const Usage& usage() const { return usage_; }
+  u64 changes() const { return changes_; }  ///< grows whenever the map changes
   /// How many bytes from `address` on the guest may access this way; stops at the first that it may not.
   u64 accessible_bytes(u64 address, u64 size_bytes, Access access) const;
   /// The same for an access that is about to happen: a stack below which it begins grows, as it would
@@ -274,6 +275,7 @@ class AddressSpace {
   PageSet watched_pages_;
   PageSet mapping_watched_pages_;  ///< none of them is in watched_pages_
   Usage usage_;
+  u64 changes_ = 0;
   Limits limits_;
   u16 attributes_later_ = 0;  ///< mlockall(MCL_FUTURE)
   bool table_is_lent_ = false;

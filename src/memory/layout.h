@@ -57,6 +57,7 @@ inline constexpr u64 kStackBytesMax = kGiB;  ///< room kept free below kStackTop
 // --- outside the windows: data only ---
 inline constexpr Range kHuge{0x2000'0000'0000, 0x6000'0000'0000};        ///< reservations too large for kFar
 inline constexpr Range kEngineHigh{0x7000'0000'0000, 0x7100'0000'0000};  ///< arenas, rings
+inline constexpr Range kShownView{0x70b0'0000'0000, 0x70b0'0400'0000};   ///< of kEngineHigh: what others see
 inline constexpr Range kTaskStacks{0x70c0'0000'0000, 0x70c4'0000'0000};  ///< of kEngineHigh: the tasks' own
 inline constexpr Range kSegments{0x70d0'0000'0000, 0x7100'0000'0000};    ///< of kEngineHigh: SysV memory
 inline constexpr Range kHostHigh{0x7f00'0000'0000, 0x7fff'ffff'f000};    ///< host stack, vdso, vvar

@@ -13,6 +13,7 @@
 #include "kernel/forward.h"
 #include "kernel/outer_view.h"
 #include "kernel/path.h"
+#include "kernel/proc_others.h"
 #include "kernel/proc_self.h"
 #include "kernel/scheduler.h"
 #include "kernel/syscalls/handlers.h"
@@ -64,6 +65,10 @@ void note_role(Process& process, int fd, int directory_fd, std::string_view path
   const bool leads_to_own = view(in_proc) == "/" || view(in_proc) == "/proc" || (entry && name.empty());
   if (leads_to_own) {
     process.fds->set_proc_file(fd, {.kind = ProcKind::directory, .path = in_proc, .flags = flags});
+    return;
+  }
+  if (const auto kind = others_proc_kind(process, view(in_proc))) {
+    process.fds->set_proc_file(fd, {.kind = *kind, .path = in_proc, .flags = flags});
     return;
   }
   const int named = fd_named_by_path(process, directory_fd, path);
@@ -147,21 +152,27 @@ struct EntryLayout {
   std::size_t name_at;
 };
 
-bool names_engine(const FdTable& table, const char* name) {
+bool names_engine(const DescriptorRange& engines, const char* name) {
   u64 number = 0;
   if (*name < '0' || *name > '9') return false;
   for (; *name >= '0' && *name <= '9'; ++name) number = number * 10 + static_cast<u64>(*name - '0');
-  return number <= 0x7fff'ffff && table.is_engine(static_cast<int>(number));
+  return number >= engines.first && number < engines.end;
+}
+
+/// Which descriptors that the directory lists are the engine's.
+DescriptorRange engines_in(Process& process, const ProcFile& directory) {
+  if (!own_proc_entry(process, directory.name())) return others_engine_descriptors(process, directory.name());
+  return {process.fds->engine_fd_first(), process.fds->engine_fd_end()};
 }
 
 /// Takes the engine's descriptors out of a listing; returns its new size.
-std::size_t hide_engine(const FdTable& table, std::vector<u8>& entries, EntryLayout layout) {
+std::size_t hide_engine(const DescriptorRange& engines, std::vector<u8>& entries, EntryLayout layout) {
   std::size_t kept = 0;
   for (std::size_t at = 0; at + layout.name_at < entries.size();) {
     u16 size = 0;
     std::memcpy(&size, entries.data() + at + layout.size_at, sizeof size);
     if (size == 0 || at + size > entries.size()) break;
-    if (!names_engine(table, reinterpret_cast<const char*>(entries.data() + at + layout.name_at))) {
+    if (!names_engine(engines, reinterpret_cast<const char*>(entries.data() + at + layout.name_at))) {
       std::memmove(entries.data() + kept, entries.data() + at, size);
       kept += size;
     }
@@ -180,7 +191,7 @@ i64 list_directory(Call& call, EntryLayout layout) {
     if (bytes <= 0 || listed == nullptr || listed->kind != ProcKind::descriptors) return bytes;
     std::vector<u8> entries(static_cast<std::size_t>(bytes));
     if (!call.space().read(call.args[1], entries)) return -EFAULT;
-    const std::size_t kept = hide_engine(*call.process.fds, entries, layout);
+    const std::size_t kept = hide_engine(engines_in(call.process, *listed), entries, layout);
     if (!call.space().write(call.args[1], {entries.data(), kept})) return -EFAULT;
     if (kept != 0) return static_cast<i64>(kept);
   }

@@ -4,12 +4,14 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "check.h"
 
-static char text[1 << 16];
+static char text[1 << 18];
 static long read_file(const char* format, int pid, int task) {
   char path[96];
   snprintf(path, sizeof path, format, pid, task);
@@ -50,6 +52,8 @@ static pid_t start_other(void) {
 
 static int be_other(char** arguments) {
   prctl(PR_SET_NAME, "renamed");
+  void* volatile block = malloc(100);  // there is a heap
+  free(block);
   CHECK_EQ(write(atoi(arguments[3]), "x", 1), 1);
   char byte;
   (void)!read(atoi(arguments[2]), &byte, 1);
@@ -111,6 +115,150 @@ static void others_vector(void) {
     found |= entry[0] == AT_PAGESZ && entry[1] == 4096;
   }
   CHECK(found);
+}
+
+/// The address in a line of maps that has both words; 0: there is none.
+static unsigned long line_with(const char* permissions, const char* name) {
+  for (char* line = text; *line != '\0';) {
+    char* const end = strchr(line, '\n');
+    CHECK(end != NULL);
+    *end = '\0';
+    const int found = strstr(line, permissions) != NULL && strlen(line) >= strlen(name) &&
+                      strcmp(line + strlen(line) - strlen(name), name) == 0;
+    const unsigned long address = strtoul(line, NULL, 16);
+    *end = '\n';
+    if (found) return address;
+    line = end + 1;
+  }
+  return 0;
+}
+
+static void others_map(void) {
+  read_file("/proc/%d/maps", other, 0);
+  CHECK(line_with(" r-xp ", own_path) != 0);
+  CHECK(line_with(" rw-p ", "[stack]") != 0);
+  CHECK(line_with(" rw-p ", "[heap]") != 0);
+  CHECK(strstr(text, "orrery") == NULL);
+  CHECK(strstr(text, " ---p ") == NULL || strstr(text, "60000000-") == NULL);
+  read_file("/proc/%d/smaps", other, 0);
+  CHECK(strstr(text, "[stack]\nSize:") != NULL);
+  CHECK(strstr(text, "orrery") == NULL);
+  read_file("/proc/%d/smaps_rollup", other, 0);
+  CHECK(strstr(text, "[rollup]\nRss:") != NULL);
+}
+
+static long status_figure(const char* name) {
+  const char* const line = strstr(text, name);
+  CHECK(line != NULL);
+  return strtol(line + strlen(name), NULL, 10);
+}
+
+/// What it has mapped in all, as its maps, its status, its stat and its statm tell.
+static void others_sizes(void) {
+  unsigned long mapped = 0, start = 0, end = 0;
+  read_file("/proc/%d/maps", other, 0);
+  for (char* line = text; sscanf(line, "%lx-%lx ", &start, &end) == 2; line = strchr(line, '\n') + 1)
+    if (start < 1ul << 47) mapped += end - start;  // vsyscall is not counted
+  read_file("/proc/%d/status", other, 0);
+  CHECK_EQ(status_figure("\nVmSize:"), (long)(mapped >> 10));
+  CHECK(status_figure("\nVmRSS:") > 100);
+  CHECK(status_figure("\nVmRSS:") <= (long)(mapped >> 10));
+  CHECK_EQ(status_figure("\nThreads:"), 1);
+  CHECK(status_figure("\nFDSize:") <= 1024);
+  CHECK(strstr(text, "\nSigCgt:\t0000000000000000\n") != NULL);
+  read_file("/proc/%d/stat", other, 0);
+  unsigned long size = 0;
+  long resident = 0;
+  CHECK_EQ(sscanf(strrchr(text, ')'),
+                  ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u %lu %ld",
+                  &size, &resident),
+           2);
+  CHECK_EQ(size, mapped);
+  CHECK(resident > 20 && (unsigned long)resident * 4096 <= mapped);
+  read_file("/proc/%d/statm", other, 0);
+  CHECK_EQ(strtoul(text, NULL, 10), mapped / 4096);
+}
+
+/// Which descriptors it has open: the first three, and the ends of the pipes that it was given.
+static void others_descriptors(void) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/fd", other);
+  DIR* const directory = opendir(path);
+  CHECK(directory != NULL);
+  int in = 0, out = 0;
+  for (struct dirent* entry; (entry = readdir(directory)) != NULL;) {
+    if (entry->d_name[0] == '.') continue;
+    const int fd = atoi(entry->d_name);
+    CHECK(fd <= told[1] || fd == hold[0] || fd < 256);
+    in |= fd == hold[0];
+    out |= fd == told[1];
+  }
+  CHECK(in && out);
+  closedir(directory);
+  read_file("/proc/%d/limits", other, 0);
+  const char* const open_files = strstr(text, "Max open files");
+  CHECK(open_files != NULL);
+  struct rlimit limit;
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  CHECK_EQ(strtoul(open_files + strlen("Max open files"), NULL, 10), limit.rlim_cur);
+}
+
+/// A fork that makes a thread and maps memory: both are seen while it sleeps.
+static void* wait_for_end(void* fd) {
+  char byte;
+  prctl(PR_SET_NAME, "a waiter");
+  (void)!read((int)(long)fd, &byte, 1);
+  return NULL;
+}
+
+static void others_threads(void) {
+  int ends[2], ready[2];
+  CHECK_EQ(pipe(ends), 0);
+  CHECK_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    pthread_t thread;
+    char byte;
+    close(ends[1]);
+    if (pthread_create(&thread, NULL, wait_for_end, (void*)(long)ends[0]) != 0) _exit(1);
+    void* const memory = mmap(NULL, 77 << 12, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) _exit(2);
+    usleep(20000);
+    CHECK_EQ(write(ready[1], &memory, sizeof memory), sizeof memory);
+    (void)!read(ends[0], &byte, 1);
+    _exit(0);
+  }
+  void* memory;
+  CHECK_EQ(read(ready[0], &memory, sizeof memory), sizeof memory);
+  usleep(20000);
+  char wanted[64];
+  snprintf(wanted, sizeof wanted, "%08lx-%08lx r--p", (unsigned long)memory,
+           (unsigned long)memory + (77 << 12));
+  read_file("/proc/%d/maps", child, 0);
+  CHECK(strstr(text, wanted) != NULL);
+  read_file("/proc/%d/status", child, 0);
+  CHECK_EQ(status_figure("\nThreads:"), 2);
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/task", child);
+  DIR* const directory = opendir(path);
+  CHECK(directory != NULL);
+  int count = 0, second = 0;
+  for (struct dirent* entry; (entry = readdir(directory)) != NULL;) {
+    if (entry->d_name[0] == '.') continue;
+    ++count;
+    if (atoi(entry->d_name) != child) second = atoi(entry->d_name);
+  }
+  closedir(directory);
+  CHECK_EQ(count, 2);
+  read_file("/proc/%d/task/%d/comm", child, second);
+  CHECK_EQ(strcmp(text, "a waiter\n"), 0);
+  read_file("/proc/%d/task/%d/stat", child, second);
+  int id = 0;
+  CHECK_EQ(sscanf(text, "%d (a waiter) ", &id), 1);
+  CHECK_EQ(id, second);
+  close(ends[1]);
+  close(ends[0]);
+  CHECK_EQ(waitpid(child, NULL, 0), child);
 }
 
 /// A fork shows its parent's words until it executes.
@@ -230,8 +378,12 @@ int main(int count, char** arguments) {
   RUN(others_name);
   RUN(others_program);
   RUN(others_vector);
+  RUN(others_map);
+  RUN(others_sizes);
+  RUN(others_descriptors);
   RUN(children_are_listed);
   RUN(of_a_fork);
+  RUN(others_threads);
   close(hold[1]);
   CHECK_EQ(waitpid(other, NULL, 0), other);
   pthread_t threads[2];

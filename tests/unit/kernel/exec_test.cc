@@ -184,8 +184,16 @@ TEST_F(ExecTest, PutsTheGuestIntoTheHostsStatusText) {
   ASSERT_EQ(start("/bin/true"), 0);
   task().blocked = 0x200;
   const std::string host_text = read_file("/proc/self/status");
+  const ProcessView view = view_of(process());
+  const MeasuredMemory measured(view.regions, {});
+  const Shown shown{.view = view,
+                    .thread = view.tasks.front(),
+                    .sizes = measure(view),
+                    .own = &task(),
+                    .measured = &measured,
+                    .descriptor_table = 64};
   Text out;
-  write_status_over(task(), {host_text.begin(), host_text.end()}, MeasuredMemory(process().space(), {}), out);
+  write_status_over(shown, {host_text.begin(), host_text.end()}, out);
   const std::string status(out.view());
   EXPECT_EQ(std::count(status.begin(), status.end(), '\n'),
             std::count(host_text.begin(), host_text.end(), '\n'));
@@ -193,7 +201,7 @@ TEST_F(ExecTest, PutsTheGuestIntoTheHostsStatusText) {
   EXPECT_NE(status.find("SigBlk:\t0000000000000200\n"), std::string::npos);
   Text stat;
   const std::string host_stat = read_file("/proc/self/stat");
-  write_stat_over(task(), {host_stat.begin(), host_stat.end()}, stat);
+  write_stat_over(shown, {host_stat.begin(), host_stat.end()}, stat);
   const std::string line(stat.view());
   EXPECT_EQ(std::count(line.begin(), line.end(), ' '), 51);
   EXPECT_EQ(line.substr(0, line.find(' ')), std::to_string(getpid()));
