@@ -7,6 +7,7 @@
 #include <libiberty/demangle.h>
 
 #include <csetjmp>
+#include <string_view>
 
 namespace orrery::elf {
 namespace {
@@ -26,10 +27,7 @@ void append(const char* text, size_t size, void* opaque) {
 
 bool is_mangled(const char* name) { return name[0] == '_' && (name[1] == 'Z' || name[1] == 'R'); }
 
-}  // namespace
-
-std::string demangle(const char* name) {
-  if (!is_mangled(name)) return name;
+std::string demangle_whole(const char* name) {
   Output output;
   if (setjmp(output.too_long) != 0) return name;
   // Rust's older names are C++ names as well, with a hash at their end: so Rust is asked first.
@@ -38,6 +36,18 @@ std::string demangle(const char* name) {
   output.text.clear();
   if (cplus_demangle_v3_callback(name, kOptions, append, &output) != 0) return std::move(output.text);
   return name;
+}
+
+}  // namespace
+
+std::string demangle(const char* name) {
+  if (!is_mangled(name)) return name;
+  // The static linker writes a symbol's version behind its name: "_Znam@GLIBCXX_3.4".
+  const std::string_view whole(name);
+  const auto at = whole.find('@');
+  if (at == std::string_view::npos) return demangle_whole(name);
+  const std::string bare(whole.substr(0, at));
+  return demangle_whole(bare.c_str()).append(whole.substr(at));
 }
 
 }  // namespace orrery::elf

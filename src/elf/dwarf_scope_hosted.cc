@@ -1,9 +1,10 @@
+// libdw's dwarf_getscopes is of no use: in elfutils 0.188 it misses functions inside the namespaces of
+// clang's DWARF 5, and where it finds an inlined function it goes on in the abstract one, which has neither
+// addresses nor call lines. So the concrete tree is walked here.
 #include "elf/dwarf_scope_hosted.h"
 
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
-
-#include <cstdlib>
 
 namespace orrery::elf {
 namespace {
@@ -18,6 +19,39 @@ Dwarf_Die* find_unit(Dwfl_Module* module, u64 address, Dwarf_Addr* bias) {
   return nullptr;
 }
 
+/// Deeper than any compiler nests; a damaged file may nest without end.
+constexpr int kDepthMost = 200;
+
+/// A part of a function that has addresses of its own.
+bool is_code(int tag) {
+  return tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine || tag == DW_TAG_lexical_block ||
+         tag == DW_TAG_try_block || tag == DW_TAG_catch_block;
+}
+
+/// What may hold functions without having their addresses.
+bool is_container(int tag) {
+  return tag == DW_TAG_namespace || tag == DW_TAG_module || tag == DW_TAG_class_type ||
+         tag == DW_TAG_structure_type || tag == DW_TAG_union_type;
+}
+
+/// Finds the entries that hold the pc, and appends the functions among them, innermost first. `thorough`:
+/// also below functions that do not hold it, where nested functions and those of local classes may stand.
+bool find_functions(Dwarf_Die* parent, u64 pc, bool thorough, int depth, std::vector<Dwarf_Die>& functions) {
+  Dwarf_Die child;
+  if (depth > kDepthMost || dwarf_child(parent, &child) != 0) return false;
+  do {
+    const int tag = dwarf_tag(&child);
+    const bool holds = is_code(tag) && dwarf_haspc(&child, pc) == 1;
+    if (!holds && !is_container(tag) && !(thorough && is_code(tag))) continue;
+    const bool found = find_functions(&child, pc, thorough, depth + 1, functions);
+    const bool function = tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
+    const bool outermost = !functions.empty() && dwarf_tag(&functions.back()) == DW_TAG_subprogram;
+    if (holds && function && !outermost) functions.push_back(child);
+    if (holds || found) return true;
+  } while (dwarf_siblingof(&child, &child) == 0);
+  return false;
+}
+
 }  // namespace
 
 DwarfScope find_scope(const Image& image, u64 address) {
@@ -28,20 +62,8 @@ DwarfScope find_scope(const Image& image, u64 address) {
   scope.unit = *unit;
   scope.bias = bias;
   scope.valid = true;
-  Dwarf_Die* by_pc = nullptr;
-  const int found = dwarf_getscopes(unit, address - bias, &by_pc);
-  if (found <= 0) return scope;
-  // dwarf_getscopes goes on in the abstract origin of an inlined function; the concrete tree, which
-  // has the addresses and call lines, is the path of parents of the innermost entry.
-  Dwarf_Die* by_parent = nullptr;
-  const int depth = dwarf_getscopes_die(&by_pc[0], &by_parent);
-  for (int i = 0; i < depth; ++i) {
-    const int tag = dwarf_tag(&by_parent[i]);
-    if (tag == DW_TAG_inlined_subroutine || tag == DW_TAG_subprogram) scope.functions.push_back(by_parent[i]);
-    if (tag == DW_TAG_subprogram) break;
-  }
-  std::free(by_parent);
-  std::free(by_pc);
+  for (const bool thorough : {false, true})
+    if (scope.functions.empty()) find_functions(unit, address - bias, thorough, 0, scope.functions);
   return scope;
 }
 
