@@ -16,6 +16,7 @@
 #include "cli/command.h"
 #include "cli/launch.h"
 #include "cli/progress.h"
+#include "cli/recorded_files.h"
 #include "cli/replay_process.h"
 #include "lens/collected.h"
 #include "lens/run_summary.h"
@@ -48,7 +49,10 @@ using Inquiries = std::vector<std::unique_ptr<lens::Inquiry>>;
 class Collection {
  public:
   Collection(const Recording& recording, const Inquiries& inquiries)
-      : recording_(recording), inquiries_(inquiries), progress_("replaying", events_of_all()) {}
+      : recording_(recording),
+        inquiries_(inquiries),
+        files_(recording.directory),
+        progress_("replaying", events_of_all()) {}
 
   Fallible<Nothing> run() {
     auto replay = ReplayProcess::start(recording_.directory, {.each = [this](u32 process, Fd control) {
@@ -90,9 +94,7 @@ class Collection {
       close(control_fd);
       return note(run.error());
     }
-    auto session = lens::ReplaySession::attach(control_fd, [&run](const std::string& path, u64 inode) {
-      return lens::kept_file(run.value(), path, inode);
-    });
+    auto session = lens::ReplaySession::attach(control_fd, files_.of(run.value()));
     if (!session) return;  // it ended before it began: the recording has nothing of it
     std::vector<std::unique_ptr<lens::Watcher>> watchers;
     for (const auto& each : inquiries_)
@@ -113,6 +115,7 @@ class Collection {
 
   const Recording& recording_;
   const Inquiries& inquiries_;
+  RecordedFiles files_;
   Progress progress_;
   std::mutex mutex_;
   std::list<std::thread> walks_;

@@ -55,8 +55,7 @@ Status walk(lens::ReplaySession& session, const CallsWanted& wanted) {
 int dump_calls(const std::string& recording, const CallsWanted& wanted) {
   auto replay = ReplayProcess::start(recording, {.asked = wanted.process});
   if (!replay) return complain(replay.error());
-  const auto no_files = [](const std::string&, u64) { return std::string(); };
-  auto session = replay.value()->attach(no_files);
+  auto session = replay.value()->attach({});
   if (!session) return complain(session.error());
   if (!wanted.json) std::printf("   EVENT      TASK         TICKS  CALL\n");
   const Status status = walk(*session.value(), wanted);

@@ -162,8 +162,8 @@ void ReplayProcess::feed() {
   }
 }
 
-Result<std::unique_ptr<lens::ReplaySession>> ReplayProcess::attach(lens::KeptFiles kept_files) {
-  auto session = lens::ReplaySession::attach(control_.release(), std::move(kept_files));
+Result<std::unique_ptr<lens::ReplaySession>> ReplayProcess::attach(lens::SessionFiles files) {
+  auto session = lens::ReplaySession::attach(control_.release(), std::move(files));
   if (session && ancestors_end_) {
     kill(engine_, SIGKILL);
     family_->kill_ancestors();

@@ -47,7 +47,7 @@ class ReplayProcess {
   ReplayProcess& operator=(const ReplayProcess&) = delete;
 
   /// Begins to ask questions; once, and only if one is `asked`.
-  Result<std::unique_ptr<lens::ReplaySession>> attach(lens::KeptFiles kept_files);
+  Result<std::unique_ptr<lens::ReplaySession>> attach(lens::SessionFiles files);
   /// Waits for the engine's end: a wait(2) status.
   int wait();
   /// What the engine was fed from. Only after wait().

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/process_option.h"
+#include "cli/recorded_files.h"
 #include "cli/recording_text.h"
 #include "cli/replay_process.h"
 #include "cli/style.h"
@@ -28,16 +29,16 @@ struct WhyOptions {
 /// Replays of one recording, ended when the last question has been asked.
 class Replays {
  public:
-  explicit Replays(const lens::RunSummary& run) : run_(run) {}
+  explicit Replays(const lens::RunSummary& run) : run_(run), files_(run.directory) {}
 
   Result<std::unique_ptr<lens::ReplaySession>> begin() {
     process_ = TRY(ReplayProcess::start(run_.directory, {.asked = run_.process}));
-    return process_->attach(
-        [this](const std::string& path, u64 inode) { return lens::kept_file(run_, path, inode); });
+    return process_->attach(files_.of(run_));
   }
 
  private:
   const lens::RunSummary& run_;
+  RecordedFiles files_;
   std::unique_ptr<ReplayProcess> process_;
 };
 

@@ -1,47 +1,39 @@
 #include "elf/images_hosted.h"
 
 #include <elfutils/libdwfl.h>
-#include <fcntl.h>
 #include <gelf.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
+
+#include "elf/opened_elf_hosted.h"
 
 namespace orrery::elf {
 namespace {
 
-/// No debuginfo path of our own: libdwfl's default is the file's directory, .debug and /usr/lib/debug.
-char* kDebugPath = nullptr;
+/// libdwfl asks for a file without DWARF of its own, and again for a debug file with a supplement: then under
+/// that one's name, with no checksum.
+int find_debug_file(Dwfl_Module*, void** source_place, const char*, Dwarf_Addr, const char* file_name,
+                    const char* link_name, GElf_Word crc, char** found_name) {
+  const auto* const source = static_cast<const DebugSource*>(*source_place);
+  if (!source) return -1;
+  const bool supplement = link_name && (link_name != source->link.name || crc != source->link.crc);
+  const DebugFile found = supplement && file_name ? source->files->find_supplement(
+                                                        read_supplement_link(OpenedElf(file_name)), file_name)
+                                                  : source->files->find(source->link);
+  if (found.fd >= 0) *found_name = strdup(found.path.c_str());
+  return found.fd;
+}
+
+/// The files themselves are always reported with their kept copies, and need not be found.
+int find_no_file(Dwfl_Module*, void**, const char*, Dwarf_Addr, char**, Elf**) { return -1; }
+
 const Dwfl_Callbacks kCallbacks = {
-    .find_elf = dwfl_build_id_find_elf,
-    .find_debuginfo = dwfl_standard_find_debuginfo,
+    .find_elf = find_no_file,
+    .find_debuginfo = find_debug_file,
     .section_address = dwfl_offline_section_address,
-    .debuginfo_path = &kDebugPath,
-};
-
-/// An ELF file open for reading with libelf.
-class ElfFile {
- public:
-  explicit ElfFile(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    elf_version(EV_CURRENT);
-    if (fd_ >= 0) elf_ = elf_begin(fd_, ELF_C_READ_MMAP, nullptr);
-    if (elf_ && elf_kind(elf_) != ELF_K_ELF) {
-      elf_end(elf_);
-      elf_ = nullptr;
-    }
-  }
-  ~ElfFile() {
-    if (elf_) elf_end(elf_);
-    if (fd_ >= 0) close(fd_);
-  }
-  ElfFile(const ElfFile&) = delete;
-  ElfFile& operator=(const ElfFile&) = delete;
-  Elf* get() const { return elf_; }
-
- private:
-  int fd_;
-  Elf* elf_ = nullptr;
+    .debuginfo_path = nullptr,
 };
 
 std::vector<GElf_Phdr> program_headers(Elf* elf) {
@@ -101,11 +93,12 @@ DynamicNames dynamic_names(Elf* elf) {
 }  // namespace
 
 DynamicNames read_dynamic_names(const std::string& file) {
-  const ElfFile elf(file);
+  const OpenedElf elf(file);
   return elf.get() ? dynamic_names(elf.get()) : DynamicNames{};
 }
 
-Images::Images(StoppedMachine& machine) : session_(dwfl_begin(&kCallbacks)) {
+Images::Images(StoppedMachine& machine, DebugFiles& debug_files)
+    : session_(dwfl_begin(&kCallbacks)), debug_files_(debug_files) {
   const std::vector<MappedRegion>& regions = machine.regions();
   if (!session_) return;
   dwfl_report_begin(session_);
@@ -121,7 +114,7 @@ Images::~Images() {
 
 void Images::add(const std::vector<MappedRegion>& regions, u64 first) {
   const MappedRegion& region = regions[first];
-  const ElfFile elf(region.kept_file);
+  const OpenedElf elf(region.kept_file);
   if (!elf.get()) return;
   const std::vector<GElf_Phdr> headers = program_headers(elf.get());
   const std::optional<u64> bias = bias_of(headers, region);
@@ -135,6 +128,10 @@ void Images::add(const std::vector<MappedRegion>& regions, u64 first) {
   Dwfl_Module* module =
       dwfl_report_elf(session_, region.path.c_str(), region.kept_file.c_str(), -1, *bias, true);
   if (!module) return;
+  sources_.push_back({&debug_files_, read_debug_link(elf, region.path)});
+  void** source_place = nullptr;
+  dwfl_module_info(module, &source_place, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
+  if (source_place) *source_place = &sources_.back();
   DynamicNames names = dynamic_names(elf.get());
   images_.push_back({.path = region.path,
                      .kept_file = region.kept_file,

@@ -1,13 +1,15 @@
 // The ELF files mapped into a stopped machine, opened with libdw from their kept copies, with their
-// separate debug files (by build-id below /usr/lib/debug, or by debug link). Owns the Dwfl session that
-// symboliser, unwinder and variables share. This room alone sees elfutils.
+// separate debug files (debug_files_hosted.h). Owns the Dwfl session that symboliser, unwinder and variables
+// share. This room alone sees elfutils.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/types.h"
+#include "elf/debug_files_hosted.h"
 #include "elf/stopped_machine_hosted.h"
 
 struct Dwfl;
@@ -25,9 +27,16 @@ struct Image {
   std::string soname;               ///< DT_SONAME
 };
 
+/// Where the debug file of one image is to be found.
+struct DebugSource {
+  DebugFiles* files;
+  DebugLink link;
+};
+
 class Images {
  public:
-  explicit Images(StoppedMachine& machine);
+  /// `debug_files` must outlive it.
+  Images(StoppedMachine& machine, DebugFiles& debug_files);
   ~Images();
   Images(const Images&) = delete;
   Images& operator=(const Images&) = delete;
@@ -40,7 +49,9 @@ class Images {
   void add(const std::vector<MappedRegion>& regions, u64 first);
 
   Dwfl* session_ = nullptr;
+  DebugFiles& debug_files_;
   std::vector<Image> images_;
+  std::deque<DebugSource> sources_;  ///< libdwfl holds their addresses
 };
 
 /// What the dynamic section of an ELF file says; empty when it has none or cannot be read.

@@ -39,8 +39,8 @@ const char* name_of(memory::RegionKind kind) {
 
 }  // namespace
 
-Result<std::unique_ptr<ReplaySession>> ReplaySession::attach(int control_fd, KeptFiles kept_files) {
-  std::unique_ptr<ReplaySession> session(new ReplaySession(control_fd, std::move(kept_files)));
+Result<std::unique_ptr<ReplaySession>> ReplaySession::attach(int control_fd, SessionFiles files) {
+  std::unique_ptr<ReplaySession> session(new ReplaySession(control_fd, std::move(files)));
   TRY(session->ask({.op = ControlOp::hello}));
   if (session->packet_->reply.value != machine::kControlVersion) {
     return Error{"the replaying engine speaks another version of the control protocol"};
@@ -227,7 +227,7 @@ const std::vector<elf::MappedRegion>& ReplaySession::regions() {
                           .protection = static_cast<int>(region.protection),
                           .flags = static_cast<int>(region.flags),
                           .path = path,
-                          .kept_file = is_file ? kept_files_(path, region.inode) : ""});
+                          .kept_file = is_file ? files_.kept(path, region.inode) : ""});
     }
   }
   has_regions_ = true;
@@ -246,7 +246,9 @@ const elf::Images& ReplaySession::images() {
   const bool current =
       images_ && std::equal(files.begin(), files.end(), images_regions_.begin(), images_regions_.end(), same);
   if (!current) {
-    images_ = std::make_unique<elf::Images>(*this);
+    if (!files_.debug && !own_debug_files_)
+      own_debug_files_ = std::make_unique<elf::DebugFiles>("", [](const std::string&) {});
+    images_ = std::make_unique<elf::Images>(*this, files_.debug ? *files_.debug : *own_debug_files_);
     images_regions_ = std::move(files);
   }
   return *images_;

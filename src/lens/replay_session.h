@@ -45,10 +45,16 @@ struct Stop {
 /// Where the bytes of a file of the guest's map can be read now; "" if they are not kept.
 using KeptFiles = std::function<std::string(const std::string& path, u64 inode)>;
 
+/// The files that a replay's questions are answered from.
+struct SessionFiles {
+  KeptFiles kept = [](const std::string&, u64) { return std::string(); };
+  elf::DebugFiles* debug = nullptr;  ///< outlives the session; null: as for a program without a recording
+};
+
 class ReplaySession final : public elf::StoppedMachine {
  public:
   /// Takes over the control socket of a replay that waits at its start.
-  static Result<std::unique_ptr<ReplaySession>> attach(int control_fd, KeptFiles kept_files);
+  static Result<std::unique_ptr<ReplaySession>> attach(int control_fd, SessionFiles files);
   ~ReplaySession() override;
   ReplaySession(const ReplaySession&) = delete;
   ReplaySession& operator=(const ReplaySession&) = delete;
@@ -85,8 +91,7 @@ class ReplaySession final : public elf::StoppedMachine {
     u8 payload[machine::kControlBytesMost];
   };
 
-  ReplaySession(int control_fd, KeptFiles kept_files)
-      : control_fd_(control_fd), kept_files_(std::move(kept_files)) {}
+  ReplaySession(int control_fd, SessionFiles files) : control_fd_(control_fd), files_(std::move(files)) {}
   Result<Stop> run(const machine::ControlRequest& request);
   Status ask(machine::ControlRequest request, std::span<const u64> addresses = {});
   Status change_breakpoints(machine::ControlOp op, std::span<const u64> addresses);
@@ -95,7 +100,8 @@ class ReplaySession final : public elf::StoppedMachine {
   void forget();
 
   int control_fd_;
-  KeptFiles kept_files_;
+  SessionFiles files_;
+  std::unique_ptr<elf::DebugFiles> own_debug_files_;  ///< if it was given none
   Stop stop_;
   std::vector<u64> breakpoints_;  ///< those set, sorted
   std::unique_ptr<Packet> packet_ = std::make_unique<Packet>();

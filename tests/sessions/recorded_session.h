@@ -69,7 +69,7 @@ class Session {
       std::abort();
     }
     replay_ = replay.take();
-    auto session = replay_->attach([](const std::string&, u64) { return std::string(); });
+    auto session = replay_->attach({});
     if (!session) {
       ADD_FAILURE() << session.error().doing;
       std::abort();

@@ -64,7 +64,8 @@ TEST_F(Crash, BacktraceHasFunctionsLinesAndArguments) {
   LiveProcess process({test_program()});
   ASSERT_TRUE(process.stopped());
   EXPECT_EQ(process.signal(), SIGSEGV);
-  const elf::Images images(process);
+  elf::DebugFiles debug_files("", [](const std::string&) {});
+  const elf::Images images(process, debug_files);
   const elf::Stack stack = elf::unwind(process, images);
   EXPECT_TRUE(stack.complete);
   ASSERT_GE(stack.frames.size(), 4U);
@@ -96,7 +97,7 @@ TEST_F(Crash, WhyNamesTheLineOverTheControlProtocol) {
   run.signal = SIGSEGV;
   auto facts = lens::why::gather(run, [&] {
     return lens::ReplaySession::attach(LiveEngine::start({run.program}),
-                                       [](const std::string& path, u64) { return path; });
+                                       {.kept = [](const std::string& path, u64) { return path; }});
   });
   ASSERT_TRUE(static_cast<bool>(facts));
   const lens::why::Verdict verdict = lens::why::explain(facts.value());
