@@ -174,6 +174,10 @@ class Host : public memory::Backend {
   /// effects outside (a background read of a terminal, reaping).
   virtual void set_signal_view(const SignalView&) {}
 
+  /// Another task goes on from here; one has ended. Not questions: the live host keeps their processor time.
+  virtual void task_runs(i32 /*task*/) {}
+  virtual void task_ended(i32 /*task*/) {}
+
   /// More than one task wants to run (or no longer does): while so, a host signal of number kQuantumOver
   /// comes now and then through next_signal(), so that they take turns.
   virtual void set_preemption(bool /*wanted*/) {}

@@ -34,6 +34,7 @@ void LiveHost::become_child() {
   borrowed_.keep_borrower();
   turns_.begin_process();
   view_file_.begin_process();
+  task_clocks_.begin_process();
   pending_ = 0;
   head_ = tail_;
   full_ = false;

@@ -11,6 +11,7 @@
 #include "host/memory_loan.h"
 #include "host/shared_files.h"
 #include "host/shown_view.h"
+#include "host/task_clocks.h"
 #include "host/turns.h"
 
 namespace orrery::host {
@@ -47,6 +48,8 @@ class LiveHost final : public Host {
   void set_signal_view(const SignalView& view) override;
   /// A timer of the host's sends kQuantumSignal every kQuantumNs while wanted.
   void set_preemption(bool wanted) override;
+  void task_runs(i32 task) override { task_clocks_.switch_to(task); }
+  void task_ended(i32 task) override { task_clocks_.forget(task); }
 
   // --- Host ---
   void at(const Instant&) override {}
@@ -115,6 +118,7 @@ class LiveHost final : public Host {
   SharedFiles shared_files_;
   bool expects_others_ = false;
   ShownView view_file_;
+  TaskClocks task_clocks_;
   MemoryLoan lent_;      ///< our memory, to a child
   MemoryLoan borrowed_;  ///< our parent's
 

@@ -46,6 +46,8 @@ class SeededHost final : public Host {
   bool let_go(std::span<const PageRange> ranges) override;
   void take_turn() override;
   void give_turn() override { gives_turn_ = turns_.holds(); }
+  void task_runs(i32 task) override { inner_.task_runs(task); }
+  void task_ended(i32 task) override { inner_.task_ended(task); }
   bool wants_view(bool settled) override { return inner_.wants_view(settled); }
   void show(int fd, std::span<const u8> view) override { inner_.show(fd, view); }
   void executed(std::span<const u8> words) override { inner_.executed(words); }

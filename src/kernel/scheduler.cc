@@ -56,6 +56,7 @@ void Scheduler::run_next(Task& from) {
   if (next == nullptr || next == &from) return;
   current_ = next;
   quantum_over_ = false;
+  host_.task_runs(next->id.value);
   switch_->switch_to(from, *next);
   current_ = &from;
   reap();
@@ -193,6 +194,7 @@ void Scheduler::drop(Task& task) {
 void Scheduler::reap() {
   for (Task* const task : ended_) {
     switch_->destroy(*task);
+    host_.task_ended(task->id.value);
     auto& tasks = task->process.tasks;
     if (task != tasks.front().get())
       std::erase_if(tasks, [&](const auto& each) { return each.get() == task; });

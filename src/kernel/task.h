@@ -65,6 +65,17 @@ struct RestartableSequence {
   u32 signature = 0;
 };
 
+/// struct sched_attr: a task's place in the scheduler.
+struct SchedulingPlace {
+  u32 size_bytes = 56, policy = 0;
+  u64 flags = 0;
+  i32 nice = 0;
+  u32 priority = 0;
+  u64 runtime = 0, deadline = 0, period = 0;
+  u32 clamp_least = 0, clamp_most = 0;
+};
+static_assert(sizeof(SchedulingPlace) == 56);
+
 /// ptrace(2): who traces a task, and how it stands with it (kernel/tracing.h).
 struct Trace {
   Task* tracer = nullptr;
@@ -102,8 +113,9 @@ struct Task {
   std::optional<Trace> trace;
   int passed_signal = 0;  ///< what its tracer let it go on with
 
-  std::array<char, 16> comm{};  ///< NUL-terminated, PR_SET_NAME
-  void* stack = nullptr;        ///< the machine's: where the task stands while it is not current
+  std::array<char, 16> comm{};           ///< NUL-terminated, PR_SET_NAME
+  std::optional<SchedulingPlace> place;  ///< a leader's is the host's; none: as the leader
+  void* stack = nullptr;                 ///< the machine's: where the task stands while it is not current
 
   bool ended() const { return std::holds_alternative<Exited>(state); }
 };

@@ -79,6 +79,8 @@ class RecordingHost final : public host::Host {
   void tell_late_change(u64 number, const std::array<u64, 6>& args, i64 result) override;
   void vouch_for(int fd) override;
   bool is_machines_file(int fd) override;
+  void task_runs(i32 task) override { parts_.inner.task_runs(task); }
+  void task_ended(i32 task) override { parts_.inner.task_ended(task); }
   bool wants_view(bool settled) override { return parts_.inner.wants_view(settled); }
   void show(int fd, std::span<const u8> view) override { parts_.inner.show(fd, view); }
   void executed(std::span<const u8> words) override;

@@ -1,6 +1,7 @@
 // New tasks: threads of the process, processes that use its memory (kernel/companion.h), and processes of
 // their own (kernel/fork.h).
 #include <asm/unistd.h>
+#include <linux/sched.h>
 #include <signal.h>
 
 #include <cerrno>
@@ -80,6 +81,7 @@ std::unique_ptr<Task> copy_task(Call& call, const CloneArguments& wanted, Proces
   if ((wanted.flags & kSetTls) != 0) regs.fs_base = wanted.tls;
   task->blocked = maker.blocked;
   task->comm = maker.comm;
+  if (maker.place && (maker.place->flags & SCHED_FLAG_RESET_ON_FORK) == 0) task->place = maker.place;
   task->altstack = {.flags = maker.altstack.flags};
   if ((wanted.flags & kChildClearTid) != 0) task->clear_child_tid = wanted.child_tid;
   return task;

@@ -133,6 +133,7 @@ i64 sys_rseq(Call& call);
 i64 sys_sched_yield(Call& call);
 i64 sys_sched_setaffinity(Call& call);
 i64 sys_sched_getaffinity(Call& call);
+i64 sys_sched_set(Call& call);
 i64 sys_sched_get(Call& call);
 i64 sys_getpriority(Call& call);
 i64 sys_getcpu(Call& call);

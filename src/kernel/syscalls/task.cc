@@ -81,18 +81,6 @@ i64 sys_sched_getaffinity(Call& call) {
   return call.space().write_value(call.args[2], kCpuMask) ? static_cast<i64>(sizeof kCpuMask) : -EFAULT;
 }
 
-/// A task of this process has its process's place in the host's scheduler. The host knows no other by its id.
-i64 sys_sched_get(Call& call) {
-  if (find(call, call.args[0]) != nullptr) call.args[0] = 0;
-  return forward(call);
-}
-
-i64 sys_getpriority(Call& call) {
-  constexpr i32 kOfTask = 0;  // PRIO_PROCESS
-  if (call.fd(0) == kOfTask && find(call, call.args[1]) != nullptr) call.args[1] = 0;
-  return forward(call);
-}
-
 i64 sys_getcpu(Call& call) {
   if (call.args[0] != 0 && !call.space().write_value(call.args[0], kCpuNumber)) return -EFAULT;
   if (call.args[1] != 0 && !call.space().write_value(call.args[1], u32{0})) return -EFAULT;

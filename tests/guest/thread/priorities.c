@@ -38,6 +38,73 @@ static void of_a_thread(void) {
   CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
+// --- a thread that sleeps, whose place others change ---
+
+static volatile pid_t sleeper;
+static volatile int sleeper_ends;
+static void* sleep_on(void* unused) {
+  sleeper = (pid_t)syscall(SYS_gettid);
+  while (!sleeper_ends) usleep(1000);
+  return unused;
+}
+
+static void set_by_another_thread(void) {
+  pthread_t thread;
+  CHECK_EQ(pthread_create(&thread, NULL, sleep_on, NULL), 0);
+  while (sleeper == 0) usleep(1000);
+  const int own = getpriority(PRIO_PROCESS, 0);
+  const struct sched_param none = {0}, some = {.sched_priority = 3};
+  CHECK_EQ(sched_setscheduler(sleeper, SCHED_BATCH, &none), 0);
+  CHECK_EQ(sched_getscheduler(sleeper), SCHED_BATCH);
+  CHECK_EQ(sched_getscheduler(0), SCHED_OTHER);
+  CHECK_ERRNO(sched_setscheduler(sleeper, SCHED_BATCH, &some), EINVAL);
+  CHECK_ERRNO(sched_setscheduler(sleeper, 77, &none), EINVAL);
+  CHECK_EQ(setpriority(PRIO_PROCESS, (id_t)sleeper, 5), 0);
+  CHECK_EQ(getpriority(PRIO_PROCESS, (id_t)sleeper), 5);
+  CHECK_EQ(getpriority(PRIO_PROCESS, 0), own);
+  CHECK_EQ(sched_setparam(sleeper, &none), 0);
+  CHECK_ERRNO(sched_setparam(sleeper, &some), EINVAL);
+  struct {
+    unsigned size, policy;
+    unsigned long flags;
+    int nice;
+    unsigned priority;
+    unsigned long deadlines[3];
+  } attributes = {.size = 48};
+  CHECK_EQ(syscall(SYS_sched_getattr, sleeper, &attributes, 48, 0), 0);
+  CHECK_EQ(attributes.policy, SCHED_BATCH);
+  CHECK_EQ(attributes.nice, 5);
+  attributes.policy = SCHED_IDLE;
+  attributes.size = 48;
+  CHECK_EQ(syscall(SYS_sched_setattr, sleeper, &attributes, 0), 0);
+  CHECK_EQ(sched_getscheduler(sleeper), SCHED_IDLE);
+  CHECK_ERRNO(setpriority(PRIO_PROCESS, 99999999, 5), ESRCH);
+  sleeper_ends = 1;
+  CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+/// What a thread is not given without the right to it, it does not have.
+static void a_real_time_policy(void) {
+  sleeper = 0;
+  sleeper_ends = 0;
+  pthread_t thread;
+  CHECK_EQ(pthread_create(&thread, NULL, sleep_on, NULL), 0);
+  while (sleeper == 0) usleep(1000);
+  const struct sched_param priority = {.sched_priority = 3};
+  if (sched_setscheduler(sleeper, SCHED_FIFO, &priority) == 0) {
+    struct sched_param now = {0};
+    CHECK_EQ(sched_getscheduler(sleeper), SCHED_FIFO);
+    CHECK_EQ(sched_getparam(sleeper, &now), 0);
+    CHECK_EQ(now.sched_priority, 3);
+  } else {
+    CHECK_EQ(errno, EPERM);
+    CHECK_EQ(sched_getscheduler(sleeper), SCHED_OTHER);
+  }
+  CHECK_EQ(sched_getscheduler(0), SCHED_OTHER);
+  sleeper_ends = 1;
+  CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
 static void of_another_process(void) {
   const pid_t child = fork();
   if (child == 0) {
@@ -55,6 +122,8 @@ static void of_another_process(void) {
 
 int main(void) {
   RUN(of_a_thread);
+  RUN(set_by_another_thread);
+  RUN(a_real_time_policy);
   RUN(of_another_process);
   return 0;
 }
