@@ -14,6 +14,20 @@ Fallible<BuildRows> read_build(const std::string& directory) {
                    .inputs = TRY(database.read(lens::build::kInputs, "ORDER BY rowid"))};
 }
 
+BuildRows rows_at(BuildRows rows, u64 time_ns) {
+  rows.until_ns = time_ns;
+  std::erase_if(rows.artefacts, [&](const ArtefactRow& each) { return each.written_ns > time_ns; });
+  for (ArtefactRow& each : rows.artefacts) {
+    if (each.removed_ns && *each.removed_ns <= time_ns) continue;
+    each.removed_ns.reset();
+    each.fate = "there";
+  }
+  std::erase_if(rows.inputs, [&](const lens::build::InputRow& each) {
+    return each.step >= rows.steps.size() || rows.steps[each.step].end_ns > time_ns;
+  });
+  return rows;
+}
+
 Fallible<const ArtefactRow*> find_artefact(const BuildRows& rows, const std::string& named) {
   const ArtefactRow* found = nullptr;
   u64 matches = 0;

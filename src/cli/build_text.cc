@@ -48,33 +48,41 @@ class BuildText {
       : rows_(rows), all_(all), style_(style), out_(out) {
     for (const ArtefactRow& each : rows.artefacts) made_[each.step].push_back(&each);
     for (const InputRow& each : rows.inputs) read_[each.step].push_back(&each);
-    for (const StepRow& each : rows.steps) end_ns_ = std::max(end_ns_, each.end_ns);
+    for (const StepRow& each : rows.steps) end_ns_ = std::max(end_ns_, std::min(each.end_ns, rows.until_ns));
   }
 
   void print() {
     print_summary();
     out_.text(style_.bold("STEP  PHASE                     TIME  SHARE        CPU       PEAK  COMMAND"))
         .text("\n");
-    for (const Placed& each : in_tree_order(rows_.steps)) print_step(rows_.steps[each.step], each.depth);
+    for (const Placed& each : in_tree_order(rows_.steps))
+      if (rows_.has_begun(rows_.steps[each.step])) print_step(rows_.steps[each.step], each.depth);
     print_endings();
   }
 
  private:
   void print_summary() {
-    u64 cpu_ns = 0;
-    for (const StepRow& step : rows_.steps) cpu_ns += step.user_ns.value_or(0) + step.system_ns.value_or(0);
-    out_.print("{} steps in {}", rows_.steps.size(), human_duration(end_ns_));
+    u64 cpu_ns = 0, begun = 0, running = 0;
+    for (const StepRow& step : rows_.steps) {
+      begun += rows_.has_begun(step) ? 1 : 0;
+      running += rows_.is_running(step) ? 1 : 0;
+      if (rows_.has_begun(step) && !rows_.is_running(step))
+        cpu_ns += step.user_ns.value_or(0) + step.system_ns.value_or(0);
+    }
+    out_.print("{} steps in {}", begun, human_duration(end_ns_));
+    if (running != 0) out_.print(", {} of them running", running);
     if (cpu_ns != 0) out_.print(", {} on processors", human_duration(cpu_ns));
     out_.print("; {} files written\n\n", rows_.artefacts.size());
   }
 
   void print_step(const StepRow& step, u32 depth) {
     const u32 indent = 2 * std::min(depth, kIndentMost);
-    const u64 time_ns = step.end_ns - std::min(step.start_ns, step.end_ns);
+    const u64 until_ns = std::min(step.end_ns, rows_.until_ns);
+    const u64 time_ns = until_ns - std::min(step.start_ns, until_ns);
     const u64 percent = end_ns_ != 0 ? (100 * time_ns + end_ns_ / 2) / end_ns_ : 0;
     std::string phase = std::string(indent, ' ') + step.phase;
     phase.resize(std::max<std::size_t>(phase.size(), 18), ' ');
-    const bool known = step.user_ns.has_value();
+    const bool running = rows_.is_running(step), known = step.user_ns.has_value() && !running;
     out_.print("{:4}  {} {:>10} {:>4} % {:>10} {:>10}  ", step.step, phase, human_duration(time_ns), percent,
                known ? human_duration(*step.user_ns + step.system_ns.value_or(0)) : "-",
                known ? human_bytes(step.peak_bytes.value_or(0)) : "-");
@@ -82,7 +90,9 @@ class BuildText {
     out_.name(cut ? step.command.substr(0, kCommandBytes) : step.command).text(cut ? " ...\n" : "\n");
     const std::string margin(indent + 8, ' ');
     if (step.merged) out_.print("{}{}\n", margin, *step.merged);
-    if (step.end != "exit 0" && step.end != "became another program")
+    if (running)
+      out_.print("{}{}\n", margin, style_.bold("running"));
+    else if (step.end != "exit 0" && step.end != "became another program")
       out_.print("{}{}\n", margin, style_.red(step.end));
     print_inputs(step.step, margin);
     for (const ArtefactRow* made : made_[step.step]) print_artefact(*made, margin);
@@ -199,7 +209,16 @@ void print_build_json(const BuildRows& rows) {
     if (made.step < steps.size()) steps[made.step]["makes"].push_back(artefact_json(made));
   for (const InputRow& input : rows.inputs)
     if (input.step < steps.size()) steps[input.step]["reads"].push_back(input_json(input));
-  print_json({{"steps", steps}});
+  auto shown = nlohmann::ordered_json::array();
+  for (const StepRow& step : rows.steps) {
+    if (!rows.has_begun(step)) continue;
+    shown.push_back(std::move(steps[step.step]));
+    if (!rows.is_running(step)) continue;
+    for (const char* unknown : {"user_ns", "system_ns", "peak_bytes"}) shown.back()[unknown] = nullptr;
+    shown.back()["end_ns"] = nullptr;
+    shown.back()["end"] = "running";
+  }
+  print_json({{"steps", shown}});
 }
 
 }  // namespace orrery::cli

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "cli/at_option.h"
 #include "cli/command.h"
 #include "cli/dump_calls.h"
 #include "cli/process_option.h"
@@ -30,7 +31,8 @@ using trace::EventView;
 struct DumpOptions {
   std::string recording;
   std::string process;  ///< PID or #N; all if empty
-  u64 from = 0;
+  std::string at;       ///< an instant to begin at; the beginning if empty
+  u64 from = 0;         ///< its event
   u64 count = std::numeric_limits<u64>::max();
   u64 bytes_most = 32;
   bool calls = false;
@@ -248,7 +250,7 @@ int dump_one(const DumpOptions& options, const Selection& selection, u32 process
 
 int dump_all(const DumpOptions& options, const Selection& selection, const Session& session) {
   if (options.from != 0)
-    return complain("--from counts the events of one process: name it with -p (see orrery ps)", kUsage);
+    return complain("--from is an instant of one process: name it with -p (see orrery ps)", kUsage);
   trace::MergedReader reader(selection.trace, selection.wanted);
   Printer printer(options, selection, Style::for_stream(session.color, 1));
   EventView event;
@@ -259,7 +261,21 @@ int dump_all(const DumpOptions& options, const Selection& selection, const Sessi
   return reader.damaged() ? kFound : 0;
 }
 
-int run_dump(const DumpOptions& options, const Session& session) {
+/// What --from means: an event to begin at, and for a replay the instant.
+Fallible<std::optional<lens::ExactInstant>> begin_at(DumpOptions& options, const std::string& directory,
+                                                     const Selection& selection) {
+  std::optional<lens::ExactInstant> instant;
+  if (options.at.empty()) return instant;
+  const lens::InstantWord word = TRY(lens::parse_instant(options.at));
+  const bool is_event = word.kind == lens::InstantWord::Kind::event;
+  if (is_event) options.from = word.number;
+  if (is_event && !options.calls) return instant;
+  instant = TRY(find_instant(directory, options.at, selection.wanted));
+  if (!is_event) options.from = instant->at.event;
+  return instant;
+}
+
+int run_dump(DumpOptions& options, const Session& session) {
   const auto path = find_recording(options.recording);
   if (!path) return kCannotRun;
   std::string trouble;
@@ -268,11 +284,13 @@ int run_dump(const DumpOptions& options, const Session& session) {
   Selection selection = read_selection(*path, std::move(trace));
   if (!options.process.empty()) selection.wanted = choose_processes(selection.pids, options.process);
   if (!options.process.empty() && selection.wanted.empty()) return kUsage;
+  auto from = begin_at(options, *path, selection);
+  if (!from) return complain(printable(from.error().sentence), kUsage);
   const bool one = selection.wanted.size() == 1 || selection.pids.size() <= 1;
   const u32 process = selection.wanted.empty() ? 0 : *selection.wanted.begin();
   if (options.calls)
     return dump_calls(
-        *path, {.process = process, .from = options.from, .count = options.count, .json = options.json});
+        *path, {.process = process, .from = from.value(), .count = options.count, .json = options.json});
   return one ? dump_one(options, selection, process, session) : dump_all(options, selection, session);
 }
 
@@ -284,13 +302,16 @@ void add_dump(CLI::App& app, Session& session) {
   add_recording_option(*command, options->recording);
   command->add_option("-n,--count", options->count, "Print at most this many");
   command->add_option("-p,--process", options->process, kProcessWords);
-  command->add_option("--from", options->from, "Begin at this event of the process");
+  command
+      ->add_option("--from", options->at,
+                   std::string("Begin at this instant of the process. ") + lens::kInstantWords)
+      ->type_name("INSTANT");
   command->add_option("-s,--string-limit", options->bytes_most, "Show at most this many bytes of data");
   command->add_flag("-c,--calls", options->calls, "Replay, and print the system calls as strace does");
   command->add_flag("--json", options->json, "Print one JSON object a line");
-  set_examples(
-      *command,
-      "  orrery dump --calls\n  orrery dump -n 20\n  orrery dump grep-0 --from 100 --json | jq .call\n");
+  set_examples(*command,
+               "  orrery dump --calls\n  orrery dump --calls --from main\n  orrery dump -n 20\n  orrery dump "
+               "grep-0 --from 100 --json | jq .call\n");
   command->callback([options, &session] { session.exit_code = run_dump(*options, session); });
 }
 

@@ -4,12 +4,11 @@
 #include "cli/dump_calls.h"
 
 #include <cstdio>
-#include <optional>
 
 #include "cli/command.h"
 #include "cli/recording_text.h"
 #include "cli/replay_process.h"
-#include "lens/call.h"
+#include "lens/pending_calls.h"
 
 namespace orrery::cli {
 namespace {
@@ -28,25 +27,22 @@ void print_call(const lens::Call& call, const lens::Stop& entry, bool json) {
   std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
 
-Status walk(lens::ReplaySession& session, const CallsWanted& wanted) {
-  TRY(session.run_before(wanted.from));
-  std::optional<lens::Call> pending;
-  lens::Stop entry;
+Fallible<Nothing> walk(lens::ReplaySession& session, const CallsWanted& wanted) {
+  if (wanted.from) TRY(lens::seek(session, *wanted.from));
+  lens::PendingCalls<lens::Stop> pending;
   u64 shown = 0;
   while (!session.stop().ended() && shown < wanted.count) {
     if (session.stop().reason == StopReason::system_call) {
-      pending = lens::read_call(session);
-      entry = session.stop();
-    } else if (pending) {
-      lens::finish_call(session, *pending);
-      print_call(*pending, entry, wanted.json);
-      pending.reset();
+      pending.enter(session, session.stop());
+    } else if (const auto made = pending.leave(session)) {
+      print_call(made->call, made->entry, wanted.json);
       ++shown;
     }
-    TRY(session.run_before(session.stop().event));
+    if (auto stop = session.run_before(session.stop().event); !stop) return Failure(stop.error());
   }
-  if (pending && shown < wanted.count) print_call(*pending, entry, wanted.json);
-  if (session.stop().reason == StopReason::diverged) return Error{"the replay differs from the recording"};
+  for (const auto& made : pending.take_rest())
+    if (shown++ < wanted.count) print_call(made.call, made.entry, wanted.json);
+  if (session.stop().reason == StopReason::diverged) return Failure("the replay differs from the recording");
   return Nothing{};
 }
 
@@ -58,8 +54,8 @@ int dump_calls(const std::string& recording, const CallsWanted& wanted) {
   auto session = replay.value()->attach({});
   if (!session) return complain(session.error());
   if (!wanted.json) std::printf("   EVENT      TASK         TICKS  CALL\n");
-  const Status status = walk(*session.value(), wanted);
-  if (!status) return complain(status.error(), kReplayDiffers);
+  auto walked = walk(*session.value(), wanted);
+  if (!walked) return complain(printable(walked.error().sentence), kReplayDiffers);
   return 0;
 }
 

@@ -2,15 +2,16 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 #include <string>
 
-#include "base/types.h"
+#include "lens/instants.h"
 
 namespace orrery::cli {
 
 struct CallsWanted {
-  u32 process = 0;  ///< its number in the recording
-  u64 from = 0;     ///< event
+  u32 process = 0;                           ///< its number in the recording
+  std::optional<lens::ExactInstant> from{};  ///< the beginning if none
   u64 count = std::numeric_limits<u64>::max();
   bool json = false;
 };

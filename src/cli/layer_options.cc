@@ -1,5 +1,6 @@
 #include "cli/layer_options.h"
 
+#include "cli/at_option.h"
 #include "cli/process_option.h"
 #include "cli/recording_text.h"
 #include "lens/lens.h"
@@ -17,6 +18,11 @@ int run(LayerOptions& options, const Session& session, ShowLayer show) {
     options.processes = choose_processes(pids_of(recording.value().tree), options.process);
     if (options.processes.empty()) return kUsage;
   }
+  if (!options.at.empty()) {
+    auto instant = find_instant(*directory, options.at, options.processes);
+    if (!instant) return complain(printable(instant.error().sentence));
+    options.instant = instant.take();
+  }
   const auto shown = show(options, session);
   return shown ? 0 : complain(printable(shown.error().sentence));
 }
@@ -30,11 +36,16 @@ std::string LayerOptions::condition() const {
   return "process IN (" + list + ")";
 }
 
+std::string LayerOptions::condition(const char* event, const char* ticks, const char* time_ns) const {
+  return condition() + (instant ? " AND " + instant->condition(event, ticks, time_ns) : "");
+}
+
 void add_layer(CLI::App& show_command, Session& session, const char* name, const char* sentence,
                ShowLayer show, const char* examples) {
   auto options = std::make_shared<LayerOptions>();
   CLI::App* command = show_command.add_subcommand(name, sentence);
   add_recording_option(*command, options->recording);
+  add_at_option(*command, options->at);
   command->add_option("-p,--process", options->process, kProcessWords);
   command->add_flag("--all", options->all, "Leave nothing out");
   command->add_flag("--json", options->json, "Print JSON");

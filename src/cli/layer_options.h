@@ -1,23 +1,30 @@
-// What the reports of a recording's layers have in common: `orrery show LAYER [REC] [-p PROCESS] [--json]`.
+// What the reports of a recording's layers have in common: `orrery show LAYER [REC] [--at INSTANT]
+// [-p PROCESS] [--json]`.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 
 #include "base/failure_hosted.h"
 #include "cli/command.h"
+#include "lens/instants.h"
 
 namespace orrery::cli {
 
 struct LayerOptions {
-  std::string recording{}, process{};
+  std::string recording{}, process{}, at{};
   bool json = false;
   bool all = false;           ///< of reports that are long
   std::string directory{};    ///< of the recording
   std::set<u32> processes{};  ///< those that are shown; all if empty
 
+  std::optional<lens::ExactInstant> instant{};  ///< what `at` means; of the whole run if there is none
+
   /// SQL over a column `process`.
   std::string condition() const;
+  /// The same for rows that have an instant: only those of `at` or before.
+  std::string condition(const char* event, const char* ticks, const char* time_ns) const;
 };
 
 using ShowLayer = Fallible<Nothing> (*)(const LayerOptions& options, const Session& session);

@@ -1,6 +1,9 @@
 // `orrery show build [REC]`: how source became a file, as it was recorded.
 #include <unistd.h>
 
+#include <cstdio>
+
+#include "cli/at_option.h"
 #include "cli/build_link.h"
 #include "cli/build_object.h"
 #include "cli/build_text.h"
@@ -11,15 +14,23 @@ namespace {
 
 struct ShowBuildOptions {
   std::string recording;
-  std::string object, link;
+  std::string object, link, at;
   bool all = false;
   bool json = false;
 };
 
+Fallible<BuildRows> read_rows(const std::string& directory, const ShowBuildOptions& options) {
+  BuildRows rows = TRY(read_build(directory));
+  if (options.at.empty()) return rows;
+  const lens::ExactInstant instant = TRY(find_instant(directory, options.at, {}));
+  if (!options.json) std::printf("%s\n\n", instant_words(instant).c_str());
+  return rows_at(std::move(rows), instant.at.time_ns);
+}
+
 int run_show_build(const ShowBuildOptions& options, const Session& session) {
   const auto directory = find_recording(options.recording);
   if (!directory) return kCannotRun;
-  auto rows = read_build(*directory);
+  auto rows = read_rows(*directory, options);
   if (!rows) return complain(printable(rows.error().sentence));
   const Style style = Style::for_stream(session.color, STDOUT_FILENO);
   Output out(stdout);
@@ -43,6 +54,7 @@ void add_show_build(CLI::App& show, Session& session) {
   CLI::App* command =
       show.add_subcommand("build", "Show a recorded build: its steps, what each read and made");
   add_recording_option(*command, options->recording);
+  add_at_option(*command, options->at);
   command->add_option("--object", options->object,
                       "An object file that was made, also one that is gone: sections, symbols, relocations");
   command
@@ -55,6 +67,7 @@ void add_show_build(CLI::App& show, Session& session) {
                     "Print JSON: all there is, times in nanoseconds since the beginning");
   set_examples(*command,
                "  orrery record gcc hello.c -o hello && orrery show build\n"
+               "  orrery show build --at 50%         what ran then, and what was there\n"
                "  orrery show build make-0 --object main.o\n"
                "  orrery show build make-0 --link app\n"
                "  orrery show build make-0 --json | jq '.steps[] | select(.phase == \"link\") | .makes'\n");

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "cli/at_option.h"
 #include "cli/collect.h"
 #include "cli/command.h"
 #include "cli/layer_options.h"
@@ -17,49 +18,67 @@ namespace {
 /// One program's part of the report.
 class LinkReport {
  public:
-  LinkReport(db::Database& database, i64 process, i64 program, bool all, const Style& style)
+  LinkReport(db::Database& database, i64 process, i64 program, const LayerOptions& options,
+             const Style& style)
       : database_(database),
         of_(" WHERE process = " + std::to_string(process) + " AND program = " + std::to_string(program)),
-        all_(all),
+        by_then_(of_ + " AND " + options.condition("event", "ticks", "time_ns")),
+        options_(options),
         style_(style) {}
 
   Fallible<Nothing> print() {
-    TRY(print_troubles());
+    // What was missing in the end, and who won, is told of the whole run.
+    if (!options_.instant) TRY(print_troubles());
     TRY(section(
         "Loaded",
         "SELECT object AS n, path, coalesce(rule, '') AS 'found by', coalesce(needed_by, '') AS 'needed "
         "by',"
         " CASE WHEN name_space > 0 THEN name_space ELSE '' END AS 'namespace', printf('%#x', base) AS base,"
-        " CASE WHEN relro_start IS NULL THEN 'no RELRO' WHEN relro_ticks IS NULL THEN 'RELRO not applied'"
-        " ELSE printf('read-only at tick %d', relro_ticks) END AS relro FROM link_object" +
-            of_ + " ORDER BY object"));
+        " CASE WHEN relro_start IS NULL THEN 'no RELRO' WHEN relro_ticks IS NULL THEN 'RELRO not applied'" +
+            relro_later() +
+            " ELSE printf('read-only at tick %d', relro_ticks) END AS relro FROM link_object" + by_then_ +
+            " ORDER BY object"));
     TRY(section("Where it looked",
-                "SELECT name, path, rule, coalesce(error, 'found') AS result FROM link_search" + of_ +
+                "SELECT name, path, rule, coalesce(error, 'found') AS result FROM link_search" + by_then_ +
                     searched() + " ORDER BY number"));
-    TRY(section(
-        "Bindings",
-        "SELECT object, sum(kind != 'lazy' AND after IS NOT NULL) AS 'at the start',"
-        " sum(kind = 'lazy' AND after IS NOT NULL) AS 'at the first call', sum(after IS NULL) AS never,"
-        " sum(kind = 'copy') AS copies, sum(kind = 'ifunc') AS ifuncs,"
-        " coalesce(sum(cost_ticks), 0) AS 'ticks at calls', sum(writable) AS 'writable slots'"
-        " FROM link_binding" +
-            of_ + " GROUP BY object ORDER BY min(rowid)"));
-    TRY(section("Defined more than once", "SELECT symbol, winner, loser, bindings FROM link_interposition" +
-                                              of_ + " ORDER BY symbol, loser"));
-    if (!all_) return Nothing{};
+    TRY(section("Bindings",
+                std::string("SELECT object, sum(kind != 'lazy' AND done) AS 'at the start',"
+                            " sum(kind = 'lazy' AND done) AS 'at the first call', sum(NOT done) AS ") +
+                    (options_.instant ? "'not yet'" : "never") +
+                    ", sum(kind = 'copy' AND done) AS copies, sum(kind = 'ifunc' AND done) AS ifuncs,"
+                    " sum(CASE WHEN done THEN coalesce(cost_ticks, 0) ELSE 0 END) AS 'ticks at calls',"
+                    " sum(writable) AS 'writable slots' FROM " +
+                    bindings() + " GROUP BY object ORDER BY min(number)"));
+    if (!options_.instant)
+      TRY(section("Defined more than once", "SELECT symbol, winner, loser, bindings FROM link_interposition" +
+                                                of_ + " ORDER BY symbol, loser"));
+    if (!options_.all) return Nothing{};
     return section(
         "Every binding",
         "SELECT object, symbol, coalesce(version, '') AS version, kind, coalesce(provider, '-') AS provider,"
         " printf('%#x', slot) AS slot, printf('%#x', before) AS before,"
-        " CASE WHEN after IS NULL THEN 'not bound' ELSE printf('%#x', after) END AS after, event, ticks,"
-        " cost_ticks AS cost FROM link_binding" +
-            of_ + " ORDER BY rowid");
+        " CASE WHEN done THEN printf('%#x', after) ELSE 'not bound' END AS after, event, ticks,"
+        " cost_ticks AS cost FROM " +
+            bindings() + " ORDER BY number");
   }
 
  private:
+  /// Those of the objects that are there, with whether they are made.
+  std::string bindings() const {
+    return "(SELECT *, rowid AS number, coalesce(after IS NOT NULL AND " +
+           options_.condition("event", "ticks", "time_ns") + ", 0) AS done FROM link_binding" + of_ +
+           (options_.instant ? " AND object IN (SELECT path FROM link_object" + by_then_ + ")" : "") + ")";
+  }
+
+  std::string relro_later() const {
+    if (!options_.instant) return "";
+    return " WHEN NOT " + options_.instant->condition("relro_event", "relro_ticks", "relro_ns") +
+           " THEN 'still writable'";
+  }
+
   /// Without --all only what failed, and what was tried for the same library.
   std::string searched() const {
-    return all_ ? "" : " AND name IN (SELECT name FROM link_search" + of_ + " AND NOT found)";
+    return options_.all ? "" : " AND name IN (SELECT name FROM link_search" + of_ + " AND NOT found)";
   }
 
   Fallible<Nothing> print_troubles() {
@@ -86,13 +105,22 @@ class LinkReport {
 
   db::Database& database_;
   std::string of_;
-  bool all_;
+  std::string by_then_;  ///< of what has an instant
+  const LayerOptions& options_;
   const Style& style_;
 };
 
+/// The programs that have begun.
+std::string programs_of(const LayerOptions& options) {
+  return "SELECT process, program, path, linked FROM program WHERE (process, program) IN (SELECT process, "
+         "program"
+         " FROM load_step WHERE " +
+         options.condition("event", "start_ticks", "start_ns") + ") ORDER BY process, program";
+}
+
 Fallible<Nothing> print_all(db::Database& database, const LayerOptions& options, const Style& style) {
-  db::Statement programs = TRY(database.prepare("SELECT process, program, path, linked FROM program WHERE " +
-                                                options.condition() + " ORDER BY process, program"));
+  db::Statement programs = TRY(database.prepare(programs_of(options)));
+  if (options.instant) std::printf("%s\n\n", instant_words(*options.instant).c_str());
   bool is_first = true;
   while (TRY(programs.step())) {
     if (!is_first) std::printf("\n");
@@ -103,28 +131,40 @@ Fallible<Nothing> print_all(db::Database& database, const LayerOptions& options,
         "  process #%ld, %s\n", programs.integer(0),
         is_dynamic ? "dynamic" : (std::string(programs.text(3)) + ": nothing is left to link").c_str());
     if (is_dynamic)
-      TRY(LinkReport(database, programs.integer(0), programs.integer(1), options.all, style).print());
+      TRY(LinkReport(database, programs.integer(0), programs.integer(1), options, style).print());
   }
   if (is_first) return Failure("no program began in that process; `orrery ps` lists the processes");
+  return Nothing{};
+}
+
+/// One object: a table a key. With an instant, what was so by then.
+Fallible<Nothing> print_rows_json(db::Database& database, const LayerOptions& options) {
+  std::string separator = "{";
+  if (options.instant) {
+    separator = ",\n";
+    std::printf("{\"at\": %s", instant_json(*options.instant).dump().c_str());
+  }
+  for (const char* table :
+       {"link_object", "link_search", "link_binding", "link_interposition", "link_trouble"}) {
+    const bool has_instants =
+        std::string_view(table) != "link_interposition" && std::string_view(table) != "link_trouble";
+    if (options.instant && !has_instants) continue;
+    std::printf("%s\"%s\": ", separator.c_str(), table);
+    const std::string which =
+        has_instants ? options.condition("event", "ticks", "time_ns") : options.condition();
+    db::Statement rows = TRY(database.prepare(std::string("SELECT * FROM ") + table + " WHERE " + which));
+    TRY(print_rows(rows, RowFormat::json, stdout));
+    separator = ", ";
+  }
+  std::printf("}\n");
   return Nothing{};
 }
 
 Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
   db::Database database =
       TRY(collect(options.directory, {{lens_of_table("program"), lens_of_table("link_object")}}));
-  if (!options.json) return print_all(database, options, Style::for_stream(session.color, STDOUT_FILENO));
-  // One object: a table a key.
-  const char* separator = "{";
-  for (const char* table :
-       {"link_object", "link_search", "link_binding", "link_interposition", "link_trouble"}) {
-    std::printf("%s\"%s\": ", separator, table);
-    db::Statement rows =
-        TRY(database.prepare(std::string("SELECT * FROM ") + table + " WHERE " + options.condition()));
-    TRY(print_rows(rows, RowFormat::json, stdout));
-    separator = ", ";
-  }
-  std::printf("}\n");
-  return Nothing{};
+  if (options.json) return print_rows_json(database, options);
+  return print_all(database, options, Style::for_stream(session.color, STDOUT_FILENO));
 }
 
 }  // namespace
@@ -133,6 +173,7 @@ void add_show_link(CLI::App& show_command, Session& session) {
   add_layer(show_command, session, "link", "What the dynamic linker searched, loaded and bound", show,
             "  orrery record -- python3 -c 'import ssl'; orrery show link\n"
             "  orrery show link --all           every search and every binding\n"
+            "  orrery show link --at main       what was bound by then\n"
             "  orrery query \"SELECT symbol, caller, ticks FROM link_binding WHERE kind = 'lazy'\"\n");
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cli/at_option.h"
 #include "cli/collect.h"
 #include "cli/command.h"
 #include "cli/layer_options.h"
@@ -35,38 +36,69 @@ std::string milliseconds(double ns) {
   return text;
 }
 
-Fallible<Nothing> print_timeline(db::Database& database, const Program& program, const Style& style) {
+/// SQL over load_step: whether the step is under way, which is the last that has begun, up to main.
+std::string under_way(const LayerOptions& options) {
+  if (!options.instant) return "0";
+  const lens::ExactInstant& at = *options.instant;
+  const auto of = [](const std::string& table) {
+    return table + ".process = load_step.process AND " + table + ".program = load_step.program AND ";
+  };
+  return "(number = (SELECT max(number) FROM load_step AS other WHERE " + of("other") +
+         at.condition("event", "start_ticks", "start_ns") + ") AND NOT EXISTS (SELECT 1 FROM program WHERE " +
+         of("program") + at.condition("main_event", "main_ticks", "main_ns") + "))";
+}
+
+/// The rows of load_step that are shown.
+std::string begun(const LayerOptions& options) {
+  return options.condition("event", "start_ticks", "start_ns");
+}
+
+Fallible<Nothing> print_timeline(db::Database& database, const Program& program, const LayerOptions& options,
+                                 const Style& style) {
   const std::string of = " FROM load_step WHERE process = " + std::to_string(program.process) +
-                         " AND program = " + std::to_string(program.program);
-  db::Statement sums = TRY(database.prepare("SELECT sum(time_ns), sum(instructions)" + of));
+                         " AND program = " + std::to_string(program.program) + " AND " + begun(options);
+  db::Statement sums =
+      TRY(database.prepare("SELECT sum(time_ns), sum(instructions), sum(" + under_way(options) + ")" + of));
   TRY(sums.step());
   const double whole_ns = std::max(1.0, sums.real(0));
-  const i64 instructions = sums.integer(1);
   std::printf("%s\n", style.bold(printable(program.path)).c_str());
-  std::printf("  %s, process #%ld, %s and %ld instructions %s\n\n", program.linked.c_str(), program.process,
-              milliseconds(whole_ns).c_str(), instructions,
-              program.has_main ? "from the exec to main" : "from the exec to its end: main was not seen");
+  std::printf("  %s, process #%ld, ", program.linked.c_str(), program.process);
+  if (sums.integer(2) != 0)
+    std::printf("not yet at main\n\n");
+  else
+    std::printf("%s and %ld instructions %s\n\n", milliseconds(whole_ns).c_str(), sums.integer(1),
+                program.has_main ? "from the exec to main" : "from the exec to its end: main was not seen");
   std::printf("%s\n", style.bold("         AT        TOOK   SHARE  INSTRUCTIONS  CALLS  STEP").c_str());
-  db::Statement steps = TRY(database.prepare(
-      std::string("SELECT start_ns, time_ns, instructions, calls, ") + kStepWords +
-      ", CASE WHEN step IN ('exec', 'start') THEN NULL ELSE object END" + of + " ORDER BY number"));
+  db::Statement steps =
+      TRY(database.prepare(std::string("SELECT start_ns, time_ns, instructions, calls, ") + kStepWords +
+                           ", CASE WHEN step IN ('exec', 'start') THEN NULL ELSE object END, " +
+                           under_way(options) + of + " ORDER BY number"));
   i64 begin_ns = -1;
   while (TRY(steps.step())) {
     if (begin_ns < 0) begin_ns = steps.integer(0);
     const double took_ns = steps.real(1);
-    std::printf("%8.3f ms %8.3f ms  %4.1f %%  %12ld  %5ld  %s%s%s\n",
-                static_cast<double>(steps.integer(0) - begin_ns) / 1e6, took_ns / 1e6,
-                100 * took_ns / whole_ns, steps.integer(2), steps.integer(3),
-                std::string(steps.text(4)).c_str(), steps.is_null(5) ? "" : " ",
-                printable(steps.text(5)).c_str());
+    const std::string what =
+        std::string(steps.text(4)) + (steps.is_null(5) ? "" : " ") + printable(steps.text(5));
+    const std::string at = milliseconds(static_cast<double>(steps.integer(0) - begin_ns));
+    if (steps.integer(6) != 0)  // its figures are those of the whole step
+      std::printf("%11s  %11s  %6s  %12s  %5s  %s\n", at.c_str(), "under way", "", "", "",
+                  style.bold(what).c_str());
+    else
+      std::printf("%11s %11s  %4.1f %%  %12ld  %5ld  %s\n", at.c_str(), milliseconds(took_ns).c_str(),
+                  100 * took_ns / whole_ns, steps.integer(2), steps.integer(3), what.c_str());
   }
   return Nothing{};
 }
 
 Fallible<Nothing> print_all(db::Database& database, const LayerOptions& options, const Style& style) {
+  const std::string main =
+      options.instant ? options.instant->condition("main_event", "main_ticks", "main_ns") : "1";
   db::Statement programs =
-      TRY(database.prepare("SELECT process, program, path, linked, main_ns IS NOT NULL FROM program WHERE " +
-                           options.condition() + " ORDER BY process, program"));
+      TRY(database.prepare("SELECT process, program, path, linked, main_ns IS NOT NULL AND " + main +
+                           " FROM program WHERE (process, program) IN"
+                           " (SELECT process, program FROM load_step WHERE " +
+                           begun(options) + ") ORDER BY process, program"));
+  if (options.instant) std::printf("%s\n\n", instant_words(*options.instant).c_str());
   bool is_first = true;
   while (TRY(programs.step())) {
     if (!is_first) std::printf("\n");
@@ -74,7 +106,7 @@ Fallible<Nothing> print_all(db::Database& database, const LayerOptions& options,
     TRY(print_timeline(database,
                        {programs.integer(0), programs.integer(1), std::string(programs.text(2)),
                         std::string(programs.text(3)), programs.integer(4) != 0},
-                       style));
+                       options, style));
   }
   if (is_first) return Failure("no program began in that process; `orrery ps` lists the processes");
   return Nothing{};
@@ -83,7 +115,9 @@ Fallible<Nothing> print_all(db::Database& database, const LayerOptions& options,
 Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
   db::Database database = TRY(collect(options.directory, {{lens_of_table("load_step")}}));
   if (!options.json) return print_all(database, options, Style::for_stream(session.color, STDOUT_FILENO));
-  db::Statement steps = TRY(database.prepare("SELECT * FROM load_step WHERE " + options.condition()));
+  const std::string columns = options.instant ? "*, " + under_way(options) + " AS under_way" : "*";
+  db::Statement steps =
+      TRY(database.prepare("SELECT " + columns + " FROM load_step WHERE " + begun(options)));
   TRY(print_rows(steps, RowFormat::json, stdout));
   return Nothing{};
 }
@@ -94,7 +128,8 @@ void add_show_load(CLI::App& show_command, Session& session) {
   add_layer(show_command, session, "load", "From execve to main: every step with its time and instructions",
             show,
             "  orrery record -- python3 -c pass; orrery show load\n"
-            "  orrery show load make-0 -p '#3'\n");
+            "  orrery show load make-0 -p '#3'\n"
+            "  orrery show load --at 3ms\n");
 }
 
 }  // namespace orrery::cli

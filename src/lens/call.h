@@ -27,6 +27,10 @@ struct Call {
 
   bool failed() const { return returned && result < 0 && result >= -4095; }
   int error() const { return failed() ? static_cast<int>(-result) : 0; }
+  /// It has put another program in the place of this one.
+  bool replaced_program() const {
+    return returned && result == 0 && (name == "execve" || name == "execveat");
+  }
 };
 
 inline constexpr u64 kWrittenBytesMost = 16 * 1024;

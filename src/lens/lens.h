@@ -50,8 +50,7 @@ struct WalkedCall {
   const Instant& exit;  ///< equal to `entry` as long as it has not returned
   u64 number = 0;       ///< counts the calls of the process
 
-  /// It has put another program in the place of this one.
-  bool replaced_program() const;
+  bool replaced_program() const { return call.replaced_program(); }
 };
 
 /// Looks at one process while it is replayed, on a thread of its own: other processes have other Watchers.

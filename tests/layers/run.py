@@ -292,6 +292,58 @@ def case_static(orrery):
         expect_in(linked, orrery.run("show", "link", recording), "the report")
 
 
+def case_at(orrery):
+    """The state of each layer at an instant: what a program that calls one function after the other has bound by then."""
+    source = """int getppid(), atoi(), atol(), labs(), strrchr();
+__attribute__((noinline)) void pause_here(int n) { __asm__ volatile("" : : "r"(n)); }
+int main(void) {
+  char b[64] = "1";
+  getppid(); pause_here(1); atoi(b); atol(b); pause_here(2); labs(-1); strrchr(b, '1'); pause_here(3);
+  return 0;
+}
+"""
+    program = programs.build(orrery.home, "pauses", source, "-O0", "-fno-builtin", "-Wl,-z,lazy")
+    recording = orrery.record([program])
+    expected = {"main": 0, "pause_here": 1, "pause_here:2": 3, "pause_here:3": 5, "end": 5}
+    for at, count in expected.items():
+        found = json.loads(orrery.run("show", "link", recording, "--at", at, "--json"))
+        mine = [row["symbol"] for row in found["link_binding"] if row["object"] == str(program) and row["kind"] == "lazy"]
+        expect(mine, ["getppid", "atoi", "atol", "labs", "strrchr"][:count], f"bound at {at}")
+    expect_in("not yet", orrery.run("show", "link", recording, "--at", "main"), "bindings to come")
+    expect(json.loads(orrery.run("show", "link", recording, "--at", "start", "--json"))["link_object"], [], "objects at the start")
+    steps = orrery.rows(recording, "SELECT * FROM load_step ORDER BY number")
+    for step in steps[1:]:
+        middle = step["start_ns"] + step["time_ns"] // 2
+        then = json.loads(orrery.run("show", "load", recording, "--at", f"{middle}ns", "--json"))
+        expect([each["number"] for each in then], list(range(step["number"] + 1)), f"steps in the middle of {step}")
+        expect([each["under_way"] for each in then], [0] * step["number"] + [1], "the one under way")
+    done = json.loads(orrery.run("show", "load", recording, "--at", "main", "--json"))
+    expect((len(done), [each["under_way"] for each in done if each["under_way"]]), (len(steps), []), "steps at main")
+    expect_in("there is pause_here", subprocess.run([orrery.program, "show", "load", recording, "--at", "pauze_here"],
+                                                    capture_output=True, text=True).stderr, "the nearest name")
+    calls = orrery.run("dump", recording, "--calls", "--from", "pause_here:3")
+    expect([line.split()[3].split("(")[0] for line in calls.splitlines()[1:]], ["exit_group"], "calls from there on")
+
+
+def case_build_at(orrery):
+    """What ran at an instant of a build, and what was there."""
+    (orrery.home / "one.c").write_text("int main(void) { return 0; }\n")
+    recording = orrery.record(["gcc", "one.c", "-o", "one"])
+    whole = json.loads(orrery.run("show", "build", recording, "--json"))["steps"]
+    for step in whole:
+        middle = (step["start_ns"] + step["end_ns"]) // 2
+        then = json.loads(orrery.run("show", "build", recording, "--at", f"{middle}ns", "--json"))["steps"]
+        expect([each["step"] for each in then], [each["step"] for each in whole if each["start_ns"] <= middle], "steps that had begun")
+        expect([each["step"] for each in then if each["end"] == "running"],
+               [each["step"] for each in whole if each["start_ns"] <= middle < each["end_ns"]], "steps that ran")
+        made = {made["path"] for each in then for made in each["makes"]}
+        expect(made, {made["path"] for each in whole for made in each["makes"] if made["written_ns"] <= middle}, "files that were there")
+    link = next(each for each in whole if each["phase"] == "link")
+    then = json.loads(orrery.run("show", "build", recording, "--at", f"{(link['start_ns'] + link['end_ns']) // 2}ns", "--json"))["steps"]
+    objects = [made for each in then for made in each["makes"] if made["kind"] == "object"]
+    expect([made["fate"] for made in objects], ["there"], "the object, while it is linked")
+
+
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
 
 

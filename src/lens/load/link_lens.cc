@@ -220,6 +220,7 @@ class Linking {
   void note_relro(ReplaySession& session, const WalkedCall& walked) {
     for (Seen& seen : seen_) {
       if (!seen.row.relro_start || page_floor(*seen.row.relro_start) != walked.call.arguments[0]) continue;
+      seen.row.relro_event = walked.entry.event;
       seen.row.relro_ticks = walked.entry.ticks;
       seen.row.relro_ns = walked.entry.time_ns;
       relocate(session, seen, walked.entry);
@@ -501,7 +502,7 @@ namespace orrery::lens {
 
 extern const Lens kLinkLens;
 const Lens kLinkLens = {.name = "link",
-                        .version = 1,
+                        .version = 2,
                         .sentence = "What the dynamic linker searched, loaded and bound.",
                         .tables = load::tables,
                         .read = nullptr,

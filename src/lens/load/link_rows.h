@@ -15,7 +15,7 @@ struct ObjectRow {
   std::optional<std::string> soname{}, rule{}, needed_by{};
   u64 base = 0, start = 0, end = 0;
   u64 event = 0, ticks = 0, time_ns = 0;
-  std::optional<u64> relro_start{}, relro_end{}, relro_ticks{}, relro_ns{};
+  std::optional<u64> relro_start{}, relro_end{}, relro_event{}, relro_ticks{}, relro_ns{};
   bool binds_now = false;
   u64 relative_relocations = 0;
 };
@@ -37,6 +37,8 @@ inline constexpr db::Column<ObjectRow> kObjectColumns[] = {
     db::column<&ObjectRow::time_ns>("time_ns", "That instant, in ns since the recording began."),
     db::column<&ObjectRow::relro_start>("relro_start", "Where its RELRO part begins; NULL if it has none."),
     db::column<&ObjectRow::relro_end>("relro_end", "Where its RELRO part ends; NULL if it has none."),
+    db::column<&ObjectRow::relro_event>(
+        "relro_event", "The process's next event when that was made read-only; NULL if it was not."),
     db::column<&ObjectRow::relro_ticks>("relro_ticks",
                                         "Ticks when that was made read-only; NULL if it was not."),
     db::column<&ObjectRow::relro_ns>("relro_ns", "When that was made read-only; NULL if it was not."),

@@ -28,7 +28,8 @@ struct ProgramRow {
   std::optional<std::string> interpreter{};
   u64 base = 0;
   u64 start_ticks = 0, start_ns = 0;
-  std::optional<u64> main_ticks{}, main_ns{}, main_instructions{};
+  std::optional<u64> main_event{}, main_ticks{}, main_ns{}, main_instructions{}, main_address{};
+  std::optional<i32> main_task{};
 };
 
 constexpr db::Column<ProgramRow> kProgramColumns[] = {
@@ -41,6 +42,11 @@ constexpr db::Column<ProgramRow> kProgramColumns[] = {
                                   "What its addresses are moved by: 0 unless it is position-independent."),
     db::column<&ProgramRow::start_ticks>("start_ticks", "Ticks of the process at the exec."),
     db::column<&ProgramRow::start_ns>("start_ns", "The exec, in ns since the recording began."),
+    db::column<&ProgramRow::main_event>(
+        "main_event",
+        "The process's next event at main: the instant; NULL if main was not reached or not found."),
+    db::column<&ProgramRow::main_task>("main_task", "The thread that reached main."),
+    db::column<&ProgramRow::main_address>("main_address", "The address of main."),
     db::column<&ProgramRow::main_ticks>("main_ticks",
                                         "Ticks at main; NULL if main was not reached or not found."),
     db::column<&ProgramRow::main_instructions>(
@@ -144,6 +150,9 @@ class Start {
     begin(now, step, object);
     if (step == "start") want_main(session);
     if (step != "main") return;
+    row_.main_event = now.event;
+    row_.main_task = now.task;
+    row_.main_address = pc;
     row_.main_ticks = now.ticks;
     row_.main_instructions = now.instructions - first_instruction_;
     row_.main_ns = now.time_ns;
@@ -335,7 +344,7 @@ std::vector<db::TableDescription> tables() { return {db::describe(kProgram), db:
 
 extern const Lens kLoadLens;
 const Lens kLoadLens = {.name = "load",
-                        .version = 1,
+                        .version = 2,
                         .sentence = "From execve to main.",
                         .tables = tables,
                         .read = nullptr,

@@ -1,0 +1,95 @@
+#include "cli/at_option.h"
+
+#include <cstdio>
+
+#include "cli/collect.h"
+#include "cli/progress.h"
+#include "cli/replay_process.h"
+#include "lens/call_search.h"
+#include "lens/run_summary.h"
+
+namespace orrery::cli {
+namespace {
+
+using lens::ExactInstant;
+using Kind = lens::InstantWord::Kind;
+
+/// The layer load has found it, without symbols if it had to. Of a process that ran several programs, the
+/// last.
+Fallible<ExactInstant> find_main(const std::string& directory, u32 process) {
+  db::Database database = TRY(collect(directory, {{lens_of_table("program")}}));
+  db::Statement rows = TRY(database.prepare(
+      "SELECT main_event, main_task, main_ticks, main_instructions, main_ns, main_address FROM program"
+      " WHERE process = " +
+      std::to_string(process) + " AND main_ticks IS NOT NULL ORDER BY program DESC LIMIT 1"));
+  if (!TRY(rows.step()))
+    return Failure("no main was seen in process #" + std::to_string(process) +
+                   ": it ran no program of its own, or ended before, or that program has none");
+  const auto number = [&](int column) { return static_cast<u64>(rows.integer(column)); };
+  return ExactInstant{.process = process,
+                      .at = {.event = number(0),
+                             .task = static_cast<i32>(rows.integer(1)),
+                             .ticks = number(2),
+                             .instructions = number(3),
+                             .time_ns = number(4)},
+                      .pc = number(5)};
+}
+
+Fallible<ExactInstant> find_nth_call(const lens::Recording& recording, u32 process,
+                                     const lens::InstantWord& word) {
+  auto run = lens::summarize(recording.directory, recording.tree.at(process));
+  if (!run) return Failure(run.error());
+  auto replay = ReplayProcess::start(recording.directory, {.asked = process});
+  if (!replay) return Failure(replay.error());
+  auto session = replay.value()->attach(
+      [&](const std::string& path, u64 inode) { return lens::kept_file(run.value(), path, inode); });
+  if (!session) return Failure(session.error());
+  Progress progress("looking for " + word.function, recording.tree.at(process).event_count);
+  u64 before = 0;
+  return lens::find_call(recording, process, *session.value(), word.function, word.number, [&](u64 event) {
+    progress.add(event - std::min(before, event));
+    before = event;
+  });
+}
+
+}  // namespace
+
+void add_at_option(CLI::App& command, std::string& at) {
+  command.add_option("--at", at, lens::kInstantWords)->type_name("INSTANT");
+}
+
+Fallible<ExactInstant> find_instant(const std::string& directory, const std::string& word,
+                                    const std::set<u32>& processes) {
+  const lens::InstantWord wanted = TRY(lens::parse_instant(word));
+  if (processes.size() > 1)
+    return Failure("several processes had that pid: name one by its number (see orrery ps)");
+  const lens::Recording recording = TRY(lens::open_recording(directory));
+  const auto process = processes.empty() ? std::nullopt : std::optional(*processes.begin());
+  if (wanted.kind != Kind::main && wanted.kind != Kind::call)
+    return lens::find_instant(recording, wanted, process);
+  // Says what is wrong with the process before anything is replayed.
+  const ExactInstant start = TRY(lens::find_instant(recording, {.kind = Kind::start}, process));
+  if (wanted.kind == Kind::main) return find_main(directory, start.process);
+  return find_nth_call(recording, start.process, wanted);
+}
+
+std::string instant_words(const ExactInstant& instant) {
+  char text[160];
+  std::snprintf(text, sizeof text, "at %.6f s: event %lu of process #%u, task %d, tick %lu",
+                static_cast<double>(instant.at.time_ns) / 1e9, instant.at.event, instant.process,
+                instant.at.task, instant.at.ticks);
+  return text;
+}
+
+nlohmann::ordered_json instant_json(const ExactInstant& instant) {
+  nlohmann::ordered_json json = {{"process", instant.process},
+                                 {"event", instant.at.event},
+                                 {"task", instant.at.task},
+                                 {"ticks", instant.at.ticks},
+                                 {"pc", nullptr},
+                                 {"time_ns", instant.at.time_ns}};
+  if (instant.pc) json["pc"] = *instant.pc;
+  return json;
+}
+
+}  // namespace orrery::cli

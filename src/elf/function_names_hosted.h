@@ -1,0 +1,20 @@
+// The functions of an image by name: from its symbol tables and those of its separate debug file.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "elf/images_hosted.h"
+
+namespace orrery::elf {
+
+struct NamedFunction {
+  const char* name = "";  ///< as the table has it, mangled
+  u64 address = 0;        ///< at run time
+  bool chooses = false;   ///< STT_GNU_IFUNC: it returns the address of the function that is meant
+};
+
+/// Every function that is defined there, in the order of the tables.
+void each_function(const Image& image, const std::function<void(const NamedFunction&)>& visit);
+
+}  // namespace orrery::elf
