@@ -132,6 +132,42 @@ def case_calls(orrery):
     expect(calls[-1]["arguments"][0], 1, "its argument")
 
 
+# A thread waits in read while another goes on calling, and is then given five bytes.
+WAITING = r"""#include <pthread.h>
+#include <unistd.h>
+static int ends[2];
+static void* wait_for_it(void* unused) {
+  char bytes[16];
+  return read(ends[0], bytes, sizeof bytes) == 5 ? unused : ends;
+}
+int main(void) {
+  pthread_t thread;
+  void* result = ends;
+  if (pipe(ends) != 0 || pthread_create(&thread, 0, wait_for_it, 0) != 0) return 1;
+  usleep(20000);
+  if (access("/none", F_OK) == 0 || write(ends[1], "hello", 5) != 5) return 1;
+  pthread_join(thread, &result);
+  return result != 0 ? 1 : access("/none/too", F_OK) != 0 ? 7 : 1;
+}
+"""
+
+
+def case_calls_of_threads(orrery):
+    """A call that waits has the result that it returned with, whatever others call meanwhile."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = pathlib.Path(folder) / "waiting"
+        subprocess.run(["gcc", "-x", "c", "-", "-o", program, "-pthread"], input=WAITING, text=True, check=True)
+        orrery.record(str(program), status=7)
+        text = orrery.run("dump", "--calls").stdout
+        expect_match(text, r'read\(\d+, "hello", 16\) = 5$', "the call that waited")
+        expect_match(text, r'access\("/none", F_OK\) = -1 ENOENT', "a call meanwhile")
+        expect_match(text, r'write\(\d+, "hello", 5\) = 5$', "another")
+        expect_match(text, r"(clock_nanosleep|nanosleep)\(.*\) = 0$", "one that waited too")
+        facts = json.loads(orrery.run("why", "--json", status=1).stdout)
+        calls = [each["text"] for each in facts.get("calls", [])]
+        expect([each for each in calls if each.startswith("read(") and "hello" in each and not each.endswith("= 5")], [], "the calls that why saw")
+
+
 CRASHING = """
 import os, signal, sys
 if os.fork() == 0:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "lens/pending_calls.h"
 #include "lens/why/facts.h"
 
 namespace orrery::lens::why {
@@ -35,23 +36,21 @@ bool wants_stack_at_entry(const Call& call) {
 Status walk_tail(ReplaySession& session, const RunSummary& run, std::vector<Call>& calls) {
   const u64 from = run.last_event > kTailEvents ? run.last_event - kTailEvents : 0;
   TRY(session.run_before(from));
-  std::optional<Call> pending;
+  PendingCalls<Nothing> pending;
   for (int stops = 0; !session.stop().ended() && stops < kTailStopsMost; ++stops) {
     if (session.stop().reason == StopReason::system_call) {
-      pending = read_call(session);
-      if (wants_stack_at_entry(*pending)) pending->stack = stack_of(session, run.image, kCallFramesShown);
-    } else if (pending) {
-      finish_call(session, *pending);
-      const bool unmaps = pending->number == __NR_munmap && !pending->from_loader;
-      if ((pending->failed() || unmaps) && !pending->stack)
-        pending->stack = stack_of(session, run.image, kCallFramesShown);
-      calls.push_back(std::move(*pending));
-      pending.reset();
+      Call& call = pending.enter(session, {}).call;
+      if (wants_stack_at_entry(call)) call.stack = stack_of(session, run.image, kCallFramesShown);
+    } else if (auto made = pending.leave(session)) {
+      const bool unmaps = made->call.number == __NR_munmap && !made->call.from_loader;
+      if ((made->call.failed() || unmaps) && !made->call.stack)
+        made->call.stack = stack_of(session, run.image, kCallFramesShown);
+      calls.push_back(std::move(made->call));
     }
     TRY(session.run_before(session.stop().event));
   }
   if (!session.stop().ended()) TRY(session.run_to_end());
-  if (pending) calls.push_back(std::move(*pending));
+  for (auto& made : pending.take_rest()) calls.push_back(std::move(made.call));
   if (calls.size() > kCallsKept) calls.erase(calls.begin(), calls.end() - static_cast<i64>(kCallsKept));
   return Nothing{};
 }
@@ -114,18 +113,14 @@ Result<std::optional<Call>> find_unmapping(const Facts& facts, const BeginReplay
   if (found) return found;
   std::unique_ptr<ReplaySession> session = TRY(begin());
   TRY(session->run_before(run.last_event > kUnmapEventsSearched ? run.last_event - kUnmapEventsSearched : 0));
-  std::optional<Call> pending;
+  PendingCalls<Nothing> pending;
   for (int stops = 0; !session->stop().ended() && stops < kUnmapStopsMost; ++stops) {
     const u64 number = session->registers().gpr[0];
     if (session->stop().reason == StopReason::system_call) {
-      if (number == __NR_munmap || number == __NR_mremap) pending = read_call(*session);
-    } else if (pending) {
-      finish_call(*session, *pending);
-      if (takes_away(*pending, address)) {
-        pending->stack = stack_of(*session, run.image, kCallFramesShown);
-        found = std::move(pending);
-      }
-      pending.reset();
+      if (number == __NR_munmap || number == __NR_mremap) pending.enter(*session, {});
+    } else if (auto made = pending.leave(*session); made && takes_away(made->call, address)) {
+      made->call.stack = stack_of(*session, run.image, kCallFramesShown);
+      found = std::move(made->call);
     }
     TRY(session->run_before(session->stop().event));
   }
