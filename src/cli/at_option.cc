@@ -4,6 +4,7 @@
 
 #include "cli/collect.h"
 #include "cli/progress.h"
+#include "cli/recorded_files.h"
 #include "cli/replay_process.h"
 #include "lens/call_search.h"
 #include "lens/run_summary.h"
@@ -41,8 +42,8 @@ Fallible<ExactInstant> find_nth_call(const lens::Recording& recording, u32 proce
   if (!run) return Failure(run.error());
   auto replay = ReplayProcess::start(recording.directory, {.asked = process});
   if (!replay) return Failure(replay.error());
-  auto session = replay.value()->attach(
-      [&](const std::string& path, u64 inode) { return lens::kept_file(run.value(), path, inode); });
+  RecordedFiles files(recording.directory);
+  auto session = replay.value()->attach(files.of(run.value()));
   if (!session) return Failure(session.error());
   Progress progress("looking for " + word.function, recording.tree.at(process).event_count);
   u64 before = 0;

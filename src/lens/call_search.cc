@@ -100,7 +100,7 @@ class Search {
   void add(u64 address, Entry entry) { changed_ |= entries_.try_emplace(address, entry).second; }
 
   void look(u64 address) {
-    for (const elf::NamedFunction& each : finder_.look(session_, address)) {
+    for (const elf::NamedFunction& each : finder_.look(session_, session_.debug_files(), address)) {
       is_known_ = true;
       add(each.address, {.chooses = each.chooses});
     }

@@ -97,12 +97,13 @@ bool is_called(const char* symbol, const std::string& wanted) {
   return whole == wanted || is_member(plain, wanted) || is_member(without_templates(plain), wanted);
 }
 
-std::vector<elf::NamedFunction> FunctionFinder::look(elf::StoppedMachine& machine, u64 address) {
+std::vector<elf::NamedFunction> FunctionFinder::look(elf::StoppedMachine& machine,
+                                                     elf::DebugFiles& debug_files, u64 address) {
   std::vector<elf::NamedFunction> found;
   const elf::MappedRegion* region = machine.find_region(address);
   if (region == nullptr || region->kept_file.empty()) return found;
   OneFile file(machine, *region);
-  const elf::Images images(file);
+  const elf::Images images(file, debug_files);
   const elf::Image* image = images.find(address);
   if (image == nullptr) return found;
   std::set<u64> known;

@@ -22,7 +22,8 @@ class FunctionFinder {
   explicit FunctionFinder(std::string wanted) : wanted_(std::move(wanted)) {}
 
   /// The code of a file has been mapped at `address`. Returns where the function is in it.
-  std::vector<elf::NamedFunction> look(elf::StoppedMachine& machine, u64 address);
+  std::vector<elf::NamedFunction> look(elf::StoppedMachine& machine, elf::DebugFiles& debug_files,
+                                       u64 address);
   /// Names of other functions that the user may have meant, the nearest first; at most three.
   std::vector<std::string> nearest() const;
 

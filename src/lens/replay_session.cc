@@ -234,6 +234,12 @@ const std::vector<elf::MappedRegion>& ReplaySession::regions() {
   return regions_;
 }
 
+elf::DebugFiles& ReplaySession::debug_files() {
+  if (files_.debug != nullptr) return *files_.debug;
+  if (!own_debug_files_) own_debug_files_ = std::make_unique<elf::DebugFiles>("", [](const std::string&) {});
+  return *own_debug_files_;
+}
+
 const elf::Images& ReplaySession::images() {
   std::vector<elf::MappedRegion> files;
   for (const elf::MappedRegion& region : regions()) {
@@ -246,9 +252,7 @@ const elf::Images& ReplaySession::images() {
   const bool current =
       images_ && std::equal(files.begin(), files.end(), images_regions_.begin(), images_regions_.end(), same);
   if (!current) {
-    if (!files_.debug && !own_debug_files_)
-      own_debug_files_ = std::make_unique<elf::DebugFiles>("", [](const std::string&) {});
-    images_ = std::make_unique<elf::Images>(*this, files_.debug ? *files_.debug : *own_debug_files_);
+    images_ = std::make_unique<elf::Images>(*this, debug_files());
     images_regions_ = std::move(files);
   }
   return *images_;

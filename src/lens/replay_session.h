@@ -84,6 +84,8 @@ class ReplaySession final : public elf::StoppedMachine {
   const std::vector<elf::MappedRegion>& regions() override;
   /// The images of the present map. Valid until the map changes.
   const elf::Images& images();
+  /// Where images of its files find their debug files.
+  elf::DebugFiles& debug_files();
 
  private:
   struct Packet {
