@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/base_name.h"
+#include "cli/recording_text.h"
 #include "lens/source_excerpt.h"
 
 namespace orrery::cli {
@@ -157,18 +158,20 @@ class Page {
     if (frame.source.line == 0 && !verdict_.show_stack) return;
     out_ += "\n  " + style_.bold(cut(call_words(frame), kWidth)) + "\n  " + style_.cyan(source_path(frame)) +
             "\n";
-    const lens::SourceExcerpt excerpt = lens::read_excerpt(frame.source, 2, 1, program_mtime_ns(frame.image));
+    const lens::SourceExcerpt excerpt =
+        lens::read_excerpt(facts_.run.directory, {.source = frame.source,
+                                                  .lines_before = 2,
+                                                  .lines_after = 1,
+                                                  .program_mtime_ns = program_mtime_ns(frame.image)});
     int number = excerpt.first_line;
     for (const std::string& line : excerpt.lines) {
       const bool here = number == frame.source.line;
       char gutter[24];
       std::snprintf(gutter, sizeof gutter, "  %s %5d | ", here ? ">" : " ", number++);
-      const std::string text = cut(line, kWidth);
+      const std::string text = cut(printable(line), kWidth);
       out_ += (here ? style_.bold(gutter + text) : style_.dim(gutter + text)) + "\n";
     }
-    if (excerpt.newer_than_program && !excerpt.lines.empty()) {
-      out_ += style_.yellow("  The source is newer than the program: its lines may have moved.") + "\n";
-    }
+    if (!excerpt.warning.empty()) out_ += style_.yellow(wrapped(printable(excerpt.warning), "  "));
   }
 
   /// Relative to where the program ran, when it lies there.

@@ -62,13 +62,20 @@ bool has_crc(int fd, u32 wanted) {
 }
 
 /// The file at `path`, if it belongs. Without a build-id on both sides the checksum must speak for it.
-DebugFile open_if_right(const std::string& path, std::span<const u8> build_id, const u32* crc) {
-  OpenedElf file(path);
+DebugFile open_if_right(const std::string& path, std::span<const u8> build_id, const u32* crc,
+                        int flags = 0) {
+  OpenedElf file(path, flags);
   if (!file.get()) return {};
   const std::vector<u8> its = file.build_id();
   const bool right = !build_id.empty() && !its.empty() ? std::ranges::equal(its, build_id)
                                                        : crc != nullptr && has_crc(file.fd(), *crc);
   return right ? DebugFile{file.release(), path} : DebugFile{};
+}
+
+/// A recording may come from a stranger: nothing in it may lead out of it.
+std::string if_directory(std::string path) {
+  struct stat status {};
+  return lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) ? path : "";
 }
 
 }  // namespace
@@ -109,7 +116,7 @@ SupplementLink read_supplement_link(const OpenedElf& file) {
 }
 
 DebugFiles::DebugFiles(std::string packed, Complain complain)
-    : packed_(std::move(packed)),
+    : packed_(if_directory(std::move(packed))),
       roots_(debug_roots()),
       debuginfod_(std::make_unique<Debuginfod>(std::move(complain))) {}
 
@@ -128,9 +135,10 @@ std::string DebugFiles::packed_name(const SupplementLink& link) {
 }
 
 DebugFile DebugFiles::find(const DebugLink& wanted) {
+  const u32* const crc = wanted.name.empty() ? nullptr : &wanted.crc;
+  DebugFile packed = open_packed(packed_name(wanted), wanted.build_id, crc);
+  if (packed.fd >= 0) return packed;
   std::vector<std::string> places;
-  const std::string packed = packed_name(wanted);
-  if (!packed_.empty() && !packed.empty()) places.push_back(packed_ + "/" + packed);
   if (is_usable(wanted.build_id))
     for (const std::string& root : roots_) places.push_back(below_build_id(root, wanted.build_id));
   if (!wanted.name.empty()) {
@@ -140,7 +148,7 @@ DebugFile DebugFiles::find(const DebugLink& wanted) {
     for (const std::string& root : roots_) places.push_back(root + directory + "/" + wanted.name);
   }
   for (const std::string& place : places) {
-    DebugFile found = open_if_right(place, wanted.build_id, wanted.name.empty() ? nullptr : &wanted.crc);
+    DebugFile found = open_if_right(place, wanted.build_id, crc);
     if (found.fd >= 0) return found;
   }
   return ask_debuginfod(wanted.build_id, wanted.path);
@@ -148,8 +156,9 @@ DebugFile DebugFiles::find(const DebugLink& wanted) {
 
 DebugFile DebugFiles::find_supplement(const SupplementLink& wanted, const std::string& debug_file) {
   if (wanted.name.empty() || !is_usable(wanted.build_id)) return {};
+  DebugFile packed = open_packed(packed_name(wanted), wanted.build_id, nullptr);
+  if (packed.fd >= 0) return packed;
   std::vector<std::string> places;
-  if (!packed_.empty()) places.push_back(packed_ + "/" + packed_name(wanted));
   for (const std::string& root : roots_) places.push_back(below_build_id(root, wanted.build_id));
   places.push_back(wanted.name[0] == '/' ? wanted.name : directory_of(debug_file) + "/" + wanted.name);
   for (const std::string& place : places) {
@@ -157,6 +166,12 @@ DebugFile DebugFiles::find_supplement(const SupplementLink& wanted, const std::s
     if (found.fd >= 0) return found;
   }
   return ask_debuginfod(wanted.build_id, wanted.name);
+}
+
+DebugFile DebugFiles::open_packed(const std::string& name, std::span<const u8> build_id,
+                                  const u32* crc) const {
+  if (packed_.empty() || name.empty()) return {};
+  return open_if_right(packed_ + "/" + name, build_id, crc, O_NOFOLLOW);
 }
 
 DebugFile DebugFiles::ask_debuginfod(std::span<const u8> build_id, const std::string& whose) {

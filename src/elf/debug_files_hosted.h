@@ -61,6 +61,7 @@ class DebugFiles {
   static std::string packed_name(const SupplementLink& link);
 
  private:
+  DebugFile open_packed(const std::string& name, std::span<const u8> build_id, const u32* crc) const;
   DebugFile ask_debuginfod(std::span<const u8> build_id, const std::string& whose);
 
   std::string packed_;

@@ -11,8 +11,8 @@
 
 namespace orrery::elf {
 
-OpenedElf::OpenedElf(const std::string& path)
-    : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
+OpenedElf::OpenedElf(const std::string& path, int flags)
+    : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags)) {
   struct stat status {};
   if (fd_ >= 0 && (fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode))) close(std::exchange(fd_, -1));
   if (fd_ < 0) return;

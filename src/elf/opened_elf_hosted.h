@@ -12,8 +12,8 @@ namespace orrery::elf {
 
 class OpenedElf {
  public:
-  /// Regular files only.
-  explicit OpenedElf(const std::string& path);
+  /// Regular files only. `flags`: O_NOFOLLOW, or 0.
+  explicit OpenedElf(const std::string& path, int flags = 0);
   ~OpenedElf();
   OpenedElf(const OpenedElf&) = delete;
   OpenedElf& operator=(const OpenedElf&) = delete;

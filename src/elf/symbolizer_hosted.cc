@@ -7,6 +7,7 @@
 
 #include "elf/demangle_hosted.h"
 #include "elf/dwarf_scope_hosted.h"
+#include "elf/source_files_hosted.h"
 
 namespace orrery::elf {
 namespace {
@@ -64,14 +65,6 @@ std::string function_name(Dwarf_Die* function) {
   return qualified_name(function);
 }
 
-std::string absolute_path(Dwarf_Die* unit, const char* path) {
-  if (!path) return "";
-  if (path[0] == '/') return path;
-  Dwarf_Attribute attribute;
-  const char* directory = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
-  return directory ? std::string(directory) + "/" + path : path;
-}
-
 SourceLine line_at(Dwarf_Die* unit, u64 address) {
   Dwarf_Line* line = dwarf_getsrc_die(unit, address);
   if (!line) return {};
@@ -103,6 +96,13 @@ SourceLine call_line(Dwarf_Die* unit, Dwarf_Die* inlined) {
   return source;
 }
 
+/// The checksums of the files of a unit's frames.
+void add_md5(Dwarf_Die* unit, std::vector<SourceFrame>& frames) {
+  for (const SourceFile& file : unit_source_files(unit))
+    for (SourceFrame& frame : frames)
+      if (file.md5 && frame.source.file == file.path) frame.source.md5 = file.md5;
+}
+
 void add_source_frames(const Image& image, u64 address, Location& location) {
   DwarfScope scope = find_scope(image, address);
   if (!scope.valid) return;
@@ -114,6 +114,7 @@ void add_source_frames(const Image& image, u64 address, Location& location) {
   }
   if (location.frames.empty() && source.line != 0)
     location.frames.push_back({.function = "", .source = source});
+  add_md5(&scope.unit, location.frames);
 }
 
 }  // namespace

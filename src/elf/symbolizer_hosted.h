@@ -2,10 +2,12 @@
 // and the functions inlined there. Works from DWARF where there is some, else from the symbol tables.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/md5_hosted.h"
 #include "base/types.h"
 #include "elf/images_hosted.h"
 
@@ -15,6 +17,7 @@ struct SourceLine {
   std::string file;  ///< as the compiler was given it, made absolute; "" if unknown
   int line = 0;
   int column = 0;
+  std::optional<Md5> md5{};  ///< of the file as the compiler read it, if it said so
 };
 
 /// One function that an address lies in: the function itself, or one inlined into it.

@@ -1,4 +1,5 @@
-// A few lines of a source file around the one that matters, if the file can be found.
+// A few lines of a source file around the one that matters: from what was packed with the recording, else
+// from the disk, if the file there is still what was compiled.
 #pragma once
 
 #include <string>
@@ -10,12 +11,17 @@ namespace orrery::lens {
 
 struct SourceExcerpt {
   int first_line = 0;
-  std::vector<std::string> lines{};  ///< empty when the file is not there
-  bool newer_than_program = false;   ///< the file was changed after the program was built
+  std::vector<std::string> lines{};  ///< empty when the file is not there, or another than was compiled
+  std::string warning{};             ///< a sentence
 };
 
-/// `program_mtime_ns` is 0 if it is not known.
-SourceExcerpt read_excerpt(const elf::SourceLine& source, int lines_before, int lines_after,
-                           u64 program_mtime_ns);
+struct SourceWanted {
+  const elf::SourceLine& source;
+  int lines_before = 0, lines_after = 0;
+  u64 program_mtime_ns = 0;  ///< 0: not known
+};
+
+/// `recording`: its directory, or "".
+SourceExcerpt read_excerpt(const std::string& recording, const SourceWanted& wanted);
 
 }  // namespace orrery::lens

@@ -14,43 +14,13 @@
 #include <string_view>
 
 #include "base/clock_hosted.h"
+#include "trace/escaped_text_hosted.h"
 
 namespace orrery::trace {
 namespace {
 
 constexpr u64 kInfoBytesMost = 8 << 20;
 constexpr const char* kStateNames[] = {"recording", "complete", "cut", "gap"};
-
-/// One line a value: control characters and the backslash as \xNN.
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f && c != '\\') {
-      out += c;
-      continue;
-    }
-    char code[5];
-    std::snprintf(code, sizeof code, "\\x%02x", byte);
-    out += code;
-  }
-  return out;
-}
-
-std::string unescape(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned byte = 0;
-    if (text[i] == '\\' && i + 3 < text.size() && text[i + 1] == 'x' &&
-        std::from_chars(text.data() + i + 2, text.data() + i + 4, byte, 16).ec == std::errc{}) {
-      out += static_cast<char>(byte);
-      i += 3;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
 
 /// A FIFO or a device in its place would block the reader, or never end.
 bool is_regular_file(const std::string& path) {
@@ -100,14 +70,14 @@ void take_number(u64& field, std::string_view value) {
 
 /// Unknown keys are of a newer version and left out.
 void take_line(RecordingInfo& info, std::string_view key, std::string_view value) {
-  if (key == "program") info.program = unescape(value);
-  if (key == "argument") info.arguments.push_back(unescape(value));
-  if (key == "directory") info.directory = unescape(value);
-  if (key == "orrery") info.orrery_version = unescape(value);
-  if (key == "host") info.host = unescape(value);
-  if (key == "kernel") info.kernel = unescape(value);
-  if (key == "cpu") info.cpu = unescape(value);
-  if (key == "profile") info.profile = unescape(value);
+  if (key == "program") info.program = unescape_line(value);
+  if (key == "argument") info.arguments.push_back(unescape_line(value));
+  if (key == "directory") info.directory = unescape_line(value);
+  if (key == "orrery") info.orrery_version = unescape_line(value);
+  if (key == "host") info.host = unescape_line(value);
+  if (key == "kernel") info.kernel = unescape_line(value);
+  if (key == "cpu") info.cpu = unescape_line(value);
+  if (key == "profile") info.profile = unescape_line(value);
   if (key == "seed") info.seed = parse_number<u64>(value);
   if (key == "started_ns") take_number(info.started_ns, value);
   if (key == "duration_ns") take_number(info.duration_ns, value);
@@ -147,7 +117,7 @@ void note_end(RecordingInfo& info, const EventHeader& last) {
 Status write_info(const std::string& recording, const RecordingInfo& info) {
   std::string text = "orrery recording 1\n";
   for_each_line(info, [&](const char* key, const std::string& value) {
-    text += std::string(key) + ": " + escape(value) + "\n";
+    text += std::string(key) + ": " + escape_line(value) + "\n";
   });
   const std::string path = recording + "/info";
   const std::string temporary = path + "." + std::to_string(getpid());

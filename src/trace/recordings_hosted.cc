@@ -16,7 +16,9 @@
 #include <map>
 
 #include "base/hash.h"
+#include "trace/descriptor_hosted.h"
 #include "trace/format.h"
+#include "trace/packed_files_hosted.h"
 #include "trace/processes_hosted.h"
 #include "trace/store_hosted.h"
 #include "trace/trace_file_hosted.h"
@@ -28,21 +30,6 @@ namespace fs = std::filesystem;
 
 constexpr u64 kLaunchBytesMost = 64 << 20;
 const std::string kRemoving = ".removing-";
-
-/// A descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 /// mkdir -p, with directories that only the owner may enter.
 Status make_directories(const std::string& path) {
@@ -408,10 +395,39 @@ std::vector<std::string> verify_recording(const std::string& recording) {
   } else {
     troubles.push_back(trouble);
   }
+  if (auto packed = PackedFiles::read(recording); !packed)
+    troubles.push_back(packed.error().sentence);
+  else
+    std::ranges::move(packed.value().verify(), std::back_inserter(troubles));
   if (const auto launch = read_launch(recording); !launch) troubles.push_back(launch.error().doing);
   if (access((recording + "/engine").c_str(), R_OK) != 0)
     troubles.push_back("the engine that made it is missing");
   return troubles;
+}
+
+std::vector<KeptOriginal> list_kept_files(const std::string& recording) {
+  std::map<u32, KeptOriginal> files;
+  std::string trouble;
+  const auto trace = OpenedTrace::open(recording, trouble);
+  if (!trace) return {};
+  EventView event;
+  for (const auto& [process, chunks] : trace->processes()) {
+    TraceReader reader(trace, process);
+    while (reader.next(event) == ReadStatus::event) {
+      FileReference file;
+      if (event.header->kind != EventKind::map || event.payload.size() < sizeof file) continue;
+      std::memcpy(&file, event.payload.data(), sizeof file);
+      const auto path = event.payload.subspan(sizeof file);
+      if (file.file_number != kZeroPages)
+        files.try_emplace(file.file_number,
+                          KeptOriginal{.path = std::string(path.begin(), path.end()),
+                                       .kept = recording + "/files/" + file_name(file.file_number).text,
+                                       .mtime_ns = file.mtime_ns});
+    }
+  }
+  std::vector<KeptOriginal> list;
+  for (auto& [number, file] : files) list.push_back(std::move(file));
+  return list;
 }
 
 /// What a remover that was killed has left.

@@ -74,6 +74,15 @@ Result<u64> unshare_recording(const std::string& recording);
 /// files. Empty: the recording is whole.
 std::vector<std::string> verify_recording(const std::string& recording);
 
+/// A file that the program mapped.
+struct KeptOriginal {
+  std::string path{};  ///< as the guest's map showed it
+  std::string kept{};  ///< the copy in the recording
+  u64 mtime_ns = 0;    ///< of the original, when it was mapped
+};
+/// Each kept copy once.
+std::vector<KeptOriginal> list_kept_files(const std::string& recording);
+
 struct StoreUse {
   u64 entry_count = 0, entry_bytes = 0;
   u64 unused_count = 0, unused_bytes = 0;  ///< no recording links them

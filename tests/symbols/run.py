@@ -397,6 +397,186 @@ def case_debuginfod(bench):
     check(len([line for line in told.splitlines() if "going on without" in line]) == 1, f"it says: {told!r}")
 
 
+def pack(bench, *options):
+    told = run(bench.orrery, "pack", "--json", *options, environment=bench.environment)
+    return json.loads(told.stdout), told.stderr
+
+
+def own(paths, bench):
+    """Those below the case's directory: the system's headers are not always as its libraries were built with."""
+    return [path for path in paths if path.startswith(bench.place)]
+
+
+def why_text(bench, *arguments, environment=None):
+    return run(bench.orrery, "why", *arguments, environment=environment or bench.environment, status=1)
+
+
+CRASH_LINE = "grid.at(index) = value;"
+
+
+def elsewhere(bench):
+    """The recording as another machine sees it: moved, with another home, without program, sources and debug files."""
+    moved = os.path.join(bench.place, "moved")
+    shutil.rmtree(moved, ignore_errors=True)
+    path = os.path.realpath(os.path.join(bench.place, "data", "orrery", "recordings", "latest"))
+    shutil.move(path, moved)
+    shutil.rmtree(bench.work)
+    os.mkdir(bench.work)
+    home = os.path.join(bench.place, "home")
+    os.makedirs(home, exist_ok=True)
+    environment = dict(bench.environment, HOME=home, XDG_DATA_HOME=os.path.join(home, "data"))
+    environment.pop("ORRERY_DEBUG_PATH", None)
+    return moved, environment
+
+
+def case_pack(bench):
+    """Sources and debug files travel along; with a supplement, with debug links without a build-id, and with both compilers."""
+    root = os.path.join(bench.place, "debug")
+    for options, compiler, ids in (((), "g++", ()), ((), "g++", ("-Wl,--build-id=none",)), ((), "clang++-14", ()), (("-gdwarf-4",), "g++", ())):
+        if not shutil.which(compiler) or ("-gdwarf-4" in options and not shutil.which("dwz")):
+            continue
+        bench.build(*options, compiler=compiler, link_options=ids)
+        expected = check_painter(bench)[1]
+        debug_files = []
+        for name in ("painter", "libcanvas.so"):
+            debug_files.append(below_root(root, bench.path(name)) if not ids else root + bench.path(name) + ".debug")
+            bench.separate(name, debug_files[-1], link=bool(ids))
+        if "-gdwarf-4" in options:
+            common = os.path.join(root, "common.debug")
+            run("dwz", "-m", common, "-M", common, *debug_files)
+        bench.record()
+        bench.environment["ORRERY_DEBUG_PATH"] = root
+        told, words = pack(bench, "--sources", "--debug")
+        del bench.environment["ORRERY_DEBUG_PATH"]
+        packed = told["packed"]
+        check(packed["sources"] >= 3 and packed["debug_files"] >= 2, f"too little was packed: {words}")
+        check(re.search(r"took along \d+ source files \(.*\) and \d+ debug files \(", words), f"it says: {words!r}")
+        check(not own(packed["changed"], bench) and not told["troubles"], f"{own(packed['changed'], bench)} {told['troubles']}")
+        shutil.rmtree(root)
+        moved, environment = elsewhere(bench)
+        for directory, _, names in os.walk(moved):
+            for name in names:
+                if "/debug" in directory or "/sources" in directory or name == "packed":
+                    mode = os.stat(os.path.join(directory, name)).st_mode & 0o777
+                    check(mode == 0o600, f"{directory}/{name} has mode {mode:o}")
+        told = why_text(bench, moved, environment=environment)
+        check(CRASH_LINE in told.stdout, f"{compiler} {options} {ids}: no source line:\n{told.stdout}{told.stderr}")
+        verdict = json.loads(why_text(bench, moved, "--json", environment=environment).stdout)
+        same(frames_of(verdict, bench.work), expected, f"packed, {compiler} {options} {ids}")
+
+
+def changed_checksum(bench):
+    """A change that the file's time does not tell."""
+    path = bench.path("blot.c")
+    shutil.copy(os.path.join(PROGRAMS, "blot.c"), path)
+    before = os.stat(path)
+    run("clang-14", "-g", "-gdwarf-5", "-o", bench.path("blot"), path)
+    bench.record("blot")
+    check("BLOT" in why_text(bench).stdout, "the source is not shown")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text.replace("BLOT", "blot"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    told, words = pack(bench, "--sources")
+    check(own(told["packed"]["changed"], bench) == [path] and path in words, f"{told['packed']['changed']} {words!r}")
+    shown = why_text(bench).stdout
+    check("has changed since the program was built, and is not shown" in shown and "*page = 7" not in shown, shown)
+    shutil.copy(os.path.join(PROGRAMS, "blot.c"), path)  # newer, and yet what was compiled
+    told, words = pack(bench, "--sources")
+    check(not own(told["packed"]["changed"], bench), f"{told['packed']['changed']} {words!r}")
+    check("BLOT" in why_text(bench).stdout and "newer" not in why_text(bench).stdout, "the right source is not shown")
+
+
+def case_pack_changed(bench):
+    """A source that is not what was compiled is left out by name; so is what is no source by its name."""
+    bench.build()
+    bench.record()
+    path = bench.path("painter.cc")
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("// one more line\n")
+    told, words = pack(bench, "--sources")
+    check(own(told["packed"]["changed"], bench) == [path], f"{told['packed']['changed']}")
+    check(f"{path} has changed since the program was built: left out" in words, f"it says: {words!r}")
+    check(told["packed"]["sources"] >= 2, "the others were not packed")
+    check("is newer than the program" in why_text(bench).stdout, "why does not say that the source is newer")
+    if shutil.which("clang-14"):
+        changed_checksum(bench)
+    # What a hostile program's debug information names as its source.
+    bench.build()
+    key = os.path.join(bench.place, "id_ed25519")
+    with open(key, "w", encoding="utf-8") as file:
+        file.write("int secret;\n")
+    run("g++", "-g", "-x", "c++", "-c", "-o", "key.o", key, cwd=bench.work)
+    run("g++", "-g", "-o", "painter", "painter.cc", "key.o", "-L.", "-lcanvas", "-Wl,-rpath,$ORIGIN", cwd=bench.work)
+    bench.record()
+    told, words = pack(bench, "--sources")
+    check(told["packed"]["refused"] == [key] and key in words, f"{told['packed']['refused']} {words!r}")
+    recording = told["path"]
+    for name in os.listdir(os.path.join(recording, "sources")):
+        with open(os.path.join(recording, "sources", name), encoding="utf-8", errors="replace") as file:
+            check("secret" not in file.read(), "the key was packed")
+
+
+def case_pack_hostile(bench):
+    """A packed recording from a stranger: what is not as the list says is not shown, and no name leads out of it."""
+    bench.build()
+    bench.separate("painter", bench.path("painter.debug"))
+    bench.record()
+    told, _ = pack(bench, "--sources", "--debug")
+    moved, environment = elsewhere(bench)
+    listed = os.path.join(moved, "packed")
+    with open(listed, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    painter = next(line for line in lines if line.endswith("/painter.cc"))
+    source = os.path.join(moved, "sources", painter.split()[1])
+    debug = os.path.join(moved, "debug", next(line.split()[3] for line in lines if line.startswith("debug ")))
+    outside = os.path.join(bench.place, "outside.cc")
+    with open(source, encoding="utf-8") as file:
+        text = file.read()
+    with open(outside, "w", encoding="utf-8") as file:
+        file.write(text)
+
+    def shown():
+        return why_text(bench, moved, environment=environment).stdout
+
+    def verified():
+        return run(bench.orrery, "pack", moved, environment=environment, status=1).stderr
+
+    check(CRASH_LINE in shown(), "the packed source is not shown")
+    with open(source, "w", encoding="utf-8") as file:
+        file.write(text.replace("value;", "nothing;"))
+    check("not as it was packed" in shown() and "nothing;" not in shown(), f"a changed source is shown:\n{shown()}")
+    check("not as it was packed" in verified(), "pack does not say that a source was changed")
+    os.unlink(source)
+    os.symlink(outside, source)
+    check(CRASH_LINE not in shown(), "a link out of the recording was followed")
+    os.unlink(source)
+    os.mkfifo(source)
+    check(CRASH_LINE not in shown(), "a FIFO was read")
+    os.unlink(source)
+    shutil.copy(outside, source)
+    check(CRASH_LINE in shown(), "the source is not shown again")
+    for wrong in (lines[:1] + ["source ../../outside.cc 10 /x"], ["orrery packed 9"],
+                  lines[:1] + ["debug " + painter.split()[1] + " 3 ../../x"],
+                  lines[:1] + [painter.split()[0] + " " + "/" * 32 + " 10 " + painter.split()[3]], ["\0" * 100], []):
+        with open(listed, "w", encoding="utf-8") as file:
+            file.write("\n".join(wrong) + ("\n" if wrong else ""))
+        check(CRASH_LINE not in shown(), f"shown in spite of {wrong[-1:]}")
+        check("damaged in line" in run(bench.orrery, "pack", moved, environment=environment, status=1).stderr, f"no complaint of {wrong[-1:]}")
+    with open(listed, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+    # A debug file of another build, or behind a link.
+    check("main" in [frame[0] for frame in frames_of(json.loads(why_text(bench, moved, "--json", environment=environment).stdout), bench.work)],
+          "the debug file is not used")
+    aside = os.path.join(bench.place, "aside.debug")
+    shutil.move(debug, aside)
+    os.symlink(aside, debug)
+    check("main" not in [frame[0] for frame in frames_of(json.loads(why_text(bench, moved, "--json", environment=environment).stdout), bench.work)],
+          "a link out of the recording was followed")
+    check(told["packed"]["debug_files"] >= 1, "nothing was packed")
+
+
 def rust_bench(bench, *options):
     run("rustc", "--edition=2021", "-g", "-O", "-C", "panic=abort", *options, "-o", bench.path("orchard"),
         os.path.join(PROGRAMS, "orchard.rs"), cwd=bench.work)
