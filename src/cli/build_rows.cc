@@ -1,17 +1,46 @@
 #include "cli/build_rows.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+
 #include "cli/collect.h"
+#include "lens/build/kept_contents.h"
 
 namespace orrery::cli {
 
 using lens::build::ArtefactRow;
 
-Fallible<BuildRows> read_build(const std::string& directory) {
-  const lens::Lens* lens = lens_of_table(lens::build::kSteps.name);
-  db::Database database = TRY(collect(directory, std::span(&lens, 1)));
+namespace {
+
+Fallible<BuildRows> read_tables(db::Database& database) {
   return BuildRows{.steps = TRY(database.read(lens::build::kSteps, "ORDER BY step")),
                    .artefacts = TRY(database.read(lens::build::kArtefacts, "ORDER BY artefact")),
                    .inputs = TRY(database.read(lens::build::kInputs, "ORDER BY rowid"))};
+}
+
+bool has_contents(const std::string& directory, const BuildRows& rows) {
+  const auto is_there = [&](const auto& row) {
+    return !row.content || access(lens::build::content_path(directory, *row.content).c_str(), F_OK) == 0;
+  };
+  return std::all_of(rows.artefacts.begin(), rows.artefacts.end(), is_there) &&
+         std::all_of(rows.inputs.begin(), rows.inputs.end(), is_there);
+}
+
+}  // namespace
+
+Fallible<BuildRows> read_build(const std::string& directory) {
+  const lens::Lens* lens = lens_of_table(lens::build::kSteps.name);
+  db::Database database = TRY(collect(directory, std::span(&lens, 1)));
+  return read_tables(database);
+}
+
+Fallible<BuildRows> read_build_with_contents(const std::string& directory) {
+  BuildRows rows = TRY(read_build(directory));
+  if (has_contents(directory, rows)) return rows;
+  const lens::Lens* lens = lens_of_table(lens::build::kSteps.name);
+  db::Database database = TRY(collect_anew(directory, std::span(&lens, 1)));
+  return read_tables(database);
 }
 
 BuildRows rows_at(BuildRows rows, u64 time_ns) {

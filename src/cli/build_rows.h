@@ -27,6 +27,8 @@ BuildRows rows_at(BuildRows rows, u64 time_ns);
 
 /// Collects them first, if they are not there.
 Fallible<BuildRows> read_build(const std::string& directory);
+/// The same with the contents that were kept: where they have been removed, they are collected anew.
+Fallible<BuildRows> read_build_with_contents(const std::string& directory);
 
 /// The last artefact of that path, or of that name if only one has it; or of that number: '#3'. Fails in
 /// words that list what there is.

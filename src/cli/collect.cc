@@ -207,9 +207,10 @@ bool is_spoiled(const std::string& path, const Recording& recording) {
 }
 
 Fallible<Nothing> fill_missing(const std::string& path, const Recording& recording,
-                               std::span<const Lens* const> lenses) {
+                               std::span<const Lens* const> lenses, bool anew) {
   db::Database database = TRY(db::Database::create(path));
-  const std::vector<const Lens*> missing = TRY(find_missing(database, recording, lenses));
+  std::vector<const Lens*> missing = TRY(find_missing(database, recording, lenses));
+  if (anew) missing.assign(lenses.begin(), lenses.end());
   if (missing.empty()) return Nothing{};
   return fill(database, recording, missing);
 }
@@ -222,9 +223,8 @@ void tell_damage(const Recording& recording) {
                " are damaged: what was found ends there");
 }
 
-}  // namespace
-
-Fallible<db::Database> collect(const std::string& directory, std::span<const Lens* const> lenses) {
+Fallible<db::Database> collect_into(const std::string& directory, std::span<const Lens* const> lenses,
+                                    bool anew) {
   const Fd turn = wait_for_turn(directory);
   const Recording recording = TRY(lens::open_recording(directory));
   tell_damage(recording);
@@ -233,11 +233,21 @@ Fallible<db::Database> collect(const std::string& directory, std::span<const Len
     unlink(place.path.c_str());
     place = TRY(choose_place(directory));
   }
-  const auto filled = fill_missing(place.path, recording, lenses);
+  const auto filled = fill_missing(place.path, recording, lenses, anew);
   auto database =
       filled ? db::Database::open_for_reading(place.path) : Fallible<db::Database>(filled.error());
   if (place.passing) unlink(place.path.c_str());
   return database;
+}
+
+}  // namespace
+
+Fallible<db::Database> collect(const std::string& directory, std::span<const Lens* const> lenses) {
+  return collect_into(directory, lenses, false);
+}
+
+Fallible<db::Database> collect_anew(const std::string& directory, std::span<const Lens* const> lenses) {
+  return collect_into(directory, lenses, true);
 }
 
 const Lens* lens_of_table(const std::string& table) {

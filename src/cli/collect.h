@@ -14,6 +14,8 @@ namespace orrery::cli {
 /// collects from the same recording. Where nothing can be written beside the recording, the tables last as
 /// long as the Database.
 Fallible<db::Database> collect(const std::string& directory, std::span<const lens::Lens* const> lenses);
+/// The same, also if they have looked before: what they keep beside the tables is lost.
+Fallible<db::Database> collect_anew(const std::string& directory, std::span<const lens::Lens* const> lenses);
 
 /// The lens that fills this table, or null.
 const lens::Lens* lens_of_table(const std::string& table);

@@ -20,7 +20,8 @@ struct ShowBuildOptions {
 };
 
 Fallible<BuildRows> read_rows(const std::string& directory, const ShowBuildOptions& options) {
-  BuildRows rows = TRY(read_build(directory));
+  const bool with_contents = !options.object.empty() || !options.link.empty();
+  BuildRows rows = TRY(with_contents ? read_build_with_contents(directory) : read_build(directory));
   if (options.at.empty()) return rows;
   const lens::ExactInstant instant = TRY(find_instant(directory, options.at, {}));
   if (!options.json) std::printf("%s\n\n", instant_words(instant).c_str());

@@ -29,45 +29,74 @@ class LinkReport {
   Fallible<Nothing> print() {
     // What was missing in the end, and who won, is told of the whole run.
     if (!options_.instant) TRY(print_troubles());
+    TRY(print_objects());
+    TRY(print_bindings());
+    TRY(section(
+        "Looked up by the program (dlsym)",
+        "SELECT symbol, scope AS 'in', coalesce(provider, 'not found') AS 'found in',"
+        " coalesce(caller_line, caller_function, printf('%#x', caller)) AS 'asked by' FROM link_lookup" +
+            by_then_ + " ORDER BY rowid" + (options_.all ? "" : " LIMIT 20")));
+    if (!options_.instant) {
+      TRY(section("Still writable once relocated",
+                  "SELECT object, section, kind, slots, printf('%#x', start) AS 'from', printf('%#x', end) AS"
+                  " 'to' FROM link_writable" +
+                      of_ + " ORDER BY rowid"));
+      TRY(section("Defined more than once", "SELECT symbol, winner, loser, bindings FROM link_interposition" +
+                                                of_ + " ORDER BY symbol, loser"));
+    }
+    return options_.all ? print_every_binding() : Fallible<Nothing>(Nothing{});
+  }
+
+ private:
+  Fallible<Nothing> print_objects() {
     TRY(section(
         "Loaded",
         "SELECT object AS n, path, coalesce(rule, '') AS 'found by', coalesce(needed_by, '') AS 'needed "
         "by',"
         " CASE WHEN name_space > 0 THEN name_space ELSE '' END AS 'namespace', printf('%#x', base) AS base,"
         " CASE WHEN relro_start IS NULL THEN 'no RELRO' WHEN relro_ticks IS NULL THEN 'RELRO not applied'" +
-            relro_later() +
-            " ELSE printf('read-only at tick %d', relro_ticks) END AS relro FROM link_object" + by_then_ +
-            " ORDER BY object"));
-    TRY(section("Where it looked",
-                "SELECT name, path, rule, coalesce(error, 'found') AS result FROM link_search" + by_then_ +
-                    searched() + " ORDER BY number"));
-    TRY(section("Bindings",
-                std::string("SELECT object, sum(kind != 'lazy' AND done) AS 'at the start',"
-                            " sum(kind = 'lazy' AND done) AS 'at the first call', sum(NOT done) AS ") +
-                    (options_.instant ? "'not yet'" : "never") +
-                    ", sum(kind = 'copy' AND done) AS copies, sum(kind = 'ifunc' AND done) AS ifuncs,"
-                    " sum(CASE WHEN done THEN coalesce(cost_ticks, 0) ELSE 0 END) AS 'ticks at calls',"
-                    " sum(writable) AS 'writable slots' FROM " +
-                    bindings() + " GROUP BY object ORDER BY min(number)"));
-    if (!options_.instant)
-      TRY(section("Defined more than once", "SELECT symbol, winner, loser, bindings FROM link_interposition" +
-                                                of_ + " ORDER BY symbol, loser"));
-    if (!options_.all) return Nothing{};
+            relro_later() + " ELSE printf('read-only at tick %d', relro_ticks) END AS relro, " + unloaded() +
+            " AS unloaded FROM link_object" + by_then_ + " ORDER BY object"));
+    return section("Where it looked",
+                   "SELECT name, path, rule, coalesce(error, 'found') AS result FROM"
+                   " link_search" +
+                       by_then_ + searched() + " ORDER BY number");
+  }
+
+  Fallible<Nothing> print_bindings() {
+    return section("Bindings",
+                   std::string("SELECT object, sum(kind != 'lazy' AND done) AS 'at the start',"
+                               " sum(kind = 'lazy' AND done) AS 'at the first call', sum(NOT done) AS ") +
+                       (options_.instant ? "'not yet'" : "never") +
+                       ", sum(kind = 'copy' AND done) AS copies, sum(kind = 'ifunc' AND done) AS ifuncs,"
+                       " sum(CASE WHEN done THEN coalesce(cost_ticks, 0) ELSE 0 END) AS 'ticks at calls',"
+                       " sum(writable) AS 'writable slots' FROM " +
+                       bindings() + " GROUP BY object ORDER BY min(number)");
+  }
+
+  Fallible<Nothing> print_every_binding() {
     return section(
         "Every binding",
         "SELECT object, symbol, coalesce(version, '') AS version, kind, coalesce(provider, '-') AS provider,"
         " printf('%#x', slot) AS slot, printf('%#x', before) AS before,"
         " CASE WHEN done THEN printf('%#x', after) ELSE 'not bound' END AS after, event, ticks,"
-        " cost_ticks AS cost FROM " +
+        " cost_ticks AS cost, coalesce(caller_line, caller_function, '') AS 'called by' FROM " +
             bindings() + " ORDER BY number");
   }
 
- private:
   /// Those of the objects that are there, with whether they are made.
   std::string bindings() const {
     return "(SELECT *, rowid AS number, coalesce(after IS NOT NULL AND " +
            options_.condition("event", "ticks", "time_ns") + ", 0) AS done FROM link_binding" + of_ +
            (options_.instant ? " AND object IN (SELECT path FROM link_object" + by_then_ + ")" : "") + ")";
+  }
+
+  /// When each went; at an instant, only of those that are gone.
+  std::string unloaded() const {
+    return "CASE WHEN end_ticks IS NULL" +
+           (options_.instant ? " OR NOT " + options_.instant->condition("end_event", "end_ticks", "end_ns")
+                             : std::string()) +
+           " THEN '' ELSE printf('at tick %d', end_ticks) END";
   }
 
   std::string relro_later() const {
@@ -112,10 +141,21 @@ class LinkReport {
 
 /// The programs that have begun.
 std::string programs_of(const LayerOptions& options) {
-  return "SELECT process, program, path, linked FROM program WHERE (process, program) IN (SELECT process, "
-         "program"
-         " FROM load_step WHERE " +
-         options.condition("event", "start_ticks", "start_ns") + ") ORDER BY process, program";
+  return "SELECT process, program, path, linked FROM program WHERE (process, program) IN (SELECT process,"
+         " program FROM load_step WHERE " +
+         options.condition("event", "start_ticks", "start_ns") +
+         ") UNION SELECT process, 0, program, 'forked' FROM process WHERE executed = 0 AND parent IS NOT NULL"
+         " AND " +
+         options.condition() +
+         " AND process IN (SELECT process FROM link_object UNION SELECT process FROM link_binding"
+         " UNION SELECT process FROM link_lookup UNION SELECT process FROM link_search)"
+         " ORDER BY process, program";
+}
+
+const char* linkage_words(std::string_view linked) {
+  if (linked == "forked") return "goes on with its parent's program; what it linked itself:";
+  if (linked == "dynamic") return "dynamic";
+  return linked == "static" ? "static: nothing is left to link" : "static-pie: nothing is left to link";
 }
 
 Fallible<Nothing> print_all(db::Database& database, const LayerOptions& options, const Style& style) {
@@ -126,11 +166,8 @@ Fallible<Nothing> print_all(db::Database& database, const LayerOptions& options,
     if (!is_first) std::printf("\n");
     is_first = false;
     std::printf("%s\n", style.bold(printable(programs.text(2))).c_str());
-    const bool is_dynamic = programs.text(3) == "dynamic";
-    std::printf(
-        "  process #%ld, %s\n", programs.integer(0),
-        is_dynamic ? "dynamic" : (std::string(programs.text(3)) + ": nothing is left to link").c_str());
-    if (is_dynamic)
+    std::printf("  process #%ld, %s\n", programs.integer(0), linkage_words(programs.text(3)));
+    if (programs.text(3) == "dynamic" || programs.text(3) == "forked")
       TRY(LinkReport(database, programs.integer(0), programs.integer(1), options, style).print());
   }
   if (is_first) return Failure("no program began in that process; `orrery ps` lists the processes");
@@ -144,10 +181,11 @@ Fallible<Nothing> print_rows_json(db::Database& database, const LayerOptions& op
     separator = ",\n";
     std::printf("{\"at\": %s", instant_json(*options.instant).dump().c_str());
   }
-  for (const char* table :
-       {"link_object", "link_search", "link_binding", "link_interposition", "link_trouble"}) {
+  for (const char* table : {"link_object", "link_search", "link_binding", "link_lookup", "link_writable",
+                            "link_interposition", "link_trouble"}) {
+    const std::string_view name = table;
     const bool has_instants =
-        std::string_view(table) != "link_interposition" && std::string_view(table) != "link_trouble";
+        name != "link_writable" && name != "link_interposition" && name != "link_trouble";
     if (options.instant && !has_instants) continue;
     std::printf("%s\"%s\": ", separator.c_str(), table);
     const std::string which =
@@ -162,7 +200,8 @@ Fallible<Nothing> print_rows_json(db::Database& database, const LayerOptions& op
 
 Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
   db::Database database =
-      TRY(collect(options.directory, {{lens_of_table("program"), lens_of_table("link_object")}}));
+      TRY(collect(options.directory,
+                  {{lens_of_table("program"), lens_of_table("link_object"), lens_of_table("process")}}));
   if (options.json) return print_rows_json(database, options);
   return print_all(database, options, Style::for_stream(session.color, STDOUT_FILENO));
 }

@@ -6,6 +6,7 @@
 
 #include "elf/demangle_hosted.h"
 #include "lens/code_place.h"
+#include "lens/one_file.h"
 
 namespace orrery::lens {
 namespace {
@@ -58,22 +59,6 @@ unsigned distance(const std::string& left, const std::string& right, unsigned mo
   }
   return row.back();
 }
-
-/// Only the file's own lines of the map: its image is opened once, however many there are.
-class OneFile final : public elf::StoppedMachine {
- public:
-  OneFile(elf::StoppedMachine& machine, const elf::MappedRegion& of) : machine_(machine) {
-    for (const elf::MappedRegion& each : machine.regions())
-      if (each.path == of.path && each.kept_file == of.kept_file) regions_.push_back(each);
-  }
-  const elf::MachineRegisters& registers() override { return machine_.registers(); }
-  u64 read(u64 address, std::span<u8> out) override { return machine_.read(address, out); }
-  const std::vector<elf::MappedRegion>& regions() override { return regions_; }
-
- private:
-  elf::StoppedMachine& machine_;
-  std::vector<elf::MappedRegion> regions_;
-};
 
 }  // namespace
 

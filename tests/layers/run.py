@@ -281,12 +281,18 @@ def case_static(orrery):
     """Static, static-pie and musl programs."""
     source = "#include <stdio.h>\nint main(void) { puts(\"here\"); return 0; }\n"
     for flags, compiler, linked in ((("-static",), "gcc", "static"), (("-static-pie",), "gcc", "static-pie"),
-                                    (("-static",), "musl-gcc", "static"), ((), "musl-gcc", "dynamic")):
+                                    (("-static",), "musl-gcc", "static"), ((), "musl-gcc", "dynamic"),
+                                    (("-static", "-s"), "gcc", "static"), (("-static-pie", "-s"), "gcc", "static-pie"),
+                                    (("-static", "-s"), "musl-gcc", "static")):
         if shutil.which(compiler) is None:
             continue
         program = programs.build(orrery.home, "here", source, *flags, compiler=compiler)
         recording = orrery.record([program])
-        row = orrery.rows(recording, "SELECT linked, main_ticks, path FROM program")[0]
+        row = orrery.rows(recording, "SELECT linked, main_ticks, main_address - base AS main, path FROM program")[0]
+        if "-s" in flags:
+            named = programs.build(orrery.home, "named", source, *(flag for flag in flags if flag != "-s"), compiler=compiler)
+            symbols = subprocess.run(["nm", named], capture_output=True, text=True).stdout
+            expect(row["main"], int(re.search(r"([0-9a-f]+) T main", symbols)[1], 16), f"main of the stripped {compiler} {flags}")
         expect((row["linked"], row["path"]), (linked, str(program)), f"{compiler} {flags}")
         expect(row["main_ticks"] is not None, True, f"main of {compiler} {flags}")
         expect_in(linked, orrery.run("show", "link", recording), "the report")
@@ -342,6 +348,163 @@ def case_build_at(orrery):
     then = json.loads(orrery.run("show", "build", recording, "--at", f"{(link['start_ns'] + link['end_ns']) // 2}ns", "--json"))["steps"]
     objects = [made for each in then for made in each["makes"] if made["kind"] == "object"]
     expect([made["fate"] for made in objects], ["there"], "the object, while it is linked")
+
+
+def maps_of(text):
+    """The lines of a /proc/PID/maps as (start, end, permissions)."""
+    found = []
+    for line in text.splitlines():
+        match = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) ", line)
+        if match:
+            found.append((int(match[1], 16), int(match[2], 16), match[3]))
+    return found
+
+
+POINTERS = """#include <stdio.h>
+static int one(void) { return 1; }
+static int two(void) { return 2; }
+int (*changed[])(void) = {one, two, one};
+int (*const kept[])(void) = {two, one};
+int main(int argc, char** argv) {
+  char line[512];
+  FILE* maps = fopen("/proc/self/maps", "r");
+  while (fgets(line, sizeof line, maps)) fputs(line, stdout);
+  return changed[argc]() + kept[argc & 1]() - 3;
+}
+"""
+
+
+def case_writable(orrery):
+    """What stays writable once an object is relocated, against readelf's relocations and the program's own map."""
+    for name, flags, kinds in (("lazy", ("-Wl,-z,lazy", "-Wl,-z,relro"), {"PLT slot", "function pointer"}),
+                               ("now", ("-Wl,-z,now", "-Wl,-z,relro"), {"function pointer"}),
+                               ("none", ("-Wl,-z,lazy", "-Wl,-z,norelro"), {"PLT slot", "GOT slot", "function pointer"})):
+        program = programs.build(orrery.home, name, POINTERS, "-O0", "-fPIE", "-pie", *flags)
+        recording = orrery.record([program])
+        output = subprocess.run([orrery.program, "replay", "-a", recording], capture_output=True, text=True).stdout
+        writable = [each[:2] for each in maps_of(output) if "w" in each[2]]
+        base = orrery.rows(recording, "SELECT base FROM program")[0]["base"]
+        slots = {"PLT slot": set(), "GOT slot": set(), "function pointer": set()}
+        text = next((int(row.split()[3], 16), int(row.split()[3], 16) + int(row.split()[5], 16)) for row in
+                    subprocess.run(["readelf", "-SW", program], capture_output=True, text=True).stdout.replace("[ ", "[").splitlines() if " .text " in row)
+        for line in subprocess.run(["readelf", "-rW", program], capture_output=True, text=True).stdout.splitlines():
+            match = re.match(r"([0-9a-f]{16})\s+[0-9a-f]+ (R_X86_64_\w+)\s+(\S*)", line)
+            if not match or not any(start <= base + int(match[1], 16) < end for start, end in writable):
+                continue
+            kind = {"R_X86_64_JUMP_SLOT": "PLT slot", "R_X86_64_GLOB_DAT": "GOT slot"}.get(match[2])
+            if match[2] == "R_X86_64_RELATIVE" and text[0] <= int(match[3], 16) < text[1]:
+                kind = "function pointer"
+            if kind:
+                slots[kind].add(base + int(match[1], 16))
+        expect({kind for kind in slots if slots[kind]}, kinds, f"kinds that readelf and the map tell of {name}")
+        rows = orrery.rows(recording, f"SELECT * FROM link_writable WHERE object = '{program}'")
+        found = {kind: sum(row["slots"] for row in rows if row["kind"] == kind) for kind in slots}
+        expect(found, {kind: len(each) for kind, each in slots.items()}, f"writable slots of {name}")
+        for row in rows:
+            expect(any(start <= row["start"] and row["end"] <= end for start, end in writable), True, f"{row} is writable")
+        protected = orrery.rows(recording, f"SELECT relro_ticks, relro_ns, relro_start FROM link_object WHERE path = '{program}'")[0]
+        if name == "none":
+            expect(protected["relro_ticks"], None, "no instant without RELRO")
+            continue
+        calls = orrery.rows(recording, "SELECT ticks, text FROM call WHERE name = 'mprotect' ORDER BY number")
+        mine = [call["ticks"] for call in calls if call["text"].startswith(f"mprotect({protected['relro_start'] & ~4095:#x}")]
+        expect(mine, [protected["relro_ticks"]], "the instant of the mprotect")
+
+
+def case_unloading(orrery):
+    """dlclose ends an object; loaded again, it has another row. dlsym's look-ups are those that LD_DEBUG tells of."""
+    plugin = programs.library(orrery.home, "plugin.so", "int twice(int n) { return 2 * n; }\nint thrice(int n) { return 3 * n; }\n")
+    program = programs.build(orrery.home, "closes", f"""#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <string.h>
+static int use(const char* name) {{
+  void* handle = dlopen("{plugin}", RTLD_NOW);
+  int (*function)(int) = (int (*)(int))dlsym(handle, name);
+  const int result = function ? function(7) : -1;
+  dlclose(handle);
+  return result;
+}}
+int main(void) {{
+  void* next = dlsym(RTLD_NEXT, "puts");
+  void* any = dlsym(RTLD_DEFAULT, "strtol");
+  return use("twice") == 14 && use("thrice") == 21 && use("none") == -1 && next && any ? 0 : 1;
+}}
+""", "-g")
+    recording = orrery.record([program])
+    rows = orrery.rows(recording, f"SELECT ticks, end_ticks FROM link_object WHERE path = '{plugin}' ORDER BY object")
+    expect(len(rows), 3, "how often it was loaded")
+    for row, after in zip(rows, rows[1:] + [{"ticks": 1 << 62}]):
+        expect(row["ticks"] < row["end_ticks"] < after["ticks"], True, f"{row} ends before {after}")
+    others = orrery.rows(recording, f"SELECT count(*) AS n FROM link_object WHERE end_ticks IS NOT NULL AND path != '{plugin}'")
+    expect(others[0]["n"], 0, "objects that were unloaded beside it")
+    found = orrery.rows(recording, "SELECT * FROM link_lookup ORDER BY rowid")
+    expect([row["symbol"] for row in found], ["puts", "strtol", "twice", "thrice", "none"], "what was looked up")
+    expect([row["scope"] for row in found], ["next", "default", str(plugin), str(plugin), str(plugin)], "and where")
+    expect((found[4]["result"], found[4]["provider"]), (None, None), "one that there is not")
+    said = {(name_of(m[2], program), m[3]) for m in BINDING.finditer(orrery.native("bindings", [program]))
+            if m[3] in ("puts", "strtol", "twice", "thrice")}
+    expect({(name_of(row["provider"], program), row["symbol"]) for row in found[:4]}, said, "who provides them")
+    symbols = subprocess.run(["nm", plugin], capture_output=True, text=True).stdout
+    base = orrery.rows(recording, f"SELECT base FROM link_object WHERE path = '{plugin}'")[0]["base"]
+    expect(found[2]["result"] - base, int(re.search(r"([0-9a-f]+) T twice", symbols)[1], 16), "its address")
+    source = (orrery.home / "closes.c").read_text().splitlines()
+    for row in found:
+        expect(row["caller_function"], "main" if row["symbol"] in ("puts", "strtol") else "use", "the function that asked")
+        expect_in("dlsym(", source[int(row["caller_line"].rsplit(":", 1)[1]) - 1], "its line")
+
+
+def case_callers(orrery):
+    """The function and the line that made each lazy binding's first call."""
+    source = "int getppid(), getuid();\nint deep(void) {\n  return getppid() == 0;\n}\nint main(void) {\n  deep();\n  return getuid() == -1;\n}\n"
+    program = programs.build(orrery.home, "deep", source, "-g", "-O0", "-fno-builtin", "-Wl,-z,lazy")
+    recording = orrery.record([program])
+    rows = orrery.rows(recording, f"SELECT symbol, caller, caller_function, caller_line FROM link_binding WHERE object = '{program}' AND kind = 'lazy'")
+    expect([(row["symbol"], row["caller_function"], row["caller_line"].rsplit("/", 1)[1]) for row in rows],
+           [("getppid", "deep", "deep.c:3"), ("getuid", "main", "deep.c:7")], "callers")
+    base = orrery.rows(recording, "SELECT base FROM program")[0]["base"]
+    for row in rows:
+        said = subprocess.run(["addr2line", "-f", "-e", program, hex(row["caller"] - 1 - base)], capture_output=True, text=True).stdout.split()
+        expect((row["caller_function"], row["caller_line"]), (said[0], os.path.realpath(said[1].rsplit(":")[0]) + ":" + said[1].rsplit(":")[1]), "as addr2line says")
+
+
+def case_forked(orrery):
+    """A child that goes on with its parent's program: what it loads and binds itself."""
+    plugin = programs.library(orrery.home, "late.so", "#include <string.h>\nint late(const char* s) { return (int)strlen(s); }\n", "-fno-builtin")
+    program = programs.build(orrery.home, "forks", f"""#include <dlfcn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void) {{
+  int status = 1;
+  getuid();
+  if (fork() == 0) {{
+    getuid();
+    getppid();
+    void* handle = dlopen("{plugin}", RTLD_NOW);
+    int (*late)(const char*) = (int (*)(const char*))dlsym(handle, "late");
+    _exit(late("abc") != 3);
+  }}
+  wait(&status);
+  return status;
+}}
+""", "-O0", "-fno-builtin", "-Wl,-z,lazy")
+    recording = orrery.record([program])
+    mine = orrery.rows(recording, "SELECT symbol FROM link_binding WHERE process = 1 AND kind = 'lazy' AND after IS NOT NULL"
+                       f" AND object = '{program}' ORDER BY rowid")
+    expect([row["symbol"] for row in mine], ["getppid", "dlopen", "dlsym", "_exit"], "what the child bound first")
+    expect([row["path"] for row in orrery.rows(recording, "SELECT path FROM link_object WHERE process = 1")], [str(plugin)], "what it loaded")
+    expect([row["symbol"] for row in orrery.rows(recording, "SELECT symbol FROM link_lookup WHERE process = 1")], ["late"], "what it looked up")
+    bound = orrery.rows(recording, f"SELECT symbol, provider FROM link_binding WHERE process = 1 AND object = '{plugin}' AND symbol = 'strlen'")
+    expect([row["provider"].endswith("libc.so.6") for row in bound], [True], "what it bound of that")
+    expect_in("goes on with its parent's program", orrery.run("show", "link", recording, "-p", "#1"), "the report")
+
+
+def case_contents(orrery):
+    """The contents that a build lens has kept may be removed: they are found again."""
+    (orrery.home / "one.c").write_text("int main(void) { return 0; }\n")
+    recording = orrery.record(["gcc", "one.c", "-o", "one"])
+    before = orrery.run("show", "build", recording, "--link", "one", "--json")
+    shutil.rmtree(recording / "artefacts")
+    expect(orrery.run("show", "build", recording, "--link", "one", "--json"), before, "the link, looked at again")
 
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}

@@ -14,8 +14,10 @@
 #include "lens/load/link_rows.h"
 #include "lens/load/link_troubles.h"
 #include "lens/load/loaded_objects.h"
+#include "lens/load/lookups.h"
 #include "lens/load/resolver.h"
 #include "lens/load/search_rules.h"
+#include "lens/load/writable_slots.h"
 #include "linux/error_names.h"
 
 namespace orrery::lens::load {
@@ -28,24 +30,44 @@ struct Seen {
   std::vector<u64> before;     ///< as ObjectFile::relocations()
   std::vector<bool> is_bound;  ///< a row has been written
   bool relocated = false;
-  bool failed = false;  ///< the run ended before it was
+  bool failed = false;     ///< the run ended before it was
+  bool inherited = false;  ///< the parent loaded it
 };
 
 class Linking {
  public:
-  Linking(u32 process, u32 program, Rows& rows, ReplaySession& session)
+  /// The session stands before the first instruction of a program, which `stack` is of.
+  Linking(u32 process, u32 program, Rows& rows, ReplaySession& session, StartStack stack)
       : process_(process),
         program_(program),
         rows_(rows),
-        stack_(read_start_stack(session)),
+        stack_(std::move(stack)),
         objects_(session, stack_),
         rules_(stack_) {
     if (ObjectFile* file = objects_.program_file()) start_ = objects_.program_base() + file->entry();
   }
 
+  /// The session stands behind a fork instead: what is there was loaded by the parent.
+  void inherit(ReplaySession& session, const Instant& now) {
+    start_ = 0;
+    look(session, now);
+    for (Seen& seen : seen_) {
+      seen.relocated = seen.inherited = true;
+      if (!seen.object.file) continue;
+      const auto resolver = find_resolver(session, seen.object);
+      if (resolver) want_resolver(session, *resolver);
+    }
+  }
+
   bool is_dynamic() const { return objects_.is_dynamic(); }
   /// Addresses to stop at.
-  const std::set<u64>& wanted() const { return wanted_; }
+  std::set<u64> wanted() const {
+    std::set<u64> all = wanted_;
+    all.insert(lookups_.wanted().begin(), lookups_.wanted().end());
+    return all;
+  }
+  /// Grows with every change of `wanted`.
+  u64 changes() const { return changes_ + lookups_.wanted().size(); }
 
   void enter(ReplaySession& session, const WalkedCall& walked) {
     if (!is_linkers(session)) return;
@@ -60,6 +82,7 @@ class Linking {
     const Call& call = walked.call;
     if (call.name == "openat" || call.name == "open") note_search(session, walked);
     if (call.name == "mmap") note_mapping(session, call);
+    if (call.name == "munmap" && !call.failed()) note_unloaded(call, walked.exit);
     if (call.name != "close") return;
     read_mapped(session);
     look(session, walked.exit);
@@ -69,18 +92,24 @@ class Linking {
     if (pc == start_) {
       look(session, now);
       for (Seen& seen : seen_) relocate(session, seen, now);
-      wanted_.erase(start_);
+      changes_ += wanted_.erase(start_);
     } else if (resolvers_.contains(pc)) {
       begin_lazy(session, now);
-    } else if (std::vector<Lazy>& lazy = lazy_[now.task]; !lazy.empty()) {
+    } else if (std::vector<Lazy>& lazy = lazy_[now.task]; ends_.contains(pc) && !lazy.empty()) {
       end_lazy(session, lazy.back(), now);
       lazy.pop_back();
+    } else if (lookups_.wanted().contains(pc)) {
+      auto row = lookups_.reach(session, pc, now, objects_, callers_);
+      if (!row) return;
+      row->process = process_;
+      row->program = program_;
+      rows_.add(kLookup, *row);
     }
   }
 
   void end(ReplaySession& session, const Instant& now) {
     look(session, now);
-    const bool has_started = start_ != 0 && !wanted_.contains(start_);
+    const bool has_started = start_ == 0 || !wanted_.contains(start_);
     for (Seen& seen : seen_) {
       seen.failed = !has_started && !seen.relocated && seen.object.file;
       if (has_started) relocate(session, seen, now);
@@ -91,8 +120,11 @@ class Linking {
   /// The program is over, and its memory may be another one's.
   void finish() {
     for (Seen& seen : seen_) {
+      if (seen.inherited) continue;
       note_unbound(seen);
       rows_.add(kObject, seen.row);
+      if (!seen.object.file || seen.failed) continue;
+      for (const WritableRow& each : find_writable(seen.object, seen.row)) rows_.add(kWritable, each);
     }
     note_interpositions();
     note_troubles();
@@ -172,7 +204,8 @@ class Linking {
     objects_.refresh(session);
     for (const LoadedObject& object : objects_.all()) {
       const bool is_known = std::any_of(seen_.begin(), seen_.end(), [&](const Seen& each) {
-        return each.object.link_map == object.link_map && each.object.base == object.base;
+        return each.object.link_map == object.link_map && each.object.base == object.base &&
+               !each.row.end_event;
       });
       if (!is_known) add(session, object, now);
     }
@@ -207,7 +240,20 @@ class Linking {
     const bool is_known = known && known.mapped().size() == file.relocations().size();
     seen.before = is_known ? known.mapped() : slot_values(session, object);
     seen.is_bound.resize(seen.before.size());
-    if (start_ != 0) wanted_.insert(start_);
+    lookups_.add(object);
+    if (start_ != 0) changes_ += wanted_.insert(start_).second ? 1 : 0;
+  }
+
+  /// The linker gives back an object's memory when nothing needs it any more (dlclose).
+  void note_unloaded(const Call& call, const Instant& now) {
+    for (Seen& seen : seen_) {
+      const u64 start = page_floor(seen.row.start);
+      const bool is_gone = start >= call.arguments[0] && start - call.arguments[0] < call.arguments[1];
+      if (!is_gone || seen.row.end_event || !seen.object.file) continue;
+      seen.row.end_event = now.event;
+      seen.row.end_ticks = now.ticks;
+      seen.row.end_ns = now.time_ns;
+    }
   }
 
   static u64 slot_value(ReplaySession& session, const LoadedObject& object,
@@ -251,8 +297,11 @@ class Linking {
   void want_resolver(ReplaySession& session, u64 resolver) {
     if (!resolvers_.insert(resolver).second) return;
     const auto end = find_resolver_end(session, resolver);
+    ++changes_;
     wanted_.insert(resolver);
-    if (end) wanted_.insert(*end);
+    if (!end) return;
+    wanted_.insert(*end);
+    ends_.insert(*end);
   }
 
   BindingRow binding_of(const Seen& seen, std::size_t at, const Instant& now) const {
@@ -268,8 +317,7 @@ class Linking {
     row.event = now.event;
     row.ticks = now.ticks;
     row.time_ns = now.time_ns;
-    row.writable =
-        !(seen.row.relro_start && row.slot >= *seen.row.relro_start && row.slot < *seen.row.relro_end);
+    row.writable = !is_in_relro(seen.row, row.slot);
     return row;
   }
 
@@ -351,6 +399,9 @@ class Linking {
     row.after = slot_value(session, seen.object, seen.object.file->relocations()[lazy.relocation]);
     row.cost_ticks = now.ticks - lazy.ticks;
     row.caller = lazy.return_address;
+    Caller caller = callers_.find(session, lazy.return_address);
+    row.caller_function = std::move(caller.function);
+    row.caller_line = std::move(caller.line);
     bind(seen, lazy.relocation, row);
   }
 
@@ -437,29 +488,54 @@ class Linking {
       won_;  ///< bindings by symbol, provider and namespace
   std::vector<SearchRow> tried_;
   std::vector<InterpositionRow> interpositions_;
-  std::set<u64> wanted_, resolvers_;
+  std::set<u64> wanted_, resolvers_, ends_;
+  Lookups lookups_;
+  Callers callers_;
   std::map<i32, std::vector<Lazy>> lazy_;  ///< by task, innermost last: the linker calls through PLTs too
-  u64 start_ = 0, searches_ = 0;
+  u64 start_ = 0, searches_ = 0, changes_ = 0;
+};
+
+/// How the programs began that the processes run, for children that go on with their parent's.
+class Beginnings {
+ public:
+  void add(u32 process, u64 event, const StartStack& stack) {
+    const std::lock_guard lock(mutex_);
+    begun_[process].emplace_back(event, stack);
+  }
+  /// The program that a process ran when its next event was this one.
+  std::optional<StartStack> find(u32 process, u64 event) {
+    const std::lock_guard lock(mutex_);
+    std::optional<StartStack> found;
+    for (const auto& [begin, stack] : begun_[process])
+      if (begin <= event) found = stack;
+    return found;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<u32, std::vector<std::pair<u64, StartStack>>> begun_;
 };
 
 class LinkWatcher final : public Watcher {
  public:
-  LinkWatcher(const TreeProcess& process, Rows& rows) : process_(process), rows_(rows) {}
+  LinkWatcher(const TreeProcess& process, Beginnings& beginnings, Rows& rows)
+      : process_(process), beginnings_(beginnings), rows_(rows) {}
 
-  void begin(ReplaySession& session, const Instant&) override {
-    if (!process_.parent) begin_program(session);
+  void begin(ReplaySession& session, const Instant& now) override {
+    if (process_.parent) return inherit(session, now);
+    begin_program(session, now);
   }
   void enter(ReplaySession& session, const WalkedCall& walked) override {
     if (linking_) linking_->enter(session, walked);
     update();
   }
   void leave(ReplaySession& session, const WalkedCall& walked) override {
-    if (walked.replaced_program()) return begin_program(session);
+    if (walked.replaced_program()) return begin_program(session, walked.exit);
     if (linking_) linking_->leave(session, walked);
     update();
   }
   void reach(ReplaySession& session, u64 pc, const Instant& now) override {
-    if (linking_ && linking_->wanted().contains(pc)) linking_->reach(session, pc, now);
+    if (linking_ && breakpoints().contains(pc)) linking_->reach(session, pc, now);
     update();
   }
   void end(ReplaySession& session, const Instant& now) override {
@@ -467,31 +543,60 @@ class LinkWatcher final : public Watcher {
   }
 
  private:
-  void begin_program(ReplaySession& session) {
+  void begin_program(ReplaySession& session, const Instant& now) {
     if (linking_) linking_->finish();
     break_nowhere();
-    linking_.emplace(process_.process, programs_++, rows_, session);
+    changes_seen_ = 0;
+    const StartStack stack = read_start_stack(session);
+    beginnings_.add(process_.process, now.event, stack);
+    linking_.emplace(process_.process, programs_++, rows_, session, stack);
     if (!linking_->is_dynamic()) linking_.reset();
   }
 
+  /// Most children execute another program at once: only of others it is followed what they link themselves.
+  void inherit(ReplaySession& session, const Instant& now) {
+    const auto stack = beginnings_.find(*process_.parent, process_.fork_event.value_or(~u64{0}));
+    if (!stack) return;
+    beginnings_.add(process_.process, now.event, *stack);
+    if (process_.executed) return;
+    linking_.emplace(process_.process, programs_++, rows_, session, *stack);
+    if (!linking_->is_dynamic()) return linking_.reset();
+    linking_->inherit(session, now);
+    update();
+  }
+
   void update() {
-    if (!linking_ || linking_->wanted() == breakpoints()) return;
+    if (!linking_ || linking_->changes() == changes_seen_) return;
+    changes_seen_ = linking_->changes();
     break_nowhere();
     for (const u64 address : linking_->wanted()) break_at(address);
   }
 
   const TreeProcess& process_;
+  Beginnings& beginnings_;
   Rows& rows_;
   u32 programs_ = 0;
+  u64 changes_seen_ = 0;
   std::optional<Linking> linking_;
 };
 
-std::unique_ptr<Watcher> watch(const Recording&, const TreeProcess& process, Rows& rows) {
-  return std::make_unique<LinkWatcher>(process, rows);
-}
+class LinkInquiry final : public Inquiry {
+ public:
+  explicit LinkInquiry(Rows& rows) : rows_(rows) {}
+  std::unique_ptr<Watcher> watch(const TreeProcess& process) override {
+    return std::make_unique<LinkWatcher>(process, beginnings_, rows_);
+  }
+
+ private:
+  Rows& rows_;
+  Beginnings beginnings_;
+};
+
+std::unique_ptr<Inquiry> inquire(const Recording&, Rows& rows) { return std::make_unique<LinkInquiry>(rows); }
 
 std::vector<db::TableDescription> tables() {
-  return {db::describe(kObject), db::describe(kSearch), db::describe(kBinding), db::describe(kInterposition),
+  return {db::describe(kObject), db::describe(kSearch),   db::describe(kBinding),
+          db::describe(kLookup), db::describe(kWritable), db::describe(kInterposition),
           db::describe(kTrouble)};
 }
 
@@ -502,10 +607,11 @@ namespace orrery::lens {
 
 extern const Lens kLinkLens;
 const Lens kLinkLens = {.name = "link",
-                        .version = 2,
+                        .version = 3,
                         .sentence = "What the dynamic linker searched, loaded and bound.",
                         .tables = load::tables,
                         .read = nullptr,
-                        .watch = load::watch};
+                        .watch = nullptr,
+                        .inquire = load::inquire};
 
 }  // namespace orrery::lens

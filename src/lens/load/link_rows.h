@@ -15,6 +15,7 @@ struct ObjectRow {
   std::optional<std::string> soname{}, rule{}, needed_by{};
   u64 base = 0, start = 0, end = 0;
   u64 event = 0, ticks = 0, time_ns = 0;
+  std::optional<u64> end_event{}, end_ticks{}, end_ns{};
   std::optional<u64> relro_start{}, relro_end{}, relro_event{}, relro_ticks{}, relro_ns{};
   bool binds_now = false;
   u64 relative_relocations = 0;
@@ -35,6 +36,10 @@ inline constexpr db::Column<ObjectRow> kObjectColumns[] = {
     db::column<&ObjectRow::event>("event", "The process's next event when it was there: the instant."),
     db::column<&ObjectRow::ticks>("ticks", "Ticks of the process then."),
     db::column<&ObjectRow::time_ns>("time_ns", "That instant, in ns since the recording began."),
+    db::column<&ObjectRow::end_event>(
+        "end_event", "The process's next event when it had been unloaded; NULL if it was not."),
+    db::column<&ObjectRow::end_ticks>("end_ticks", "Ticks of the process then; NULL if it was not."),
+    db::column<&ObjectRow::end_ns>("end_ns", "When it had been unloaded; NULL if it was not."),
     db::column<&ObjectRow::relro_start>("relro_start", "Where its RELRO part begins; NULL if it has none."),
     db::column<&ObjectRow::relro_end>("relro_end", "Where its RELRO part ends; NULL if it has none."),
     db::column<&ObjectRow::relro_event>(
@@ -83,6 +88,7 @@ struct BindingRow {
   std::optional<std::string> version{}, provider{};
   u64 slot = 0, before = 0;
   std::optional<u64> after{}, event{}, ticks{}, time_ns{}, cost_ticks{}, caller{};
+  std::optional<std::string> caller_function{}, caller_line{};
   bool writable = false;
 };
 inline constexpr db::Column<BindingRow> kBindingColumns[] = {
@@ -104,11 +110,66 @@ inline constexpr db::Column<BindingRow> kBindingColumns[] = {
     db::column<&BindingRow::time_ns>("time_ns", "That instant, in ns since the recording began."),
     db::column<&BindingRow::cost_ticks>("cost_ticks", "Ticks that a lazy one took; NULL for others."),
     db::column<&BindingRow::caller>("caller", "Where the first call returns to; NULL unless lazy."),
+    db::column<&BindingRow::caller_function>("caller_function",
+                                             "The function that made it; NULL if not known."),
+    db::column<&BindingRow::caller_line>("caller_line",
+                                         "Its source file and line; NULL without debug information."),
     db::column<&BindingRow::writable>("writable", "1 if the slot lies outside its object's RELRO part."),
 };
 inline constexpr db::Table<BindingRow> kBinding = {
     "link_binding", "Every symbol that was bound, with what its slot held before and after.",
     kBindingColumns};
+
+struct LookupRow {
+  u32 process = 0, program = 0;
+  std::string symbol{}, scope{};
+  std::optional<std::string> provider{};
+  std::optional<u64> result{};
+  u64 caller = 0;
+  std::optional<std::string> caller_function{}, caller_line{};
+  u64 event = 0, ticks = 0, time_ns = 0;
+};
+inline constexpr db::Column<LookupRow> kLookupColumns[] = {
+    db::column<&LookupRow::process>("process", "A process of the table process.", db::Key::indexed),
+    db::column<&LookupRow::program>("program", "A program of the table program."),
+    db::column<&LookupRow::symbol>("symbol", "The symbol that was looked up.", db::Key::indexed),
+    db::column<&LookupRow::scope>(
+        "scope",
+        "Where: default (the order of loading), next (behind the caller), or an object with its needs."),
+    db::column<&LookupRow::provider>("provider",
+                                     "The object that the address lies in; NULL if it is in none."),
+    db::column<&LookupRow::result>("result", "The address; NULL if there is no such symbol."),
+    db::column<&LookupRow::caller>("caller", "Where the call returns to."),
+    db::column<&LookupRow::caller_function>("caller_function", "The function that asked; NULL if not known."),
+    db::column<&LookupRow::caller_line>("caller_line",
+                                        "Its source file and line; NULL without debug information."),
+    db::column<&LookupRow::event>("event", "The process's next event when it was found: the instant."),
+    db::column<&LookupRow::ticks>("ticks", "Ticks of the process then."),
+    db::column<&LookupRow::time_ns>("time_ns", "That instant, in ns since the recording began."),
+};
+inline constexpr db::Table<LookupRow> kLookup = {
+    "link_lookup", "Symbols that the program looked up itself, with dlsym.", kLookupColumns};
+
+struct WritableRow {
+  u32 process = 0, program = 0;
+  std::string object{}, section{}, kind{};
+  u64 slots = 0, start = 0, end = 0;
+};
+inline constexpr db::Column<WritableRow> kWritableColumns[] = {
+    db::column<&WritableRow::process>("process", "A process of the table process.", db::Key::indexed),
+    db::column<&WritableRow::program>("program", "A program of the table program."),
+    db::column<&WritableRow::object>("object", "The object that the slots belong to."),
+    db::column<&WritableRow::section>("section", "Their section; empty if no section header tells."),
+    db::column<&WritableRow::kind>(
+        "kind", "PLT slot, GOT slot, or function pointer: one in data that leads into code."),
+    db::column<&WritableRow::slots>("slots", "How many there are."),
+    db::column<&WritableRow::start>("start", "The address of the first."),
+    db::column<&WritableRow::end>("end", "Behind the last."),
+};
+inline constexpr db::Table<WritableRow> kWritable = {
+    "link_writable",
+    "Slots that decide where code goes, and are still writable once their object is relocated.",
+    kWritableColumns};
 
 struct InterpositionRow {
   u32 process = 0, program = 0;

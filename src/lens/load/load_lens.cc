@@ -13,6 +13,7 @@
 #include "base/base_name.h"
 #include "lens/lens.h"
 #include "lens/load/loaded_objects.h"
+#include "lens/load/start_code.h"
 
 namespace orrery::lens {
 namespace {
@@ -91,7 +92,8 @@ class Start {
   }
 
   void at_program(ReplaySession& session, const Instant& now) {
-    objects_.emplace(session, load::read_start_stack(session));
+    stack_ = load::read_start_stack(session);
+    objects_.emplace(session, stack_);
     first_instruction_ = now.instructions;
     row_.path = objects_->program();
     row_.base = objects_->program_base();
@@ -102,9 +104,7 @@ class Start {
     if (objects_->is_dynamic()) row_.interpreter = objects_->program_file()->interpreter();
     cut(now, objects_->is_dynamic() ? "link" : "start",
         objects_->is_dynamic() ? objects_->linker_path() : row_.path);
-    if (!objects_->is_dynamic() && objects_->program_file() != nullptr)
-      if (const auto main = objects_->program_file()->find_function("main"))
-        wanted_[objects_->program_base() + *main] = {"main", row_.path};
+    if (!objects_->is_dynamic() && objects_->program_file() != nullptr) want_static_main(session);
   }
 
   void enter(ReplaySession& session, const WalkedCall& walked) {
@@ -146,6 +146,10 @@ class Start {
       wanted_[session.registers().gpr[kRdi]] = {"main", objects_->program()};
       wanted_.erase(pc);
       return;
+    }
+    if (step == "call") {
+      wanted_.erase(pc);
+      return follow_call(session);
     }
     begin(now, step, object);
     if (step == "start") want_main(session);
@@ -268,6 +272,27 @@ class Start {
     }
   }
 
+  void want_static_main(ReplaySession& session) {
+    ObjectFile& file = *objects_->program_file();
+    if (const auto main = file.find_function("main"))
+      want(objects_->program_base() + *main, "main", row_.path);
+    else
+      want_call(session, objects_->program_base() + file.entry());
+  }
+
+  /// A stripped program's: from call to call, until one hands main on.
+  void want_call(ReplaySession& session, u64 function) {
+    constexpr int kCallsMost = 8;
+    const auto call = load::find_first_call(session, function);
+    if (call && ++calls_followed_ <= kCallsMost) want(*call, "call", row_.path);
+  }
+
+  void follow_call(ReplaySession& session) {
+    const auto main = load::read_main(session, stack_, *objects_->program_file(), objects_->program_base());
+    if (main) return want(*main, "main", row_.path);
+    if (const auto target = load::find_target(session)) want_call(session, *target);
+  }
+
   void want(u64 address, const char* step, const std::string& object) {
     wanted_.emplace(address, std::pair(step, object));
   }
@@ -281,6 +306,8 @@ class Start {
   u64 first_instruction_ = 0;
   std::string step_;
   std::optional<std::string> object_;
+  load::StartStack stack_;
+  int calls_followed_ = 0;
   std::string found_;              ///< the file that was opened last
   u64 calls_ = 0, tls_calls_ = 0;  ///< in the present step; of these, up to tls_set_up_
   bool done_ = false;
@@ -344,7 +371,7 @@ std::vector<db::TableDescription> tables() { return {db::describe(kProgram), db:
 
 extern const Lens kLoadLens;
 const Lens kLoadLens = {.name = "load",
-                        .version = 2,
+                        .version = 3,
                         .sentence = "From execve to main.",
                         .tables = tables,
                         .read = nullptr,

@@ -3,6 +3,7 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace orrery::lens::load {
 
@@ -26,6 +27,7 @@ void ObjectFile::read_segments() {
       first_address_ = has_load ? std::min(first_address_, segment.address) : segment.address;
       end_address_ = std::max(end_address_, end);
       has_load = true;
+      if ((segment.flags & PF_X) != 0) code_.emplace_back(segment.address, end);
     } else if (segment.type == PT_DYNAMIC) {
       dynamic_address_ = segment.address;
     } else if (segment.type == PT_GNU_RELRO) {
@@ -65,6 +67,34 @@ u64 ObjectFile::relative_count() {
   return relative_count_;
 }
 
+const std::vector<u64>& ObjectFile::code_pointers() {
+  relocations();
+  return code_pointers_;
+}
+
+bool ObjectFile::is_code(u64 address) const {
+  return std::any_of(code_.begin(), code_.end(),
+                     [&](const auto& each) { return address >= each.first && address < each.second; });
+}
+
+std::string ObjectFile::section_at(u64 address) {
+  for (u64 index = 0; index < file_.section_count(); ++index) {
+    const elf::Section section = file_.section(index);
+    const bool holds =
+        section.address != 0 && address >= section.address && address - section.address < section.size;
+    // .tbss takes no addresses, though its header says so.
+    if (holds && (section.flags & SHF_TLS) == 0) return std::string(file_.section_name(section));
+  }
+  return "";
+}
+
+u64 ObjectFile::initial_value(u64 address) {
+  u64 value = 0;
+  const auto bytes = file_.loaded_at(address);
+  if (bytes.size() >= sizeof value) std::memcpy(&value, bytes.data(), sizeof value);
+  return value;
+}
+
 void ObjectFile::read_relocations(u64 address_tag, u64 size_tag, bool is_plt) {
   const auto address = dynamic_.find(address_tag), size = dynamic_.find(size_tag);
   const auto offset = address ? file_.offset_of(*address) : std::nullopt;
@@ -78,6 +108,8 @@ void ObjectFile::read_relocations(u64 address_tag, u64 size_tag, bool is_plt) {
     const elf::Relocation row = table.at(index);
     if (row.symbol == 0 && row.type != R_X86_64_IRELATIVE) {
       ++relative_count_;
+      if (row.type == R_X86_64_RELATIVE && is_code(static_cast<u64>(row.addend.value_or(0))))
+        code_pointers_.push_back(row.offset);
       continue;
     }
     ObjectRelocation& made = relocations_->emplace_back();
@@ -92,6 +124,7 @@ void ObjectFile::read_relocations(u64 address_tag, u64 size_tag, bool is_plt) {
     made.version = versions.of(symbols.version(symbol), symbol.is_undefined()).name;
     made.is_weak = symbol.binding() == STB_WEAK;
     made.size = symbol.size;
+    made.is_function = symbol.type() == STT_FUNC || symbol.type() == STT_GNU_IFUNC;
   }
 }
 

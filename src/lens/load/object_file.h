@@ -27,7 +27,8 @@ struct ObjectRelocation {
   std::string_view symbol{};   ///< as the file has it; "" if it takes none
   std::string_view version{};  ///< "" if none is wanted
   bool is_weak = false;
-  u64 size = 0;  ///< of the symbol, as this file says
+  bool is_function = false;  ///< the symbol, as this file says
+  u64 size = 0;              ///< likewise
 };
 
 /// A version that the file wants of a library.
@@ -70,6 +71,13 @@ class ObjectFile {
   /// Those of DT_RELA, then those of DT_JMPREL.
   const std::vector<ObjectRelocation>& relocations();
   u64 relative_count();  ///< relocations that take no symbol
+  /// Where those of them lie that put an address of the file's own code there.
+  const std::vector<u64>& code_pointers();
+  bool is_code(u64 address) const;
+  /// The section that holds the address; "" if no section header tells.
+  std::string section_at(u64 address);
+  /// The word that the file has at the address.
+  u64 initial_value(u64 address);
   /// What the file defines for others under this name; null if it does not.
   const Definition* find_definition(std::string_view name);
   /// A function of the symbol table that need not be exported, as main; null if it is stripped.
@@ -92,6 +100,8 @@ class ObjectFile {
   std::optional<u64> dynamic_address_;
   std::optional<std::vector<ObjectRelocation>> relocations_;
   u64 relative_count_ = 0;
+  std::vector<u64> code_pointers_;
+  std::vector<std::pair<u64, u64>> code_;  ///< executable segments
   std::optional<std::map<std::string_view, Definition>> definitions_;
 };
 

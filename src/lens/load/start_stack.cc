@@ -25,6 +25,7 @@ std::vector<std::string> read_vector(elf::StoppedMachine& machine, u64& at) {
 StartStack read_start_stack(elf::StoppedMachine& machine) {
   StartStack stack;
   u64 at = machine.registers().gpr[elf::kRspIndex] + sizeof(u64);  // argc
+  stack.argv = at;
   stack.arguments = read_vector(machine, at);
   for (const std::string& each : read_vector(machine, at)) {
     const auto equals = each.find('=');

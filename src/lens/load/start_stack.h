@@ -12,6 +12,7 @@ namespace orrery::lens::load {
 
 struct StartStack {
   std::vector<std::string> arguments{};
+  u64 argv = 0;                                      ///< where the pointers to them lie
   std::map<std::string, std::string> environment{};  ///< by name; of equal names the first
   std::map<u64, u64> auxiliary{};                    ///< by AT_ type
 
