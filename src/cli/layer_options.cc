@@ -40,8 +40,8 @@ std::string LayerOptions::condition(const char* event, const char* ticks, const 
   return condition() + (instant ? " AND " + instant->condition(event, ticks, time_ns) : "");
 }
 
-void add_layer(CLI::App& show_command, Session& session, const char* name, const char* sentence,
-               ShowLayer show, const char* examples) {
+AddedLayer add_layer(CLI::App& show_command, Session& session, const char* name, const char* sentence,
+                     ShowLayer show, const char* examples) {
   auto options = std::make_shared<LayerOptions>();
   CLI::App* command = show_command.add_subcommand(name, sentence);
   add_recording_option(*command, options->recording);
@@ -51,6 +51,7 @@ void add_layer(CLI::App& show_command, Session& session, const char* name, const
   command->add_flag("--json", options->json, "Print JSON");
   set_examples(*command, examples);
   command->callback([options, show, &session] { session.exit_code = run(*options, session, show); });
+  return {command, options};
 }
 
 }  // namespace orrery::cli

@@ -2,6 +2,7 @@
 // [-p PROCESS] [--json]`.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -14,6 +15,7 @@ namespace orrery::cli {
 
 struct LayerOptions {
   std::string recording{}, process{}, at{};
+  std::string symbol{};  ///< of `link`
   bool json = false;
   bool all = false;           ///< of reports that are long
   std::string directory{};    ///< of the recording
@@ -29,8 +31,13 @@ struct LayerOptions {
 
 using ShowLayer = Fallible<Nothing> (*)(const LayerOptions& options, const Session& session);
 
+/// For options that only one layer has; they live as long as the command.
+struct AddedLayer {
+  CLI::App* command;
+  std::shared_ptr<LayerOptions> options;
+};
 /// Adds the layer to `show`. `examples` as set_examples().
-void add_layer(CLI::App& show_command, Session& session, const char* name, const char* sentence,
-               ShowLayer show, const char* examples);
+AddedLayer add_layer(CLI::App& show_command, Session& session, const char* name, const char* sentence,
+                     ShowLayer show, const char* examples);
 
 }  // namespace orrery::cli

@@ -7,6 +7,7 @@
 #include "cli/collect.h"
 #include "cli/command.h"
 #include "cli/layer_options.h"
+#include "cli/link_chain.h"
 #include "cli/recording_text.h"
 #include "cli/rows_text.h"
 #include "cli/show.h"
@@ -202,6 +203,8 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
   db::Database database =
       TRY(collect(options.directory,
                   {{lens_of_table("program"), lens_of_table("link_object"), lens_of_table("process")}}));
+  if (!options.symbol.empty())
+    return show_chain(database, options, options.symbol, Style::for_stream(session.color, STDOUT_FILENO));
   if (options.json) return print_rows_json(database, options);
   return print_all(database, options, Style::for_stream(session.color, STDOUT_FILENO));
 }
@@ -209,11 +212,17 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 }  // namespace
 
 void add_show_link(CLI::App& show_command, Session& session) {
-  add_layer(show_command, session, "link", "What the dynamic linker searched, loaded and bound", show,
-            "  orrery record -- python3 -c 'import ssl'; orrery show link\n"
-            "  orrery show link --all           every search and every binding\n"
-            "  orrery show link --at main       what was bound by then\n"
-            "  orrery query \"SELECT symbol, caller, ticks FROM link_binding WHERE kind = 'lazy'\"\n");
+  const AddedLayer added =
+      add_layer(show_command, session, "link", "What the dynamic linker searched, loaded and bound", show,
+                "  orrery record -- python3 -c 'import ssl'; orrery show link\n"
+                "  orrery show link --all           every search and every binding\n"
+                "  orrery show link --at main       what was bound by then\n"
+                "  orrery show link --symbol puts   on to the load step, the file and its build\n"
+                "  orrery query \"SELECT symbol, caller, ticks FROM link_binding WHERE kind = 'lazy'\"\n");
+  added.command->add_option(
+      "--symbol", added.options->symbol,
+      "Bindings of this symbol, with the ways on: who mapped its provider, from which file, "
+      "and which recorded build made that");
 }
 
 }  // namespace orrery::cli

@@ -8,6 +8,7 @@
 #include "cli/collect.h"
 #include "cli/command.h"
 #include "cli/layer_options.h"
+#include "cli/made_by.h"
 #include "cli/recording_text.h"
 #include "cli/rows_text.h"
 #include "cli/show.h"
@@ -90,6 +91,22 @@ Fallible<Nothing> print_timeline(db::Database& database, const Program& program,
   return Nothing{};
 }
 
+/// The files that were mapped, with the builds that made them.
+Fallible<Nothing> print_files(db::Database& database, const Program& program, const std::string& directory,
+                              const Style& style) {
+  db::Statement objects = TRY(database.prepare(
+      "SELECT path, xxh64 FROM link_object WHERE process = " + std::to_string(program.process) +
+      " AND program = " + std::to_string(program.program) + " AND xxh64 IS NOT NULL ORDER BY object"));
+  for (bool is_first = true; TRY(objects.step()); is_first = false) {
+    if (is_first) std::printf("\n%s\n", style.bold("Files, by their hashes").c_str());
+    std::printf("%s  %s\n", std::string(objects.text(1)).c_str(), printable(objects.text(0)).c_str());
+    for (const MadeBy& made : find_builds(directory, std::string(objects.text(1))))
+      std::printf("  made in %s: %s\n", printable(made.recording).c_str(),
+                  printable(build_command(made)).c_str());
+  }
+  return Nothing{};
+}
+
 Fallible<Nothing> print_all(db::Database& database, const LayerOptions& options, const Style& style) {
   const std::string main =
       options.instant ? options.instant->condition("main_event", "main_ticks", "main_ns") : "1";
@@ -103,17 +120,20 @@ Fallible<Nothing> print_all(db::Database& database, const LayerOptions& options,
   while (TRY(programs.step())) {
     if (!is_first) std::printf("\n");
     is_first = false;
-    TRY(print_timeline(database,
-                       {programs.integer(0), programs.integer(1), std::string(programs.text(2)),
-                        std::string(programs.text(3)), programs.integer(4) != 0},
-                       options, style));
+    const Program program{programs.integer(0), programs.integer(1), std::string(programs.text(2)),
+                          std::string(programs.text(3)), programs.integer(4) != 0};
+    TRY(print_timeline(database, program, options, style));
+    if (!options.all) continue;
+    TRY(print_files(database, program, options.directory, style));
   }
   if (is_first) return Failure("no program began in that process; `orrery ps` lists the processes");
   return Nothing{};
 }
 
 Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
-  db::Database database = TRY(collect(options.directory, {{lens_of_table("load_step")}}));
+  std::vector<const lens::Lens*> lenses = {lens_of_table("load_step")};
+  if (options.all) lenses.push_back(lens_of_table("link_object"));
+  db::Database database = TRY(collect(options.directory, lenses));
   if (!options.json) return print_all(database, options, Style::for_stream(session.color, STDOUT_FILENO));
   const std::string columns = options.instant ? "*, " + under_way(options) + " AS under_way" : "*";
   db::Statement steps =
@@ -129,7 +149,8 @@ void add_show_load(CLI::App& show_command, Session& session) {
             show,
             "  orrery record -- python3 -c pass; orrery show load\n"
             "  orrery show load make-0 -p '#3'\n"
-            "  orrery show load --at 3ms\n");
+            "  orrery show load --at 3ms\n"
+            "  orrery show load --all          also the files, and the builds that made them\n");
 }
 
 }  // namespace orrery::cli

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -505,6 +506,43 @@ def case_contents(orrery):
     before = orrery.run("show", "build", recording, "--link", "one", "--json")
     shutil.rmtree(recording / "artefacts")
     expect(orrery.run("show", "build", recording, "--link", "one", "--json"), before, "the link, looked at again")
+
+
+def case_links_between(orrery):
+    """From a binding to the load step, to the file, to the recorded build that made it: every printed command leads there."""
+    home = orrery.home
+    (home / "greet.c").write_text("int greet(void) { return 0; }\n")
+    (home / "main.c").write_text("int greet(void);\nint main(void) {\n  return greet();\n}\n")
+    building = orrery.record(["gcc", "-shared", "-fPIC", "greet.c", "-o", "libgreet.so", "-Wl,-soname,libgreet.so"])
+    other = orrery.record(["gcc", "-g", "main.c", "-o", "app", "-L.", "-lgreet", f"-Wl,-rpath,{home}", "-Wl,-z,lazy"])
+    recording = orrery.record([home / "app"])
+    words = ["show", "link", recording, "--symbol", "greet", "--json"]
+    expect(json.loads(orrery.run(*words))[0]["provider"]["builds"], [], "builds that nobody has looked at")
+    for each in (building, other):
+        orrery.run("show", "build", each)
+    chain = json.loads(orrery.run(*words))
+    expect(len(chain), 1, "bindings of greet")
+    expect((chain[0]["kind"], chain[0]["caller_function"], chain[0]["caller_line"].rsplit("/", 1)[1]), ("lazy", "main", "main.c:3"), "the binding")
+    provider = chain[0]["provider"]
+    expect(provider["path"], str(home / "libgreet.so"), "its provider")
+    said = subprocess.run(["xxhsum", "-H1", home / "libgreet.so"], capture_output=True, text=True).stdout if shutil.which("xxhsum") else ""
+    expect(provider["xxh64"], said.split()[0] if said else provider["xxh64"], "the hash of its file, as xxhsum has it")
+    step = orrery.rows(recording, f"SELECT step, object FROM load_step WHERE number = {provider['step']['number']}")[0]
+    expect((step["step"], step["object"]), ("map", str(home / "libgreet.so")), "the step that mapped it")
+    lead = lambda command: orrery.run(*shlex.split(command)[1:])
+    shown = lead(provider["step"]["command"])
+    expect_in(f"maps {home}/libgreet.so", [line for line in shown.splitlines() if "under way" in line][0], "where the step's command leads")
+    expect_in("libgreet.so", lead(provider["file_command"]), "the file's soname")
+    build = provider["builds"]
+    expect([(each["recording"], each["path"]) for each in build], [(str(building), str(home / "libgreet.so"))], "the build that made it")
+    expect_in("greet", lead(build[0]["command"]), "where the build's command leads")
+    start = json.loads(orrery.run("show", "link", recording, "--symbol", "__libc_start_main", "--json"))[0]
+    expect(start["provider"]["builds"], [], "libc was built by nobody here")
+    files = orrery.run("show", "load", recording, "--all")
+    expect_in(f"made in {other}", files, "the program's own build")
+    expect_in(f"made in {building}", files, "its library's")
+    for line in re.findall(r"made in .*?: (orrery .*)", files):
+        lead(line)
 
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}

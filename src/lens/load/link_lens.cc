@@ -229,6 +229,9 @@ class Linking {
       std::tie(seen.row.rule, seen.row.needed_by) = found->second;
     if (!object.file) return;
     ObjectFile& file = *object.file;
+    seen.row.xxh64 = file.content_hash();
+    if (const auto files = file.path().rfind("/files/"); files != std::string::npos)
+      seen.row.content = file.path().substr(files + 1);
     if (!file.soname().empty()) seen.row.soname = file.soname();
     if (file.relro_end() != 0) {
       seen.row.relro_start = object.base + file.relro_start();
@@ -607,7 +610,7 @@ namespace orrery::lens {
 
 extern const Lens kLinkLens;
 const Lens kLinkLens = {.name = "link",
-                        .version = 3,
+                        .version = 4,
                         .sentence = "What the dynamic linker searched, loaded and bound.",
                         .tables = load::tables,
                         .read = nullptr,

@@ -12,7 +12,7 @@ struct ObjectRow {
   u32 process = 0, program = 0, object = 0;
   int name_space = 0;
   std::string path{};
-  std::optional<std::string> soname{}, rule{}, needed_by{};
+  std::optional<std::string> soname{}, rule{}, needed_by{}, xxh64{}, content{};
   u64 base = 0, start = 0, end = 0;
   u64 event = 0, ticks = 0, time_ns = 0;
   std::optional<u64> end_event{}, end_ticks{}, end_ns{};
@@ -30,6 +30,10 @@ inline constexpr db::Column<ObjectRow> kObjectColumns[] = {
     db::column<&ObjectRow::rule>("rule", "By which rule it was found; NULL if it was not searched for."),
     db::column<&ObjectRow::needed_by>("needed_by",
                                       "The object whose DT_NEEDED asked for it; NULL if none did."),
+    db::column<&ObjectRow::xxh64>(
+        "xxh64", "XXH64 of the file, as artefacts of builds have it; NULL for the vDSO.", db::Key::indexed),
+    db::column<&ObjectRow::content>("content",
+                                    "Where its bytes are kept, below the recording; NULL if they are not."),
     db::column<&ObjectRow::base>("base", "Run-time address minus address in the file."),
     db::column<&ObjectRow::start>("start", "The first address of its segments."),
     db::column<&ObjectRow::end>("end", "Behind the last address of its segments."),

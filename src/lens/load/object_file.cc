@@ -3,7 +3,10 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
+
+#include "base/hash.h"
 
 namespace orrery::lens::load {
 
@@ -13,9 +16,19 @@ std::shared_ptr<ObjectFile> ObjectFile::open(const std::string& path) {
   auto file = elf::ElfFile::open(bytes.value().bytes());
   if (!file || file.value().header().machine != EM_X86_64 || file.value().is_object()) return nullptr;
   std::shared_ptr<ObjectFile> object(new ObjectFile(bytes.take(), file.take()));
+  object->path_ = path;
   object->read_segments();
   object->read_dynamic();
   return object;
+}
+
+const std::string& ObjectFile::content_hash() {
+  if (content_hash_.empty()) {
+    char digits[17];
+    std::snprintf(digits, sizeof digits, "%016lx", xxh64(bytes_.bytes()));
+    content_hash_ = digits;
+  }
+  return content_hash_;
 }
 
 void ObjectFile::read_segments() {

@@ -48,6 +48,10 @@ class ObjectFile {
   /// Null if it is no ELF file of this machine that could be read.
   static std::shared_ptr<ObjectFile> open(const std::string& path);
 
+  const std::string& path() const { return path_; }  ///< as it was opened
+  /// XXH64 of the whole file with seed 0, 16 hexadecimal digits; as artefacts of builds have it.
+  const std::string& content_hash();
+
   const std::vector<std::string>& needed() const { return needed_; }
   const std::string& soname() const { return soname_; }
   const std::string& rpath() const { return rpath_; }      ///< DT_RPATH, "" if none
@@ -93,6 +97,7 @@ class ObjectFile {
   file::MappedFile bytes_;
   elf::ElfFile file_;
   elf::Dynamic dynamic_;
+  std::string path_, content_hash_;
   std::vector<std::string> needed_;
   std::string soname_, rpath_, runpath_, interpreter_;
   bool binds_now_ = false;
