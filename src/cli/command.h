@@ -36,6 +36,7 @@ struct Session {
   std::string color = "auto";  ///< auto, always, never
   int verbosity = 0;           ///< how often -v was given
   int exit_code = 0;
+  const char* second_word = "";  ///< of the command line, behind the command
 };
 
 struct Command {

@@ -130,9 +130,9 @@ void print_symbols(elf::ElfFile& file, const PartOptions& options, Output& out) 
       std::string index;
       if (place.empty() || symbol.is_reserved())
         place = index = SectionNames::index_text(symbol.section, symbol.is_reserved());
-      out.print("  {:>7} {:016x} {:>8} {:<7} {:<6} {:<9} {:<16} ", i, symbol.value, symbol.size,
-                elf::symbol_type_name(symbol.type()), elf::symbol_binding_name(symbol.binding()),
-                elf::symbol_visibility_name(symbol.visibility()), place);
+      out.text("  ").right(i, 7).text(" ").address(symbol.value).text(" ").right(symbol.size, 8).text(" ");
+      out.left(elf::symbol_type_name(symbol.type()), 8).left(elf::symbol_binding_name(symbol.binding()), 7);
+      out.left(elf::symbol_visibility_name(symbol.visibility()), 10).left(place, 16).text(" ");
       const std::string_view name =
           symbol.type() == STT_SECTION && symbol.name == 0 ? place : each.table.name(file, symbol);
       if (options.mangled || !name.starts_with('_'))

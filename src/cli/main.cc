@@ -131,6 +131,7 @@ int run(int argument_count, char** arguments) {
     app.set_config("--config", path, "Read options from this file");
   }
   app.require_subcommand(1);
+  if (argument_count > 2) session.second_word = arguments[2];
   add_commands(app, session, argument_count > 1 ? arguments[1] : "");
   set_examples(app, kExamples);  // after the commands, which would inherit it
   finish_commands(app);

@@ -1,11 +1,15 @@
 // `orrery show LAYER ...`: one layer of a recording or, for `file`, of a file.
 #include "cli/show.h"
 
+#include <cstring>
+
 namespace orrery::cli {
 
 void add_show(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("show", "Show one layer: an ELF file, or what a run did in it");
   command->require_subcommand(1);
+  // The summary of a file takes less time than to build what the other layers' options need.
+  if (std::strcmp(session.second_word, "file") == 0) return add_show_file(*command, session);
   add_show_build(*command, session);
   add_show_file(*command, session);
   add_show_link(*command, session);
