@@ -46,6 +46,38 @@ bool complain_of(const std::string& path, elf::DamageList& damages) {
   return damages.count() != 0;
 }
 
+/// What people take for programs and libraries, by how it begins.
+struct OtherKind {
+  std::string_view beginning;
+  const char* words;
+};
+constexpr OtherKind kOtherKinds[] = {
+    {"MZ", "a Windows program"},
+    {"\xcf\xfa\xed\xfe", "a macOS program"},
+    {"\xca\xfe\xba\xbe", "a Java class, or a macOS program"},
+    {"BC\xc0\xde", "LLVM bitcode, as clang -flto writes it"},
+    {"/* GNU ld script", "a script for the linker; it names the library itself"},
+    {"\x1f\x8b", "compressed by gzip"},
+    {"\xfd"
+     "7zXZ",
+     "compressed by xz"},
+    {"\x28\xb5\x2f\xfd", "compressed by zstd"},
+    {"PK\x03\x04", "a zip archive"},
+};
+
+/// "" for what is not known.
+std::string other_kind(std::span<const u8> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min<u64>(bytes.size(), 256));
+  if (text.starts_with("#!")) {
+    const auto begin = std::min(text.find_first_not_of(" \t", 2), text.size());
+    const auto end = std::min(text.find_first_of(" \t\n", begin), text.size());
+    return "; it is a script for " + std::string(text.substr(begin, end - begin));
+  }
+  for (const OtherKind& each : kOtherKinds)
+    if (text.starts_with(each.beginning)) return std::string("; it is ") + each.words;
+  return "";
+}
+
 std::vector<const FilePart*> wanted_parts(const ShowFileOptions& options) {
   std::vector<const FilePart*> wanted;
   for (const FilePart& part : file_parts()) {
@@ -59,7 +91,7 @@ std::vector<const FilePart*> wanted_parts(const ShowFileOptions& options) {
 int show_elf(const std::string& path, std::span<const u8> bytes, u32 mode, const ShowFileOptions& options,
              const Session& session) {
   auto opened = elf::ElfFile::open(bytes);
-  if (!opened) return complain(printable(path + ": " + opened.error().sentence));
+  if (!opened) return complain(printable(path + ": " + opened.error().sentence + other_kind(bytes)));
   elf::ElfFile& file = opened.value();
   const PartOptions part_options{.mangled = options.mangled};
   const std::vector<const FilePart*> parts = wanted_parts(options);

@@ -642,6 +642,19 @@ def case_names(bench):
     print(f"{compared} names as nm -C has them")
 
 
+def case_other_files(bench):
+    """What is no ELF file is told from what people take for one."""
+    beginnings = {"script": (b"#! /usr/bin/env python3\n", "it is a script for /usr/bin/env"), "windows": (b"MZ\x90\0", "a Windows program"),
+                  "linker": (b"/* GNU ld script\n*/\n", "a script for the linker"), "bitcode": (b"BC\xc0\xde5", "LLVM bitcode"),
+                  "xz": (lzma.compress(b"x"), "compressed by xz"), "hash": (b"#!", "it is a script for"),
+                  "hostile": (b"#!/bin/\x1b[31m\n", "it is a script for /bin/"), "text": (b"hello\n", "does not begin with 7f 45 4c 46\n")}
+    for name, (content, words) in beginnings.items():
+        with open(bench.path(name), "wb") as file:
+            file.write(content)
+        told = run(bench.orrery, "show", "file", bench.path(name), environment=bench.environment, status=69).stderr
+        check(words in told and "at 0x0" in told and len(told.splitlines()) == 1 and "\x1b" not in told, f"of {name} it says: {told!r}")
+
+
 def symbols_in(document):
     """Every object with a name, wherever the document has its symbols."""
     if isinstance(document, list):
