@@ -5,6 +5,7 @@
 #include <map>
 
 #include "cli/command.h"
+#include "elf/demangle_hosted.h"
 #include "elf/elf_file_hosted.h"
 #include "lens/build/kept_contents.h"
 #include "lens/build/link_facts.h"
@@ -83,7 +84,10 @@ class LinkText {
     for (std::size_t i = 0; i < shown(units.size()); ++i) {
       out_.print("  {:>9}  ", units[i]->bytes).name(units[i]->name());
       if (!units[i]->wanted_by.empty())
-        out_.text("  for ").name(units[i]->wanted_symbol).text(" of ").name(units[i]->wanted_by);
+        out_.text("  for ")
+            .name(elf::demangle(units[i]->wanted_symbol.c_str()))
+            .text(" of ")
+            .name(units[i]->wanted_by);
       out_.text("\n");
     }
     more(units.size());
@@ -93,7 +97,10 @@ class LinkText {
     heading("SYMBOLS THAT ONE FILE WANTED OF ANOTHER");
     for (std::size_t i = 0; i < shown(facts_.symbols.size()); ++i) {
       const LinkSymbol& each = facts_.symbols[i];
-      out_.text("  ").name(each.name).text(each.weak ? " (weak)" : "").text("  wanted by ");
+      out_.text("  ")
+          .name(elf::demangle(each.name.c_str()))
+          .text(each.weak ? " (weak)" : "")
+          .text("  wanted by ");
       out_.name(facts_.units[each.unit].name()).text("  found in ").name(resolver_words(each)).text("\n");
     }
     more(facts_.symbols.size());

@@ -1,6 +1,7 @@
 #include "cli/build_object.h"
 
 #include "cli/command.h"
+#include "elf/demangle_hosted.h"
 #include "lens/build/kept_contents.h"
 #include "lens/build/object_facts.h"
 #include "lens/file/mapped_file.h"
@@ -27,12 +28,12 @@ void print_symbols(const ObjectFacts& facts, const Style& style, Output& out) {
   out.text(style.bold("  SYMBOLS DEFINED HERE")).text("\n");
   for (const auto& each : facts.symbols) {
     if (each.undefined()) continue;
-    out.print("  {} ", each.letter).name(each.name).text("  ").name(each.section);
+    out.print("  {} ", each.letter).name(elf::demangle(each.name.c_str())).text("  ").name(each.section);
     out.print("+{:#x}, {} bytes\n", each.value, each.size);
   }
   out.text(style.bold("  SYMBOLS OF OTHER FILES")).text("\n");
   for (const auto& each : facts.symbols)
-    if (each.undefined()) out.print("  {} ", each.letter).name(each.name).text("\n");
+    if (each.undefined()) out.print("  {} ", each.letter).name(elf::demangle(each.name.c_str())).text("\n");
 }
 
 void print_relocations(const ObjectFacts& facts, const Style& style, Output& out) {
@@ -41,7 +42,7 @@ void print_relocations(const ObjectFacts& facts, const Style& style, Output& out
     if (section == nullptr || *section != each.section)
       out.text(style.bold("  RELOCATIONS OF ")).name(each.section).text("\n");
     section = &each.section;
-    out.print("  {:#10x} {:<26} ", each.offset, each.type).name(each.symbol);
+    out.print("  {:#10x} {:<26} ", each.offset, each.type).name(elf::demangle(each.symbol.c_str()));
     if (each.addend) out.print("{:+}", *each.addend);
     out.print("  waits for {}\n", lens::build::words_of(each.waits));
   }

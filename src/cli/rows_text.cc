@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/recording_text.h"
+#include "elf/demangle_hosted.h"
 
 namespace orrery::cli {
 namespace {
@@ -45,13 +46,15 @@ std::size_t width(const std::string& text) {
 
 class TextTable {
  public:
-  TextTable(std::FILE* out, Cells names) : out_(out), numeric_(names.size()), widths_(names.size()) {
+  TextTable(std::FILE* out, Cells names, bool demangled)
+      : out_(out), demangled_(demangled), numeric_(names.size()), widths_(names.size()) {
     rows_.push_back(std::move(names));
   }
   void add(const db::Statement& statement) {
     Cells row;
     for (int column = 0; column < statement.columns(); ++column) {
-      row.push_back(printable(cell(statement, column)));
+      const std::string text = cell(statement, column);
+      row.push_back(printable(demangled_ ? elf::demangle(text.c_str()) : text));
       if (statement.is_integer(column) || statement.is_real(column))
         numeric_[static_cast<std::size_t>(column)] = true;
     }
@@ -83,14 +86,15 @@ class TextTable {
   }
 
   std::FILE* out_;
+  bool demangled_;
   std::vector<bool> numeric_;
   std::vector<std::size_t> widths_;
   std::vector<Cells> rows_;
   bool printed_ = false;
 };
 
-Fallible<u64> print_table(db::Statement& statement, std::FILE* out) {
-  TextTable table(out, header(statement));
+Fallible<u64> print_table(db::Statement& statement, std::FILE* out, bool demangled) {
+  TextTable table(out, header(statement), demangled);
   u64 rows = 0;
   for (; TRY(statement.step()); ++rows) table.add(statement);
   table.flush();
@@ -149,7 +153,8 @@ Fallible<u64> print_json_rows(db::Statement& statement, std::FILE* out) {
 Fallible<u64> print_rows(db::Statement& statement, RowFormat format, std::FILE* out) {
   switch (format) {
     case RowFormat::table:
-      return print_table(statement, out);
+    case RowFormat::report:
+      return print_table(statement, out, format == RowFormat::report);
     case RowFormat::csv:
       return print_csv(statement, out);
     case RowFormat::json:

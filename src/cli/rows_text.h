@@ -9,7 +9,12 @@
 
 namespace orrery::cli {
 
-enum class RowFormat : u8 { table, csv, json };
+enum class RowFormat : u8 {
+  table,
+  report,  ///< a table whose names are as in the source, not as the linker has them
+  csv,
+  json,
+};
 
 /// Steps through the statement to its end. Returns how many rows there were.
 Fallible<u64> print_rows(db::Statement& statement, RowFormat format, std::FILE* out);

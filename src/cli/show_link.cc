@@ -12,6 +12,7 @@
 #include "cli/rows_text.h"
 #include "cli/show.h"
 #include "cli/style.h"
+#include "elf/demangle_hosted.h"
 
 namespace orrery::cli {
 namespace {
@@ -117,7 +118,8 @@ class LinkReport {
     while (TRY(troubles.step())) {
       const std::string kind(troubles.text(0));
       std::printf("  %s %s: %s\n", kind.starts_with("missing") ? style_.red(kind).c_str() : kind.c_str(),
-                  printable(troubles.text(1)).c_str(), printable(troubles.text(2)).c_str());
+                  printable(elf::demangle(std::string(troubles.text(1)).c_str())).c_str(),
+                  printable(troubles.text(2)).c_str());
     }
     return Nothing{};
   }
@@ -129,7 +131,7 @@ class LinkReport {
     if (count.integer(0) == 0) return Nothing{};
     std::printf("\n%s\n", style_.bold(title).c_str());
     db::Statement rows = TRY(database_.prepare(sql));
-    TRY(print_rows(rows, RowFormat::table, stdout));
+    TRY(print_rows(rows, RowFormat::report, stdout));
     return Nothing{};
   }
 

@@ -642,6 +642,19 @@ def case_names(bench):
     print(f"{compared} names as nm -C has them")
 
 
+def case_reports(bench):
+    """Names of C++ in what people read of link and build; the tables and JSON have the linker's."""
+    bench.build()
+    bench.record()
+    shown = run(bench.orrery, "show", "link", "--all", environment=bench.environment).stdout
+    check("canvas::each(int, std::function<void (int)> const&)" in shown and "_ZN6canvas" not in shown, shown[-3000:])
+    table = run(bench.orrery, "query", "latest", "SELECT symbol FROM link_binding", environment=bench.environment).stdout
+    check("_ZN6canvas4each" in table, "the table has not the linker's name")
+    run(bench.orrery, "record", "--", "g++", "-c", "-o", bench.path("painter.o"), bench.path("painter.cc"), environment=bench.environment)
+    shown = run(bench.orrery, "show", "build", "--object", bench.path("painter.o"), environment=bench.environment, status=None)
+    check("geometry::Painter::paint(" in shown.stdout and " _ZN8geometry" not in shown.stdout, (shown.stdout + shown.stderr)[-3000:])
+
+
 def case_other_files(bench):
     """What is no ELF file is told from what people take for one."""
     beginnings = {"script": (b"#! /usr/bin/env python3\n", "it is a script for /usr/bin/env"), "windows": (b"MZ\x90\0", "a Windows program"),
