@@ -2,27 +2,12 @@
 // map and opcode -> prefix combination -> W, form, length, broadcast -> ModRM.reg -> ModRM.rm.
 #include "x86/isa_table.h"
 
+#include "x86/isa_tree.h"
+
 namespace orrery::x86 {
 namespace {
 
 #include "x86/isa_table.inc"
-
-constexpr int kNoMap = -1;
-
-/// The row of kMaps for an encoding's map.
-int map_index(Encoding encoding, u8 map) {
-  switch (encoding) {
-    case Encoding::legacy:
-      return map <= 3 ? map : kNoMap;
-    case Encoding::vex:
-      return map >= 1 && map <= 3 ? 3 + map : kNoMap;
-    case Encoding::evex:
-      return map >= 1 && map <= 3 ? 6 + map : map == 5 || map == 6 ? 5 + map : kNoMap;
-    case Encoding::xop:
-      return kNoMap;
-  }
-  return kNoMap;
-}
 
 constexpr bool is_plain(const InstructionClass& found) {
   return found.category == Category::copy && found.feature == Feature::base &&
@@ -67,9 +52,7 @@ InstructionClass find_class(const ClassKey& key) {
   if (map == kNoMap) return {};
   const u16 group = kMaps[map][key.opcode];
   const u16 leaf = kPrefixGroups[group][key.prefixes];
-  const int cell =
-      (key.wide ? 1 : 0) | (key.register_form ? 2 : 0) | (key.vector_length << 2) | (key.broadcast ? 16 : 0);
-  u16 entry = kRegRows[kLeaves[leaf][cell]][key.reg];
+  u16 entry = kRegRows[kLeaves[leaf][leaf_cell(key)]][key.reg];
   if (entry & kByRm) entry = kRmRows[entry & ~kByRm][key.rm];
   return kClasses[entry];
 }

@@ -6,6 +6,7 @@
 #include <Zydis/Zydis.h>
 
 #include <array>
+#include <bit>
 #include <map>
 #include <optional>
 #include <vector>
@@ -25,6 +26,7 @@ struct Probe {
   u8 vector_length = 0, reg = 0, rm = 0, index = 0;
   bool r = false, r2 = false, x = false, b = false, v2 = false, zeroing = false;
   u8 vvvv = 0, mask = 0;
+  bool displaced = false;  ///< [rax + 1], in a byte
 };
 
 class Bytes {
@@ -77,8 +79,9 @@ Bytes encode(const Probe& p) {
       break;
   }
   out.add(p.opcode);
-  out.add((p.register_form ? 0xc0u : 0u) | (unsigned{p.reg} << 3) | p.rm);
+  out.add((p.register_form ? 0xc0u : p.displaced ? 0x40u : 0u) | (unsigned{p.reg} << 3) | p.rm);
   if (!p.register_form && p.rm == 4) out.add(unsigned{p.index} << 3);
+  if (p.displaced) out.add(1);
   return out;
 }
 
@@ -98,6 +101,19 @@ class Oracle {
     return instruction;
   }
   bool valid(const Probe& p) const { return ask(p).has_value(); }
+
+  struct Full {
+    ZydisDecodedInstruction instruction;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+  };
+  std::optional<Full> ask_fully(const Probe& p) const {
+    const Bytes bytes = encode(p);
+    Full full;
+    if (!ZYAN_SUCCESS(
+            ZydisDecoderDecodeFull(&decoder_, bytes.data(), Bytes::kSize, &full.instruction, full.operands)))
+      return std::nullopt;
+    return full;
+  }
 
  private:
   ZydisDecoder decoder_;
@@ -479,6 +495,85 @@ InstructionClass class_of(const Oracle& oracle, const Probe& cell) {
   return {treatment.category, treatment.gate, *feature, flags_of(oracle, *p)};
 }
 
+// --- what it does to its memory operand ---
+
+enum class Pattern : u8 { none, whole, chosen };  // x86::OperandPattern
+
+/// Instructions that name memory and do not access it, and those whose registers choose what they access.
+Pattern pattern_of(const ZydisDecodedInstruction& instruction, const ZydisDecodedOperand& operand) {
+  if (instruction.meta.category == ZYDIS_CATEGORY_PREFETCH) return Pattern::none;
+  if (operand.mem.type == ZYDIS_MEMOP_TYPE_VSIB) return Pattern::chosen;
+  if (operand.mem.type != ZYDIS_MEMOP_TYPE_MEM) return Pattern::none;
+  switch (instruction.mnemonic) {
+    case ZYDIS_MNEMONIC_NOP:
+    case ZYDIS_MNEMONIC_CLDEMOTE:
+      return Pattern::none;
+    case ZYDIS_MNEMONIC_VMASKMOVPS:
+    case ZYDIS_MNEMONIC_VMASKMOVPD:
+    case ZYDIS_MNEMONIC_VPMASKMOVD:
+    case ZYDIS_MNEMONIC_VPMASKMOVQ:
+    case ZYDIS_MNEMONIC_MOVDIR64B:
+      return Pattern::chosen;
+    case ZYDIS_MNEMONIC_BT:
+    case ZYDIS_MNEMONIC_BTS:
+    case ZYDIS_MNEMONIC_BTR:
+    case ZYDIS_MNEMONIC_BTC:
+      return instruction.opcode == 0xba ? Pattern::whole : Pattern::chosen;
+    default:
+      return Pattern::whole;
+  }
+}
+
+/// How far one step of an 8-bit displacement goes (SDM vol. 2, 2.7.5), as a power of two.
+u32 displacement_shift(const Oracle& oracle, Probe p, int index) {
+  p.displaced = true;
+  const auto full = oracle.ask_fully(p);
+  CHECK(full && full->operands[index].mem.disp.value > 0, "an operand without its displacement");
+  return static_cast<u32>(std::countr_zero(static_cast<u64>(full->operands[index].mem.disp.value)));
+}
+
+/// Instructions under a mask that do not access what it leaves out (SDM vol. 2, 2.7.11: their classes have no
+/// NF): the size of an element. 0 of those that access all.
+u32 element_bytes(const ZydisDecodedInstruction& instruction, const ZydisDecodedOperand& operand) {
+  switch (instruction.meta.exception_class) {
+    case ZYDIS_EXCEPTION_CLASS_E1:
+    case ZYDIS_EXCEPTION_CLASS_E2:
+    case ZYDIS_EXCEPTION_CLASS_E3:
+    case ZYDIS_EXCEPTION_CLASS_E4:
+    case ZYDIS_EXCEPTION_CLASS_E5:
+    case ZYDIS_EXCEPTION_CLASS_E6:
+    case ZYDIS_EXCEPTION_CLASS_E10:
+    case ZYDIS_EXCEPTION_CLASS_E11:
+      return operand.element_size / 8u;
+    default:
+      return 0;
+  }
+}
+
+/// Pattern and bytes of an element, kind, size in bytes, displacement shift.
+using AccessRow = std::array<u32, 4>;
+
+AccessRow access_of(const Oracle& oracle, Probe cell) {
+  const std::optional<Probe> p = find_valid(oracle, cell);
+  if (cell.register_form || !p) return {};
+  const auto full = oracle.ask_fully(*p);
+  for (int i = 0; i < full->instruction.operand_count; ++i) {
+    const ZydisDecodedOperand& operand = full->operands[i];
+    if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN)
+      continue;
+    if ((full->instruction.attributes & ZYDIS_ATTRIB_HAS_MODRM) == 0) return {};
+    const Pattern pattern = pattern_of(full->instruction, operand);
+    const bool reads = (operand.actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0;
+    const bool writes = (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
+    if (pattern == Pattern::none || (!reads && !writes)) return {};
+    const u32 shift = p->encoding == Encoding::evex ? displacement_shift(oracle, *p, i) : 0;
+    const bool masked = p->encoding == Encoding::evex && element_bytes(full->instruction, operand) != 0;
+    const u32 element = masked ? element_bytes(full->instruction, operand) : 0;
+    return {u32(pattern) | element << 8, (reads ? 1u : 0u) | (writes ? 2u : 0u), operand.size / 8u, shift};
+  }
+  return {};
+}
+
 // --- the tree of shared rows ---
 
 /// Numbers equal rows alike.
@@ -511,16 +606,25 @@ constexpr Map kMaps[] = {
     {Encoding::evex, 2},   {Encoding::evex, 3},   {Encoding::evex, 5},   {Encoding::evex, 6},
 };
 
+/// What a cell's number stands for.
+using Row4 = std::array<u32, 4>;
+using CellOf = Row4 (*)(const Oracle& oracle, const Probe& p);
+
+Row4 class_cell(const Oracle& oracle, const Probe& p) {
+  const InstructionClass found = class_of(oracle, p);
+  return {u32(found.category), u32(found.gate), u32(found.feature), found.flags};
+}
+
 struct Builder {
+  explicit Builder(CellOf cell) : cell_of(cell) {}
+
+  CellOf cell_of;
   Oracle oracle;
-  Pool<std::array<u32, 4>> classes;
+  Pool<Row4> classes;
   Pool<Row8> rm_rows, reg_rows, prefix_groups;
   Pool<Row32> leaves;
 
-  u16 class_number(const Probe& p) {
-    const InstructionClass found = class_of(oracle, p);
-    return classes.number({u32(found.category), u32(found.gate), u32(found.feature), found.flags});
-  }
+  u16 class_number(const Probe& p) { return classes.number(cell_of(oracle, p)); }
 
   u16 reg_entry(Probe p) {
     if (is_vector(p) || !p.register_form) return class_number(p);
@@ -576,7 +680,7 @@ void write_rows(std::string& out, const char* type_and_name, const Rows& rows) {
   out += "};\n\n";
 }
 
-std::string write_classes(const std::vector<std::array<u32, 4>>& classes) {
+std::string write_classes(const std::vector<Row4>& classes) {
   std::string out = "constexpr InstructionClass kClasses[] = {\n";
   for (const auto& row : classes)
     out += "    {Category{" + std::to_string(row[0]) + "}, Gate{" + std::to_string(row[1]) + "}, Feature{" +
@@ -584,10 +688,7 @@ std::string write_classes(const std::vector<std::array<u32, 4>>& classes) {
   return out + "};\n\n";
 }
 
-}  // namespace
-
-std::string generate_isa_table() {
-  Builder builder;
+std::vector<std::array<u16, 256>> build_maps(Builder& builder) {
   builder.classes.number({});
   builder.reg_rows.number({});
   std::vector<std::array<u16, 256>> maps;
@@ -602,17 +703,44 @@ std::string generate_isa_table() {
     }
     maps.push_back(row);
   }
-  std::string out =
-      "// Generated by isa_table_generator_hosted.cc from Zydis; do not edit. Regenerate:\n"
-      "// ORRERY_UPDATE=1 x86_test --gtest_filter='IsaTable.*'\n\n"
-      "constexpr u16 kByRm = 0x8000;\n\n";
-  out += write_classes(builder.classes.rows());
-  write_rows(out, "u16 kRmRows[][8]", builder.rm_rows.rows());
+  return maps;
+}
+
+constexpr const char* kHeading =
+    "// Generated by isa_table_generator_hosted.cc from Zydis; do not edit. Regenerate:\n"
+    "// ORRERY_UPDATE=1 x86_test --gtest_filter='IsaTable.*'\n\n";
+
+/// All but the cells' own table.
+std::string write_tree(const Builder& builder, const std::vector<std::array<u16, 256>>& maps) {
+  std::string out;
   write_rows(out, "u16 kRegRows[][8]", builder.reg_rows.rows());
   write_rows(out, "u16 kLeaves[][32]", builder.leaves.rows());
   write_rows(out, "u16 kPrefixGroups[][8]", builder.prefix_groups.rows());
   write_rows(out, "u16 kMaps[][256]", maps);
   return out;
+}
+
+}  // namespace
+
+std::string generate_isa_table() {
+  Builder builder(class_cell);
+  const auto maps = build_maps(builder);
+  std::string out = kHeading + std::string("constexpr u16 kByRm = 0x8000;\n\n");
+  out += write_classes(builder.classes.rows());
+  write_rows(out, "u16 kRmRows[][8]", builder.rm_rows.rows());
+  return out + write_tree(builder, maps);
+}
+
+std::string generate_access_table() {
+  Builder builder([](const Oracle& oracle, const Probe& p) { return Row4(access_of(oracle, p)); });
+  const auto maps = build_maps(builder);
+  std::string out = kHeading;
+  out += "constexpr OperandAccess kOperandAccesses[] = {\n";
+  for (const Row4& row : builder.classes.rows())
+    out += "    {OperandPattern{" + std::to_string(row[0] & 0xff) + "}, AccessKind{" +
+           std::to_string(row[1]) + "}, " + std::to_string(row[2]) + ", " + std::to_string(row[3]) + ", " +
+           std::to_string(row[0] >> 8) + "},\n";
+  return out + "};\n\n" + write_tree(builder, maps);
 }
 
 }  // namespace orrery::x86

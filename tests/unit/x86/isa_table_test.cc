@@ -10,14 +10,16 @@
 namespace orrery::x86 {
 namespace {
 
-TEST(IsaTable, IsWhatZydisSays) {
-  const std::string path = ORRERY_SOURCE_DIR "/src/x86/isa_table.inc";
-  const std::string generated = generate_isa_table();
+void expect_same(const std::string& name, const std::string& generated) {
+  const std::string path = ORRERY_SOURCE_DIR "/src/x86/" + name;
   if (std::getenv("ORRERY_UPDATE")) std::ofstream(path) << generated;
   std::stringstream file;
   file << std::ifstream(path).rdbuf();
   EXPECT_TRUE(file.str() == generated) << path << " is stale: run with ORRERY_UPDATE=1";
 }
+
+TEST(IsaTable, IsWhatZydisSays) { expect_same("isa_table.inc", generate_isa_table()); }
+TEST(IsaTable, OfAccessesIsWhatZydisSays) { expect_same("access_table.inc", generate_access_table()); }
 
 }  // namespace
 }  // namespace orrery::x86
