@@ -15,6 +15,7 @@ enum class ExitKind : u8 {
   interrupted,   ///< a host signal asked for a stop; taken at a tick
   one_done,      ///< the one instruction that was asked for has been executed
   breakpoint,    ///< before the instruction at rip, where one was set; only a replay that is asked has any
+  notes_full,    ///< no room is left for notes of memory accesses, which the same kind of replay may ask for
 };
 
 /// Which instruction of x86/gate.h stopped the run.

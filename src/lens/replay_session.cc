@@ -99,10 +99,65 @@ Result<Stop> ReplaySession::collect_before(u64 event, std::vector<machine::Contr
 
 Result<Stop> ReplaySession::run(const ControlRequest& request) {
   forget();
-  TRY(ask(request));
+  for (;;) {
+    TRY(ask(request));
+    if (packet_->reply.stop != machine::StopReason::notes_full) break;
+    TRY(hand_over_accesses());
+  }
   if (packet_->reply.breakpoints == 0) breakpoints_.clear();  // the program has been replaced
   note_stop();
   return stop_;
+}
+
+Status ReplaySession::note_accesses(AccessConsumer consumer) {
+  TRY(ask({.op = ControlOp::note_accesses, .argument = static_cast<u64>(machine::AccessNotes::all)}));
+  consumer_ = std::move(consumer);
+  access_points_.clear();
+  return Nothing{};
+}
+
+Status ReplaySession::hand_over_accesses() {
+  TRY(take_notes(notes_));
+  if (packet_->reply.notes_lost != 0) return Error{"a system call made more accesses than can be noted"};
+  TRY(learn_access_points());
+  consumer_(notes_, access_points_);
+  return Nothing{};
+}
+
+Status ReplaySession::note_first_touches() {
+  return ask(
+      {.op = ControlOp::note_accesses, .argument = static_cast<u64>(machine::AccessNotes::first_touches)});
+}
+
+Result<std::vector<machine::ControlTouch>> ReplaySession::take_first_touches() {
+  TRY(take_notes(notes_));
+  std::vector<machine::ControlTouch> touches(notes_.size() * sizeof(u64) / sizeof(machine::ControlTouch));
+  std::memcpy(static_cast<void*>(touches.data()), notes_.data(),
+              touches.size() * sizeof(machine::ControlTouch));
+  return touches;
+}
+
+Status ReplaySession::take_notes(std::vector<u64>& words) {
+  words.clear();
+  for (;;) {
+    TRY(ask({.op = ControlOp::take_notes, .argument = words.size() * sizeof(u64)}));
+    const std::size_t before = words.size(), count = packet_->reply.payload_bytes / sizeof(u64);
+    if (count == 0) return Nothing{};
+    words.resize(before + count);
+    std::memcpy(words.data() + before, packet_->payload, count * sizeof(u64));
+  }
+}
+
+Status ReplaySession::learn_access_points() {
+  for (;;) {
+    TRY(ask({.op = ControlOp::access_points, .argument = access_points_.size()}));
+    const std::size_t before = access_points_.size();
+    const std::size_t count = packet_->reply.payload_bytes / sizeof(translate::AccessPoint);
+    if (count == 0) return Nothing{};
+    access_points_.resize(before + count);
+    std::memcpy(static_cast<void*>(access_points_.data() + before), packet_->payload,
+                count * sizeof(translate::AccessPoint));
+  }
 }
 
 void ReplaySession::note_stop() {

@@ -16,6 +16,7 @@
 #include "elf/images_hosted.h"
 #include "elf/stopped_machine_hosted.h"
 #include "machine/control.h"
+#include "translate/access_stream.h"
 
 namespace orrery::lens {
 
@@ -79,6 +80,19 @@ class ReplaySession final : public elf::StoppedMachine {
   /// From here on, see ControlOp::count_instructions; at the start, of the whole program.
   Status count_instructions();
 
+  /// Whole records, as translate::AccessReader reads them.
+  using AccessConsumer =
+      std::function<void(std::span<const u64> records, std::span<const translate::AccessPoint> points)>;
+  /// From here on the accesses that the process makes are noted and handed over, at the latest by
+  /// hand_over_accesses(): while a run goes on whenever the engine has no more room.
+  Status note_accesses(AccessConsumer consumer);
+  /// Those up to the present stop.
+  Status hand_over_accesses();
+  /// From here on, when each page is first read and first written; not beside note_accesses().
+  Status note_first_touches();
+  /// Those since the last time.
+  Result<std::vector<machine::ControlTouch>> take_first_touches();
+
   const elf::MachineRegisters& registers() override;
   u64 read(u64 address, std::span<u8> out) override;
   const std::vector<elf::MappedRegion>& regions() override;
@@ -97,6 +111,8 @@ class ReplaySession final : public elf::StoppedMachine {
   Result<Stop> run(const machine::ControlRequest& request);
   Status ask(machine::ControlRequest request, std::span<const u64> addresses = {});
   Status change_breakpoints(machine::ControlOp op, std::span<const u64> addresses);
+  Status take_notes(std::vector<u64>& words);
+  Status learn_access_points();
   void note_stop();
   const std::vector<u8>& page(u64 address);
   void forget();
@@ -107,6 +123,10 @@ class ReplaySession final : public elf::StoppedMachine {
   Stop stop_;
   std::vector<u64> breakpoints_;  ///< those set, sorted
   std::unique_ptr<Packet> packet_ = std::make_unique<Packet>();
+
+  AccessConsumer consumer_;
+  std::vector<translate::AccessPoint> access_points_;
+  std::vector<u64> notes_;
 
   // What was asked at the present stop.
   bool has_registers_ = false;

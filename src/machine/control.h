@@ -7,7 +7,7 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 2;
+inline constexpr u32 kControlVersion = 3;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
 inline constexpr u32 kAddressesMost = 4096;          ///< most addresses in one request
 inline constexpr u32 kBreakpointsMost = 1 << 16;     ///< most breakpoints a process can have
@@ -40,6 +40,21 @@ enum class ControlOp : u32 {
   /// once; at a stop for a system call that is counted. A forked process does not count unless it is asked
   /// to.
   count_instructions = 10,
+  /// Argument: an AccessNotes. Memory accesses of the process are noted from here on, or no more. A forked
+  /// process notes none unless it is asked to.
+  note_accesses = 11,
+  /// Argument = bytes to leave out; payload: what follows of the records (u64[], see
+  /// translate/access_stream.h), or of the first touches (ControlTouch[]), as many as fit; reply.value =
+  /// bytes in all. Left out are all: they are forgotten. Before the next `run` they have to be, if the stop
+  /// was StopReason::notes_full.
+  take_notes = 12,
+  access_points = 13,  ///< argument = index of the first; payload: translate::AccessPoint[], no more if none
+};
+
+enum class AccessNotes : u32 {
+  none = 0,
+  all = 1,            ///< each access, in order
+  first_touches = 2,  ///< when each page is first read, first written and first executed
 };
 
 struct ControlRequest {
@@ -60,6 +75,7 @@ enum class StopReason : u32 {
   system_call = 6,  ///< at the entry of a system call: the registers hold its number and arguments
   breakpoint = 7,   ///< before the instruction at pc
   tick = 8,         ///< ControlOp::stop_at_tick
+  notes_full = 9,   ///< ControlOp::note_accesses: no room is left; not a point of the run
 };
 
 struct ControlReply {
@@ -72,9 +88,9 @@ struct ControlReply {
   u64 ticks = 0, pc = 0;
   u64 fault_address = 0;  ///< of the last synchronous fault, with fault_code = si_code
   i32 fault_signal = 0, fault_code = 0;
-  u64 fault_error = 0;  ///< page fault error code
-  u32 breakpoints = 0;  ///< how many are set
-  u32 reserved = 0;
+  u64 fault_error = 0;        ///< page fault error code
+  u32 breakpoints = 0;        ///< how many are set
+  u32 notes_lost = 0;         ///< accesses of the engine for which there was no room
   u64 instructions = 0;       ///< counted so far, of all tasks
   u64 task_instructions = 0;  ///< of the current task
 };
@@ -90,6 +106,17 @@ struct ControlHit {
   u32 reserved = 0;
 };
 inline constexpr u32 kHitsMost = kControlBytesMost / sizeof(ControlHit);
+
+/// The first access of some kind to a page. A page that was unmapped, or given back, is a new one.
+struct ControlTouch {
+  u64 page = 0, pc = 0;
+  u64 event = 0, ticks = 0;  ///< the task's instant
+  u64 instructions = 0;      ///< of the process, since accesses are noted
+  i32 task = 0;
+  u8 how = 0;  ///< 1 it was read, 2 written, 4 executed, or several at once
+  bool by_kernel = false;
+  u16 reserved = 0;
+};
 
 struct ControlRegion {
   u64 start, end, offset, inode;

@@ -8,6 +8,7 @@
 
 #include "cpu/vector_state.h"
 #include "host/raw_syscall.h"
+#include "machine/engine_memory.h"
 #include "memory/guarded_copy.h"
 
 namespace orrery::machine {
@@ -18,12 +19,16 @@ void ControlServer::begin_process(bool asked) {
   stop_at_tick_ = ~u64{0};
   remove_all_breakpoints();
   translator_->count_instructions(false);
+  (void)note_accesses(AccessNotes::none);
 }
 
 void ControlServer::before_run(kernel::Task& task) {
   if (!asked_) return;
   if (at_start_) serve(StopReason::start, task, 0);
   if (position_.next_event() >= stop_before_) serve(StopReason::event, task, 0);
+  if (!notes_accesses()) return;
+  make_room(task);
+  translator_->note_turn(task.id.value, position_.next_event(), task.cpu.ticks);
 }
 
 void ControlServer::before_system_call(kernel::Task& task) {
@@ -95,6 +100,7 @@ void ControlServer::serve(StopReason reason, kernel::Task& task, u64 value) {
     reply.fault_error = fault_.error_code;
     reply.instructions = translator_->instructions();
     reply.task_instructions = task.cpu.instructions;
+    reply.notes_lost = notes_lost_;
     reply.breakpoints = static_cast<u32>(translator_->breakpoints().size());
     if (stopped) {  // the answer to the `run` that led here
       reply.payload_bytes = hits_ * static_cast<u32>(sizeof(ControlHit));
@@ -159,10 +165,99 @@ u32 ControlServer::answer(const ControlRequest& request, kernel::Task& task, Con
     case ControlOp::count_instructions:
       translator_->count_instructions(request.argument != 0);
       return 0;
+    case ControlOp::note_accesses:
+      return note_accesses(static_cast<AccessNotes>(request.argument));
+    case ControlOp::take_notes:
+      take_notes(request.argument, reply);
+      return 0;
+    case ControlOp::access_points:
+      reply.payload_bytes = list_points(request.argument);
+      return 0;
     default:
       return EINVAL;
   }
 }
+
+// --- notes of memory accesses ---
+
+u32 ControlServer::note_accesses(AccessNotes wanted) {
+  if (wanted > AccessNotes::first_touches) return EINVAL;
+  const std::span<u64> stream = wanted == AccessNotes::none ? std::span<u64>() : map_notes();
+  if (wanted != AccessNotes::none && stream.empty()) return ENOMEM;
+  notes_ = wanted;
+  notes_lost_ = 0;
+  touches_.clear();
+  translator_->note_accesses(stream);
+  memory::AccessSink* const sink = notes_accesses() ? this : nullptr;
+  kernel_.address_space().set_access_sink(sink);
+  position_.tell_accesses(sink);
+  return 0;
+}
+
+void ControlServer::make_room(kernel::Task& task) {
+  if (!notes_accesses() || translator_->has_room_for_notes()) return;
+  if (notes_ == AccessNotes::first_touches) return filter_notes();
+  serve(StopReason::notes_full, task, 0);
+  translator_->forget_noted();
+}
+
+void ControlServer::filter_notes() {
+  touches_.take_in(translator_->noted(), translator_->access_points());
+  translator_->forget_noted();
+}
+
+void ControlServer::take_notes(u64 from, ControlReply& reply) {
+  const bool filtered = notes_ == AccessNotes::first_touches;
+  if (filtered) filter_notes();
+  const std::vector<ControlTouch>& touches = touches_.found();
+  const std::span<const u8> all =
+      filtered ? std::span(reinterpret_cast<const u8*>(touches.data()), touches.size() * sizeof(ControlTouch))
+               : std::span(reinterpret_cast<const u8*>(translator_->noted().data()),
+                           notes_accesses() ? translator_->noted().size_bytes() : 0);
+  reply.value = all.size();
+  const u64 begin = std::min<u64>(from, all.size());
+  constexpr u64 kMost =
+      kControlBytesMost / sizeof(ControlTouch) * sizeof(ControlTouch) / sizeof(u64) * sizeof(u64);
+  const u64 count = std::min<u64>(all.size() - begin, kMost);
+  std::memcpy(packet_.payload, all.data() + begin, count);
+  reply.payload_bytes = static_cast<u32>(count);
+  if (from < all.size() || !notes_accesses()) return;
+  touches_.found().clear();
+  translator_->forget_noted();
+}
+
+u32 ControlServer::list_points(u64 from) {
+  const std::span<const translate::AccessPoint> points = translator_->access_points();
+  const u64 begin = std::min<u64>(from, points.size());
+  const u64 count = std::min<u64>(points.size() - begin, kControlBytesMost / sizeof(translate::AccessPoint));
+  std::memcpy(packet_.payload, points.data() + begin, count * sizeof(translate::AccessPoint));
+  return static_cast<u32>(count * sizeof(translate::AccessPoint));
+}
+
+/// In the midst of a system call nobody can be stopped for: what has no room is counted.
+void ControlServer::accessed(u64 address, u64 size_bytes, bool writes) {
+  if (size_bytes == 0) return;
+  const translate::Access access{
+      address, size_bytes, gate_pc_, writes ? translate::AccessKind::write : translate::AccessKind::read,
+      gate_pc_ != 0 ? translate::AccessBy::instruction : translate::AccessBy::kernel};
+  if (translator_->note_engine(access)) return;
+  if (notes_ == AccessNotes::first_touches) filter_notes();
+  if (!translator_->note_engine(access)) ++notes_lost_;
+}
+
+void ControlServer::pages_gone(u64 address, u64 size_bytes) {
+  if (notes_ != AccessNotes::first_touches) return;
+  filter_notes();
+  touches_.forget(address, size_bytes);
+}
+
+void ControlServer::pages_moved(u64 from, u64 from_bytes, u64 to) {
+  if (notes_ != AccessNotes::first_touches || from == to) return;
+  filter_notes();
+  touches_.move(from, from_bytes, to);
+}
+
+// --- breakpoints ---
 
 u32 ControlServer::change_breakpoints(const ControlRequest& request) {
   const std::span<const u64> addresses(question_.addresses, request.size_bytes / sizeof(u64));

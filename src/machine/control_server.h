@@ -8,6 +8,8 @@
 #include "kernel/kernel.h"
 #include "kernel/task.h"
 #include "machine/control.h"
+#include "machine/first_touches.h"
+#include "memory/access_sink.h"
 #include "translate/translator.h"
 
 namespace orrery::machine {
@@ -16,15 +18,17 @@ namespace orrery::machine {
 class EventPosition {
  public:
   virtual u64 next_event() const = 0;
+  /// Null: nobody any more.
+  virtual void tell_accesses(memory::AccessSink*) {}
 
  protected:
   ~EventPosition() = default;
 };
 
-class ControlServer {
+class ControlServer final : public memory::AccessSink {
  public:
   /// `vector_components`: the guest's XCR0. `asked`: questions come from the start.
-  ControlServer(int socket, kernel::Kernel& kernel, const EventPosition& position, u64 vector_components,
+  ControlServer(int socket, kernel::Kernel& kernel, EventPosition& position, u64 vector_components,
                 bool asked)
       : socket_(socket),
         kernel_(kernel),
@@ -57,6 +61,17 @@ class ControlServer {
   void at_trace_end(kernel::Task& task);
   void note_fault(const cpu::Fault& fault) { fault_ = fault; }
 
+  // --- notes of memory accesses ---
+
+  /// Guest code ran until no room was left, or until little is.
+  void make_room(kernel::Task& task);
+  bool notes_accesses() const { return notes_ != AccessNotes::none; }
+  /// What is accessed from now on is the gated instruction's at `pc`; 0: the kernel's.
+  void perform_gate(u64 pc) { gate_pc_ = pc; }
+  void accessed(u64 address, u64 size_bytes, bool writes) override;
+  void pages_gone(u64 address, u64 size_bytes) override;
+  void pages_moved(u64 from, u64 from_bytes, u64 to) override;
+
  private:
   void serve(StopReason reason, kernel::Task& task, u64 value);
   bool receive();
@@ -65,13 +80,17 @@ class ControlServer {
   u32 answer(const ControlRequest& request, kernel::Task& task, ControlReply& reply);
   u32 change_breakpoints(const ControlRequest& request);
   void remove_all_breakpoints();
+  u32 note_accesses(AccessNotes wanted);
+  void filter_notes();
+  void take_notes(u64 from, ControlReply& reply);
+  u32 list_points(u64 from);
   u32 read_memory(u64 address, u64 size_bytes);
   u32 list_regions(u64 above);
   void send(const ControlReply& reply);
 
   int socket_;
   kernel::Kernel& kernel_;
-  const EventPosition& position_;
+  EventPosition& position_;
   u64 vector_components_;
   bool asked_;     ///< false: it runs on as if nobody asked
   bool at_start_;  ///< and nothing of it has run yet
@@ -81,6 +100,10 @@ class ControlServer {
   i32 tick_task_ = 0;
   u64 stop_at_tick_ = ~u64{0};
   translate::Translator* translator_ = nullptr;
+  AccessNotes notes_ = AccessNotes::none;
+  FirstTouches touches_;
+  u64 gate_pc_ = 0;
+  u32 notes_lost_ = 0;
   cpu::Fault fault_;
   struct Packet {
     ControlReply reply;

@@ -1,6 +1,7 @@
 #include "machine/engine_memory.h"
 
 #include <asm/unistd.h>
+#include <errno.h>
 #include <sys/mman.h>
 
 #include "host/raw_syscall.h"
@@ -61,6 +62,12 @@ Status map_engine_memory() {
 
 bool map_task_stack(u64 start, u64 size_bytes) {
   return map_at(start, size_bytes, PROT_READ | PROT_WRITE) >= 0;
+}
+
+std::span<u64> map_notes() {
+  const i64 mapped = map_at(kNotesStart, kNotesBytes, PROT_READ | PROT_WRITE);
+  if (mapped < 0 && mapped != -EEXIST) return {};
+  return {reinterpret_cast<u64*>(kNotesStart), kNotesBytes / sizeof(u64)};
 }
 
 bool EngineHeapPages::commit(u64 address, u64 size_bytes) {

@@ -3,6 +3,8 @@
 // is ever mapped where the guest could be given memory.
 #pragma once
 
+#include <span>
+
 #include "base/heap.h"
 #include "base/result.h"
 #include "base/types.h"
@@ -20,6 +22,10 @@ Status map_engine_memory();
 /// Maps the stack of a task, at an address inside layout::kTaskStacks.
 bool map_task_stack(u64 start, u64 size_bytes);
 
+/// The place of the stream of memory accesses, which a replay notes that is asked for them. Behind it nothing
+/// is mapped. Empty if it cannot be had.
+std::span<u64> map_notes();
+
 /// Gives the heap more pages of layout::kEngineHigh.
 class EngineHeapPages final : public HeapPages {
  public:
@@ -32,5 +38,7 @@ inline constexpr u64 kHeapBytesMost = u64{64} << 30;
 inline constexpr u64 kRingStart = 0x7080'0000'0000;
 inline constexpr u64 kLaunchStart = 0x7090'0000'0000;
 inline constexpr u64 kMachinePageStart = 0x70a0'0000'0000;
+inline constexpr u64 kNotesStart = 0x70b0'0000'0000;
+inline constexpr u64 kNotesBytes = 8 << 20;
 
 }  // namespace orrery::machine

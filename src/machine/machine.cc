@@ -36,7 +36,8 @@ translate::Translator::Options translator_options(const LaunchHeader& launch) {
       .features = x86::features_of({launch.cpuid, launch.cpuid_count}),
       .may_widen = std::string_view(launch.profile) == kWideningProfile,
       .fixed_approximations = std::string_view(launch.profile).starts_with(kLevelPrefix),
-      .hwcap2 = launch.hwcap2};
+      .hwcap2 = launch.hwcap2,
+      .vector_components = launch.xcr0};
 }
 
 }  // namespace
@@ -91,10 +92,22 @@ cpu::Exit Machine::run_code(kernel::Task& task) {
   for (;;) {
     const u64 tick_asked = parts_.control->stop_at_tick(task);
     limits.stop_at_tick = std::min(tick_of_run, tick_asked);
+    const u64 pc = task.cpu.regs.rip, ticks = task.cpu.ticks;
     const cpu::Exit exit = translator_.run(task.cpu, limits);
+    if (exit.kind == ExitKind::notes_full) {
+      const bool same_place = task.cpu.regs.rip == pc && task.cpu.ticks == ticks;
+      limits.past_breakpoint = limits.past_breakpoint && same_place;
+      after_guest_code(task);
+      read_segment_bases(task);
+      parts_.control->make_room(task);
+      continue;
+    }
     const bool at_tick = exit.kind == ExitKind::tick_reached && task.cpu.ticks == tick_asked;
     limits.past_breakpoint = exit.kind == ExitKind::breakpoint;
-    if (!at_tick && !limits.past_breakpoint) return exit;
+    if (!at_tick && !limits.past_breakpoint) {
+      parts_.control->make_room(task);
+      return exit;
+    }
     after_guest_code(task);
     read_segment_bases(task);
     if (limits.past_breakpoint) parts_.control->at_breakpoint(task);
@@ -165,7 +178,8 @@ void Machine::handle(kernel::Task& task, const cpu::Exit& exit) {
     case ExitKind::interrupted:
     case ExitKind::one_done:
     case ExitKind::breakpoint:  // run_code()'s own
-      return;                   // prepare_to_run() takes the signal that waits
+    case ExitKind::notes_full:
+      return;  // prepare_to_run() takes the signal that waits
   }
 }
 
@@ -208,7 +222,10 @@ bool Machine::handle_gate(kernel::Task& task, const cpu::Exit& exit) {
   read_segment_bases(task);
   GateContext context{parts_.host, parts_.kernel.address_space(), parts_.launch, parts_.report};
   cpu::Fault fault;
-  if (perform_gate(context, task.cpu, exit, fault)) return true;
+  if (parts_.control != nullptr) parts_.control->perform_gate(task.cpu.regs.rip);
+  const bool performed = perform_gate(context, task.cpu, exit, fault);
+  if (parts_.control != nullptr) parts_.control->perform_gate(0);
+  if (performed) return true;
   translator_.take_back_instruction(task.cpu);
   raise(task, fault, exit.instruction_bytes);
   return false;

@@ -16,6 +16,7 @@
 #include "base/hash_map.h"
 #include "base/interval_map.h"
 #include "base/types.h"
+#include "memory/access_sink.h"
 #include "memory/backend.h"
 #include "memory/code_watch.h"
 #include "memory/layout.h"
@@ -172,6 +173,9 @@ class AddressSpace {
   u64 brk_start() const { return brk_start_; }
   u64 brk_end() const { return brk_end_; }
 
+  /// Null: nobody.
+  void set_access_sink(AccessSink* sink) { sink_ = sink; }
+
   /// The program has been lent layout::kLendable: what the engine kept there is gone for good.
   bool table_is_lent() const { return table_is_lent_; }
 
@@ -186,6 +190,11 @@ class AddressSpace {
     u32 writable_regions = 0;  ///< shared and writable
     u32 watched_regions = 0;
   };
+
+  void tell(u64 address, u64 size_bytes, bool writes) const {
+    if (sink_ != nullptr) [[unlikely]]
+      sink_->accessed(address, size_bytes, writes);
+  }
 
   // --- address_space.cc: the map itself ---
   void account(const Region& region, bool added);
@@ -279,6 +288,7 @@ class AddressSpace {
   Limits limits_;
   u16 attributes_later_ = 0;  ///< mlockall(MCL_FUTURE)
   bool table_is_lent_ = false;
+  AccessSink* sink_ = nullptr;
   std::optional<Refusal> refusal_;
   u64 brk_start_ = 0, brk_end_ = 0;
   const layout::Places* places_ = &layout::kUsualPlaces;

@@ -11,16 +11,19 @@ namespace orrery::memory {
 
 bool AddressSpace::read(u64 address, std::span<u8> out) const {
   if (!accessible(address, out.size(), Access::read)) return false;
+  tell(address, out.size(), false);
   return guarded_copy(out.data(), reinterpret_cast<const void*>(address), out.size()) == out.size();
 }
 
 bool AddressSpace::read(u64 address, std::span<u8> out) {
   if (!accessible(address, out.size(), Access::read)) return false;
+  tell(address, out.size(), false);
   return guarded_copy(out.data(), reinterpret_cast<const void*>(address), out.size()) == out.size();
 }
 
 bool AddressSpace::write(u64 address, std::span<const u8> in) {
   if (!accessible(address, in.size(), Access::write)) return false;
+  tell(address, in.size(), true);
   prepare_write(address, in.size());
   return guarded_copy(reinterpret_cast<void*>(address), in.data(), in.size()) == in.size();
 }
@@ -33,6 +36,7 @@ u64 AddressSpace::peek_page(u64 address, std::span<u8> out) {
     std::memset(out.data(), 0, out.size());
     return out.size();
   }
+  tell(address, out.size(), false);
   const bool opens = (found->protection & kAccessBits) == 0;
   const u64 page = page_floor(address);
   if (opens && backend_.protect(page, kPageBytes, PROT_READ) != 0) return 0;
@@ -47,6 +51,7 @@ u64 AddressSpace::poke_page(u64 address, std::span<const u8> in) {
   if (found == nullptr || found->on_paper) return 0;
   const Region region = *found;
   if (!region.writable() && (region.shared() || (region.protection_most & PROT_WRITE) == 0)) return 0;
+  tell(address, in.size(), true);
   prepare_write(address, in.size());
   const u64 page = page_floor(address);
   if (!region.writable() && backend_.protect(page, kPageBytes, PROT_READ | PROT_WRITE) != 0) return 0;
@@ -94,6 +99,7 @@ i64 AddressSpace::read_string(u64 address, u64 most_bytes, std::vector<char>& ou
     u64 length = 0;
     while (length < have && piece[length] != '\0') ++length;
     if (out.size() + length > most_bytes) return -ENAMETOOLONG;
+    tell(address, length + (length < have ? 1 : 0), false);
     out.insert(out.end(), piece, piece + length);
     if (length < have) return static_cast<i64>(out.size());
     if (have < wanted) return -EFAULT;

@@ -84,6 +84,7 @@ void ReplayHost::finish(const EventHeader& expected, const Question& question, b
 i64 ReplayHost::call(HostCall& call) {
   const Question question{EventKind::syscall, static_cast<u16>(call.number), host::request_hash(call), &call};
   const EventHeader event = expect(question);
+  if (sink_ != nullptr) tell_read(call, event.result);
   finish(event, question, read_ranges(call, event.result));
   if (has_live_files_) [[unlikely]]
     apply_changes();
@@ -127,10 +128,18 @@ bool ReplayHost::read_ranges(const HostCall& call, i64 result) {
   for (const OutRange& range : call.out.items()) {
     host::LengthWord length = 0;
     if (host::carries_length(range, result) && !parts_.events.read(&length, sizeof length)) return false;
-    if (!parts_.events.read(reinterpret_cast<void*>(range.address), walk.bytes_of(range, length)))
-      return false;
+    const u64 bytes = walk.bytes_of(range, length);
+    if (!parts_.events.read(reinterpret_cast<void*>(range.address), bytes)) return false;
+    if (sink_ != nullptr && bytes != 0) sink_->accessed(range.address, bytes, true);
   }
   return true;
+}
+
+/// What the kernel read of the program's memory.
+void ReplayHost::tell_read(const HostCall& call, i64 result) {
+  if (result == -EFAULT) return;
+  for (const host::InRange& range : call.in.items())
+    if (range.size_bytes != 0) sink_->accessed(range.address, range.size_bytes, false);
 }
 
 void ReplayHost::show(const HostCall& call, i64 result) {
@@ -353,6 +362,7 @@ bool ReplayHost::known_failure(MemoryOperation operation, u64 hash, i64& result)
 }
 
 i64 ReplayHost::map(const memory::MapRequest& request) {
+  if (sink_ != nullptr) sink_->pages_gone(request.address, request.size_bytes);
   if (request.fd >= 0 && (request.flags & MAP_ANONYMOUS) == 0) return map_file(request);
   i64 result = 0;
   if (known_failure(MemoryOperation::map, host::request_hash(request), result)) return result;
@@ -416,6 +426,7 @@ i64 ReplayHost::unmap(u64 address, u64 size_bytes) {
   const u64 request[] = {address, size_bytes};
   i64 result = 0;
   if (known_failure(MemoryOperation::unmap, host::hash_words(request), result)) return result;
+  if (sink_ != nullptr) sink_->pages_gone(address, size_bytes);
   result = host::unmap_memory(address, size_bytes);
   if (result >= 0) note_unmapped(address, size_bytes);
   return result;
@@ -432,6 +443,7 @@ i64 ReplayHost::move(u64 from, u64 from_bytes, u64 to, u64 to_bytes) {
   const u64 request[] = {from, from_bytes, to, to_bytes};
   i64 result = 0;
   if (known_failure(MemoryOperation::move, host::hash_words(request), result)) return result;
+  if (sink_ != nullptr) sink_->pages_moved(from, from_bytes, to);
   result = host::move_memory(from, from_bytes, to, to_bytes);
   if (result >= 0 && !live_mappings_.empty()) {
     live_mappings_.move(from, from_bytes, to, to_bytes);
@@ -444,6 +456,7 @@ i64 ReplayHost::discard(u64 address, u64 size_bytes) {
   const u64 request[] = {address, size_bytes};
   i64 result = 0;
   if (known_failure(MemoryOperation::discard, host::hash_words(request), result)) return result;
+  if (sink_ != nullptr) sink_->pages_gone(address, size_bytes);
   return host::discard_memory(address, size_bytes);
 }
 

@@ -77,6 +77,7 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   i64 discard(u64 address, u64 size_bytes) override;
 
   u64 next_event() const override;
+  void tell_accesses(memory::AccessSink* sink) override { sink_ = sink; }
 
  private:
   /// What is being asked now.
@@ -96,6 +97,7 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   bool read_same(std::span<const u8> words);
   bool read_ranges(const host::HostCall& call, i64 result);
   void show(const host::HostCall& call, i64 result);
+  void tell_read(const host::HostCall& call, i64 result);
   i64 map_file(const memory::MapRequest& request);
   void note_unmapped(u64 address, u64 size_bytes);
   void close_unmapped();
@@ -110,6 +112,7 @@ class ReplayHost final : public host::Host, public machine::EventPosition {
   u32 process_ = 0;
   bool has_live_files_ = false;
   host::LiveMappings live_mappings_;
+  memory::AccessSink* sink_ = nullptr;
 };
 
 }  // namespace orrery::replay

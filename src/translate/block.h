@@ -25,6 +25,7 @@ enum class Borrowed : u8 {
   rdi,
   rbx,          ///< guest register is in spill_scratch
   shadow_load,  ///< the table load of an indirect transfer: a fault here is a missing entry
+  notes_trial,  ///< the trial store of a block's notes: a fault here is the end of the stream
 };
 
 /// Which guest instruction the host bytes from `host_offset` on belong to.
@@ -50,6 +51,8 @@ enum class ExitCode : u8 {
   widen = 10,            ///< an instruction that the profile hides and the processor may have
   interrupted = 9,       ///< a signal handler stopped the guest at the start of a block
   breakpoint = 12,       ///< the block begins at a breakpoint; the exit names its pc
+  chosen = 13,           ///< the block begins with an instruction whose accesses the engine notes
+  notes_full = 14,  ///< a signal handler stopped the guest at the start of a block: no room for its notes
 };
 constexpr u64 exit_code(ExitCode code, ExitIndex index) { return (u64{index} << 4) | static_cast<u64>(code); }
 

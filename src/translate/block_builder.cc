@@ -104,6 +104,10 @@ u8* BlockBuilder::begin(u64 pc, u32 cache_offset) {
       block.host_past = offset(emit_.at());
     }
   }
+  if (notes() && noter_.begins_chosen() && block.host_past == 0) {
+    leave(ExitCode::chosen, pc);
+    block.host_past = offset(emit_.at());
+  }
   return options_.checked ? emit_.jmp_relative() : nullptr;
 }
 
@@ -126,17 +130,21 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   buffer_bytes_ = 0;
   may_fetch_more_ = true;
   uncounted_ = 0;
-  plain_ = !options.checked && features_.contains(x86::Feature::base);
+  plain_ = !options.checked && !notes() && features_.contains(x86::Feature::base);
+  releases_.clear();
+  noting_ = false;
   if (fetched(pc) == 0) return false;
+  if (notes()) plan_notes(pc);
   u8* const to_check = begin(pc, cache_offset);
   u8* const body = emit_.at();
+  if (notes()) begin_notes();
 
   const u64 limit = pc + kBlockGuestBytesMost < page_floor(pc) + 2 * kPageBytes
                         ? pc + kBlockGuestBytesMost
                         : page_floor(pc) + 2 * kPageBytes - 15;
   pc_ = pc;
   for (u32 count = 0;; ++count) {
-    const bool full = count == options.instructions_most || (pc_ > limit && count > 0);
+    const bool full = count == options_.instructions_most || (pc_ > limit && count > 0);
     if (full || (count > 0 && at_breakpoint())) {
       leave(ExitCode::direct, pc_);
       break;
@@ -150,6 +158,7 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   }
   built_.block.guest_bytes = static_cast<u32>(pc_ - pc);
   built_.source = {buffer_, built_.block.guest_bytes};
+  if (notes()) end_notes();
   if (options.checked) {
     Emitter::bind32(to_check, emit_.at());
     check_source(body);
@@ -176,8 +185,10 @@ BlockBuilder::Step BlockBuilder::next_instruction(u32 have) {
     bytes_ = narrowed_;
     x86::narrow_bit_scan(features_, decoded, {narrowed_, decoded.length});
   }
+  length_ = decoded.length;
   const Step step = instruction(decoded);
   pc_ += decoded.length;
+  if (notes()) noter_.instruction_done();
   if (step == Step::ended || !options_.checked || !x86::may_store(decoded)) return step;
   leave(ExitCode::direct, pc_);
   return Step::ended;
@@ -197,7 +208,9 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
         leave(ExitCode::gated, pc_, cpu::Gate::approximation, decoded.length);
         return Step::ended;
       }
+      if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
       copy(decoded);
+      if (notes()) noter_.after(emit_);
       if (options_.counts) ++uncounted_;
       return Step::go_on;
     case Category::jump_if:
@@ -210,18 +223,22 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
       jump(target, target <= pc_, Counted::with_this);
       return Step::ended;
     case Category::call:
+      if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
       call(target, next);
       return Step::ended;
     case Category::jump_indirect:
+      if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
       load_indirect_target(decoded);
       indirect_tail();
       return Step::ended;
     case Category::call_indirect:
+      if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
       load_indirect_target(decoded);
       push_return_address(next, Borrowed::rax);
       indirect_tail();
       return Step::ended;
     case Category::ret:
+      if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
       ret(decoded);
       return Step::ended;
     case Category::syscall:
@@ -245,6 +262,42 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
 void BlockBuilder::mark(Borrowed borrowed) {
   built_.marks.push_back({static_cast<u16>(emit_.at() - entry_), static_cast<u16>(pc_ - built_.block.pc),
                           borrowed, static_cast<u8>(uncounted_)});
+}
+
+// --- notes of memory accesses ---
+
+u32 BlockBuilder::done_with_this() const { return static_cast<u32>(pc_ + length_ - built_.block.pc); }
+
+/// The bytes looked at ahead; a block that ends with them goes on in another.
+void BlockBuilder::plan_notes(u64 pc) {
+  constexpr u32 kBytesAhead = 2 * kFetchBytes;
+  while (buffer_bytes_ < kBytesAhead && may_fetch_more_) fetch_more(pc);
+  const bool has_fsgsbase = features_.contains(x86::Feature::fsgsbase);
+  options_.instructions_most =
+      noter_.plan({buffer_, buffer_bytes_}, pc, options_.instructions_most, *options_.points, has_fsgsbase);
+}
+
+void BlockBuilder::begin_notes() {
+  pc_ = built_.block.pc;
+  noter_.borrow(emit_);
+  mark(Borrowed::notes_trial);
+  noter_.try_end(emit_);
+  noting_ = true;
+}
+
+/// Behind the last instruction: the conditional ways out, which give the registers back one by one.
+void BlockBuilder::end_notes() {
+  noting_ = false;
+  noter_.finish();
+  for (const PendingRelease& release : releases_) {
+    Emitter::bind32(release.displacement, emit_.at());
+    noter_.release(emit_, release.header);
+    u8* const displacement = emit_.jmp_relative();
+    built_.exits[release.exit].jump_offset = offset(displacement);
+    stubs_.push_back({ExitCode::direct, release.exit, displacement});
+  }
+  built_.notes = noter_.notes();
+  built_.notes.notes_end = static_cast<u32>(emit_.at() - entry_);
 }
 
 // --- instructions that run as they stand ---
@@ -349,23 +402,32 @@ void BlockBuilder::stop_check(ExitCode code, ExitIndex exit) {
 
 /// Goes to a known target, by way of a tick if the transfer is one.
 void BlockBuilder::jump(u64 target, bool ticks, Counted counted) {
+  if (noting_) noter_.release(emit_, noter_.header(done_with_this(), true, ticks));
   count(counted, ticks);
   if (ticks && options_.variant == Variant::exact) stop_check(ExitCode::stopped, add_exit(target, nullptr));
   taken(target);
+}
+
+/// The same where a condition holds.
+void BlockBuilder::taken_if(u8 condition, u64 target, bool tick) {
+  u8* displacement = emit_.jcc_relative(condition);
+  if (noting_) {
+    releases_.push_back(
+        {displacement, add_exit(target, nullptr), noter_.header(done_with_this(), true, tick)});
+    return;
+  }
+  stubs_.push_back({ExitCode::direct, add_exit(target, displacement), displacement});
 }
 
 void BlockBuilder::jump_if(const Decoded& decoded, u64 target) {
   const bool ticks = target <= pc_;
   if (!ticks) {
     count(Counted::with_this, false);
-    u8* displacement = emit_.jcc_relative(decoded.condition);
-    stubs_.push_back({ExitCode::direct, add_exit(target, displacement), displacement});
-    return;
+    return taken_if(decoded.condition, target, false);
   }
   if (options_.variant == Variant::fast && options_.tick_home == TickHome::vector) {
     count(Counted::with_this, true);
-    u8* displacement = emit_.jcc_relative(decoded.condition);
-    stubs_.push_back({ExitCode::direct, add_exit(target, displacement), displacement});
+    taken_if(decoded.condition, target, true);
     emit_untick(emit_);
     return;
   }
@@ -424,6 +486,7 @@ void BlockBuilder::load_indirect_target(const Decoded& decoded) {
 
 /// rax holds the target: notes it, counts, and jumps through the shadow code table (see indirect.h).
 void BlockBuilder::indirect_tail() {
+  if (noting_) noter_.release(emit_, noter_.header(done_with_this(), true, true));
   emit_.store_slot(ORRERY_SLOT_TARGET, Gpr::rax);
   count(Counted::with_this, true);
   const bool exact = options_.variant == Variant::exact;
@@ -490,6 +553,8 @@ void BlockBuilder::check_source(const u8* body) {
 /// Ends the block: the rest is for the engine.
 void BlockBuilder::leave(ExitCode code, u64 pc, cpu::Gate gate, u8 instruction_bytes) {
   const bool performed = code == ExitCode::syscall || code == ExitCode::gated;
+  const u32 before = static_cast<u32>(pc_ - built_.block.pc);
+  if (noting_) noter_.release(emit_, noter_.header(performed ? done_with_this() : before, performed, false));
   count(performed ? Counted::with_this : Counted::before_this, false);
   u8* displacement = emit_.jmp_relative();
   const ExitIndex exit = add_exit(pc, code == ExitCode::direct ? displacement : nullptr);

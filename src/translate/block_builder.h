@@ -8,6 +8,7 @@
 
 #include "base/types.h"
 #include "memory/address_space.h"
+#include "translate/access_noter.h"
 #include "translate/block.h"
 #include "translate/breakpoints.h"
 #include "translate/counts.h"
@@ -32,6 +33,8 @@ struct BuildOptions {
   bool counts = false;                ///< counts instructions too (counts.h)
   bool fixed_approximations = false;  ///< leave at rcpps and its kin (x86/approximation.h)
   const Breakpoints* breakpoints = nullptr;  ///< leave before each of them
+  std::vector<AccessPoint>* points =
+      nullptr;  ///< note accesses, and add what describes them (access_noter.h)
 };
 
 /// The products of a build, appended to the translator's stores by it.
@@ -41,6 +44,7 @@ struct BuiltBlock {
   std::vector<BlockExit> exits;  ///< jump and stub offsets are cache offsets
   u64 returns_to = 0;            ///< after the call that the block ends with; 0 if it does not
   std::span<const u8> source;    ///< the guest bytes, block.guest_bytes of them
+  BlockNotes notes;              ///< of its accesses, if they are noted
 };
 
 class BlockBuilder {
@@ -84,6 +88,12 @@ class BlockBuilder {
   void jump(u64 target, bool ticks, Counted counted);
   void stop_check(ExitCode code, ExitIndex exit);
   void mark(Borrowed borrowed);
+  bool notes() const { return options_.points != nullptr; }
+  u32 done_with_this() const;
+  void plan_notes(u64 pc);
+  void begin_notes();
+  void end_notes();
+  void taken_if(u8 condition, u64 target, bool tick);
   u32 offset(const u8* at) const;
 
   struct PendingStub {
@@ -96,11 +106,22 @@ class BlockBuilder {
     u64 value;
   };
 
+  /// A conditional way out on which the notes are still to be ended.
+  struct PendingRelease {
+    u8* displacement;
+    ExitIndex exit;
+    AccessHeader header;
+  };
+
   const memory::AddressSpace& space_;
   const x86::FeatureSet& features_;
   BuildOptions options_;
   BuiltBlock built_;
   Emitter emit_{nullptr};
+  AccessNoter noter_;
+  bool noting_ = false;  ///< what is emitted has the notes' registers borrowed
+  std::vector<PendingRelease> releases_;
+  u8 length_ = 0;  ///< of the instruction being translated
   u8* entry_ = nullptr;
   u64 pc_ = 0;               ///< of the instruction being translated
   u64 next_breakpoint_ = 0;  ///< the least one above the block's pc that was not passed

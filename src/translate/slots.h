@@ -23,6 +23,11 @@
 #define ORRERY_SLOT_IN_GUEST 264
 #define ORRERY_SLOT_STOP_REQUESTED 272
 #define ORRERY_SLOT_ENGINE_RSP 280
+#define ORRERY_SLOT_FS_BASE 144
+#define ORRERY_SLOT_GS_BASE 152
+#define ORRERY_SLOT_NOTES_AT 336
+#define ORRERY_SLOT_NOTES_PLACE 344
+#define ORRERY_SLOT_NOTES_ADDRESS 352
 #define ORRERY_EXIT_INTERRUPTED 9
 
 #ifndef __ASSEMBLER__
@@ -57,6 +62,10 @@ struct Slots {
   cpu::Fault fault;     ///< what the host's signal handler learned of the last synchronous fault
   u64 uncounted;        ///< instructions that a fault came before the count of
   u64 transfer_pc;      ///< guest pc of the indirect transfer whose table look-up faulted, else 0
+  u64 notes_at;         ///< where the next record of accesses goes (access_stream.h)
+  u64 notes_place;      ///< the guest's register that holds notes_at in a block
+  u64 notes_address;    ///< the one that is borrowed for addresses there
+  u64 chosen_from;      ///< notes_at before what the engine noted for the block just entered
 };
 static_assert(offsetof(Slots, regs.rflags) == ORRERY_SLOT_RFLAGS);
 static_assert(offsetof(Slots, ticks) == ORRERY_SLOT_TICKS);
@@ -71,6 +80,11 @@ static_assert(offsetof(Slots, exit_stub) == ORRERY_SLOT_EXIT_STUB);
 static_assert(offsetof(Slots, ticks_in_memory) == ORRERY_SLOT_TICKS_IN_MEMORY);
 static_assert(offsetof(Slots, in_guest) == ORRERY_SLOT_IN_GUEST);
 static_assert(offsetof(Slots, stop_requested) == ORRERY_SLOT_STOP_REQUESTED);
+static_assert(offsetof(Slots, regs.fs_base) == ORRERY_SLOT_FS_BASE);
+static_assert(offsetof(Slots, regs.gs_base) == ORRERY_SLOT_GS_BASE);
+static_assert(offsetof(Slots, notes_at) == ORRERY_SLOT_NOTES_AT);
+static_assert(offsetof(Slots, notes_place) == ORRERY_SLOT_NOTES_PLACE);
+static_assert(offsetof(Slots, notes_address) == ORRERY_SLOT_NOTES_ADDRESS);
 static_assert(ORRERY_EXIT_INTERRUPTED == static_cast<int>(ExitCode::interrupted));
 static_assert(ORRERY_SLOTS == memory::layout::kEngineState.start);
 

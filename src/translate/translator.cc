@@ -20,8 +20,12 @@
 // block.
 #include "translate/translator.h"
 
+#include <array>
+
 #include "base/check.h"
+#include "cpu/vector_state.h"
 #include "memory/guarded_copy.h"
+#include "translate/chosen_accesses.h"
 #include "translate/code_cache.h"
 #include "translate/fault_table.h"
 #include "translate/indirect.h"
@@ -116,7 +120,9 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
       store(cpu);
       return fetch_fault(pc);
     }
-    const u64 taken = enter(block, passes_breakpoint(cpu, limits));
+    const bool past = passes_breakpoint(cpu, limits);
+    if (notes_accesses() && !note_chosen(block, past)) return finish(cpu, ExitCode::notes_full, 0);
+    const u64 taken = enter(block, past);
     const ExitCode code = static_cast<ExitCode>(taken & 15);
     const ExitIndex index = static_cast<ExitIndex>(taken >> 4);
     turn = Turn{};
@@ -141,6 +147,9 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
       case ExitCode::stale:
         replace_stale(index);
         continue;
+      case ExitCode::chosen:
+        slots().regs.rip = exits_[index].pc;
+        continue;
       case ExitCode::interrupted:
         continue;
       default:
@@ -162,6 +171,7 @@ std::optional<cpu::Exit> Translator::refuse_target(cpu::CpuState& cpu) {
   if (decoded.category == x86::Category::call_indirect) rsp += 8;
   --slots().ticks;
   if (counts_) --slots().instructions;
+  if (notes_accesses()) put_record(AccessHeader::take_back(true), {});
   slots().regs.rip = pc;
   store(cpu);
   return cpu::Exit{.kind = cpu::ExitKind::fault, .instruction_bytes = decoded.length, .fault = *fault};
@@ -184,7 +194,7 @@ void Translator::widen() {
   options_.may_widen = false;
   widened_ = true;
   if (auto host = x86::make_cpu_profile("host", x86::this_cpu(options_.hwcap2)); host)
-    options_.features = host.value().features;
+    options_.features = host.value().features, options_.vector_components = host.value().xcr0;
   flush();
   if (options_.tick_home == TickHome::memory) return;
   options_.tick_home = TickHome::memory;
@@ -211,7 +221,8 @@ BlockIndex Translator::next_block(const Turn& turn, Variant variant) {
 
 u64 Translator::enter(BlockIndex index, bool past_breakpoint) {
   const Block& block = blocks_[index];
-  const bool past = past_breakpoint && block.host_past != 0;
+  const bool chosen = notes_accesses() && slots().chosen_from != 0;
+  const bool past = (past_breakpoint || chosen) && block.host_past != 0;
   slots().enter_pc = reinterpret_cast<u64>(cache_at(past ? block.host_past : block.host_entry));
   slots().transfer_pc = 0;
   ++statistics_.entries;
@@ -220,7 +231,8 @@ u64 Translator::enter(BlockIndex index, bool past_breakpoint) {
 
 /// An exit that is for the machine.
 cpu::Exit Translator::finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index) {
-  const bool has_record = code != ExitCode::fault && code != ExitCode::stopped_indirect;
+  const bool has_record =
+      code != ExitCode::fault && code != ExitCode::stopped_indirect && code != ExitCode::notes_full;
   if (code == ExitCode::stopped_indirect) slots().regs.rip = slots().target;
   if (has_record) slots().regs.rip = exits_[index].pc;
   if (code == ExitCode::fault) slots().instructions += slots().uncounted;
@@ -237,6 +249,7 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   const BlockIndex block = build(cpu.regs.rip, options, false);
   if (block == kNone) return fetch_fault(cpu.regs.rip);
   const Block built = blocks_[block];
+  if (notes_accesses()) note_chosen(block, true);
   const u64 taken = enter(block, false);
   const ExitCode code = static_cast<ExitCode>(taken & 15);
   const ExitIndex index = static_cast<ExitIndex>(taken >> 4);
@@ -255,6 +268,7 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   }
   if (result.kind != cpu::ExitKind::fault) store(cpu);
   blocks_.pop_back();
+  if (notes_accesses()) notes_.pop_back();
   exits_.resize(built.first_exit);
   marks_.resize(built.first_mark);
   source_.resize(built.first_source);
@@ -280,6 +294,8 @@ cpu::Exit Translator::leave(ExitCode code, const BlockExit& exit) const {
       return {.kind = cpu::ExitKind::tick_reached};
     case ExitCode::breakpoint:
       return {.kind = cpu::ExitKind::breakpoint};
+    case ExitCode::notes_full:
+      return {.kind = cpu::ExitKind::notes_full};
     case ExitCode::fault:
       return {.kind = cpu::ExitKind::fault, .fault = executed_fault(slots().fault, slots().regs.rip)};
     case ExitCode::raise:
@@ -315,11 +331,12 @@ BlockIndex Translator::find_or_build(u64 pc, Variant variant) {
 }
 
 /// What is the same for all blocks.
-BuildOptions Translator::build_options() const {
+BuildOptions Translator::build_options() {
   return {.tick_home = options_.tick_home,
           .may_widen = options_.may_widen,
           .counts = counts_,
-          .fixed_approximations = options_.fixed_approximations};
+          .fixed_approximations = options_.fixed_approximations,
+          .points = stream_.empty() ? nullptr : &points_};
 }
 
 BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) {
@@ -344,6 +361,7 @@ BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) 
   }
   cache_used_ = (block.host_end + 15) & ~15u;
   blocks_.push_back(block);
+  if (options.points != nullptr) notes_.push_back(built.notes);
   ++statistics_.blocks;
   statistics_.guest_bytes += block.guest_bytes;
   statistics_.host_bytes += block.host_end - block.host_begin;
@@ -483,6 +501,7 @@ void Translator::count_instructions(bool wanted) {
 u64 Translator::instructions() const { return slots().instructions; }
 
 void Translator::take_back_instruction(cpu::CpuState& cpu) {
+  if (notes_accesses()) put_record(AccessHeader::take_back(false), {});
   if (!counts_) return;
   --slots().instructions;
   --seen_instructions_;
@@ -603,6 +622,7 @@ void Translator::flush() {
   exits_.clear();
   marks_.clear();
   source_.clear();
+  notes_.clear();
   dead_ = 0;
   by_pc_.clear();
   by_page_.clear();
@@ -610,6 +630,114 @@ void Translator::flush() {
   cells_used_ = 1;
   cache_used_ = 0;
   ++statistics_.flushes;
+}
+
+// --- notes of memory accesses ---
+
+namespace {
+
+/// More than one instruction can add, with what the engine adds for it and for the turn it is in.
+constexpr u64 kNotesRoomWords = 1 << 15;
+
+}  // namespace
+
+void Translator::note_accesses(std::span<u64> stream) {
+  if (!stream.empty() || !stream_.empty()) flush();
+  stream_ = stream;
+  points_.clear();
+  slots().chosen_from = 0;
+  forget_noted();
+}
+
+std::span<const u64> Translator::noted() const {
+  const u64 bytes = slots().notes_at - reinterpret_cast<u64>(stream_.data());
+  return {stream_.data(), bytes / sizeof(u64)};
+}
+
+bool Translator::has_room_for_notes() const { return stream_.size() - noted().size() >= kNotesRoomWords; }
+
+void Translator::put_record(AccessHeader header, std::span<const u64> words) {
+  if (stream_.size() - noted().size() < 1 + words.size()) return;
+  u64* const at = reinterpret_cast<u64*>(slots().notes_at);
+  *at = header.word;
+  for (std::size_t i = 0; i < words.size(); ++i) at[1 + i] = words[i];
+  slots().notes_at += (1 + words.size()) * sizeof(u64);
+}
+
+void Translator::note_turn(i32 task, u64 event, u64 ticks) {
+  put_record(AccessHeader::turn(task), std::array{event, ticks});
+}
+
+bool Translator::note_engine(const Access& access) {
+  if (stream_.size() - noted().size() < 4) return false;
+  put_record(AccessHeader::engine(access.kind, access.by),
+             std::array{access.address, access.size_bytes, access.pc});
+  return true;
+}
+
+/// Of an instruction whose registers choose what it accesses, if the block begins with one and is to be
+/// entered behind its way out. False if there is no room.
+bool Translator::note_chosen(BlockIndex index, bool past_breakpoint) {
+  slots().chosen_from = 0;
+  if (!notes_[index].chosen) return true;
+  const bool at_breakpoint = breakpoints_.contains(blocks_[index].pc);
+  if (at_breakpoint && !past_breakpoint) return true;
+  if (!has_room_for_notes()) return false;
+  cpu::Registers regs = slots().regs;
+  if (options_.features.contains(x86::Feature::fsgsbase)) {
+    __asm__ volatile("rdfsbase %0" : "=r"(regs.fs_base));
+    __asm__ volatile("rdgsbase %0" : "=r"(regs.gs_base));
+  }
+  cpu::VectorImage vectors;
+  cpu::save_vector_state(vectors, options_.vector_components);
+  std::vector<Access> accesses;
+  const u8* const code = source_.data() + blocks_[index].first_source;
+  chosen_accesses(regs, vectors, {code, blocks_[index].guest_bytes}, accesses);
+  slots().chosen_from = slots().notes_at;
+  for (const Access& access : accesses) note_engine(access);
+  return true;
+}
+
+/// Gives back what a block's notes have borrowed, and ends its record before the instruction that faulted. Of
+/// a repeated one, what it has done already is an access of its own.
+void Translator::lift_notes(const BlockNotes& notes, const Block& block, const InstructionMark& mark) const {
+  Slots& state = slots();
+  const bool borrowed = mark.host_offset < notes.notes_end;
+  if (!borrowed) return;
+  const u64 place = state.regs[notes.place];
+  state.regs[notes.place] = state.notes_place;
+  state.regs[notes.address] = state.notes_address;
+  const bool at_chosen = mark.guest_offset == 0 && notes.chosen;
+  if (at_chosen) state.notes_at = state.chosen_from;
+  if (at_chosen || mark.borrowed == Borrowed::notes_trial) return;
+  const u64 pc = block.pc + mark.guest_offset;
+  const AccessPoint* point = &points_[notes.first_point] + 1;
+  const AccessPoint* const last = point + point[-1].points - 1;
+  u32 words = 0, instructions = 0;
+  for (; point <= last && point->pc < pc; ++point)
+    for (const u16 word : {point->word, point->base_word, point->end_word})
+      if (word != kNoWord && word >= words) words = word + 1u;
+  for (u32 at = block.first_mark + 1; marks_[at - 1].guest_offset < mark.guest_offset; ++at)
+    instructions += marks_[at].guest_offset != marks_[at - 1].guest_offset;
+  u64* const header = reinterpret_cast<u64*>(place);
+  u64* next = header + 1 + words;
+  const u64 before[] = {next[0], next[1],
+                        next[2]};  // the first words of a repeated instruction, if it is one
+  *header = AccessHeader::block(notes.first_point, mark.guest_offset, words, instructions, false).word;
+  for (; point <= last && point->pc == pc; ++point) {
+    if (point->end_word == kNoWord) continue;
+    const u64 then = before[point->word - words], now = state.regs[point->end_reg];
+    const u64 record[] = {then, 0, 0, now};
+    AccessPoint whole = *point;
+    whole.word = 0, whole.end_word = 3, whole.base_word = kNoWord;
+    const Access access = access_at(whole, record);
+    if (access.size_bytes == 0) continue;
+    *next++ = AccessHeader::engine(access.kind, AccessBy::instruction).word;
+    *next++ = access.address;
+    *next++ = access.size_bytes;
+    *next++ = access.pc;
+  }
+  state.notes_at = reinterpret_cast<u64>(next);
 }
 
 // --- faults and stops, called from signal handlers ---
@@ -648,6 +776,7 @@ void give_back(Borrowed borrowed) {
   switch (borrowed) {
     case Borrowed::nothing:
     case Borrowed::shadow_load:
+    case Borrowed::notes_trial:
       return;
     case Borrowed::rax:
       regs[Gpr::rax] = slots().spill_rax;
@@ -688,7 +817,9 @@ Translator::FaultKind Translator::lift_fault(const HostFrame& frame) const {
   lift(frame, block->pc + mark.guest_offset);
   give_back(mark.borrowed);
   slots().uncounted = mark.uncounted;
-  slots().exit_code = exit_code(ExitCode::fault, 0);
+  const bool out_of_room = mark.borrowed == Borrowed::notes_trial;
+  slots().exit_code = exit_code(out_of_room ? ExitCode::notes_full : ExitCode::fault, 0);
+  if (notes_accesses()) lift_notes(notes_[static_cast<std::size_t>(block - blocks_.data())], *block, mark);
   return FaultKind::guest;
 }
 

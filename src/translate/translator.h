@@ -10,6 +10,8 @@
 #include "base/hash_map.h"
 #include "cpu/exit.h"
 #include "memory/address_space.h"
+#include "translate/access_noter.h"
+#include "translate/access_stream.h"
 #include "translate/block.h"
 #include "translate/block_builder.h"
 #include "translate/block_map.h"
@@ -43,6 +45,7 @@ class Translator final : public cpu::Executor {
     /// The profile fixes the results of rcpps and its kin: each is an exit.
     bool fixed_approximations = false;
     u64 hwcap2 = 0;               ///< of this host; only for widen()
+    u64 vector_components = 0;    ///< the guest's XCR0
     bool always_checked = false;  ///< all code checks itself, as if every page were patched: for tests
   };
   /// The ranges of memory/layout.h (state, cells, shadow tables, cache) must be mapped already.
@@ -71,6 +74,22 @@ class Translator final : public cpu::Executor {
   u64 instructions() const;
   /// What left for the engine to be performed was not: it faulted, or has still to be done.
   void take_back_instruction(cpu::CpuState& cpu);
+
+  // --- notes of memory accesses (access_stream.h). Not while it runs. ---
+
+  /// From here on, into `stream`, behind which kNotesGuardBytes cannot be written; into none: no more. What
+  /// was translated is made anew. When no room is left run() returns ExitKind::notes_full.
+  void note_accesses(std::span<u64> stream);
+  bool notes_accesses() const { return !stream_.empty(); }
+  /// What was noted since it was forgotten.
+  std::span<const u64> noted() const;
+  void forget_noted() { slots().notes_at = reinterpret_cast<u64>(stream_.data()); }
+  std::span<const AccessPoint> access_points() const { return points_; }
+  /// Whether there is room for a run of one instruction and what the engine adds itself.
+  bool has_room_for_notes() const;
+  void note_turn(i32 task, u64 event, u64 ticks);
+  /// Dropped, and that is told by false, if there is no room.
+  bool note_engine(const Access& access);
 
   // --- for the host's signal handlers (async-signal context; nothing here allocates) ---
 
@@ -107,9 +126,12 @@ class Translator final : public cpu::Executor {
   static constexpr u64 key(u64 pc, Variant variant) { return pc * 2 + static_cast<u64>(variant); }
   void load(const cpu::CpuState& cpu, const cpu::RunLimits& limits);
   void store(cpu::CpuState& cpu);
-  BuildOptions build_options() const;
+  BuildOptions build_options();
   struct Turn;
   void stop_after_next_tick();
+  bool note_chosen(BlockIndex index, bool past_breakpoint);
+  void put_record(AccessHeader header, std::span<const u64> words);
+  void lift_notes(const BlockNotes& notes, const Block& block, const InstructionMark& mark) const;
   void widen();
   BlockIndex next_block(const Turn& turn, Variant variant);
   u64 enter(BlockIndex block, bool past_breakpoint);
@@ -162,6 +184,9 @@ class Translator final : public cpu::Executor {
   Breakpoints breakpoints_;
   bool counts_ = false;
   u64 seen_instructions_ = 0;  ///< those that tasks have been given their part of
+  std::span<u64> stream_;      ///< of notes; empty if none are made
+  std::vector<AccessPoint> points_;
+  std::vector<BlockNotes> notes_;  ///< by block, if notes are made
   Statistics statistics_;
 };
 

@@ -1,79 +1,14 @@
 // Instructions counted by a replay, against the kernel's single steps through the same program run natively.
-#include <sys/ptrace.h>
-#include <sys/uio.h>
-#include <sys/user.h>
-
 #include <chrono>
 #include <map>
 
 #include "recorded_session.h"
+#include "stepped.h"
 
 namespace orrery::testing {
 namespace {
 
 using machine::StopReason;
-
-/// The program run natively, a step at a time.
-class Stepped {
- public:
-  explicit Stepped(const std::string& program, const std::string& argument) {
-    pid_ = fork();
-    if (pid_ == 0) {
-      ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-      if (std::freopen("/dev/null", "w", stdout) == nullptr) _exit(127);
-      execl(program.c_str(), program.c_str(), argument.c_str(), nullptr);
-      _exit(127);
-    }
-    waitpid(pid_, &status_, 0);
-  }
-  ~Stepped() {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, &status_, 0);
-  }
-
-  /// Runs to `address` by a breakpoint of its own.
-  void run_to(u64 address) {
-    const long word = ptrace(PTRACE_PEEKTEXT, pid_, address, nullptr);
-    ptrace(PTRACE_POKETEXT, pid_, address, (word & ~0xffL) | 0xcc);
-    ptrace(PTRACE_CONT, pid_, nullptr, nullptr);
-    waitpid(pid_, &status_, 0);
-    ptrace(PTRACE_POKETEXT, pid_, address, word);
-    user_regs_struct regs = registers();
-    EXPECT_EQ(regs.rip, address + 1);
-    regs.rip = address;
-    ptrace(PTRACE_SETREGS, pid_, nullptr, &regs);
-  }
-
-  /// Instructions done on the way to `address`. A stop for a signal, and the one at the beginning of its
-  /// handler, is for no instruction; that of a repeated string instruction with elements left is for a part
-  /// of one.
-  u64 steps_to(u64 address) {
-    u64 steps = 0;
-    long signal = 0;
-    u64 pc = registers().rip;
-    while (pc != address) {
-      ptrace(PTRACE_SINGLESTEP, pid_, nullptr, signal);
-      waitpid(pid_, &status_, 0);
-      if (!WIFSTOPPED(status_)) return 0;
-      const bool delivered = signal != 0;
-      signal = WSTOPSIG(status_) == SIGTRAP ? 0 : WSTOPSIG(status_);
-      const u64 now = registers().rip;
-      if (!delivered && signal == 0 && now != pc) ++steps;
-      pc = now;
-    }
-    return steps;
-  }
-
- private:
-  user_regs_struct registers() {
-    user_regs_struct regs{};
-    ptrace(PTRACE_GETREGS, pid_, nullptr, &regs);
-    return regs;
-  }
-
-  pid_t pid_;
-  int status_ = 0;
-};
 
 lens::Stop stop_at(Session& session, u64 address) {
   EXPECT_TRUE(static_cast<bool>(session->set_breakpoints(std::vector{address})));

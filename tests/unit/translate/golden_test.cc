@@ -24,6 +24,7 @@ struct Case {
   bool checked = false;
   std::vector<u64> breakpoints = {};  ///< offsets
   bool counts = false;
+  bool notes = false;
 };
 
 const std::vector<Case>& cases() {
@@ -73,6 +74,17 @@ const std::vector<Case>& cases() {
        false,
        {},
        true},
+      {.name = "accesses noted: by a base, rip-relative, by base and index, pushed; a forward jcc; a return",
+       .code = {0x48, 0x8b, 0x47, 0x08, 0x48, 0x8b, 0x05, 0x00, 0x10, 0x00, 0x00,
+                0x4a, 0x89, 0x44, 0xc7, 0x10, 0x53, 0x74, 0x02, 0x41, 0x5a, 0xc3},
+       .notes = true},
+      {.name = "accesses noted: a repeated string, thread-local, a backward jcc, counter in memory",
+       .code = {0xf3, 0xa4, 0x64, 0x48, 0x8b, 0x04, 0x25, 0x28, 0x00, 0x00, 0x00, 0x75, 0xf3, 0x0f, 0x05},
+       .home = TickHome::memory,
+       .notes = true},
+      {.name = "accesses noted: a gather is for the engine",
+       .code = {0xc4, 0xe2, 0x6d, 0x90, 0x0c, 0x1f, 0x0f, 0x05},
+       .notes = true},
       {"cpuid is gated", {0x0f, 0xa2}},
       {"ud2 is raised, never run", {0x0f, 0x0b}},
       {"an undefined opcode is raised", {0x06}},
@@ -113,6 +125,7 @@ std::string translate_all() {
   BlockBuilder builder(guest_memory().space(), features);
   for (const Case& test : cases()) {
     const u64 pc = guest_memory().put(test.code);
+    std::vector<AccessPoint> points;
     Breakpoints breakpoints;
     for (const u64 offset : test.breakpoints) breakpoints.add(std::vector{pc + offset});
     EXPECT_TRUE(builder.build(pc, 0, 1,
@@ -120,7 +133,8 @@ std::string translate_all() {
                                .tick_home = test.home,
                                .checked = test.checked,
                                .counts = test.counts,
-                               .breakpoints = &breakpoints}))
+                               .breakpoints = &breakpoints,
+                               .points = test.notes ? &points : nullptr}))
         << test.name;
     const Block& block = builder.result().block;
     out << "# " << test.name << "\n" << hex(test.code.data(), test.code.size()) << "\n";

@@ -4,6 +4,7 @@
 #include "translate/translator.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include "guest_memory.h"
 
@@ -73,6 +74,53 @@ TEST_P(TranslatorTest, StopsAtEveryTickAndGoesOn) {
   EXPECT_EQ(stops, whole.ticks);
   EXPECT_EQ(cpu.regs[Gpr::rax], fib(12));
   EXPECT_EQ(cpu.regs.rflags, whole.regs.rflags);
+}
+
+/// A stream that is full after a few blocks, with what cannot be written behind it.
+class Stream {
+ public:
+  explicit Stream(u64 words) : words_(words) {
+    base_ = static_cast<u8*>(
+        mmap(nullptr, kBytes + kNotesGuardBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    mprotect(base_ + kBytes, kNotesGuardBytes, PROT_NONE);
+  }
+  ~Stream() { munmap(base_, kBytes + kNotesGuardBytes); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  std::span<u64> span() { return {reinterpret_cast<u64*>(base_ + kBytes) - words_, words_}; }
+
+ private:
+  static constexpr u64 kBytes = 1 << 20;
+  u8* base_;
+  u64 words_;
+};
+
+struct Counted {
+  u64 reads = 0, writes = 0;
+  void block(AccessHeader, const AccessPoint&) {}
+  void access(const Access& access) {
+    EXPECT_EQ(access.size_bytes, 8u);
+    (access.kind == AccessKind::read ? reads : writes) += 1;
+  }
+};
+
+TEST_P(TranslatorTest, NotesEveryAccess) {
+  Stream stream(1 << 17);
+  translator_.note_accesses(stream.span());
+  cpu::CpuState cpu = at(memory_.put(kFib), 15);
+  translator_.note_turn(1, 2, 0);
+  const cpu::Exit exit = translator_.run(cpu, {});
+  ASSERT_EQ(exit.kind, ExitKind::syscall);
+  EXPECT_EQ(cpu.regs[Gpr::rax], fib(15));
+  EXPECT_EQ(cpu.ticks, 2u * 1973 - 1);
+  Counted counted;
+  AccessReader reader;
+  reader.read(translator_.noted(), translator_.access_points(), counted);
+  // Of 1,973 activations 986 push and pop twice and call twice; all return.
+  EXPECT_EQ(counted.writes, 986u * 4);
+  EXPECT_EQ(counted.reads, 986u * 2 + 1973);
+  EXPECT_EQ(reader.ticks, cpu.ticks);
+  EXPECT_EQ(reader.task, 1);
 }
 
 // In fast and in exact code, while the set changes at each stop.
