@@ -71,6 +71,7 @@ const std::vector<ObjectRelocation>& ObjectFile::relocations() {
     relocations_.emplace();
     read_relocations(DT_RELA, DT_RELASZ, false);
     read_relocations(DT_JMPREL, DT_PLTRELSZ, true);
+    read_packed_relocations();
   }
   return *relocations_;
 }
@@ -106,6 +107,15 @@ u64 ObjectFile::initial_value(u64 address) {
   const auto bytes = file_.loaded_at(address);
   if (bytes.size() >= sizeof value) std::memcpy(&value, bytes.data(), sizeof value);
   return value;
+}
+
+/// DT_RELR: all of them take no symbol.
+void ObjectFile::read_packed_relocations() {
+  const auto address = dynamic_.find(DT_RELR), size = dynamic_.find(DT_RELRSZ);
+  const auto offset = address ? file_.offset_of(*address) : std::nullopt;
+  if (!offset || !size) return;
+  const elf::Section packed{.type = SHT_RELR, .offset = *offset, .size = *size, .entry_size = sizeof(u64)};
+  elf::each_relative(file_, packed, [this](u64) { ++relative_count_; });
 }
 
 void ObjectFile::read_relocations(u64 address_tag, u64 size_tag, bool is_plt) {

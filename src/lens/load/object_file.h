@@ -92,6 +92,7 @@ class ObjectFile {
       : bytes_(std::move(bytes)), file_(std::move(file)), dynamic_(file_) {}
   void read_segments();
   void read_dynamic();
+  void read_packed_relocations();
   void read_relocations(u64 address_tag, u64 size_tag, bool is_plt);
 
   file::MappedFile bytes_;
