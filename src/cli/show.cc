@@ -14,11 +14,13 @@ void add_show(CLI::App& app, Session& session) {
   add_show_file(*command, session);
   add_show_link(*command, session);
   add_show_load(*command, session);
+  add_show_pages(*command, session);
   set_examples(*command,
                "  orrery show build make-0\n"
                "  orrery show file /bin/ls\n"
                "  orrery show link\n"
-               "  orrery show load\n");
+               "  orrery show load\n"
+               "  orrery show pages\n");
 }
 
 }  // namespace orrery::cli

@@ -10,5 +10,6 @@ void add_show_build(CLI::App& show, Session& session);
 void add_show_file(CLI::App& show, Session& session);
 void add_show_link(CLI::App& show, Session& session);
 void add_show_load(CLI::App& show, Session& session);
+void add_show_pages(CLI::App& show, Session& session);
 
 }  // namespace orrery::cli

@@ -7,11 +7,12 @@ extern const Lens kCallLens;
 extern const Lens kBuildLens;
 extern const Lens kLoadLens;
 extern const Lens kLinkLens;
+extern const Lens kPageLens;
 
 namespace {
 
 constexpr const Lens* kLenses[] = {
-    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens, &kLinkLens,
+    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens, &kLinkLens, &kPageLens,
 };
 
 }  // namespace

@@ -1,0 +1,317 @@
+// Pages: which pages of its memory each program touched, when first, and what they were for. A page counts
+// from its first access on, by the program's instructions or by the kernel for it (read() into a buffer, a
+// signal's frame), as demand paging has it; a page that is unmapped or given back is a new one after that.
+//
+// The engine filters the stream of accesses (machine/first_touches.h). What it found is fetched before each
+// system call that changes the map, while the map still says what the pages are.
+#include <elf.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string_view>
+
+#include "lens/lens.h"
+#include "lens/load/object_file.h"
+#include "lens/load/start_stack.h"
+#include "trace/trace_file_hosted.h"
+
+namespace orrery::lens {
+namespace {
+
+struct PageRow {
+  u32 process = 0, program = 0;
+  u64 page = 0;
+  std::string meaning{};
+  std::optional<std::string> object{};
+  std::optional<u64> file_offset{};
+  bool is_read = false, is_written = false, is_executed = false, by_kernel = false;
+  u64 event = 0, ticks = 0, instructions = 0, time_ns = 0, pc = 0;
+  i32 task = 0;
+};
+
+constexpr db::Column<PageRow> kColumns[] = {
+    db::column<&PageRow::process>("process", "A process of the table process.", db::Key::indexed),
+    db::column<&PageRow::program>("program", "Counts the programs that the process ran, from 0."),
+    db::column<&PageRow::page>("page", "Address of its first byte."),
+    db::column<&PageRow::meaning>("meaning",
+                                  "code, rodata, data, bss, heap, stack, vdso, mapped file or anonymous."),
+    db::column<&PageRow::object>("object",
+                                 "The file that is mapped there, or whose bss it is; NULL if none."),
+    db::column<&PageRow::file_offset>("file_offset", "Of the page in the file; NULL if it shows none."),
+    db::column<&PageRow::is_read>("is_read", "1 if it was read."),
+    db::column<&PageRow::is_written>("is_written", "1 if it was written."),
+    db::column<&PageRow::is_executed>("is_executed", "1 if instructions on it were executed."),
+    db::column<&PageRow::by_kernel>("by_kernel",
+                                    "1 if the kernel was first, in a system call or for a signal."),
+    db::column<&PageRow::event>("event", "The process's next event at the first access: the instant."),
+    db::column<&PageRow::ticks>("ticks", "Ticks of the task then."),
+    db::column<&PageRow::instructions>("instructions",
+                                       "Instructions of the process until then; a repeated one is one."),
+    db::column<&PageRow::time_ns>("time_ns", "Time of the event before it, in ns since the recording began."),
+    db::column<&PageRow::pc>("pc", "The instruction that was first; 0 if it was the kernel."),
+    db::column<&PageRow::task>("task", "The task that was first."),
+};
+constexpr db::Table<PageRow> kPage = {
+    "page", "Pages of memory that programs touched, with the first access to each.", kColumns};
+
+struct MappedFileRow {
+  u32 process = 0, program = 0;
+  std::string path{};
+  bool is_program = false;
+  std::optional<u64> file_bytes{};
+  u64 mapped_bytes = 0;
+};
+
+constexpr db::Column<MappedFileRow> kFileColumns[] = {
+    db::column<&MappedFileRow::process>("process", "A process of the table process.", db::Key::indexed),
+    db::column<&MappedFileRow::program>("program", "Counts the programs that the process ran, from 0."),
+    db::column<&MappedFileRow::path>("path", "The file."),
+    db::column<&MappedFileRow::is_program>("is_program", "1 if it is the program's own."),
+    db::column<&MappedFileRow::file_bytes>("file_bytes", "Its size; NULL if the recording did not keep it."),
+    db::column<&MappedFileRow::mapped_bytes>("mapped_bytes",
+                                             "How much address space showed it, at most at one time."),
+};
+constexpr db::Table<MappedFileRow> kMappedFile = {"mapped_file", "The files that programs mapped.",
+                                                  kFileColumns};
+
+/// When each event of a process was written.
+class EventTimes {
+ public:
+  EventTimes(const Recording& recording, u32 process) {
+    trace::TraceReader reader(recording.trace, process);
+    for (trace::EventView view; reader.next(view) == trace::ReadStatus::event;)
+      events_.emplace_back(view.header->number, recording.since_begin(view.header->time_ns));
+  }
+
+  u64 before(u64 event) const {
+    const auto next = std::lower_bound(events_.begin(), events_.end(), std::pair(event, u64{0}));
+    if (next == events_.begin()) return events_.empty() ? 0 : events_.front().second;
+    return std::prev(next)->second;
+  }
+
+ private:
+  std::vector<std::pair<u64, u64>> events_;
+};
+
+/// What lies where, in words.
+class Meanings {
+ public:
+  using Files = std::map<std::string, std::shared_ptr<load::ObjectFile>>;
+  Meanings(const std::vector<elf::MappedRegion>& regions, Files& files) : regions_(regions), files_(files) {}
+
+  void describe(PageRow& row) const {
+    const auto above = std::upper_bound(regions_.begin(), regions_.end(), row.page,
+                                        [](u64 page, const auto& region) { return page < region.start; });
+    if (above == regions_.begin() || !std::prev(above)->contains(row.page)) {
+      row.meaning = "anonymous";
+      return;
+    }
+    const elf::MappedRegion& region = *std::prev(above);
+    if (region.path.starts_with("/")) return describe_file(row, region);
+    if (region.path.starts_with("[")) {
+      row.meaning = region.path.substr(1, region.path.find(']') - 1);
+      if (row.meaning == "vvar") row.meaning = "vdso";
+      return;
+    }
+    row.meaning = "anonymous";
+    if (const elf::MappedRegion* file = file_below(region)) {
+      row.meaning = "bss";
+      row.object = file->path;
+    }
+  }
+
+ private:
+  void describe_file(PageRow& row, const elf::MappedRegion& region) const {
+    row.object = region.path;
+    row.file_offset = region.offset + (row.page - region.start);
+    const bool is_image = std::any_of(regions_.begin(), regions_.end(), [&](const auto& other) {
+      return other.path == region.path && (other.protection & PROT_EXEC) != 0;
+    });
+    if (!is_image)
+      row.meaning = "mapped file";
+    else if ((region.protection & PROT_EXEC) != 0)
+      row.meaning = "code";
+    else
+      row.meaning = is_data(region, row.page) ? "data" : "rodata";
+  }
+
+  /// Writable, or in the part that is made read-only when it has been relocated.
+  bool is_data(const elf::MappedRegion& region, u64 page) const {
+    if ((region.protection & PROT_WRITE) != 0) return true;
+    const auto first = std::find_if(regions_.begin(), regions_.end(),
+                                    [&](const auto& other) { return other.path == region.path; });
+    const auto [known, is_new] = files_.try_emplace(region.path);
+    if (is_new && !region.kept_file.empty()) known->second = load::ObjectFile::open(region.kept_file);
+    const load::ObjectFile* file = known->second.get();
+    if (file == nullptr || file->relro_end() == 0) return false;
+    const u64 in_file = page - first->start + page_floor(file->first_address());
+    return in_file >= page_floor(file->relro_start()) && in_file < file->relro_end();
+  }
+
+  /// The data of an image, if the region begins where that ends.
+  const elf::MappedRegion* file_below(const elf::MappedRegion& region) const {
+    const auto below = std::find_if(regions_.begin(), regions_.end(),
+                                    [&](const auto& other) { return other.end == region.start; });
+    const bool is_bss = below != regions_.end() && below->path.starts_with("/") &&
+                        (below->protection & PROT_WRITE) != 0 && (region.protection & PROT_WRITE) != 0;
+    return is_bss ? &*below : nullptr;
+  }
+
+  const std::vector<elf::MappedRegion>& regions_;
+  Files& files_;  ///< of images, by path; null where one is not kept
+};
+
+class PageWatcher final : public Watcher {
+ public:
+  PageWatcher(const Recording& recording, const TreeProcess& process, Rows& rows)
+      : process_(process.process), times_(recording, process.process), rows_(rows) {}
+
+  void begin(ReplaySession& session, const Instant& now) override {
+    asked_ = static_cast<bool>(session.note_first_touches());
+    if (asked_) note_start(session, now);
+    note_program(session);
+  }
+  void enter(ReplaySession& session, const WalkedCall& walked) override {
+    if (!changes_map(walked.call.name)) return;
+    take(session);
+    note_files(session);
+  }
+  void leave(ReplaySession& session, const WalkedCall& walked) override {
+    if (!walked.replaced_program()) return;
+    finish_program();
+    ++program_;
+    take(session, true);
+    note_program(session);
+  }
+  void end(ReplaySession& session, const Instant&) override {
+    take(session);
+    note_files(session);
+    finish_program();
+  }
+
+ private:
+  static bool changes_map(std::string_view name) {
+    constexpr std::array<std::string_view, 13> kCalls = {
+        "mmap",     "munmap", "mremap", "mprotect", "brk",        "madvise",         "execve",
+        "execveat", "shmat",  "shmdt",  "exit",     "exit_group", "remap_file_pages"};
+    return std::find(kCalls.begin(), kCalls.end(), name) != kCalls.end();
+  }
+
+  /// The kernel has laid out the stack before the process could be asked.
+  void note_start(ReplaySession& session, const Instant& now) {
+    constexpr int kRsp = 4;
+    const u64 rsp = session.registers().gpr[kRsp];
+    const elf::MappedRegion* stack = session.find_region(rsp);
+    if (stack == nullptr || stack->path != "[stack]") return;
+    for (u64 page = page_floor(rsp); page < stack->end; page += kPageBytes)
+      add(session, {.page = page,
+                    .event = now.event,
+                    .ticks = now.ticks,
+                    .task = now.task,
+                    .how = 2,
+                    .by_kernel = true});
+  }
+
+  void note_program(ReplaySession& session) {
+    note_files(session);
+    const u64 entry = load::read_start_stack(session).auxiliary_value(AT_ENTRY);
+    const elf::MappedRegion* region = session.find_region(entry);
+    if (region == nullptr) return;
+    if (const auto found = files_.find(region->path); found != files_.end()) found->second.is_program = true;
+  }
+
+  void note_files(ReplaySession& session) {
+    std::map<std::string, u64> mapped;
+    for (const elf::MappedRegion& region : session.regions()) {
+      if (!region.path.starts_with("/")) continue;
+      mapped[region.path] += region.end - region.start;
+      MappedFileRow& row = files_[region.path];
+      struct stat status {};
+      if (!row.file_bytes && !region.kept_file.empty() && stat(region.kept_file.c_str(), &status) == 0)
+        row.file_bytes = static_cast<u64>(status.st_size);
+    }
+    for (const auto& [path, bytes] : mapped)
+      files_[path].mapped_bytes = std::max(files_[path].mapped_bytes, bytes);
+  }
+
+  /// In an exec the kernel reads of the program that goes, and writes for the one that comes.
+  void take(ReplaySession& session, bool in_exec = false) {
+    if (!asked_) return;
+    auto touches = session.take_first_touches();
+    if (!touches) return;
+    for (const machine::ControlTouch& touch : touches.value())
+      if (!in_exec || (touch.how & 2) != 0) add(session, touch);
+  }
+
+  void add(ReplaySession& session, const machine::ControlTouch& touch) {
+    const bool reads = (touch.how & 1) != 0, writes = (touch.how & 2) != 0, executes = (touch.how & 4) != 0;
+    const auto [found, is_new] = pages_.try_emplace(touch.page);
+    PageRow& row = found->second;
+    const bool again = !is_new && ((reads && row.is_read) || (writes && row.is_written && !row.by_kernel) ||
+                                   (executes && row.is_executed));
+    if (again) rows_.add(kPage, row);
+    if (!is_new && !again) {
+      row.is_read = row.is_read || reads;
+      row.is_written = row.is_written || writes;
+      row.is_executed = row.is_executed || executes;
+      return;
+    }
+    row = {.process = process_,
+           .program = program_,
+           .page = touch.page,
+           .is_read = reads,
+           .is_written = writes,
+           .is_executed = executes,
+           .by_kernel = touch.by_kernel,
+           .event = touch.event,
+           .ticks = touch.ticks,
+           .instructions = touch.instructions,
+           .time_ns = times_.before(touch.event),
+           .pc = touch.pc,
+           .task = touch.task};
+    Meanings(session.regions(), images_).describe(row);
+  }
+
+  void finish_program() {
+    for (const auto& [page, row] : pages_) rows_.add(kPage, row);
+    pages_.clear();
+    for (auto& [path, row] : files_) {
+      row.process = process_;
+      row.program = program_;
+      row.path = path;
+      rows_.add(kMappedFile, row);
+    }
+    files_.clear();
+    images_.clear();
+  }
+
+  u32 process_;
+  EventTimes times_;
+  Rows& rows_;
+  bool asked_ = false;
+  u32 program_ = 0;
+  std::map<u64, PageRow> pages_;
+  Meanings::Files images_;
+  std::map<std::string, MappedFileRow> files_;
+};
+
+std::unique_ptr<Watcher> watch(const Recording& recording, const TreeProcess& process, Rows& rows) {
+  return std::make_unique<PageWatcher>(recording, process, rows);
+}
+
+std::vector<db::TableDescription> tables() { return {db::describe(kPage), db::describe(kMappedFile)}; }
+
+}  // namespace
+
+extern const Lens kPageLens;
+const Lens kPageLens = {.name = "pages",
+                        .version = 1,
+                        .sentence = "Which pages of memory each program touched, and when first.",
+                        .tables = tables,
+                        .read = nullptr,
+                        .watch = watch};
+
+}  // namespace orrery::lens
