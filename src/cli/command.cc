@@ -11,6 +11,7 @@ void add_replay(CLI::App& app, Session& session);
 void add_run(CLI::App& app, Session& session);
 void add_why(CLI::App& app, Session& session);
 void add_show(CLI::App& app, Session& session);
+void add_compare(CLI::App& app, Session& session);
 void add_query(CLI::App& app, Session& session);
 void add_export(CLI::App& app, Session& session);
 void add_ls(CLI::App& app, Session& session);
@@ -27,10 +28,23 @@ void add_man(CLI::App& app, Session& session);
 namespace {
 
 constexpr Command kCommands[] = {
-    {"record", add_record}, {"replay", add_replay}, {"run", add_run},       {"why", add_why},
-    {"show", add_show},     {"query", add_query},   {"export", add_export}, {"ls", add_ls},
-    {"info", add_info},     {"ps", add_ps},         {"dump", add_dump},     {"pack", add_pack},
-    {"rm", add_rm},         {"gc", add_gc},         {"doctor", add_doctor}, {"completion", add_completion},
+    {"record", add_record},
+    {"replay", add_replay},
+    {"run", add_run},
+    {"why", add_why},
+    {"show", add_show},
+    {"compare", add_compare},
+    {"query", add_query},
+    {"export", add_export},
+    {"ls", add_ls},
+    {"info", add_info},
+    {"ps", add_ps},
+    {"dump", add_dump},
+    {"pack", add_pack},
+    {"rm", add_rm},
+    {"gc", add_gc},
+    {"doctor", add_doctor},
+    {"completion", add_completion},
     {"man", add_man},
 };
 

@@ -545,6 +545,112 @@ def case_links_between(orrery):
         lead(line)
 
 
+TOUCHING = """#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+enum { kPages = 64, kBytes = 4096 };
+static char bss[kPages * kBytes] __attribute__((aligned(4096)));
+static volatile char sink;
+static void touch(char *area, int zero, int sockets) {
+  for (int page = 0; page < kPages; ++page) {
+    char *at = area + page * kBytes;
+    if (page % 7 == 1) sink = at[page];
+    if (page % 7 == 2) at[4000] = 1;
+    if (page % 7 == 4 && page % 3 == 0 && read(zero, at + 10, 20) != 20) exit(1);
+    if (page % 11 == 3) __builtin_memset(at + 4090, page, 10);
+    if (page % 13 == 5 && write(sockets, at, 100) != 100) exit(1);
+  }
+}
+static void report(const char *name, char *area) {
+  int map = open("/proc/self/pagemap", O_RDONLY);
+  for (int page = 0; page < kPages; ++page) {
+    unsigned long entry = 0;
+    if (pread(map, &entry, 8, ((unsigned long)area / kBytes + page) * 8) != 8) exit(1);
+    if (entry >> 63) printf("%s %d\\n", name, page);
+  }
+}
+int main(int count, char **words) {
+  int ends[2], zero = open("/dev/zero", O_RDONLY);
+  if (pipe(ends) != 0) return 1;
+  char *map = mmap(NULL, kPages * kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  madvise(map, kPages * kBytes, MADV_NOHUGEPAGE);
+  touch(map, zero, ends[1]);
+  touch(bss, zero, ends[1]);
+  munmap(map + 8 * kBytes, 3 * kBytes);
+  mmap(map + 8 * kBytes, 3 * kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  if (count > 1) report("map", map), report("bss", bss);
+  else printf("%p %p\\n", (void *)map, (void *)bss);
+}
+"""
+
+
+def case_pages(orrery):
+    """Pages of anonymous memory that a program touches, or the kernel for it: those that the kernel's own page tables
+    name in a native run."""
+    program = programs.build(orrery.home, "touching", TOUCHING, "-static")
+    said = {tuple(line.split()) for line in subprocess.run([program, "report"], capture_output=True, text=True).stdout.splitlines()}
+    expect(len(said) > 40, True, "pages touched natively")
+    out = orrery.home / "out"
+    recording = orrery.record(["sh", "-c", f"exec {program} > {out}"])
+    places = {name: int(word, 16) for name, word in zip(("map", "bss"), out.read_text().split())}
+    pages = orrery.rows(recording, "SELECT * FROM page WHERE program = 1 ORDER BY instructions")
+    touched = {}
+    for row in pages:
+        for name, start in places.items():
+            if start <= row["page"] < start + 64 * 4096:
+                touched.setdefault((name, str((row["page"] - start) // 4096)), []).append(row)
+    gone = {("map", str(page)) for page in (8, 9, 10)}
+    expect(set(touched) - gone, said - gone, "the pages touched")
+    expect(said & gone, set(), "pages that were mapped anew are not there natively")
+    for (name, page), rows in touched.items():
+        number = int(page)
+        by_kernel = not (number % 7 in (1, 2) or number % 11 == 3 or number > 0 and (number - 1) % 11 == 3)
+        expect((len(rows), rows[0]["by_kernel"]), (1, int(by_kernel)), f"page {page} of {name}")
+        expect(rows[0]["meaning"], "anonymous" if name == "map" else "bss", f"meaning of page {page} of {name}")
+    expect({row["meaning"] for row in pages} >= {"code", "rodata", "data", "bss", "stack"}, True, "meanings")
+    expect(all(before["ticks"] <= after["ticks"] for before, after in zip(pages, pages[1:])), True, "first touches lie in order")
+
+
+def relocations_without_symbol(files):
+    """Those with an addend alone, but for IFUNCs, and the packed ones."""
+    text = "".join(subprocess.run(["readelf", "-rW", file], capture_output=True, text=True).stdout for file in files)
+    alone = re.findall(r"^[0-9a-f]+ +[0-9a-f]+ (R_X86_64_\w+) +[0-9a-f]+$", text, re.M)
+    return sum(kind != "R_X86_64_IRELATIVE" for kind in alone) + sum(map(int, re.findall(r"^ *(\d+) offsets?$", text, re.M)))
+
+
+def case_compare(orrery):
+    """The same program dynamic, static and static-pie: what compare says of each, against readelf and the tables."""
+    source = "#include <stdio.h>\nint main(void) { puts(\"here\"); return 0; }\n"
+    built = {flags: programs.build(orrery.home, f"here{flags}", source, *filter(None, [flags])) for flags in ("", "-static", "-static-pie")}
+    recordings = {flags: orrery.record([program]) for flags, program in built.items()}
+    for flags in ("-static", "-static-pie"):
+        both = json.loads(orrery.run("compare", recordings[""], recordings[flags], "--json"))
+        expect((both["a"]["linked"], both["b"]["linked"]), ("dynamic", flags[1:]), "linkage")
+        for side, which in (("a", ""), ("b", flags)):
+            mine, recording = both[side], recordings[which]
+            expect(mine["files"]["file_bytes"], built[which].stat().st_size, f"size of {which}")
+            start = orrery.rows(recording, "SELECT main_instructions, main_ns - start_ns AS ns FROM program")[0]
+            expect((mine["start"]["start_instructions"], mine["start"]["start_ns"]), tuple(start.values()), "the way to main")
+            expect(sum(step["instructions"] for step in mine["steps"].values()), start["main_instructions"], "the steps' sum")
+            expect(sum(part["touched"] for part in mine["pages_by_meaning"].values()), mine["memory"]["pages"], "the pages' sum")
+            expect(mine["memory"]["pages_of_files"] + mine["memory"]["pages_anonymous"], mine["memory"]["pages"], "the pages' kinds")
+            expect(mine["memory"]["pages_to_main"] < mine["memory"]["pages"], True, "main touches pages too")
+            expect(mine["run"]["calls"], orrery.rows(recording, "SELECT count(*) AS n FROM call")[0]["n"], "system calls")
+        objects = [row["path"] for row in orrery.rows(recordings[""], "SELECT path FROM link_object") if os.path.exists(row["path"])]
+        expect(both["a"]["link"]["relative_relocations"], relocations_without_symbol(objects), "relocations")
+        expect((both["a"]["link"]["objects"] >= 3, both["b"]["link"]["objects"]), (True, 0), "objects")
+        expect(both["b"]["link"]["searches"], 0, "a static program searches for nothing")
+        expect(both["a"]["start"]["start_instructions"] > both["b"]["start"]["start_instructions"], True, "instructions to main")
+        expect(both["a"]["memory"]["pages"] > both["b"]["memory"]["pages"], True, "pages")
+    text = orrery.run("compare", recordings[""], recordings["-static"])
+    for words in ("pages touched to main", "instructions to main", "asks for no interpreter", "size of the program's file"):
+        expect_in(words, text, "the report")
+    orrery.run("compare", recordings[""], "nothing-of-that-name", status=69)
+
+
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
 
 
