@@ -25,6 +25,7 @@ bool EventWriter::begin(const host::Instant& instant, const Event& event, u64 pa
   header.request_hash = event.request_hash;
   header.result = event.result;
   header.time_ns = event.time_ns;
+  header.waited_ns = event.waited_ns;
   return open(header);
 }
 

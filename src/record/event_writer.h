@@ -22,7 +22,8 @@ class EventWriter {
     u16 detail = 0;
     u64 request_hash = 0;
     i64 result = 0;
-    u64 time_ns = 0;  ///< when it began to have effects outside; 0: now
+    u64 time_ns = 0;    ///< when it began to have effects outside; 0: now
+    u64 waited_ns = 0;  ///< as EventHeader's
   };
 
   /// Opens an event with `payload_bytes` of payload, which put() then delivers; end() makes it visible.

@@ -74,9 +74,13 @@ i64 RecordingHost::call(HostCall& call) {
   if (!parts_.writer.alive()) [[unlikely]]
     return parts_.inner.call(call);
   const u64 hash = host::request_hash(call);
-  const u64 began_ns = tells_others(call) ? parts_.writer.now_ns() : 0;
+  const bool by_beginning = tells_others(call), may_wait = host::can_block(call.number);
+  const u64 began_ns = by_beginning || may_wait ? parts_.writer.now_ns() : 0;
   const i64 result = parts_.inner.call(call);
-  write_answer(call, {hash, result, began_ns});
+  const u64 took_ns = may_wait ? parts_.writer.now_ns() - began_ns : 0;
+  u64 waited_ns = took_ns >= trace::EventHeader::kWaitLeastNs ? took_ns : 0;
+  if (by_beginning && waited_ns != 0) waited_ns |= trace::EventHeader::kDatedByBeginning;
+  write_answer(call, {hash, result, by_beginning ? began_ns : 0, waited_ns});
   if (live_files_.may_change(call.number)) [[unlikely]]
     write_changes(call, result);
   if (live_files_.has_frozen()) say_thawed(live_files_.take_thawed(call, result));
@@ -95,8 +99,12 @@ void RecordingHost::say_thawed(const std::vector<char>& path) {
 void RecordingHost::write_answer(const HostCall& call, const Answer& answer) {
   EventWriter& writer = parts_.writer;
   const i64 result = answer.result;
-  const EventWriter::Event event{EventKind::syscall, static_cast<u16>(call.number), answer.hash, result,
-                                 answer.began_ns};
+  const EventWriter::Event event{.kind = EventKind::syscall,
+                                 .detail = static_cast<u16>(call.number),
+                                 .request_hash = answer.hash,
+                                 .result = result,
+                                 .time_ns = answer.time_ns,
+                                 .waited_ns = answer.waited_ns};
   if (!writer.begin(instant_, event, payload_bytes(call, result))) return check_writer();
   ExtentWalk walk(result);
   for (const OutRange& range : call.out.items()) {

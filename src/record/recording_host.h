@@ -104,7 +104,8 @@ class RecordingHost final : public host::Host {
   struct Answer {
     u64 hash;
     i64 result;
-    u64 began_ns;  ///< 0: its end counts
+    u64 time_ns;  ///< 0: its end, which is now
+    u64 waited_ns;
   };
   void write_answer(const host::HostCall& call, const Answer& answer);
   i64 note_failure(host::MemoryOperation operation, std::span<const u64> request, i64 result);

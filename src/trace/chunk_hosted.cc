@@ -1,6 +1,6 @@
 // Chunks and their compression.
 //
-// Events are 64-byte headers with few payload bytes behind them. Compressed as they stand, a million
+// Events are 72-byte headers with few payload bytes behind them. Compressed as they stand, a million
 // cheap system calls cost about 13 bytes each, because every header breaks the match with the one before at
 // time, ticks and hash. So the headers are turned into columns: the numbers are left out (they count
 // up), ticks, pc and time are replaced by their difference to the event before, and each column is stored
@@ -25,7 +25,7 @@ namespace orrery::trace {
 namespace {
 
 /// Bytes an event takes in the columns, without payload.
-constexpr u64 kColumnBytes = 2 + 2 + 4 + 4 + 5 * 8;
+constexpr u64 kColumnBytes = 2 + 2 + 4 + 4 + 6 * 8;
 
 /// Writes numbers of a column as byte planes.
 template <class Number>
@@ -70,10 +70,11 @@ struct Columns {
         pc(cursor, count),
         request_hash(cursor, count),
         result(cursor, count),
-        time_ns(cursor, count) {}
+        time_ns(cursor, count),
+        waited_ns(cursor, count) {}
   Plane<u16> kind, detail;
   Plane<u32> task, payload_bytes;
-  Plane<u64> ticks, pc, request_hash, result, time_ns;
+  Plane<u64> ticks, pc, request_hash, result, time_ns, waited_ns;
 };
 
 bool padding_is_zero(const EventView& event) {
@@ -113,6 +114,7 @@ void write_columns(std::span<const u8> events, u64 count, std::vector<u8>& colum
     planes.request_hash.put(index, header.request_hash);
     planes.result.put(index, static_cast<u64>(header.result));
     planes.time_ns.put(index, header.time_ns - before.time_ns);
+    planes.waited_ns.put(index, header.waited_ns);
     before = header;
     if (!event.payload.empty()) std::memcpy(out, event.payload.data(), event.payload.size());
     out += event.payload.size();
@@ -144,6 +146,7 @@ bool read_columns(std::span<const u8> columns, const ChunkHeader& header, std::v
     event.request_hash = planes.request_hash.get(index);
     event.result = static_cast<i64>(planes.result.get(index));
     event.time_ns += planes.time_ns.get(index);
+    event.waited_ns = planes.waited_ns.get(index);
     std::memcpy(events.data() + at, &event, sizeof event);
     if (event.payload_bytes != 0)
       std::memcpy(events.data() + at + sizeof event, payloads.data(), event.payload_bytes);

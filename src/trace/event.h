@@ -122,8 +122,20 @@ struct EventHeader {
   u64 pc = 0;
   u64 request_hash = 0;  ///< XXH64 of the request: arguments and input bytes
   i64 result = 0;
-  u64 time_ns = 0;  ///< CLOCK_MONOTONIC of the host when it was written
+  u64 time_ns = 0;    ///< CLOCK_MONOTONIC of the host when it was written
+  u64 waited_ns = 0;  ///< how long the call took if that was kWaitLeastNs or more; kDatedByBeginning besides
+
+  /// When the call began, and when it ended.
+  u64 begin_ns() const { return is_dated_by_beginning() ? time_ns : time_ns - duration_ns(); }
+  u64 end_ns() const { return is_dated_by_beginning() ? time_ns + duration_ns() : time_ns; }
+  u64 duration_ns() const { return waited_ns & ~kDatedByBeginning; }
+  bool is_dated_by_beginning() const { return (waited_ns & kDatedByBeginning) != 0; }
+
+  /// Of calls that take less it is not told, so that it costs nothing in the file.
+  static constexpr u64 kWaitLeastNs = 10'000;
+  /// `time_ns` is when the call began: it tells others something.
+  static constexpr u64 kDatedByBeginning = u64{1} << 63;
 };
-static_assert(sizeof(EventHeader) == 64);
+static_assert(sizeof(EventHeader) == 72);
 
 }  // namespace orrery::trace

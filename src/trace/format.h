@@ -6,7 +6,7 @@
 
 namespace orrery::trace {
 
-inline constexpr u32 kTraceVersion = 2;
+inline constexpr u32 kTraceVersion = 3;
 
 inline constexpr u64 kTraceMagic = 0x0a0d'7972'6572'726f;       // "orrery\r\n"
 inline constexpr u32 kChunkMagic = 0x4b48'434f;                 // "OCHK"
