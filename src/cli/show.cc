@@ -15,6 +15,7 @@ void add_show(CLI::App& app, Session& session) {
   add_show_link(*command, session);
   add_show_load(*command, session);
   add_show_pages(*command, session);
+  add_show_io(*command, session);
   set_examples(*command,
                "  orrery show build make-0\n"
                "  orrery show file /bin/ls\n"

@@ -8,7 +8,7 @@ struct CallRow {
   u32 process = 0;
   u64 number = 0, event = 0;
   i32 task = 0;
-  u64 ticks = 0, time_ns = 0;
+  u64 ticks = 0, time_ns = 0, waited_ns = 0;
   std::string name{};
   std::optional<i64> result{};
   std::optional<std::string> path{};
@@ -22,6 +22,7 @@ constexpr db::Column<CallRow> kColumns[] = {
     db::column<&CallRow::task>("task", "The thread's id as the program saw it."),
     db::column<&CallRow::ticks>("ticks", "Ticks of the process at its entry."),
     db::column<&CallRow::time_ns>("time_ns", "When it returned, in ns since the recording began."),
+    db::column<&CallRow::waited_ns>("waited_ns", "How long it took, if that was 10 us or more; else 0."),
     db::column<&CallRow::name>("name", "The call's name.", db::Key::indexed),
     db::column<&CallRow::result>("result",
                                  "What it returned, -1 to -4095 an error; NULL if the process ended in it."),
@@ -42,6 +43,7 @@ class CallWatcher final : public Watcher {
                 .task = walked.entry.task,
                 .ticks = walked.entry.ticks,
                 .time_ns = walked.exit.time_ns,
+                .waited_ns = walked.exit.time_ns - walked.entry.time_ns,
                 .name = call.name,
                 .text = call.text};
     if (call.returned) row.result = call.result;
@@ -64,7 +66,7 @@ std::vector<db::TableDescription> tables() { return {db::describe(kTable)}; }
 
 extern const Lens kCallLens;
 const Lens kCallLens = {.name = "call",
-                        .version = 1,
+                        .version = 2,
                         .sentence = "Every system call, decoded.",
                         .tables = tables,
                         .read = nullptr,

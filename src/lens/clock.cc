@@ -20,31 +20,32 @@ Instant Clock::at(const Stop& stop) {
 
 u64 Clock::time_at(u64 event, i32 task, u64 ticks) {
   go_to(event);
-  const u64 begin_ns = recording_.since_begin(before_.time_ns);
+  const u64 before_ns = before_.end_ns(), next_ns = next_.begin_ns();
+  const u64 begin_ns = recording_.since_begin(before_ns);
   const u64 first = ticks_before();
   // Another task's ticks do not tell how far this stretch has come.
-  if (!more_ || task != next_.task || next_.ticks <= first || next_.time_ns <= before_.time_ns)
-    return begin_ns;
+  if (!more_ || task != next_.task || next_.ticks <= first || next_ns <= before_ns) return begin_ns;
   const double part = static_cast<double>(std::clamp(ticks, first, next_.ticks) - first) /
                       static_cast<double>(next_.ticks - first);
-  return begin_ns + static_cast<u64>(part * static_cast<double>(next_.time_ns - before_.time_ns));
+  return begin_ns + static_cast<u64>(part * static_cast<double>(next_ns - before_ns));
 }
 
 Instant Clock::find(u64 time_ns) {
-  while (more_ && recording_.since_begin(next_.time_ns) <= time_ns) {
+  while (more_ && recording_.since_begin(next_.end_ns()) <= time_ns) {
     before_ = next_;
     advance();
   }
-  const u64 begin_ns = recording_.since_begin(before_.time_ns);
+  const u64 begin_ns = recording_.since_begin(before_.end_ns());
   if (!more_)
     return {.event = before_.number, .task = before_.task, .ticks = before_.ticks, .time_ns = begin_ns};
-  const u64 first = ticks_before();
+  const u64 first = ticks_before(), next_ns = recording_.since_begin(next_.begin_ns());
   // While it waits, time goes on without ticks.
   Instant found{
       .event = next_.number, .task = next_.task, .ticks = first, .time_ns = std::max(begin_ns, time_ns)};
-  if (next_.ticks <= first || next_.time_ns <= before_.time_ns || time_ns <= begin_ns) return found;
-  const double part =
-      static_cast<double>(time_ns - begin_ns) / static_cast<double>(next_.time_ns - before_.time_ns);
+  if (next_.ticks <= first || time_ns <= begin_ns) return found;
+  const double part = time_ns >= next_ns
+                          ? 1
+                          : static_cast<double>(time_ns - begin_ns) / static_cast<double>(next_ns - begin_ns);
   found.ticks += static_cast<u64>(std::min(part, 1.0) * static_cast<double>(next_.ticks - first));
   return found;
 }

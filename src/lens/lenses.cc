@@ -8,11 +8,12 @@ extern const Lens kBuildLens;
 extern const Lens kLoadLens;
 extern const Lens kLinkLens;
 extern const Lens kPageLens;
+extern const Lens kIoLens;
 
 namespace {
 
 constexpr const Lens* kLenses[] = {
-    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens, &kLinkLens, &kPageLens,
+    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens, &kLinkLens, &kPageLens, &kIoLens,
 };
 
 }  // namespace

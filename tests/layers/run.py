@@ -2,6 +2,7 @@
 """The layers before main, on real recordings: what `orrery` says of linking and loading against what the dynamic linker
 says of itself (LD_DEBUG) in a native run."""
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 
+import io_cases
 import programs
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -652,6 +654,7 @@ def case_compare(orrery):
 
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
+CASES.update({name: functools.partial(case, expect=expect) for name, case in io_cases.CASES.items()})
 
 
 def main():

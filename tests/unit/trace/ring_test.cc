@@ -317,21 +317,23 @@ TEST(EventView, SizesAreCheckedBeforeAnythingIsRead) {
   alignas(8) u8 bytes[256] = {};
   auto& header = *reinterpret_cast<EventHeader*>(bytes);
   header.payload_bytes = 13;
-  header.size_bytes = 80;
+  constexpr u32 kHeader = sizeof(EventHeader), kAll = kHeader + 16;
+  header.size_bytes = kAll;
   EventView view;
-  EXPECT_EQ(parse_event({bytes, 80}, view), ParseResult::event);
+  EXPECT_EQ(parse_event({bytes, kAll}, view), ParseResult::event);
   EXPECT_EQ(view.payload.size(), 13u);
-  EXPECT_EQ(parse_event({bytes, 79}, view), ParseResult::incomplete);
-  EXPECT_EQ(parse_event({bytes, 63}, view), ParseResult::incomplete);
-  for (const u32 size : {0u, 8u, 64u, 72u, 79u, 81u, 88u, 0xffff'fff8u, 0xffff'ffffu}) {
+  EXPECT_EQ(parse_event({bytes, kAll - 1}, view), ParseResult::incomplete);
+  EXPECT_EQ(parse_event({bytes, kHeader - 1}, view), ParseResult::incomplete);
+  for (const u32 size :
+       {0u, 8u, kHeader, kHeader + 8, kAll - 1, kAll + 1, kAll + 8, 0xffff'fff8u, 0xffff'ffffu}) {
     header.size_bytes = size;
     EXPECT_EQ(parse_event({bytes, 256}, view), ParseResult::invalid) << size;
   }
   header.payload_bytes = 0xffff'ffff;
-  header.size_bytes = 64;
+  header.size_bytes = kHeader;
   EXPECT_EQ(parse_event({bytes, 256}, view), ParseResult::invalid);
   header.payload_bytes = kEventBytesMost;
-  header.size_bytes = kEventBytesMost + 64;
+  header.size_bytes = kEventBytesMost + kHeader;
   EXPECT_EQ(parse_event({bytes, 256}, view), ParseResult::invalid);
 }
 

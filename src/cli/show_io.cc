@@ -1,0 +1,153 @@
+// `orrery show io`: open files with what went through them, connections, and the longest waits.
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "cli/at_option.h"
+#include "cli/collect.h"
+#include "cli/command.h"
+#include "cli/layer_options.h"
+#include "cli/recording_text.h"
+#include "cli/rows_text.h"
+#include "cli/show.h"
+#include "cli/style.h"
+
+namespace orrery::cli {
+namespace {
+
+constexpr i64 kShownMost = 25;
+
+/// Files that are read at every start and tell nothing of the program.
+constexpr const char* kUsual =
+    "(name LIKE '%.so' OR name LIKE '%.so.%' OR name LIKE '/etc/ld.so%' OR name LIKE '%/locale/%')";
+
+std::string bytes_text(i64 bytes) {
+  constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1000 && unit + 1 < std::size(kUnits); ++unit) value /= 1000;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
+  return text;
+}
+
+std::string time_text(i64 ns) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f ms", static_cast<double>(ns) / 1e6);
+  return text;
+}
+
+std::string limit(const LayerOptions& options) {
+  return options.all ? "" : " LIMIT " + std::to_string(kShownMost);
+}
+
+/// The rows that an instant leaves: files that were opened by then.
+std::string opened(const LayerOptions& options) {
+  return options.instant ? options.condition("event", "ticks", "opened_ns") : options.condition();
+}
+
+Fallible<i64> count_of(db::Database& database, const std::string& sql) {
+  db::Statement statement = TRY(database.prepare(sql));
+  TRY(statement.step());
+  return statement.integer(0);
+}
+
+Fallible<Nothing> print_head(db::Database& database, const LayerOptions& options) {
+  db::Statement sums =
+      TRY(database.prepare("SELECT count(*), coalesce(sum(bytes_read), 0), coalesce(sum(bytes_written), 0), "
+                           "coalesce(sum(waited_ns), 0)"
+                           " FROM open_file WHERE " +
+                           opened(options)));
+  TRY(sums.step());
+  std::printf("%ld open files, %s in, %s out, %s of waiting in calls on them\n", sums.integer(0),
+              bytes_text(sums.integer(1)).c_str(), bytes_text(sums.integer(2)).c_str(),
+              time_text(sums.integer(3)).c_str());
+  return Nothing{};
+}
+
+Fallible<Nothing> print_files(db::Database& database, const LayerOptions& options, const Style& style) {
+  const std::string of = " FROM open_file WHERE " + opened(options) +
+                         (options.all ? "" : std::string(" AND NOT (kind = 'file' AND ") + kUsual + ")");
+  db::Statement files = TRY(database.prepare(
+      "SELECT file, process, kind, name, bytes_read, bytes_written, reads + writes, failures, waited_ns" +
+      of + " ORDER BY bytes_read + bytes_written DESC, waited_ns DESC, file" + limit(options)));
+  std::printf("\n%s\n",
+              style.bold("      IN       OUT    CALLS  FAILED        WAITED  PROCESS  FILE").c_str());
+  i64 shown = 0;
+  for (; TRY(files.step()); ++shown) {
+    const std::string name = printable(files.text(3));
+    std::printf("%8s  %8s  %7ld %7ld  %12s  %7s  %s%s%s\n", bytes_text(files.integer(4)).c_str(),
+                bytes_text(files.integer(5)).c_str(), files.integer(6), files.integer(7),
+                time_text(files.integer(8)).c_str(), ("#" + std::to_string(files.integer(1))).c_str(),
+                std::string(files.text(2)).c_str(), name.empty() ? "" : " ", name.c_str());
+  }
+  const i64 all = TRY(count_of(database, "SELECT count(*) FROM open_file WHERE " + opened(options)));
+  if (shown < all)
+    std::printf("%s\n", style.dim("and " + std::to_string(all - shown) + " more: --all").c_str());
+  return Nothing{};
+}
+
+Fallible<Nothing> print_connections(db::Database& database, const LayerOptions& options, const Style& style) {
+  db::Statement rows = TRY(database.prepare(
+      "SELECT process, how, kind, local, peer, connected_ns, coalesce(closed_ns, 0), bytes_in, bytes_out, "
+      "waited_ns FROM connection WHERE " +
+      options.condition() + " ORDER BY bytes_in + bytes_out DESC, file" + limit(options)));
+  for (bool is_first = true; TRY(rows.step()); is_first = false) {
+    if (is_first)
+      std::printf(
+          "\n%s\n",
+          style.bold("      IN       OUT           AT          OPEN        WAITED  CONNECTION").c_str());
+    const i64 closed_ns = rows.integer(6);
+    std::printf("%8s  %8s %12s  %12s  %12s  #%ld %s %s %s%s%s\n", bytes_text(rows.integer(7)).c_str(),
+                bytes_text(rows.integer(8)).c_str(), time_text(rows.integer(5)).c_str(),
+                closed_ns == 0 ? "to the end" : time_text(closed_ns - rows.integer(5)).c_str(),
+                time_text(rows.integer(9)).c_str(), rows.integer(0), std::string(rows.text(1)).c_str(),
+                std::string(rows.text(2)).c_str(), printable(rows.text(3)).c_str(),
+                rows.text(3).empty() ? "" : " ", printable(rows.text(4)).c_str());
+  }
+  return Nothing{};
+}
+
+/// The descriptors as they were at the instant.
+Fallible<Nothing> print_descriptors(db::Database& database, const LayerOptions& options, const Style& style) {
+  db::Statement rows = TRY(database.prepare(
+      "SELECT process, fd, kind, name, origin, begin_ns FROM (SELECT d.*, kind, name FROM descriptor d"
+      " JOIN (SELECT file, kind, name FROM open_file) USING (file)) WHERE " +
+      options.condition("begin_event", "begin_ticks", "begin_ns") + " AND NOT " +
+      options.instant->condition("end_event", "end_ticks", "end_ns") + " ORDER BY 1, 2"));
+  std::printf("\n%s\n", style.bold("PROCESS   FD  SINCE          HOW         FILE").c_str());
+  while (TRY(rows.step()))
+    std::printf("%7s %4ld  %-13s  %-10s  %s %s\n", ("#" + std::to_string(rows.integer(0))).c_str(),
+                rows.integer(1), time_text(rows.integer(5)).c_str(), std::string(rows.text(4)).c_str(),
+                std::string(rows.text(2)).c_str(), printable(rows.text(3)).c_str());
+  return Nothing{};
+}
+
+Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
+  db::Database database = TRY(collect(options.directory, {{lens_of_table("open_file")}}));
+  if (options.json) {
+    db::Statement files = TRY(database.prepare("SELECT * FROM open_file WHERE " + opened(options)));
+    TRY(print_rows(files, RowFormat::json, stdout));
+    return Nothing{};
+  }
+  const Style style = Style::for_stream(session.color, STDOUT_FILENO);
+  if (options.instant) {
+    std::printf("%s\n", instant_words(*options.instant).c_str());
+    return print_descriptors(database, options, style);
+  }
+  TRY(print_head(database, options));
+  TRY(print_files(database, options, style));
+  return print_connections(database, options, style);
+}
+
+}  // namespace
+
+void add_show_io(CLI::App& show_command, Session& session) {
+  add_layer(show_command, session, "io",
+            "Open files, bytes, waits, connections; with --at the descriptors then", show,
+            "  orrery show io\n"
+            "  orrery show io redis-server-0 --all\n"
+            "  orrery show io --at crash\n");
+}
+
+}  // namespace orrery::cli

@@ -1,0 +1,58 @@
+// What a process did to its descriptors, as one system call at a time told it: the alphabet in which Watchers
+// write down and DescriptorHistory reads.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+
+namespace orrery::lens::io {
+
+enum class ActionKind : u8 {
+  begin,         ///< the process begins
+  fork,          ///< it is about to make another one
+  exec,          ///< it has become another program
+  end,           ///< it is gone
+  open,          ///< `to_fd`, a `file_kind` of this `name`
+  duplicate,     ///< `fd` as `to_fd`
+  close,         ///< descriptors `fd` to `to_fd`
+  mark,          ///< those are closed by exec if `close_on_exec`
+  read,          ///< `bytes` from `fd`, or a failure
+  write,         ///< `bytes` to `fd`, or a failure
+  wait,          ///< it was on `fd` that the call waited
+  accept,        ///< `to_fd` from the listening `fd`
+  connect,       ///< `fd` to `peer`
+  name_sockets,  ///< what `fd` is called: `local`, `peer`, those that are not empty
+};
+
+struct DescriptorAction {
+  ActionKind kind = ActionKind::begin;
+  u32 process = 0;
+  i32 task = 0;
+  u64 event = 0;     ///< the process's next event at the call's entry
+  u64 ticks = 0;     ///< of the thread then
+  u64 begin_ns = 0;  ///< since the recording began
+  u64 time_ns = 0;   ///< when the call returned
+  int fd = -1, to_fd = -1;
+  bool close_on_exec = false;
+  bool failed = false;
+  u64 bytes = 0;
+  std::string file_kind{}, name{}, call{};
+  std::string local{}, peer{};  ///< addresses: "127.0.0.1:6379", "/run/x.sock"
+};
+
+/// The actions of all processes, as their Watchers write them down at once.
+class Journal {
+ public:
+  void add(DescriptorAction action);
+  /// In the order of their times; those of one process stay as they came.
+  std::vector<DescriptorAction> take();
+
+ private:
+  std::mutex mutex_;
+  std::vector<DescriptorAction> actions_;
+};
+
+}  // namespace orrery::lens::io
