@@ -73,7 +73,7 @@ def case_bytes(orrery, expect):
     listener = orrery.rows(recording, "SELECT waited_ns FROM open_file WHERE call = 'socket' AND process = 0")[0]
     expect(40_000_000 < listener["waited_ns"] < 2_000_000_000, True, f"the wait in accept ({listener})")
     waits = orrery.rows(recording, "SELECT name, waited_ns FROM call WHERE name = 'clock_nanosleep'")
-    expect(len(waits) == 1 and waits[0]["waited_ns"] >= 50_000_000, True, f"the child's sleep ({waits})")
+    expect(len(waits) == 1 and waits[0]["waited_ns"] >= 48_000_000, True, f"the child's sleep ({waits})")
 
 
 CASES = {"descriptors": case_descriptors, "bytes": case_bytes}
