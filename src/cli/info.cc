@@ -64,6 +64,7 @@ void print_text(const trace::RecordingSummary& summary) {
                             " of its own, " + human_bytes(summary.sizes.shared_bytes) +
                             " shared with the store");
   if (info.seed) print_line("seed", std::to_string(*info.seed));
+  if (info.aslr != 0) print_line("aslr", std::to_string(info.aslr));
   print_line("profile", printable(info.profile));
   print_line("cpu", printable(info.cpu));
   print_line("host", printable(info.host + (info.kernel.empty() ? "" : ", Linux " + info.kernel)));

@@ -46,6 +46,7 @@ struct RecordOptions {
   std::string output;
   std::string profile = "auto";
   std::optional<u64> seed;
+  u64 aslr = 0;
   bool no_follow = false;
   std::string only;  ///< a pattern; empty: all are followed
   u64 free_bytes_least = kFreeBytesLeast;
@@ -140,6 +141,7 @@ class Recorder {
     header_.mode = mode_;
     header_.seeded = options_.seed ? 1 : 0;
     header_.seed = options_.seed.value_or(0);
+    header_.aslr = options_.aslr;
     header_.no_follow = options_.no_follow ? 1 : 0;
     std::memcpy(header_.only, options_.only.data(), options_.only.size());
     header_.signals_ignored = ignored_signals();
@@ -267,6 +269,7 @@ class Recorder {
     info.orrery_version = "0.1.0";
     info.profile = header_.profile;
     info.seed = options_.seed;
+    info.aslr = options_.aslr;
     info.pid = pid;
     trace::describe_host(info);
     return trace::write_info(recording_, info);
@@ -366,6 +369,10 @@ void add_words(CLI::App& command, RecordOptions& options) {
                      "The processor the program sees: auto, host, x86-64-v2, x86-64-v3 or x86-64-v4");
   command.add_option("--seed", options.seed,
                      "Clocks, random bytes, process ids and who runs when come from this number");
+  command.add_option(
+      "--aslr", options.aslr,
+      "Move program, libraries, heap and stack by this number; 0, the default: always the same "
+      "places");
   command
       .add_option(
           "--timeout", options.timeout_seconds,
@@ -388,7 +395,7 @@ void add_following(CLI::App& command, RecordOptions& options) {
       ->excludes(no_follow)
       ->check([](const std::string& pattern) {
         return pattern.empty() || pattern.size() >= sizeof(machine::LaunchHeader::only)
-                   ? std::string("a pattern has 1 to 255 letters")
+                   ? std::string("a pattern has 1 to 247 letters")
                    : std::string();
       });
 }
@@ -429,6 +436,7 @@ void add_record(CLI::App& app, Session& session) {
                "  orrery record -- python3 -c 'print(1)'\n"
                "  orrery record -o crash -- ./program argument\n"
                "  orrery record --seed 7 -- ./simulation\n"
+               "  orrery record --aslr 3 -- ./program       at other addresses\n"
                "  orrery record --timeout 60 -- ./server\n"
                "  orrery record --no-follow -- make -j4\n"
                "  orrery record --only '*test*' -- ./run-tests.sh\n");

@@ -107,6 +107,27 @@ Fallible<Nothing> print_files(db::Database& database, const Program& program, co
   return Nothing{};
 }
 
+/// What is known of the whole run: where its parts lie, and what came in place of the vDSO.
+Fallible<Nothing> print_layout(db::Database& database, const Program& program, const Style& style) {
+  const std::string of = " WHERE process = " + std::to_string(program.process) +
+                         " AND program = " + std::to_string(program.program);
+  std::printf("\n%s\n", style.bold("Where it lies").c_str());
+  db::Statement places = TRY(database.prepare(
+      "SELECT part, coalesce(printf('%#x', address), 'none') AS address,"
+      " CASE linux_bits WHEN 0 THEN 'not' ELSE linux_bits || ' bits' END AS 'Linux moves it by',"
+      " CASE bits WHEN 0 THEN 'not' ELSE bits || ' bits' END AS 'here' FROM load_place" +
+      of + " ORDER BY rowid"));
+  TRY(print_rows(places, RowFormat::table, stdout));
+  db::Statement calls =
+      TRY(database.prepare("SELECT function, calls FROM load_vdso" + of + " ORDER BY calls DESC"));
+  std::printf("\nThe program is given no vDSO");
+  for (bool is_first = true; TRY(calls.step()); is_first = false)
+    std::printf("%s %ld of %s", is_first ? "; system calls in its place:" : ",", calls.integer(1),
+                std::string(calls.text(0)).c_str());
+  std::printf(".\n");
+  return Nothing{};
+}
+
 Fallible<Nothing> print_all(db::Database& database, const LayerOptions& options, const Style& style) {
   const std::string main =
       options.instant ? options.instant->condition("main_event", "main_ticks", "main_ns") : "1";
@@ -125,6 +146,7 @@ Fallible<Nothing> print_all(db::Database& database, const LayerOptions& options,
     TRY(print_timeline(database, program, options, style));
     if (!options.all) continue;
     TRY(print_files(database, program, options.directory, style));
+    TRY(print_layout(database, program, style));
   }
   if (is_first) return Failure("no program began in that process; `orrery ps` lists the processes");
   return Nothing{};
@@ -150,7 +172,7 @@ void add_show_load(CLI::App& show_command, Session& session) {
             "  orrery record -- python3 -c pass; orrery show load\n"
             "  orrery show load make-0 -p '#3'\n"
             "  orrery show load --at 3ms\n"
-            "  orrery show load --all          also the files, and the builds that made them\n");
+            "  orrery show load --all          also where things lie, and what came for the vDSO\n");
 }
 
 }  // namespace orrery::cli

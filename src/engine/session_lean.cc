@@ -31,7 +31,8 @@ kernel::Configuration configuration_of(const machine::LaunchHeader& header, int 
           .follows_all = header.no_follow == 0 && header.only[0] == 0,
           .followed = header.only,
           .nofile_soft = header.nofile_soft,
-          .seeded = header.seeded != 0};
+          .seeded = header.seeded != 0,
+          .places = memory::layout::varied_places(header.aslr)};
 }
 
 /// Its own process id, or one that the seed decides. `orrery record` writes down the same.

@@ -248,7 +248,7 @@ i64 install(Task& task, const ExecRequest& request, const Plan& plan) {
   Process& process = task.process;
   memory::AddressSpace& space = process.space();
   LoadedImage program, interpreter;
-  space.use_places(memory::layout::kUsualPlaces);
+  space.use_places(process.configuration.places);
   if (const i64 error = map_program(space, plan.program, Placement::program, program); error < 0)
     return error;
   if (wants_low_places(space, plan.program, program.bias)) {

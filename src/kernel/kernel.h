@@ -14,6 +14,7 @@
 #include "host/host.h"
 #include "kernel/report.h"
 #include "memory/address_space.h"
+#include "memory/layout.h"
 
 namespace orrery::kernel {
 
@@ -36,6 +37,8 @@ struct Configuration {
   std::string_view followed{};  ///< else those of other processes than the first that match this
   u64 nofile_soft = 0;          ///< the guest's soft RLIMIT_NOFILE; 0: as the host says
   bool seeded = false;          ///< --seed: see Scheduler::join_turns_by_seed
+  /// Where the parts of programs go; varied by --aslr.
+  memory::layout::Places places = memory::layout::kUsualPlaces;
 };
 
 class Kernel {

@@ -81,7 +81,8 @@ struct LaunchHeader {
   u32 cpuid_count = 0;
   CpuidRow cpuid[kCpuidRowsMost] = {};
   u64 no_follow = 0;    ///< record --no-follow: programs of other processes than the first run natively
-  char only[256] = {};  ///< record --only: all but those that match this do; "": none does
+  char only[248] = {};  ///< record --only: all but those that match this do; "": none does
+  u64 aslr = 0;         ///< record --aslr: moves the layout; 0: the usual one
 };
 
 /// The process id of a run with --seed: like a real one, and the seed's.

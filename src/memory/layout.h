@@ -5,6 +5,7 @@
 // guest can write may look like one.
 #pragma once
 
+#include "base/prng.h"
 #include "base/types.h"
 
 namespace orrery::memory::layout {
@@ -72,6 +73,26 @@ struct Places {
   u64 stack_top;
 };
 inline constexpr Places kUsualPlaces{kProgram, kNear, kFar, kHuge, kBrk, kStackTop};
+
+/// By how many bits of pages a seed moves each of them (`record --aslr`): fewer than Linux does where the
+/// window has less room.
+inline constexpr u64 kProgramBits = 17, kNearBits = 16, kFarBits = 22, kHugeBits = 28, kBrkBits = 18,
+                     kStackBits = 22;
+
+/// The usual places, moved by what the seed says; 0: not moved.
+constexpr Places varied_places(u64 seed) {
+  Places places = kUsualPlaces;
+  if (seed == 0) return places;
+  SplitMix64 prng(seed);
+  const auto moved = [&](u64 bits) { return prng.below(u64{1} << bits) * kPageBytes; };
+  places.program.start += moved(kProgramBits);
+  places.near.end -= moved(kNearBits);
+  places.far.end -= moved(kFarBits);
+  places.huge.end -= moved(kHugeBits);
+  places.brk.start += moved(kBrkBits);
+  places.stack_top -= moved(kStackBits);
+  return places;
+}
 
 /// ThreadSanitizer lays the shadow of a program over 0x100'0000'0000 to 0x2000'0000'0000, where the high
 /// window lies, and wants the program in one of three ranges, of which the first ends at 0x80'0000'0000

@@ -50,6 +50,7 @@ void for_each_line(const RecordingInfo& info,
   line("cpu", info.cpu);
   line("profile", info.profile);
   if (info.seed) line("seed", std::to_string(*info.seed));
+  if (info.aslr != 0) line("aslr", std::to_string(info.aslr));
   line("started_ns", std::to_string(info.started_ns));
   line("duration_ns", std::to_string(info.duration_ns));
   line("pid", std::to_string(info.pid));
@@ -79,6 +80,7 @@ void take_line(RecordingInfo& info, std::string_view key, std::string_view value
   if (key == "cpu") info.cpu = unescape_line(value);
   if (key == "profile") info.profile = unescape_line(value);
   if (key == "seed") info.seed = parse_number<u64>(value);
+  if (key == "aslr") take_number(info.aslr, value);
   if (key == "started_ns") take_number(info.started_ns, value);
   if (key == "duration_ns") take_number(info.duration_ns, value);
   if (key == "pid") info.pid = parse_number<i32>(value).value_or(0);

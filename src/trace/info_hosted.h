@@ -29,6 +29,7 @@ struct RecordingInfo {
   std::string cpu{};      ///< model name
   std::string profile{};  ///< --cpu
   std::optional<u64> seed{};
+  u64 aslr = 0;        ///< --aslr
   u64 started_ns = 0;  ///< CLOCK_REALTIME
   u64 duration_ns = 0;
   i32 pid = 0;

@@ -653,6 +653,78 @@ def case_compare(orrery):
     orrery.run("compare", recordings[""], "nothing-of-that-name", status=69)
 
 
+PLACES = """#include <stdio.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+int main(void) {
+  struct timespec now;
+  struct timeval then;
+  char line[512];
+  for (int i = 0; i < 11; ++i) clock_gettime(CLOCK_MONOTONIC, &now);
+  for (int i = 0; i < 7; ++i) gettimeofday(&then, 0);
+  for (int i = 0; i < 5; ++i) time(0);
+  for (int i = 0; i < 3; ++i) clock_getres(CLOCK_REALTIME, &now);
+  FILE* maps = fopen("/proc/self/maps", "r");
+  sbrk(4096);
+  while (fgets(line, sizeof line, maps)) fputs(line, stdout);
+  return 0;
+}
+"""
+
+
+def parts_of(text, program):
+    """Where the kernel's map says that the parts of a program lie."""
+    lines = [re.match(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+\s*(.*)", line) for line in text.splitlines()]
+    found = [(int(m[1], 16), int(m[2], 16), m[3]) for m in lines if m]
+    linker = [each for each in found if "/ld-linux-x86-64" in each[2]]
+    named = {each[2]: each for each in found}
+    parts = {"program": min(each[0] for each in found if each[2] == str(program)), "interpreter": linker[0][0], "libraries": linker[-1][1],
+             "heap": named["[heap]"][0], "stack": named["[stack]"][1]}
+    if "[vdso]" in named:
+        parts["vdso"] = named["[vdso]"][0]
+    return parts
+
+
+def case_layout(orrery):
+    """Where things lie, as the program's own map says; how many bits of that Linux draws, as it does natively; --aslr; the vDSO's calls."""
+    program = programs.build(orrery.home, "places", PLACES, "-O0", "-fPIE", "-pie")
+    replayed = lambda recording: subprocess.run([orrery.program, "replay", "-a", recording], capture_output=True, text=True).stdout
+    seen = []
+    for words in ((), ("--aslr", "1"), ("--aslr", "2"), ("--aslr", "1"), ("--aslr", "0")):
+        recording = orrery.home / f"q{len(seen)}"
+        told = orrery.run("record", "-o", recording, *words, "--", program)
+        expect(replayed(recording), told, f"the replay of {words}")
+        orrery.run("replay", "--check", recording)
+        rows = {row["part"]: row for row in orrery.rows(recording, "SELECT * FROM load_place")}
+        mine = parts_of(told, program)
+        expect({part: rows[part]["address"] for part in mine}, {**mine, **({"heap": None} if rows["heap"]["address"] is None else {})}, "where the parts lie")
+        seen.append(mine)
+        expect((rows["vdso"]["address"], "vdso" in mine), (None, False), "there is no vDSO")
+        for part in ("program", "interpreter", "stack"):
+            expect(rows[part]["bits"] > 0, bool(words) and words[1] != "0", f"whether {part} was moved")
+    expect((seen[0], seen[1]), (seen[4], seen[3]), "the same number, the same places")
+    for part in seen[0]:
+        expect(len({each[part] for each in seen[:3]}), 3, f"places of {part} under three numbers")
+    calls = {row["function"]: row["calls"] for row in orrery.rows(orrery.home / "q0", "SELECT function, calls FROM load_vdso")}
+    expect(calls, {"__vdso_clock_gettime": 11, "__vdso_gettimeofday": 7, "__vdso_time": 5, "__vdso_clock_getres": 3}, "calls in place of the vDSO's")
+    expect_in("11 of __vdso_clock_gettime", orrery.run("show", "load", orrery.home / "q0", "--all"), "the report")
+    if pathlib.Path("/proc/sys/kernel/randomize_va_space").read_text().strip() != "2":
+        return
+    natively = [parts_of(subprocess.run([program], capture_output=True, text=True).stdout, program) for _ in range(200)]
+    bits = {row["part"]: row["linux_bits"] for row in orrery.rows(orrery.home / "q0", "SELECT part, linux_bits FROM load_place")}
+    for part, below in (("program", 0), ("interpreter", 0), ("libraries", 0), ("stack", 9)):
+        varied = 0
+        for each in natively:
+            varied |= each[part] ^ natively[0][part]
+        expect(varied & 4095, 0, f"{part} lies at a page")
+        # A draw may carry into the next bit, where it is added to something else.
+        expect(0 <= bin(varied).count("1") - (bits[part] - below) <= 2, True, f"bits of {part} that change: {varied:#x} against {bits[part]}")
+    distances = {(each["heap"] - each["program"]) >> 12 for each in natively}
+    expect(max(distances) - min(distances) < (1 << bits["heap"]) + 64, True, "how far the heap moves from the program")
+    expect(max(distances) - min(distances) > (1 << bits["heap"]) // 2, True, "and that it does")
+
+
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
 CASES.update({name: functools.partial(case, expect=expect) for name, case in io_cases.CASES.items()})
 

@@ -12,6 +12,7 @@
 
 #include "base/base_name.h"
 #include "lens/lens.h"
+#include "lens/load/layout_rows.h"
 #include "lens/load/loaded_objects.h"
 #include "lens/load/start_code.h"
 
@@ -84,8 +85,8 @@ constexpr db::Table<StepRow> kStep = {"load_step", "The way from execve to main,
 /// The start of one program.
 class Start {
  public:
-  Start(u32 process, u32 program, Rows& rows, const Instant& exec)
-      : rows_(rows), row_{.process = process, .program = program}, since_(exec) {
+  Start(u32 process, u32 program, Rows& rows, const Instant& exec, bool varied)
+      : rows_(rows), varied_(varied), row_{.process = process, .program = program}, since_(exec) {
     row_.start_ticks = exec.ticks;
     row_.start_ns = exec.time_ns;
     label("exec");
@@ -95,6 +96,7 @@ class Start {
     stack_ = load::read_start_stack(session);
     objects_.emplace(session, stack_);
     first_instruction_ = now.instructions;
+    note_places(session);
     row_.path = objects_->program();
     row_.base = objects_->program_base();
     row_.linked = linkage();
@@ -154,6 +156,7 @@ class Start {
     begin(now, step, object);
     if (step == "start") want_main(session);
     if (step != "main") return;
+    note_places(session);
     row_.main_event = now.event;
     row_.main_task = now.task;
     row_.main_address = pc;
@@ -171,6 +174,7 @@ class Start {
     if (!row_.main_ticks) cut(now, "", std::nullopt);
     rows_.add(kProgram, row_);
     for (const StepRow& step : steps_) rows_.add(kStep, step);
+    for (const load::PlaceRow& place : places_) rows_.add(load::kPlace, place);
   }
 
   bool done() const { return done_; }
@@ -178,6 +182,15 @@ class Start {
   const std::map<u64, std::pair<std::string, std::string>>& wanted() const { return wanted_; }
 
  private:
+  /// At the start, and again when there is a heap.
+  void note_places(ReplaySession& session) {
+    places_ = load::find_places(session, *objects_, varied_);
+    for (load::PlaceRow& each : places_) {
+      each.process = row_.process;
+      each.program = row_.program;
+    }
+  }
+
   const char* linkage() const {
     if (objects_->is_dynamic()) return "dynamic";
     const ObjectFile* file = objects_->program_file();
@@ -298,6 +311,8 @@ class Start {
   }
 
   Rows& rows_;
+  bool varied_;
+  std::vector<load::PlaceRow> places_;
   ProgramRow row_;
   std::optional<LoadedObjects> objects_;
   std::vector<StepRow> steps_;
@@ -315,7 +330,8 @@ class Start {
 
 class LoadWatcher final : public Watcher {
  public:
-  LoadWatcher(const TreeProcess& process, Rows& rows) : process_(process), rows_(rows) {}
+  LoadWatcher(const Recording& recording, const TreeProcess& process, Rows& rows)
+      : varied_(recording.info.aslr != 0), process_(process), rows_(rows) {}
 
   void begin(ReplaySession& session, const Instant& now) override {
     // The replay goes on without, and the numbers are zero, should the engine refuse.
@@ -325,6 +341,7 @@ class LoadWatcher final : public Watcher {
   }
   void enter(ReplaySession& session, const WalkedCall& walked) override {
     if (start_ && !start_->done()) start_->enter(session, walked);
+    if (const char* served = load::vdso_function(walked.call.name)) ++vdso_calls_[served];
     update();
   }
   void leave(ReplaySession& session, const WalkedCall& walked) override {
@@ -336,15 +353,21 @@ class LoadWatcher final : public Watcher {
     if (start_ && !start_->done()) start_->reach(session, pc, now);
     update();
   }
-  void end(ReplaySession&, const Instant& now) override {
-    if (start_) start_->finish(now);
-  }
+  void end(ReplaySession&, const Instant& now) override { end_program(now); }
 
  private:
+  void end_program(const Instant& now) {
+    if (!start_) return;
+    start_->finish(now);
+    for (const auto& [function, calls] : vdso_calls_)
+      rows_.add(load::kVdso, load::VdsoRow{process_.process, programs_ - 1, function, calls});
+    vdso_calls_.clear();
+  }
+
   void begin_program(ReplaySession& session, const Instant& exec, const Instant& now) {
-    if (start_) start_->finish(exec);
+    end_program(exec);
     break_nowhere();
-    start_.emplace(process_.process, programs_++, rows_, exec);
+    start_.emplace(process_.process, programs_++, rows_, exec, varied_);
     start_->at_program(session, now);
     update();
   }
@@ -355,23 +378,27 @@ class LoadWatcher final : public Watcher {
     for (const auto& [address, step] : start_->wanted()) break_at(address);
   }
 
+  bool varied_;
   const TreeProcess& process_;
   Rows& rows_;
   u32 programs_ = 0;
   std::optional<Start> start_;
+  std::map<std::string, u64> vdso_calls_;  ///< of the present program
 };
 
-std::unique_ptr<Watcher> watch(const Recording&, const TreeProcess& process, Rows& rows) {
-  return std::make_unique<LoadWatcher>(process, rows);
+std::unique_ptr<Watcher> watch(const Recording& recording, const TreeProcess& process, Rows& rows) {
+  return std::make_unique<LoadWatcher>(recording, process, rows);
 }
 
-std::vector<db::TableDescription> tables() { return {db::describe(kProgram), db::describe(kStep)}; }
+std::vector<db::TableDescription> tables() {
+  return {db::describe(kProgram), db::describe(kStep), db::describe(load::kPlace), db::describe(load::kVdso)};
+}
 
 }  // namespace
 
 extern const Lens kLoadLens;
 const Lens kLoadLens = {.name = "load",
-                        .version = 3,
+                        .version = 4,
                         .sentence = "From execve to main.",
                         .tables = tables,
                         .read = nullptr,
