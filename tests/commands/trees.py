@@ -12,6 +12,10 @@ def summed(data):
     return data + struct.pack("<Q", xxh64(data))
 
 
+VERSION = 3  # of the format: docs/format.md
+HEADER_BYTES = 72
+
+
 def strings(*words):
     return b"".join(word.encode() + b"\0" for word in words)
 
@@ -25,8 +29,8 @@ class Process:
     def add(self, kind, time_ns, result=0, payload=b"", detail=0):
         number = len(self.events)
         padding = -len(payload) % 8
-        header = struct.pack("<IHHQiIQQQqQ", 64 + len(payload) + padding, KINDS[kind], detail, number, self.pid,
-                             len(payload), number * 10, 0x1000, 0, result, time_ns)
+        header = struct.pack("<IHHQiIQQQqQQ", HEADER_BYTES + len(payload) + padding, KINDS[kind], detail, number, self.pid,
+                             len(payload), number * 10, 0x1000, 0, result, time_ns, 0)
         self.events.append((time_ns, header + payload + bytes(padding)))
         return number
 
@@ -40,7 +44,7 @@ class Process:
 
 def write_trace(path, processes, events_a_chunk=2):
     """The processes' chunks, interleaved; the offset of each."""
-    trace = summed(b"orrery\r\n" + struct.pack("<IIQ32x", 2, 64, 1))
+    trace = summed(b"orrery\r\n" + struct.pack("<IIQ32x", VERSION, 64, 1))
     chunks = []
     for process in processes:
         for first in range(0, len(process.events), events_a_chunk):
