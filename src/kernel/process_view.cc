@@ -161,6 +161,7 @@ std::optional<ProcessView> decode_view(std::span<const u8> bytes) {
     if (!cut_file(bytes, view.files.emplace_back())) return std::nullopt;
   for (const Region& region : view.regions)
     if (region.file > view.files.size()) return std::nullopt;
+  for (ProcessView::TaskView& task : view.tasks) task.comm.back() = '\0';  // whoever wrote them
   return view;
 }
 
