@@ -54,8 +54,8 @@ class Packer {
       if (verdict == Verdict::refused) report_.refused.push_back(path);
       if (verdict == Verdict::changed) report_.changed.push_back(path);
     }
-    std::ranges::stable_partition(report_.missing,
-                                  [](const std::string& path) { return path.starts_with('/'); });
+    std::stable_partition(report_.missing.begin(), report_.missing.end(),
+                          [](const std::string& path) { return path.starts_with('/'); });
     TRY(packed_.write_list());
     return std::move(report_);
   }

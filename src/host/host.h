@@ -221,12 +221,12 @@ class Host : public memory::Backend {
   /// Whether the file behind a descriptor that others gave the guest is one of the machine: vouched for, or a
   /// file that one of its processes has mapped for writing.
   virtual bool is_machines_file(int /*fd*/) { return false; }
-  /// What the process shows of itself has changed: whether others may look, so that show() is of use.
+  /// What the process shows of itself has changed: whether others may look, so that show_view() is of use.
   /// `settled`: the guest does something else now; else more changes are likely to come.
   virtual bool wants_view(bool /*settled*/) { return false; }
   /// Puts a view of the process (kernel/process_view.h) where others find it, in place of the last one: a
   /// file in memory behind `fd`, one of the engine's descriptors.
-  virtual void show(int /*fd*/, std::span<const u8> /*view*/) {}
+  virtual void show_view(int /*fd*/, std::span<const u8> /*view*/) {}
   /// The process has become another program; `words` is its path and then its arguments, each with a NUL.
   virtual void executed(std::span<const u8> /*words*/) {}
 

@@ -79,7 +79,7 @@ class LiveHost final : public Host {
   /// From now on kMemoryShared may come, whatever signals the guest blocks.
   void expect_others();
   bool wants_view(bool settled) override { return view_file_.is_due(settled); }
-  void show(int fd, std::span<const u8> view) override { view_file_.show(fd, view); }
+  void show_view(int fd, std::span<const u8> view) override { view_file_.show(fd, view); }
 
   // --- memory::Backend ---
   i64 map(const memory::MapRequest& request) override;

@@ -49,7 +49,7 @@ class SeededHost final : public Host {
   void task_runs(i32 task) override { inner_.task_runs(task); }
   void task_ended(i32 task) override { inner_.task_ended(task); }
   bool wants_view(bool settled) override { return inner_.wants_view(settled); }
-  void show(int fd, std::span<const u8> view) override { inner_.show(fd, view); }
+  void show_view(int fd, std::span<const u8> view) override { inner_.show_view(fd, view); }
   void executed(std::span<const u8> words) override { inner_.executed(words); }
 
   i64 map(const memory::MapRequest& request) override { return inner_.map(request); }

@@ -14,7 +14,7 @@ namespace {
 constexpr u64 kSecondNs = 1'000'000'000, kMicrosecondNs = 1'000;
 
 /// linux/posix-timers.h: a clock named by a task's id, CPUCLOCK_PERTHREAD_MASK and CPUCLOCK_SCHED.
-constexpr u32 kKindBits = 7, kOfThread = 4, kKinds = 3, kScheduled = 2;
+constexpr u32 kOfThread = 4, kKinds = 3, kScheduled = 2;
 
 u64 thread_ns() {
   timespec time{};

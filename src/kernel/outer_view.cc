@@ -131,7 +131,7 @@ void show_changes(Process& process, bool settled) {
   owner.shown = state;
   std::vector<u8> bytes;
   encode(view_of(owner), bytes);
-  owner.host.show(descriptor, bytes);
+  owner.host.show_view(descriptor, bytes);
 }
 
 bool shows_itself(const Process& process, i32 pid) {

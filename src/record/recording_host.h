@@ -82,7 +82,7 @@ class RecordingHost final : public host::Host {
   void task_runs(i32 task) override { parts_.inner.task_runs(task); }
   void task_ended(i32 task) override { parts_.inner.task_ended(task); }
   bool wants_view(bool settled) override { return parts_.inner.wants_view(settled); }
-  void show(int fd, std::span<const u8> view) override { parts_.inner.show(fd, view); }
+  void show_view(int fd, std::span<const u8> view) override { parts_.inner.show_view(fd, view); }
   void executed(std::span<const u8> words) override;
 
   i64 map(const memory::MapRequest& request) override;
