@@ -98,7 +98,7 @@ WORKLOADS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orrery", default=str(ROOT / "build/release/orrery"))
+    parser.add_argument("--orrery", type=os.path.abspath, default=str(ROOT / "build/release/orrery"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="a third of the work, three rounds")
     parser.add_argument("--only", action="append", default=[], choices=WORKLOADS)
