@@ -115,6 +115,8 @@ std::string human_bytes(u64 bytes) {
   return formatted("%.1f %s", value / 1000, "TB");
 }
 
+std::string milliseconds(double nanoseconds) { return formatted("%.3f %s", nanoseconds / 1e6, "ms"); }
+
 std::string human_duration(u64 nanoseconds) {
   const double value = static_cast<double>(nanoseconds);
   if (value < 1e6) return formatted("%.0f %s", value / 1e3, "us");

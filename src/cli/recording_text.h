@@ -18,9 +18,10 @@ std::optional<std::string> find_recording(const std::string& name);
 std::string printable(std::string_view text);
 /// The words of a command line as a shell would take them.
 std::string shell_words(const std::vector<std::string>& words);
-std::string human_bytes(u64 bytes);           ///< "12.3 MB"
-std::string human_duration(u64 nanoseconds);  ///< "1.52 s"
-std::string local_time(u64 realtime_ns);      ///< "2025-01-31 12:00:00"
+std::string human_bytes(u64 bytes);            ///< "12.3 MB"
+std::string human_duration(u64 nanoseconds);   ///< "1.52 s"
+std::string milliseconds(double nanoseconds);  ///< "1520.000 ms", for columns
+std::string local_time(u64 realtime_ns);       ///< "2025-01-31 12:00:00"
 
 /// Why events are missing, as "the disk was full".
 std::string gap_reason(trace::GapReason reason);

@@ -21,21 +21,8 @@ constexpr i64 kShownMost = 25;
 constexpr const char* kUsual =
     "(name LIKE '%.so' OR name LIKE '%.so.%' OR name LIKE '/etc/ld.so%' OR name LIKE '%/locale/%')";
 
-std::string bytes_text(i64 bytes) {
-  constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};
-  double value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; value >= 1000 && unit + 1 < std::size(kUnits); ++unit) value /= 1000;
-  char text[32];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
-  return text;
-}
-
-std::string time_text(i64 ns) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3f ms", static_cast<double>(ns) / 1e6);
-  return text;
-}
+std::string bytes_text(i64 bytes) { return human_bytes(static_cast<u64>(bytes)); }
+std::string time_text(i64 ns) { return milliseconds(static_cast<double>(ns)); }
 
 std::string limit(const LayerOptions& options) {
   return options.all ? "" : " LIMIT " + std::to_string(kShownMost);

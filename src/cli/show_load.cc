@@ -31,12 +31,6 @@ constexpr const char* kStepWords =
     " WHEN 'relocate' THEN CASE WHEN object IS NULL THEN 'ends its work' ELSE 'relocates' END"
     " WHEN 'init' THEN 'initialises' WHEN 'start' THEN 'the program''s entry point' ELSE step END";
 
-std::string milliseconds(double ns) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3f ms", ns / 1e6);
-  return text;
-}
-
 /// SQL over load_step: whether the step is under way, which is the last that has begun, up to main.
 std::string under_way(const LayerOptions& options) {
   if (!options.instant) return "0";

@@ -13,15 +13,8 @@
 #include "kernel/scheduler.h"
 
 namespace orrery::kernel {
-namespace {
-
-bool starts_with(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
-
-/// Cuts "<name>/" off the front; false if it is not there.
 bool cut(std::string_view& path, std::string_view name) {
-  if (!starts_with(path, name)) return false;
+  if (!path.starts_with(name)) return false;
   std::string_view rest = path.substr(name.size());
   if (rest.empty() || rest[0] != '/') return false;
   while (!rest.empty() && rest[0] == '/') rest.remove_prefix(1);
@@ -29,7 +22,6 @@ bool cut(std::string_view& path, std::string_view name) {
   return true;
 }
 
-/// -1 unless all of `text` is a decimal number.
 int number_in(std::string_view text) {
   if (text.empty() || text.size() > 9) return -1;
   int number = 0;
@@ -40,20 +32,25 @@ int number_in(std::string_view text) {
   return number;
 }
 
-/// A place below /proc/PID of a process that lives in this host process.
-struct OwnPlace {
-  int process = 0;
-  int task = 0;  ///< as the path names it; 0: not at all
-  std::string_view entry{};
-};
-
-/// Cuts the first name off.
 std::string_view cut_name(std::string_view& path) {
   const std::string_view name = path.substr(0, path.find('/'));
   path.remove_prefix(name.size());
   while (!path.empty() && path[0] == '/') path.remove_prefix(1);
   return name;
 }
+
+namespace {
+
+bool starts_with(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
+
+/// A place below /proc/PID of a process that lives in this host process.
+struct OwnPlace {
+  int process = 0;
+  int task = 0;  ///< as the path names it; 0: not at all
+  std::string_view entry{};
+};
 
 /// The process or task of that number which lives here; null if none does.
 const Process* owner_of_number(const Process& process, int number) {

@@ -15,6 +15,13 @@ namespace orrery::kernel {
 inline constexpr int kAtFdCwd = -100;
 inline constexpr u64 kPathBytesMost = 4096;  ///< PATH_MAX, with the NUL
 
+/// Cuts "<name>/" off the front; false if it is not there.
+bool cut(std::string_view& path, std::string_view name);
+/// Cuts the first name off, and the slashes behind it.
+std::string_view cut_name(std::string_view& path);
+/// -1 unless all of `text` is a decimal number of at most nine digits.
+int number_in(std::string_view text);
+
 /// The path made absolute and freed of ".", ".." and doubled slashes, if it leads to /proc or on the way
 /// there
 /// ("/"), else empty. "/dev/fd" is "/proc/self/fd". `directory_fd` is where a relative path starts.

@@ -19,35 +19,15 @@ struct Place {
   std::string_view entry{};
 };
 
-/// Cuts "/NAME" off the path; empty if there is no more.
-std::string_view cut_component(std::string_view& path) {
-  if (path.empty() || path[0] != '/') return {};
-  const std::string_view name = path.substr(1, path.substr(1).find('/'));
-  path.remove_prefix(1 + name.size());
-  return name;
-}
-
-i32 number_in(std::string_view digits) {
-  constexpr std::size_t kDigitsMost = 9;
-  if (digits.empty() || digits.size() > kDigitsMost) return 0;
-  i32 number = 0;
-  for (const char c : digits) {
-    if (c < '0' || c > '9') return 0;
-    number = number * 10 + (c - '0');
-  }
-  return number;
-}
-
 /// Where such a path leads, whoever's it is.
 std::optional<Place> find_place(const Process& process, std::string_view path) {
-  if (own_proc_entry(process, path) || cut_component(path) != "proc") return std::nullopt;
-  Place place{.process = number_in(cut_component(path))};
-  if (place.process == 0) return std::nullopt;
-  if (std::string_view rest = path; cut_component(rest) == "task" && !rest.empty()) {
-    place.task = number_in(cut_component(rest));
+  if (own_proc_entry(process, path) || !cut(path, "/proc")) return std::nullopt;
+  Place place{.process = number_in(cut_name(path))};
+  if (place.process <= 0) return std::nullopt;
+  if (std::string_view rest = path; cut(rest, "task")) {
+    place.task = std::max(0, number_in(cut_name(rest)));
     path = rest;
   }
-  if (!path.empty()) path.remove_prefix(1);
   place.entry = path;
   return place;
 }
