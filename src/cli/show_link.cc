@@ -46,7 +46,18 @@ class LinkReport {
       TRY(section("Defined more than once", "SELECT symbol, winner, loser, bindings FROM link_interposition" +
                                                 of_ + " ORDER BY symbol, loser"));
     }
-    return options_.all ? print_every_binding() : Fallible<Nothing>(Nothing{});
+    if (!options_.all) return Nothing{};
+    TRY(print_choices());
+    return print_every_binding();
+  }
+
+  /// All that a static program leaves to its start. Of a dynamic one with --all.
+  Fallible<Nothing> print_choices() {
+    return section("Chosen for this processor (IFUNC)",
+                   "SELECT CASE symbol WHEN '' THEN '(no name)' ELSE symbol END AS symbol,"
+                   " coalesce(implementation, printf('%#x', after)) AS chosen, printf('%#x', slot) AS slot,"
+                   " ticks AS 'at tick', cost_ticks AS ticks FROM link_binding" +
+                       by_then_ + " AND kind = 'ifunc' AND after IS NOT NULL ORDER BY rowid");
   }
 
  private:
@@ -158,7 +169,8 @@ std::string programs_of(const LayerOptions& options) {
 const char* linkage_words(std::string_view linked) {
   if (linked == "forked") return "goes on with its parent's program; what it linked itself:";
   if (linked == "dynamic") return "dynamic";
-  return linked == "static" ? "static: nothing is left to link" : "static-pie: nothing is left to link";
+  return linked == "static" ? "static: no dynamic linker has a part in it"
+                            : "static-pie: no dynamic linker has a part in it";
 }
 
 Fallible<Nothing> print_all(db::Database& database, const LayerOptions& options, const Style& style) {
@@ -170,8 +182,9 @@ Fallible<Nothing> print_all(db::Database& database, const LayerOptions& options,
     is_first = false;
     std::printf("%s\n", style.bold(printable(programs.text(2))).c_str());
     std::printf("  process #%ld, %s\n", programs.integer(0), linkage_words(programs.text(3)));
-    if (programs.text(3) == "dynamic" || programs.text(3) == "forked")
-      TRY(LinkReport(database, programs.integer(0), programs.integer(1), options, style).print());
+    LinkReport report(database, programs.integer(0), programs.integer(1), options, style);
+    const bool is_linked = programs.text(3) == "dynamic" || programs.text(3) == "forked";
+    TRY(is_linked ? report.print() : report.print_choices());
   }
   if (is_first) return Failure("no program began in that process; `orrery ps` lists the processes");
   return Nothing{};

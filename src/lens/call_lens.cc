@@ -20,7 +20,7 @@ constexpr db::Column<CallRow> kColumns[] = {
     db::column<&CallRow::number>("number", "Counts the process's calls from 0."),
     db::column<&CallRow::event>("event", "The process's next event at its entry: the instant."),
     db::column<&CallRow::task>("task", "The thread's id as the program saw it."),
-    db::column<&CallRow::ticks>("ticks", "Ticks of the process at its entry."),
+    db::column<&CallRow::ticks>("ticks", "Ticks of the task at its entry."),
     db::column<&CallRow::time_ns>("time_ns", "When it returned, in ns since the recording began."),
     db::column<&CallRow::waited_ns>("waited_ns", "How long it took, if that was 10 us or more; else 0."),
     db::column<&CallRow::name>("name", "The call's name.", db::Key::indexed),

@@ -280,6 +280,132 @@ def case_steps(orrery):
         expect(mapped, [path for path in re.findall(r"trying file=(\S+)", said) if path in mapped][:len(mapped)], "order of maps")
 
 
+class Starts:
+    """What of each call does not depend on where things lie: addresses become a file and an offset in its mapping."""
+
+    def __init__(self):
+        self.calls, self.mapped, self.opened = [], [], {}
+
+    def place(self, address):
+        for start, end, path in reversed(self.mapped):
+            if start <= address < end:
+                return f"{path}+{address - start:#x}"
+        return "elsewhere"
+
+    def add(self, text):
+        """Takes a line as strace writes them. Returns whether the call counts."""
+        match = re.match(r"(openat|mmap|mprotect|close)\((.*)\) += (-?[0-9a-fx]+)( E\w+)?", text)
+        if not match:
+            return False
+        name, words, result = match[1], match[2].split(", "), int(match[3], 0)
+        if name == "openat":
+            self.opened[result] = words[1].strip('"')
+            self.calls.append((name, words[1], words[2], match[4]))
+        elif name == "mprotect":
+            self.calls.append((name, self.place(int(words[0], 0)), *words[1:]))
+        elif name == "mmap" and not (words[0] == "NULL" and words[4] == "-1"):
+            # Without an address and a file, it is the linker's own malloc: for the vDSO, which is there natively, it takes more.
+            at = "anywhere" if words[0] == "NULL" else self.place(int(words[0], 0))
+            path = self.opened[int(words[4])] if words[4] != "-1" else "nothing"
+            self.mapped.append((result, result + int(words[1]), path if at == "anywhere" else at.split("+")[0]))
+            if at != "anywhere":
+                self.mapped.pop()
+            self.calls.append((name, at, *words[1:4], path, words[5]))
+        else:
+            return False
+        return True
+
+
+def case_strace(orrery):
+    """The calls of every step, from execve to main, are those that strace -f sees natively: of a program and of its children."""
+    marker = programs.build(orrery.home, "marks", "#include <unistd.h>\nint main(void) { return getppid() == 0; }\n", "-lm", "-Wl,--no-as-needed", "-lz")
+    script = f"ls / >/dev/null; {marker}; /usr/bin/python3 -c 'import ssl'; LD_LIBRARY_PATH=/nowhere {marker}"
+    recording = orrery.record(["sh", "-c", script])
+    subprocess.run(["strace", "-ff", "-s", "4096", "-o", orrery.home / "trace", "sh", "-c", script], env=orrery.environment, cwd=orrery.home, check=True,
+                   stdout=subprocess.DEVNULL)
+    by_pid = sorted(orrery.home.glob("trace.*"), key=lambda path: int(path.suffix[1:]))
+    processes = orrery.rows(recording, "SELECT process FROM process ORDER BY pid")
+    expect((len(processes), len(by_pid)), (5, 5), "processes")
+    for process, file in zip((row["process"] for row in processes), by_pid):
+        lines = file.read_text().splitlines()
+        begin = max(at for at, line in enumerate(lines) if line.startswith("execve(") and line.endswith("= 0"))
+        path = re.match(r'execve\("([^"]*)"', lines[begin])[1]
+        program = orrery.rows(recording, f"SELECT * FROM program WHERE process = {process} ORDER BY program DESC LIMIT 1")[0]
+        expect(os.path.realpath(program["path"]), os.path.realpath(path), "the program")
+        natively, ours, counted = Starts(), Starts(), {}
+        steps = orrery.rows(recording, f"SELECT * FROM load_step WHERE process = {process} AND program = {program['program']} ORDER BY number")
+        calls = orrery.rows(recording, f"SELECT ticks, text FROM call WHERE process = {process} AND ticks >= {program['start_ticks']}"
+                            f" AND ticks < {program['main_ticks']} AND name NOT LIKE 'execve%' ORDER BY number")
+        expect(sum(step["calls"] for step in steps), len(calls), "calls of the steps")
+        for call in calls:
+            within = [step for step in steps if step["start_ticks"] <= call["ticks"]][-1]
+            if "x86-64-v4" not in call["text"] and "avx512" not in call["text"] and ours.add(call["text"]):
+                counted.setdefault((within["step"], within["object"]), []).append(ours.calls[-1])
+        for line in lines[begin + 1:]:
+            if line.startswith("getppid()") and path == str(marker):
+                break
+            # The guest's processor may have less (docs/cpu.md), and then fewer places are tried.
+            if "x86-64-v4" not in line and "avx512" not in line:
+                natively.add(line)
+        if path != str(marker):
+            natively.calls = natively.calls[:len(ours.calls)]
+        expect(ours.calls, natively.calls, f"calls of {path}")
+        expect(len(ours.calls) > 8, True, f"number of calls of {path}")
+        for (step, what), made in counted.items():
+            opens = [call for call in made if call[0] == "openat"]
+            maps = [call for call in made if call[0] == "mmap" and call[5] != "nothing"]
+            if step == "map":
+                expect(({call[5] for call in maps}, opens), ({what}, []), f"what the step of {what} maps")
+            if step == "find":
+                expect(({os.path.basename(call[1].strip('"')) for call in opens}, maps), ({what}, []), f"what the step of {what} looks for")
+            if step == "relocate" and what is not None:
+                expect([call[0] for call in made], ["mprotect"], f"how the step of {what} ends")
+
+
+def case_linkers(orrery):
+    """Programs of lld, mold and musl's linker: what is bound to what, as LD_DEBUG and nm have it; packed relocations count among the writable."""
+    source = "#include <stdio.h>\n#include <stdlib.h>\nint main(void) { char* p = malloc(9); puts(\"here\"); free(p); return abs(-1) - 1; }\n"
+    for linker in ("lld", "mold"):
+        if shutil.which(linker) is None:
+            continue
+        for lazily in ("lazy", "now"):
+            program = programs.build(orrery.home, f"by_{linker}_{lazily}", source, "-O0", "-fno-builtin", f"-fuse-ld={linker}", f"-Wl,-z,{lazily}")
+            _, rows = compare_bindings(orrery, [program])
+            kinds = {row["symbol"]: row["kind"] for row in rows if row["object"] == str(program)}
+            expect({kinds[name] for name in ("malloc", "puts", "free", "abs")}, {"lazy" if lazily == "lazy" else "eager"}, f"bindings of {program}")
+    pointers = {}
+    for packed in (False, True):
+        program = programs.build(orrery.home, f"packed_{packed}", POINTERS, "-O0", "-fPIE", "-pie", "-Wl,-z,now",
+                                 *(["-Wl,-z,pack-relative-relocs"] if packed else []))
+        expect("(RELR)" in subprocess.run(["readelf", "-dW", program], capture_output=True, text=True).stdout, packed, "packed relocations")
+        rows = orrery.rows(orrery.record([program]), f"SELECT section, kind, slots FROM link_writable WHERE object = '{program}' ORDER BY section, kind")
+        pointers[packed] = [row for row in rows if row["kind"] == "function pointer"]
+    expect(sum(row["slots"] for row in pointers[False]) >= 3, True, f"writable pointers: {pointers}")
+    expect(pointers[True], pointers[False], "writable pointers of packed relocations")
+    if shutil.which("musl-gcc") is None:
+        return
+    program = programs.build(orrery.home, "by_musl", source, "-O0", "-fno-builtin", compiler="musl-gcc")
+    recording = orrery.record([program])
+    objects = {row["path"]: row for row in orrery.rows(recording, "SELECT * FROM link_object")}
+    linker = next(path for path in objects if "ld-musl" in path)
+    symbols = {line.split()[-1]: int(line.split()[0], 16) for line in
+               subprocess.run(["nm", "-D", linker], capture_output=True, text=True).stdout.splitlines() if len(line.split()) == 3}
+    table = subprocess.run(["readelf", "-rW", program], capture_output=True, text=True).stdout
+    wanted = {match[2]: int(match[1], 16) for match in re.finditer(r"^([0-9a-f]+) .*(?:JUMP_SLOT|GLOB_DAT) +[0-9a-f]+ (\w+)", table, re.M)}
+    rows = {row["symbol"]: row for row in orrery.rows(recording, f"SELECT * FROM link_binding WHERE object = '{program}'")}
+    expect(set(rows), set(wanted), "what musl's linker bound")
+    for symbol, slot in wanted.items():
+        row = rows[symbol]
+        there = symbol in symbols
+        expect((row["slot"] - objects[str(program)]["base"], row["kind"], row["provider"], row["after"]),
+               (slot, "eager", linker if there else None, objects[linker]["base"] + symbols[symbol] if there else 0), f"binding of {symbol}")
+    calls = orrery.rows(recording, "SELECT ticks, text FROM call WHERE name = 'mprotect' ORDER BY number")
+    for path, each in objects.items():
+        mine = [call["ticks"] for call in calls if call["text"].startswith(f"mprotect({each['relro_start'] & ~4095:#x}")]
+        expect(mine, [each["relro_ticks"]], f"when {path} was made read-only")
+    expect(troubles(orrery, recording), {}, "troubles")
+
+
 def case_static(orrery):
     """Static, static-pie and musl programs."""
     source = "#include <stdio.h>\nint main(void) { puts(\"here\"); return 0; }\n"
@@ -299,6 +425,66 @@ def case_static(orrery):
         expect((row["linked"], row["path"]), (linked, str(program)), f"{compiler} {flags}")
         expect(row["main_ticks"] is not None, True, f"main of {compiler} {flags}")
         expect_in(linked, orrery.run("show", "link", recording), "the report")
+
+
+CHOICES = """#include <stdio.h>
+#include <string.h>
+static int one(void) { return 1; }
+static int two(void) { return 2; }
+static int (*choose(void))(void) { __builtin_cpu_init(); return __builtin_cpu_supports("sse2") ? two : one; }
+int chosen(void) __attribute__((ifunc("choose")));
+int main(int argc, char** argv) {
+  for (int at = 1; at < argc; ++at) {
+    unsigned long slot = 0;
+    sscanf(argv[at], "%lx", &slot);
+    printf("%lx %lx\\n", slot, *(unsigned long*)slot);
+  }
+  return chosen() + (int)strlen(argv[0]) * 0 - 2;
+}
+"""
+
+
+def case_choices(orrery):
+    """What the resolvers of static programs choose: the slots as the program itself reads them, as gdb does natively, and named as nm does."""
+    for flags in (("-static",), ("-static-pie",), ("-static", "-s"), ("-static", "-fuse-ld=lld"), ("-static-pie", "-fuse-ld=mold")):
+        if flags[-1].startswith("-fuse-ld=") and shutil.which("ld.lld" if flags[-1].endswith("lld") else "mold") is None:
+            continue
+        program = programs.build(orrery.home, "chooses", CHOICES, *flags)
+        table = subprocess.run(["readelf", "-rW", program], capture_output=True, text=True).stdout
+        slots = [int(line.split()[0], 16) for line in table.splitlines() if "R_X86_64_IRELATIVE" in line]
+        expect(len(slots) > 10, True, f"choices that readelf tells of in {flags}")
+        recording = orrery.record([program])
+        base = orrery.rows(recording, "SELECT base FROM program")[0]["base"]
+        recording = orrery.home / f"chosen{orrery.count}"
+        told = orrery.run("record", "-o", recording, "--cpu", "host", "--", program, *(hex(base + slot) for slot in slots))
+        rows = orrery.rows(recording, "SELECT * FROM link_binding ORDER BY rowid")
+        expect([(row["kind"], row["slot"], row["after"]) for row in rows],
+               [("ifunc", *(int(word, 16) for word in line.split())) for line in told.splitlines()], f"slots of {flags}")
+        main = orrery.rows(recording, "SELECT main_ticks FROM program")[0]["main_ticks"]
+        ticks = [row["ticks"] for row in rows]
+        expect((ticks, ticks[-1] < main, min(row["cost_ticks"] for row in rows) > 0), (sorted(ticks), True, True), "the instants")
+        changed = [row for row in rows if row["before"] != row["after"]]
+        expect(len(changed), len(rows), "slots that the choice changed")
+        if "-s" in flags:
+            expect({row["implementation"] for row in rows}, {None}, "names of a stripped program")
+            continue
+        names = {}
+        for line in subprocess.run(["nm", program], capture_output=True, text=True).stdout.splitlines():
+            if len(line.split()) == 3:
+                names.setdefault(int(line.split()[0], 16), set()).add(line.split()[2])
+        for row in rows:
+            expect(row["implementation"] in names[row["after"] - base], True, f"the name of {row}")
+        mine = next(row for row in rows if row["symbol"] == "chosen")
+        expect(mine["implementation"], "two", "what the program's own resolver chose")
+        expect_in("Chosen for this processor", orrery.run("show", "link", recording), "the report")
+        if "-static-pie" in flags or shutil.which("gdb") is None:
+            continue
+        commands = [word for row in rows for word in ("-ex", f"x/gx {row['slot']:#x}")]
+        said = subprocess.run(["gdb", "-batch", "-nx", "-ex", "break main", "-ex", "run", *commands, program], capture_output=True, text=True).stdout
+        natively = [int(line.split()[-1], 16) for line in said.splitlines() if re.match(r"0x[0-9a-f]+.*:\s+0x", line)]
+        # Natively the processor may have more than the guest is shown (../docs/cpu.md): the same function in another width.
+        family = lambda address: min(re.sub(r"_(evex|avx|sse|sysv|x86|erms|unaligned|rtm|movbe|no_vzeroupper|bmi2|c$).*", "", name) for name in names[address])
+        expect([family(each) for each in natively], [family(row["after"]) for row in rows], "what gdb reads natively")
 
 
 def case_at(orrery):

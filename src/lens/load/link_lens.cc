@@ -17,6 +17,7 @@
 #include "lens/load/lookups.h"
 #include "lens/load/resolver.h"
 #include "lens/load/search_rules.h"
+#include "lens/load/static_choices.h"
 #include "lens/load/writable_slots.h"
 #include "linux/error_names.h"
 
@@ -45,6 +46,13 @@ class Linking {
         objects_(session, stack_),
         rules_(stack_) {
     if (ObjectFile* file = objects_.program_file()) start_ = objects_.program_base() + file->entry();
+    if (!objects_.is_dynamic()) return;
+    wanted_.insert(start_);
+    ++changes_;
+    // musl makes its list known when all is relocated.
+    for (const auto& [file, base] : {std::pair(objects_.program_file(), objects_.program_base()),
+                                     std::pair(objects_.linker_file(), objects_.linker_base())})
+      if (file != nullptr) read_before_[base] = slot_values(session, *file, base);
   }
 
   /// The session stands behind a fork instead: what is there was loaded by the parent.
@@ -186,16 +194,18 @@ class Linking {
     const elf::MappedRegion* region = session.find_region(*mapped_at_);
     const auto file = region != nullptr ? ObjectFile::open(region->kept_file) : nullptr;
     if (file) {
-      const LoadedObject object{.base = *mapped_at_ - page_floor(file->first_address()), .file = file};
-      read_before_[object.base] = slot_values(session, object);
+      const u64 base = *mapped_at_ - page_floor(file->first_address());
+      read_before_[base] = slot_values(session, *file, base);
     }
     mapped_at_.reset();
   }
 
-  static std::vector<u64> slot_values(ReplaySession& session, const LoadedObject& object) {
+  static std::vector<u64> slot_values(ReplaySession& session, ObjectFile& file, u64 base) {
     std::vector<u64> values;
-    for (const ObjectRelocation& relocation : object.file->relocations())
-      values.push_back(slot_value(session, object, relocation));
+    for (const ObjectRelocation& relocation : file.relocations()) {
+      values.push_back(0);
+      session.read_value(base + relocation.address, values.back());
+    }
     return values;
   }
 
@@ -241,10 +251,12 @@ class Linking {
     seen.row.relative_relocations = file.relative_count();
     const auto known = read_before_.extract(object.base);
     const bool is_known = known && known.mapped().size() == file.relocations().size();
-    seen.before = is_known ? known.mapped() : slot_values(session, object);
+    seen.before = is_known ? known.mapped() : slot_values(session, file, object.base);
     seen.is_bound.resize(seen.before.size());
     lookups_.add(object);
-    if (start_ != 0) changes_ += wanted_.insert(start_).second ? 1 : 0;
+    if (!seen.row.relro_start) return;
+    if (const auto instant = protected_.extract(page_floor(*seen.row.relro_start)))
+      note_relro(seen, instant.mapped());
   }
 
   /// The linker gives back an object's memory when nothing needs it any more (dlclose).
@@ -267,13 +279,20 @@ class Linking {
   }
 
   void note_relro(ReplaySession& session, const WalkedCall& walked) {
+    const u64 address = walked.call.arguments[0];
+    protected_[address] = walked.entry;
     for (Seen& seen : seen_) {
-      if (!seen.row.relro_start || page_floor(*seen.row.relro_start) != walked.call.arguments[0]) continue;
-      seen.row.relro_event = walked.entry.event;
-      seen.row.relro_ticks = walked.entry.ticks;
-      seen.row.relro_ns = walked.entry.time_ns;
+      if (!seen.row.relro_start || page_floor(*seen.row.relro_start) != address) continue;
+      protected_.erase(address);
+      note_relro(seen, walked.entry);
       relocate(session, seen, walked.entry);
     }
+  }
+
+  static void note_relro(Seen& seen, const Instant& now) {
+    seen.row.relro_event = now.event;
+    seen.row.relro_ticks = now.ticks;
+    seen.row.relro_ns = now.time_ns;
   }
 
   // --- bindings ---
@@ -352,10 +371,17 @@ class Linking {
       const Definition* definition = provider->file ? provider->file->find_definition(row.symbol) : nullptr;
       if (definition != nullptr && definition->type == STT_GNU_IFUNC)
         row.kind = row.kind == "lazy" ? "lazy" : "ifunc";
+      if (row.kind == "ifunc" && provider->file && row.after)
+        row.implementation = implementation_at(*provider, *row.after);
       if (!row.symbol.empty() && row.kind != "copy")
         ++won_[{row.symbol, provider->path, seen.object.name_space}];
     }
     rows_.add(kBinding, row);
+  }
+
+  static std::optional<std::string> implementation_at(const LoadedObject& provider, u64 address) {
+    const std::string_view name = provider.file->function_at(address - provider.base);
+    return name.empty() ? std::nullopt : std::optional<std::string>(name);
   }
 
   /// Of an address, who holds it; of a copy or a thread-local symbol, the first who defines it.
@@ -486,6 +512,7 @@ class Linking {
   std::map<std::string, std::pair<std::optional<std::string>, std::optional<std::string>>> found_;
   std::optional<u64> mapped_at_;                 ///< where the file that is being mapped begins
   std::map<u64, std::vector<u64>> read_before_;  ///< slots of mapped files, by base
+  std::map<u64, Instant> protected_;  ///< by address: made read-only by the linker, and of no known object
   std::vector<Seen> seen_;
   std::map<std::tuple<std::string, std::string, int>, u64>
       won_;  ///< bindings by symbol, provider and namespace
@@ -530,6 +557,7 @@ class LinkWatcher final : public Watcher {
   }
   void enter(ReplaySession& session, const WalkedCall& walked) override {
     if (linking_) linking_->enter(session, walked);
+    if (choices_) choices_->settle(session);
     update();
   }
   void leave(ReplaySession& session, const WalkedCall& walked) override {
@@ -539,10 +567,12 @@ class LinkWatcher final : public Watcher {
   }
   void reach(ReplaySession& session, u64 pc, const Instant& now) override {
     if (linking_ && breakpoints().contains(pc)) linking_->reach(session, pc, now);
+    if (choices_ && breakpoints().contains(pc)) choices_->reach(session, pc, now);
     update();
   }
   void end(ReplaySession& session, const Instant& now) override {
     if (linking_) linking_->end(session, now);
+    if (choices_) choices_->settle(session);
   }
 
  private:
@@ -550,10 +580,14 @@ class LinkWatcher final : public Watcher {
     if (linking_) linking_->finish();
     break_nowhere();
     changes_seen_ = 0;
+    choices_.reset();
     const StartStack stack = read_start_stack(session);
     beginnings_.add(process_.process, now.event, stack);
     linking_.emplace(process_.process, programs_++, rows_, session, stack);
-    if (!linking_->is_dynamic()) linking_.reset();
+    if (linking_->is_dynamic()) return;
+    linking_.reset();
+    choices_.emplace(process_.process, programs_ - 1, rows_, session, stack);
+    for (const u64 resolver : choices_->resolvers()) break_at(resolver);
   }
 
   /// Most children execute another program at once: only of others it is followed what they link themselves.
@@ -569,6 +603,10 @@ class LinkWatcher final : public Watcher {
   }
 
   void update() {
+    if (choices_) {
+      for (const u64 address : choices_->returns()) break_at(address);
+      if (choices_->is_done() && !breakpoints().empty()) break_nowhere();
+    }
     if (!linking_ || linking_->changes() == changes_seen_) return;
     changes_seen_ = linking_->changes();
     break_nowhere();
@@ -581,6 +619,7 @@ class LinkWatcher final : public Watcher {
   u32 programs_ = 0;
   u64 changes_seen_ = 0;
   std::optional<Linking> linking_;
+  std::optional<StaticChoices> choices_;  ///< of a program that the dynamic linker has no part in
 };
 
 class LinkInquiry final : public Inquiry {
@@ -610,7 +649,7 @@ namespace orrery::lens {
 
 extern const Lens kLinkLens;
 const Lens kLinkLens = {.name = "link",
-                        .version = 4,
+                        .version = 5,
                         .sentence = "What the dynamic linker searched, loaded and bound.",
                         .tables = load::tables,
                         .read = nullptr,

@@ -38,11 +38,11 @@ inline constexpr db::Column<ObjectRow> kObjectColumns[] = {
     db::column<&ObjectRow::start>("start", "The first address of its segments."),
     db::column<&ObjectRow::end>("end", "Behind the last address of its segments."),
     db::column<&ObjectRow::event>("event", "The process's next event when it was there: the instant."),
-    db::column<&ObjectRow::ticks>("ticks", "Ticks of the process then."),
+    db::column<&ObjectRow::ticks>("ticks", "Ticks of the task then."),
     db::column<&ObjectRow::time_ns>("time_ns", "That instant, in ns since the recording began."),
     db::column<&ObjectRow::end_event>(
         "end_event", "The process's next event when it had been unloaded; NULL if it was not."),
-    db::column<&ObjectRow::end_ticks>("end_ticks", "Ticks of the process then; NULL if it was not."),
+    db::column<&ObjectRow::end_ticks>("end_ticks", "Ticks of the task then; NULL if it was not."),
     db::column<&ObjectRow::end_ns>("end_ns", "When it had been unloaded; NULL if it was not."),
     db::column<&ObjectRow::relro_start>("relro_start", "Where its RELRO part begins; NULL if it has none."),
     db::column<&ObjectRow::relro_end>("relro_end", "Where its RELRO part ends; NULL if it has none."),
@@ -80,7 +80,7 @@ inline constexpr db::Column<SearchRow> kSearchColumns[] = {
     db::column<&SearchRow::found>("found", "1 if the file could be opened."),
     db::column<&SearchRow::error>("error", "Why it could not; NULL if it could."),
     db::column<&SearchRow::event>("event", "The process's next event at that: the instant."),
-    db::column<&SearchRow::ticks>("ticks", "Ticks of the process then."),
+    db::column<&SearchRow::ticks>("ticks", "Ticks of the task then."),
     db::column<&SearchRow::time_ns>("time_ns", "That instant, in ns since the recording began."),
 };
 inline constexpr db::Table<SearchRow> kSearch = {
@@ -92,15 +92,16 @@ struct BindingRow {
   std::optional<std::string> version{}, provider{};
   u64 slot = 0, before = 0;
   std::optional<u64> after{}, event{}, ticks{}, time_ns{}, cost_ticks{}, caller{};
-  std::optional<std::string> caller_function{}, caller_line{};
+  std::optional<std::string> caller_function{}, caller_line{}, implementation{};
   bool writable = false;
 };
 inline constexpr db::Column<BindingRow> kBindingColumns[] = {
     db::column<&BindingRow::process>("process", "A process of the table process.", db::Key::indexed),
     db::column<&BindingRow::program>("program", "A program of the table program."),
     db::column<&BindingRow::object>("object", "The object that uses the symbol.", db::Key::indexed),
-    db::column<&BindingRow::symbol>("symbol", "The symbol; empty if its own code chooses the value.",
-                                    db::Key::indexed),
+    db::column<&BindingRow::symbol>(
+        "symbol", "The symbol; empty if the object's own code chooses the value and has no name.",
+        db::Key::indexed),
     db::column<&BindingRow::version>("version", "The version it asks for; NULL if it asks for none."),
     db::column<&BindingRow::kind>(
         "kind", "lazy, eager (.got.plt or .got), data (a pointer in data), copy, ifunc or tls."),
@@ -110,14 +111,18 @@ inline constexpr db::Column<BindingRow> kBindingColumns[] = {
     db::column<&BindingRow::after>("after", "What is there now; NULL if it was never bound."),
     db::column<&BindingRow::event>("event", "The process's next event when it was done: the instant."),
     db::column<&BindingRow::ticks>("ticks",
-                                   "Ticks of the process then; of eager ones at the end of their object's."),
+                                   "Ticks of the task then; of eager ones at the end of their object's."),
     db::column<&BindingRow::time_ns>("time_ns", "That instant, in ns since the recording began."),
-    db::column<&BindingRow::cost_ticks>("cost_ticks", "Ticks that a lazy one took; NULL for others."),
+    db::column<&BindingRow::cost_ticks>(
+        "cost_ticks", "Ticks that a lazy one took, or the resolver of a static program; NULL for others."),
     db::column<&BindingRow::caller>("caller", "Where the first call returns to; NULL unless lazy."),
     db::column<&BindingRow::caller_function>("caller_function",
                                              "The function that made it; NULL if not known."),
     db::column<&BindingRow::caller_line>("caller_line",
                                          "Its source file and line; NULL without debug information."),
+    db::column<&BindingRow::implementation>(
+        "implementation",
+        "The function that an IFUNC's resolver chose; NULL for others, and where no symbol table names it."),
     db::column<&BindingRow::writable>("writable", "1 if the slot lies outside its object's RELRO part."),
 };
 inline constexpr db::Table<BindingRow> kBinding = {
@@ -148,7 +153,7 @@ inline constexpr db::Column<LookupRow> kLookupColumns[] = {
     db::column<&LookupRow::caller_line>("caller_line",
                                         "Its source file and line; NULL without debug information."),
     db::column<&LookupRow::event>("event", "The process's next event when it was found: the instant."),
-    db::column<&LookupRow::ticks>("ticks", "Ticks of the process then."),
+    db::column<&LookupRow::ticks>("ticks", "Ticks of the task then."),
     db::column<&LookupRow::time_ns>("time_ns", "That instant, in ns since the recording began."),
 };
 inline constexpr db::Table<LookupRow> kLookup = {

@@ -42,7 +42,7 @@ constexpr db::Column<ProgramRow> kProgramColumns[] = {
     db::column<&ProgramRow::interpreter>("interpreter", "Its dynamic linker; NULL if it has none."),
     db::column<&ProgramRow::base>("base",
                                   "What its addresses are moved by: 0 unless it is position-independent."),
-    db::column<&ProgramRow::start_ticks>("start_ticks", "Ticks of the process at the exec."),
+    db::column<&ProgramRow::start_ticks>("start_ticks", "Ticks of the task at the exec."),
     db::column<&ProgramRow::start_ns>("start_ns", "The exec, in ns since the recording began."),
     db::column<&ProgramRow::main_event>(
         "main_event",
@@ -71,7 +71,7 @@ constexpr db::Column<StepRow> kStepColumns[] = {
     db::column<&StepRow::step>("step", "exec, link, cache, find, map, tls, relocate, init, start or main."),
     db::column<&StepRow::object>("object", "The file it is about; NULL if it is about all."),
     db::column<&StepRow::event>("event", "The process's next event where it begins: the instant."),
-    db::column<&StepRow::start_ticks>("start_ticks", "Ticks of the process where it begins."),
+    db::column<&StepRow::start_ticks>("start_ticks", "Ticks of the task where it begins."),
     db::column<&StepRow::ticks>("ticks", "How many ticks it took."),
     db::column<&StepRow::instructions>(
         "instructions", "How many instructions it took; a repeated string instruction is one."),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <tuple>
 
 #include "base/hash.h"
 
@@ -72,6 +73,10 @@ const std::vector<ObjectRelocation>& ObjectFile::relocations() {
     read_relocations(DT_RELA, DT_RELASZ, false);
     read_relocations(DT_JMPREL, DT_PLTRELSZ, true);
     read_packed_relocations();
+    for (u64 index = 0; !dynamic_address_ && index < file_.section_count(); ++index) {
+      const elf::Section section = file_.section(index);
+      if (section.type == SHT_RELA && (section.flags & SHF_ALLOC) != 0) read_rows(section, false);
+    }
   }
   return *relocations_;
 }
@@ -109,21 +114,26 @@ u64 ObjectFile::initial_value(u64 address) {
   return value;
 }
 
-/// DT_RELR: all of them take no symbol.
+/// DT_RELR: all of them take no symbol, and what each adds its base to is the slot's own word.
 void ObjectFile::read_packed_relocations() {
   const auto address = dynamic_.find(DT_RELR), size = dynamic_.find(DT_RELRSZ);
   const auto offset = address ? file_.offset_of(*address) : std::nullopt;
   if (!offset || !size) return;
   const elf::Section packed{.type = SHT_RELR, .offset = *offset, .size = *size, .entry_size = sizeof(u64)};
-  elf::each_relative(file_, packed, [this](u64) { ++relative_count_; });
+  elf::each_relative(file_, packed, [this](u64 slot) {
+    ++relative_count_;
+    if (is_code(initial_value(slot))) code_pointers_.push_back(slot);
+  });
 }
 
 void ObjectFile::read_relocations(u64 address_tag, u64 size_tag, bool is_plt) {
   const auto address = dynamic_.find(address_tag), size = dynamic_.find(size_tag);
   const auto offset = address ? file_.offset_of(*address) : std::nullopt;
   if (!offset || !size) return;
-  const elf::Section rows{
-      .type = SHT_RELA, .offset = *offset, .size = *size, .entry_size = sizeof(Elf64_Rela)};
+  read_rows({.type = SHT_RELA, .offset = *offset, .size = *size, .entry_size = sizeof(Elf64_Rela)}, is_plt);
+}
+
+void ObjectFile::read_rows(const elf::Section& rows, bool is_plt) {
   const elf::RelocationTable table(file_, rows);
   elf::SymbolTable symbols = elf::SymbolTable::from_dynamic(file_);
   const elf::Versions versions(file_);
@@ -194,6 +204,34 @@ std::optional<u64> ObjectFile::find_function(std::string_view name) {
       return symbol.value;
   }
   return std::nullopt;
+}
+
+std::string_view ObjectFile::function_at(u64 address) {
+  if (!functions_) read_functions();
+  const auto found = functions_->find(address);
+  return found != functions_->end() ? found->second : std::string_view();
+}
+
+void ObjectFile::read_functions() {
+  functions_.emplace();
+  const auto section = file_.find_section_of_type(SHT_SYMTAB);
+  elf::SymbolTable symbols =
+      section ? elf::SymbolTable(file_, *section) : elf::SymbolTable::from_dynamic(file_);
+  // A resolver is called by the name of its IFUNC; of aliases as memcpy and __memcpy_alias, the name without
+  // underscores is the public one.
+  using Rank = std::tuple<bool, bool, std::size_t>;
+  std::map<u64, Rank> ranks;
+  for (u64 index = 1; index < symbols.count(); ++index) {
+    const elf::Symbol symbol = symbols.at(index);
+    const bool is_choice = symbol.type() == STT_GNU_IFUNC;
+    if ((!is_choice && symbol.type() != STT_FUNC) || symbol.is_undefined()) continue;
+    const std::string_view name = symbols.name(file_, symbol);
+    const Rank rank(!is_choice, name.starts_with('_'), name.size());
+    const auto [known, is_new] = ranks.emplace(symbol.value, rank);
+    if (!is_new && known->second <= rank) continue;
+    known->second = rank;
+    (*functions_)[symbol.value] = name;
+  }
 }
 
 }  // namespace orrery::lens::load

@@ -72,7 +72,8 @@ class ObjectFile {
   std::vector<NeededVersion> needed_versions();
   bool defines_version(const std::string& name);
 
-  /// Those of DT_RELA, then those of DT_JMPREL.
+  /// Those of DT_RELA, then those of DT_JMPREL. A static program at a fixed address has no dynamic section:
+  /// those of its loaded sections, which its C library applies itself.
   const std::vector<ObjectRelocation>& relocations();
   u64 relative_count();  ///< relocations that take no symbol
   /// Where those of them lie that put an address of the file's own code there.
@@ -86,6 +87,8 @@ class ObjectFile {
   const Definition* find_definition(std::string_view name);
   /// A function of the symbol table that need not be exported, as main; null if it is stripped.
   std::optional<u64> find_function(std::string_view name);
+  /// The function that begins there; of several names the one that a program would use. "" if none does.
+  std::string_view function_at(u64 address);
 
  private:
   ObjectFile(file::MappedFile bytes, elf::ElfFile file)
@@ -94,6 +97,8 @@ class ObjectFile {
   void read_dynamic();
   void read_packed_relocations();
   void read_relocations(u64 address_tag, u64 size_tag, bool is_plt);
+  void read_rows(const elf::Section& rows, bool is_plt);
+  void read_functions();
 
   file::MappedFile bytes_;
   elf::ElfFile file_;
@@ -109,6 +114,7 @@ class ObjectFile {
   std::vector<u64> code_pointers_;
   std::vector<std::pair<u64, u64>> code_;  ///< executable segments
   std::optional<std::map<std::string_view, Definition>> definitions_;
+  std::optional<std::map<u64, std::string_view>> functions_;  ///< by address
 };
 
 }  // namespace orrery::lens::load
