@@ -7,8 +7,6 @@
 #include <cstring>
 #include <string_view>
 
-#include "elf/file_bytes_hosted.h"
-
 namespace orrery::elf {
 namespace {
 
@@ -17,11 +15,7 @@ constexpr u64 kPathMost = 4096;
 /// A hostile file's million rows may all name one long text.
 constexpr u64 kTextMost = u64{64} << 20;
 
-/// The sections that line tables lie in; libdw has expanded what was compressed.
-struct LineSections {
-  FileBytes lines, line_strings, strings;
-};
-
+/// libdw has expanded what was compressed.
 LineSections line_sections(Dwarf* dwarf) {
   LineSections found;
   Elf* const elf = dwarf_getelf(dwarf);
@@ -110,7 +104,7 @@ class LineHeader {
     while (at_ < end_ && directories_.size() < kFilesMost) {
       const std::string name = text();
       if (name.empty()) break;
-      directories_.push_back(join(unit_directory_, name));
+      add_directory(join(unit_directory_, name));
     }
     while (at_ < end_ && files_.size() < kFilesMost) {
       const std::string name = text();
@@ -124,9 +118,7 @@ class LineHeader {
   /// DWARF 5: each table says first what its rows have.
   void read_tables() {
     each_row([this](const Row& row) {
-      if (text_ > kTextMost) return;
-      directories_.push_back(join(directories_.empty() ? unit_directory_ : directories_[0], row.path));
-      text_ += directories_.back().size();
+      add_directory(join(directories_.empty() ? unit_directory_ : directories_[0], row.path));
     });
     each_row([this](const Row& row) { add(row.path, row.directory, row.md5); });
   }
@@ -196,6 +188,12 @@ class LineHeader {
     return true;
   }
 
+  void add_directory(std::string path) {
+    if (text_ > kTextMost) return;
+    text_ += path.size();
+    directories_.push_back(std::move(path));
+  }
+
   void add(const std::string& name, u64 directory, const std::optional<Md5>& md5) {
     if (text_ > kTextMost) return;
     const std::string& where = directory < directories_.size() ? directories_[directory] : unit_directory_;
@@ -216,14 +214,18 @@ class LineHeader {
 
 }  // namespace
 
+std::vector<SourceFile> read_source_files(const LineSections& sections, u64 offset,
+                                          const std::string& directory) {
+  if (!sections.lines.holds(offset, 4)) return {};
+  return LineHeader(sections, offset, directory).read();
+}
+
 std::vector<SourceFile> unit_source_files(Dwarf_Die* unit) {
   Dwarf_Attribute attribute;
   Dwarf_Word offset = 0;
   if (dwarf_formudata(dwarf_attr(unit, DW_AT_stmt_list, &attribute), &offset) != 0) return {};
   const char* const directory = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
-  const LineSections sections = line_sections(dwarf_cu_getdwarf(unit->cu));
-  if (!sections.lines.holds(offset, 4)) return {};
-  return LineHeader(sections, offset, directory ? directory : "").read();
+  return read_source_files(line_sections(dwarf_cu_getdwarf(unit->cu)), offset, directory ? directory : "");
 }
 
 std::string absolute_path(Dwarf_Die* unit, const char* path) {

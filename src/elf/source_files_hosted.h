@@ -8,9 +8,19 @@
 #include <string>
 #include <vector>
 
+#include "elf/file_bytes_hosted.h"
 #include "elf/object_debug_hosted.h"
 
 namespace orrery::elf {
+
+/// The sections that line tables lie in.
+struct LineSections {
+  FileBytes lines{}, line_strings{}, strings{};
+};
+
+/// Of the line table at this offset, whose unit was compiled in `directory`.
+std::vector<SourceFile> read_source_files(const LineSections& sections, u64 offset,
+                                          const std::string& directory);
 
 /// Of the unit with this first entry; empty if it has no line table, or a damaged one.
 std::vector<SourceFile> unit_source_files(Dwarf_Die* unit);

@@ -125,10 +125,9 @@ bool PackedFiles::read_line(std::string_view line) {
 }
 
 Fallible<PackedFiles> PackedFiles::read(const std::string& recording) {
-  PackedFiles files(recording);
   const std::string path = recording + "/packed";
   struct stat status {};
-  if (lstat(path.c_str(), &status) != 0 && errno == ENOENT) return files;
+  if (lstat(path.c_str(), &status) != 0 && errno == ENOENT) return PackedFiles(recording);
   const Descriptor file(open_packed(recording, "packed"));
   if (file.get() < 0) return failed("reading", path);
   std::string text;
@@ -137,7 +136,13 @@ Fallible<PackedFiles> PackedFiles::read(const std::string& recording) {
     return text.size() <= kListBytesMost;
   });
   if (!whole) return Failure(path + " cannot be read, or is too long");
-  std::istringstream lines(text);
+  return parse(recording, text);
+}
+
+Fallible<PackedFiles> PackedFiles::parse(const std::string& recording, const std::string& list) {
+  PackedFiles files(recording);
+  const std::string path = recording + "/packed";
+  std::istringstream lines(list);
   std::string line;
   if (!std::getline(lines, line) || line != kHead) return Failure(path + " is damaged in line 1");
   for (u64 number = 2; std::getline(lines, line); ++number)

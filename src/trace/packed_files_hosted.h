@@ -19,6 +19,9 @@ class PackedFiles {
   /// A recording without the list has nothing packed.
   static Fallible<PackedFiles> read(const std::string& recording);
 
+  /// `list`: what REC/packed has.
+  static Fallible<PackedFiles> parse(const std::string& recording, const std::string& list);
+
   struct Entry {
     Md5 md5;
     u64 size_bytes = 0;
