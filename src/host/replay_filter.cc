@@ -101,10 +101,10 @@ i64 install_replay_filter(const ReplayFilter& filter) {
   program.allow_if(kReadOnly);
   program.kill();
 
-  program.unless(__NR_read, 4);
+  program.unless(__NR_recvmsg, 4);
   program.load(argument(0));
   program.allow_if(control);
-  program.kill();
+  program.load(offsetof(seccomp_data, nr));
 
   program.unless(__NR_write, 10);
   program.load(argument(0));

@@ -9,7 +9,7 @@ namespace orrery::host {
 
 struct ReplayFilter {
   int files_directory = -1;      ///< the only directory that files are opened in, for reading
-  int control_socket = -1;       ///< may be read and written
+  int control_socket = -1;       ///< may be received from and written
   int family_socket = -1;        ///< may be sent to
   int own_socket = -1;           ///< may be written and received from
   int answer_socket = -1;        ///< may be received from

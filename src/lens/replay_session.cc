@@ -1,5 +1,6 @@
 #include "lens/replay_session.h"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 
 #include "cpu/registers.h"
 #include "memory/address_space.h"
+#include "trace/family_message.h"
 
 namespace orrery::lens {
 
@@ -64,15 +66,24 @@ ReplaySession::~ReplaySession() {
 }
 
 /// One request and its reply, which lies in packet_ then.
-Status ReplaySession::ask(ControlRequest request, std::span<const u64> addresses) {
-  if (!addresses.empty()) request.size_bytes = static_cast<u32>(addresses.size_bytes());
+Status ReplaySession::ask(ControlRequest request, std::span<const u64> addresses, int fd) {
+  TRY(send_request(request, addresses, fd));
+  return receive_reply();
+}
+
+Status ReplaySession::send_request(ControlRequest request, std::span<const u64> addresses, int fd) {
+  request.size_bytes = addresses.empty() ? request.size_bytes : static_cast<u32>(addresses.size_bytes());
   iovec parts[] = {{&request, sizeof request}, {const_cast<u64*>(addresses.data()), addresses.size_bytes()}};
-  msghdr message{};
-  message.msg_iov = parts;
-  message.msg_iovlen = addresses.empty() ? 1 : 2;
-  if (sendmsg(control_fd_, &message, MSG_NOSIGNAL) < 0) {
+  trace::FamilyMessage message(&request, sizeof request);
+  message.header().msg_iov = parts;
+  message.header().msg_iovlen = addresses.empty() ? 1 : 2;
+  message.put({&fd, fd >= 0 ? std::size_t{1} : std::size_t{0}});
+  if (sendmsg(control_fd_, &message.header(), MSG_NOSIGNAL) < 0)
     return Error{"cannot reach the replaying engine", errno};
-  }
+  return Nothing{};
+}
+
+Status ReplaySession::receive_reply() {
   ssize_t got = 0;
   do {
     got = recv(control_fd_, packet_.get(), sizeof *packet_, 0);
@@ -90,61 +101,105 @@ Status ReplaySession::ask(ControlRequest request, std::span<const u64> addresses
 Result<Stop> ReplaySession::run_before(u64 event) { return run({.op = ControlOp::run, .argument = event}); }
 
 Result<Stop> ReplaySession::collect_before(u64 event, std::vector<machine::ControlHit>& hits) {
-  TRY(run({.op = ControlOp::run, .argument = event, .collect = 1}));
-  const std::size_t before = hits.size(), count = packet_->reply.payload_bytes / sizeof(machine::ControlHit);
-  hits.resize(before + count);
-  std::memcpy(hits.data() + before, packet_->payload, count * sizeof(machine::ControlHit));
-  return stop_;
+  return run({.op = ControlOp::run, .argument = event, .collect = 1}, &hits);
 }
 
-Result<Stop> ReplaySession::run(const ControlRequest& request) {
+/// The engine goes on into one half of the notes while the other is read.
+Result<Stop> ReplaySession::run(const ControlRequest& request, std::vector<machine::ControlHit>* hits) {
   forget();
+  TRY(ask(request));
   for (;;) {
-    TRY(ask(request));
-    if (packet_->reply.stop != machine::StopReason::notes_full) break;
-    TRY(hand_over_accesses());
+    const ControlReply& reply = packet_->reply;
+    if (hits != nullptr) {
+      const std::size_t before = hits->size(), count = reply.payload_bytes / sizeof(machine::ControlHit);
+      hits->resize(before + count);
+      std::memcpy(hits->data() + before, packet_->payload, count * sizeof(machine::ControlHit));
+    }
+    if (reply.notes_lost != 0) return Error{"a system call made more accesses than can be noted"};
+    if (reply.access_points > access_points_.size() && access_consumer_) {
+      const auto kept = std::make_unique<Packet>(*packet_);
+      TRY(learn_access_points());
+      *packet_ = *kept;
+    }
+    const u32 half = reply.notes_half;
+    const u64 words = reply.notes_words;
+    const bool goes_on = reply.stop == machine::StopReason::notes_full;
+    if (goes_on) TRY(send_request(request));
+    consume(half, words);
+    if (!goes_on) break;
+    notes_half_ = half ^ 1;
+    notes_read_ = 0;
+    TRY(receive_reply());
   }
   if (packet_->reply.breakpoints == 0) breakpoints_.clear();  // the program has been replaced
   note_stop();
   return stop_;
 }
 
+// --- notes ---
+
+void ReplaySession::Unmap::operator()(const u64* notes) const {
+  munmap(const_cast<u64*>(notes), machine::kNotesFileBytes);
+}
+
+Status ReplaySession::note(machine::Notes wanted) {
+  const int file = memfd_create("orrery-notes", MFD_CLOEXEC);
+  if (file < 0) return Error{"making room for notes", errno};
+  void* mapped = MAP_FAILED;
+  if (ftruncate(file, static_cast<off_t>(machine::kNotesFileBytes)) == 0)
+    mapped = mmap(nullptr, machine::kNotesFileBytes, PROT_READ, MAP_SHARED, file, 0);
+  const int error = errno;
+  Status asked = mapped == MAP_FAILED
+                     ? Status(Error{"making room for notes", error})
+                     : ask({.op = ControlOp::note, .argument = static_cast<u64>(wanted)}, {}, file);
+  close(file);
+  if (mapped != MAP_FAILED) notes_.reset(static_cast<const u64*>(mapped));
+  notes_half_ = 0;
+  notes_read_ = 0;
+  return asked;
+}
+
+/// What was not yet read of the half, which has so many words.
+void ReplaySession::consume(u32 half, u64 words) {
+  if (!notes_ || half != notes_half_ || words <= notes_read_) return;
+  const std::span<const u64> records(
+      notes_.get() + half * machine::kNotesHalfBytes / sizeof(u64) + notes_read_, words - notes_read_);
+  notes_read_ = words;
+  if (access_consumer_) access_consumer_(records, access_points_);
+  for (const CallConsumer& each : call_consumers_) each(records);
+}
+
 Status ReplaySession::note_accesses(AccessConsumer consumer) {
-  TRY(ask({.op = ControlOp::note_accesses, .argument = static_cast<u64>(machine::AccessNotes::all)}));
-  consumer_ = std::move(consumer);
+  TRY(note(machine::Notes::accesses));
+  access_consumer_ = std::move(consumer);
   access_points_.clear();
   return Nothing{};
 }
 
-Status ReplaySession::hand_over_accesses() {
-  TRY(take_notes(notes_));
-  if (packet_->reply.notes_lost != 0) return Error{"a system call made more accesses than can be noted"};
-  TRY(learn_access_points());
-  consumer_(notes_, access_points_);
+Status ReplaySession::note_calls(CallConsumer consumer) {
+  if (call_consumers_.empty()) TRY(note(machine::Notes::calls));
+  call_consumers_.push_back(std::move(consumer));
   return Nothing{};
 }
 
+Status ReplaySession::watch_functions(std::span<const u64> addresses) {
+  return ask_with_addresses(ControlOp::watch_functions, addresses);
+}
+
 Status ReplaySession::note_first_touches() {
-  return ask(
-      {.op = ControlOp::note_accesses, .argument = static_cast<u64>(machine::AccessNotes::first_touches)});
+  return ask({.op = ControlOp::note, .argument = static_cast<u64>(machine::Notes::first_touches)});
 }
 
 Result<std::vector<machine::ControlTouch>> ReplaySession::take_first_touches() {
-  TRY(take_notes(notes_));
-  std::vector<machine::ControlTouch> touches(notes_.size() * sizeof(u64) / sizeof(machine::ControlTouch));
-  std::memcpy(static_cast<void*>(touches.data()), notes_.data(),
-              touches.size() * sizeof(machine::ControlTouch));
-  return touches;
-}
-
-Status ReplaySession::take_notes(std::vector<u64>& words) {
-  words.clear();
+  std::vector<machine::ControlTouch> touches;
   for (;;) {
-    TRY(ask({.op = ControlOp::take_notes, .argument = words.size() * sizeof(u64)}));
-    const std::size_t before = words.size(), count = packet_->reply.payload_bytes / sizeof(u64);
-    if (count == 0) return Nothing{};
-    words.resize(before + count);
-    std::memcpy(words.data() + before, packet_->payload, count * sizeof(u64));
+    TRY(ask({.op = ControlOp::take_touches, .argument = touches.size() * sizeof(machine::ControlTouch)}));
+    const std::size_t before = touches.size();
+    const std::size_t count = packet_->reply.payload_bytes / sizeof(machine::ControlTouch);
+    if (count == 0) return touches;
+    touches.resize(before + count);
+    std::memcpy(static_cast<void*>(touches.data() + before), packet_->payload,
+                count * sizeof(machine::ControlTouch));
   }
 }
 
@@ -185,8 +240,8 @@ Status ReplaySession::set_breakpoints(std::span<const u64> addresses) {
   std::set_difference(wanted.begin(), wanted.end(), breakpoints_.begin(), breakpoints_.end(),
                       std::back_inserter(added));
   const auto change = [&]() -> Status {
-    TRY(change_breakpoints(ControlOp::break_clear, gone));
-    return change_breakpoints(ControlOp::break_at, added);
+    TRY(ask_with_addresses(ControlOp::break_clear, gone));
+    return ask_with_addresses(ControlOp::break_at, added);
   };
   Status changed = change();
   if (!changed) {
@@ -198,7 +253,7 @@ Status ReplaySession::set_breakpoints(std::span<const u64> addresses) {
 }
 
 /// In as many requests as it takes.
-Status ReplaySession::change_breakpoints(ControlOp op, std::span<const u64> addresses) {
+Status ReplaySession::ask_with_addresses(ControlOp op, std::span<const u64> addresses) {
   while (!addresses.empty()) {
     const std::size_t count = std::min<std::size_t>(addresses.size(), machine::kAddressesMost);
     TRY(ask({.op = op}, addresses.first(count)));

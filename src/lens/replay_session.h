@@ -80,15 +80,20 @@ class ReplaySession final : public elf::StoppedMachine {
   /// From here on, see ControlOp::count_instructions; at the start, of the whole program.
   Status count_instructions();
 
+  // A session notes one of these: accesses, calls or first touches.
+
   /// Whole records, as translate::AccessReader reads them.
   using AccessConsumer =
       std::function<void(std::span<const u64> records, std::span<const translate::AccessPoint> points)>;
-  /// From here on the accesses that the process makes are noted and handed over, at the latest by
-  /// hand_over_accesses(): while a run goes on whenever the engine has no more room.
+  /// From here on the accesses that the process makes are noted and handed over: while a run goes on, and at
+  /// its end those up to the stop.
   Status note_accesses(AccessConsumer consumer);
-  /// Those up to the present stop.
-  Status hand_over_accesses();
-  /// From here on, when each page is first read and first written; not beside note_accesses().
+  /// The same of the calls, as translate::read_calls reads them; to all who asked.
+  using CallConsumer = std::function<void(std::span<const u64> records)>;
+  Status note_calls(CallConsumer consumer);
+  /// Functions whose entries are among the calls from here on; a program has none at its start.
+  Status watch_functions(std::span<const u64> addresses);
+  /// From here on, when each page is first read and first written.
   Status note_first_touches();
   /// Those since the last time.
   Result<std::vector<machine::ControlTouch>> take_first_touches();
@@ -108,10 +113,13 @@ class ReplaySession final : public elf::StoppedMachine {
   };
 
   ReplaySession(int control_fd, SessionFiles files) : control_fd_(control_fd), files_(std::move(files)) {}
-  Result<Stop> run(const machine::ControlRequest& request);
-  Status ask(machine::ControlRequest request, std::span<const u64> addresses = {});
-  Status change_breakpoints(machine::ControlOp op, std::span<const u64> addresses);
-  Status take_notes(std::vector<u64>& words);
+  Result<Stop> run(const machine::ControlRequest& request, std::vector<machine::ControlHit>* hits = nullptr);
+  Status ask(machine::ControlRequest request, std::span<const u64> addresses = {}, int fd = -1);
+  Status send_request(machine::ControlRequest request, std::span<const u64> addresses = {}, int fd = -1);
+  Status receive_reply();
+  Status ask_with_addresses(machine::ControlOp op, std::span<const u64> addresses);
+  Status note(machine::Notes wanted);
+  void consume(u32 half, u64 words);
   Status learn_access_points();
   void note_stop();
   const std::vector<u8>& page(u64 address);
@@ -124,9 +132,15 @@ class ReplaySession final : public elf::StoppedMachine {
   std::vector<u64> breakpoints_;  ///< those set, sorted
   std::unique_ptr<Packet> packet_ = std::make_unique<Packet>();
 
-  AccessConsumer consumer_;
+  AccessConsumer access_consumer_;
+  std::vector<CallConsumer> call_consumers_;
   std::vector<translate::AccessPoint> access_points_;
-  std::vector<u64> notes_;
+  struct Unmap {
+    void operator()(const u64* notes) const;
+  };
+  std::unique_ptr<const u64, Unmap> notes_;  ///< machine::kNotesFileBytes, both halves
+  u32 notes_half_ = 0;                       ///< that is being written
+  u64 notes_read_ = 0;                       ///< words of it
 
   // What was asked at the present stop.
   bool has_registers_ = false;

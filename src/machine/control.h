@@ -7,7 +7,7 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 3;
+inline constexpr u32 kControlVersion = 4;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
 inline constexpr u32 kAddressesMost = 4096;          ///< most addresses in one request
 inline constexpr u32 kBreakpointsMost = 1 << 16;     ///< most breakpoints a process can have
@@ -40,26 +40,35 @@ enum class ControlOp : u32 {
   /// once; at a stop for a system call that is counted. A forked process does not count unless it is asked
   /// to.
   count_instructions = 10,
-  /// Argument: an AccessNotes. Memory accesses of the process are noted from here on, or no more. A forked
-  /// process notes none unless it is asked to.
-  note_accesses = 11,
-  /// Argument = bytes to leave out; payload: what follows of the records (u64[], see
-  /// translate/access_stream.h), or of the first touches (ControlTouch[]), as many as fit; reply.value =
-  /// bytes in all. Left out are all: they are forgotten. Before the next `run` they have to be, if the stop
-  /// was StopReason::notes_full.
-  take_notes = 12,
+  /// Argument: a Notes. The process notes this from here on, and nothing else. With accesses and calls goes a
+  /// descriptor, of a file in memory of kNotesFileBytes: see there. A forked process notes nothing unless it
+  /// is asked to.
+  note = 11,
+  /// Argument = bytes to leave out; payload: what follows of the first touches (ControlTouch[]), as many as
+  /// fit; reply.value = bytes in all. Left out are all: they are forgotten.
+  take_touches = 12,
   access_points = 13,  ///< argument = index of the first; payload: translate::AccessPoint[], no more if none
+  /// Payload: addresses of functions whose entries are noted too while calls are; they join those of before.
+  /// Gone after a successful execve; a forked process has none.
+  watch_functions = 14,
 };
 
-enum class AccessNotes : u32 {
-  none = 0,
-  all = 1,            ///< each access, in order
+enum class Notes : u32 {
+  nothing = 0,
+  accesses = 1,       ///< each memory access, in order: translate/access_stream.h
   first_touches = 2,  ///< when each page is first read, first written and first executed
+  calls = 3,          ///< each call and return: translate/call_stream.h
 };
+
+/// Records go into one half of the file, from its beginning on; every reply says into which and how many
+/// words there are. When it is full the engine stops (StopReason::notes_full), and with the next `run` it
+/// goes on into the other half, while this one is read.
+inline constexpr u64 kNotesHalfBytes = 2 << 20;
+inline constexpr u64 kNotesFileBytes = 2 * kNotesHalfBytes;
 
 struct ControlRequest {
   ControlOp op = ControlOp::hello;
-  u32 size_bytes = 0;  ///< wanted by read_memory; of the payload behind break_at and break_clear
+  u32 size_bytes = 0;  ///< wanted by read_memory; of the addresses behind the request
   u64 argument = 0;
   i32 task = 0;
   u32 collect = 0;
@@ -75,7 +84,7 @@ enum class StopReason : u32 {
   system_call = 6,  ///< at the entry of a system call: the registers hold its number and arguments
   breakpoint = 7,   ///< before the instruction at pc
   tick = 8,         ///< ControlOp::stop_at_tick
-  notes_full = 9,   ///< ControlOp::note_accesses: no room is left; not a point of the run
+  notes_full = 9,   ///< ControlOp::note: no room is left in this half; not a point of the run
 };
 
 struct ControlReply {
@@ -93,6 +102,10 @@ struct ControlReply {
   u32 notes_lost = 0;         ///< accesses of the engine for which there was no room
   u64 instructions = 0;       ///< counted so far, of all tasks
   u64 task_instructions = 0;  ///< of the current task
+  u64 notes_words = 0;        ///< in the half of the notes' file that is being written
+  u64 access_points = 0;      ///< how many there are
+  u32 notes_half = 0;
+  u32 reserved = 0;
 };
 
 /// What is collected at a breakpoint.

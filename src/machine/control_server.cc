@@ -10,6 +10,7 @@
 #include "host/raw_syscall.h"
 #include "machine/engine_memory.h"
 #include "memory/guarded_copy.h"
+#include "trace/family_message.h"
 
 namespace orrery::machine {
 
@@ -19,14 +20,15 @@ void ControlServer::begin_process(bool asked) {
   stop_at_tick_ = ~u64{0};
   remove_all_breakpoints();
   translator_->count_instructions(false);
-  (void)note_accesses(AccessNotes::none);
+  translator_->watch_no_function();
+  (void)note(Notes::nothing, -1);
 }
 
 void ControlServer::before_run(kernel::Task& task) {
   if (!asked_) return;
   if (at_start_) serve(StopReason::start, task, 0);
   if (position_.next_event() >= stop_before_) serve(StopReason::event, task, 0);
-  if (!notes_accesses()) return;
+  if (notes_ == Notes::nothing) return;
   make_room(task);
   translator_->note_turn(task.id.value, position_.next_event(), task.cpu.ticks);
 }
@@ -89,19 +91,8 @@ void ControlServer::serve(StopReason reason, kernel::Task& task, u64 value) {
     ControlReply& reply = packet_.reply;
     reply = ControlReply{};
     reply.stop = reason;
-    reply.event = position_.next_event();
     reply.value = value;
-    reply.task = task.id.value;
-    reply.ticks = task.cpu.ticks;
-    reply.pc = task.cpu.regs.rip;
-    reply.fault_address = fault_.address;
-    reply.fault_signal = fault_.signal;
-    reply.fault_code = fault_.code;
-    reply.fault_error = fault_.error_code;
-    reply.instructions = translator_->instructions();
-    reply.task_instructions = task.cpu.instructions;
-    reply.notes_lost = notes_lost_;
-    reply.breakpoints = static_cast<u32>(translator_->breakpoints().size());
+    put_place(reply, task);
     if (stopped) {  // the answer to the `run` that led here
       reply.payload_bytes = hits_ * static_cast<u32>(sizeof(ControlHit));
       send(reply);
@@ -120,16 +111,38 @@ void ControlServer::serve(StopReason reason, kernel::Task& task, u64 value) {
   }
 }
 
+/// Where the replay stands.
+void ControlServer::put_place(ControlReply& reply, const kernel::Task& task) const {
+  reply.event = position_.next_event();
+  reply.task = task.id.value;
+  reply.ticks = task.cpu.ticks;
+  reply.pc = task.cpu.regs.rip;
+  reply.fault_address = fault_.address;
+  reply.fault_signal = fault_.signal;
+  reply.fault_code = fault_.code;
+  reply.fault_error = fault_.error_code;
+  reply.instructions = translator_->instructions();
+  reply.task_instructions = task.cpu.instructions;
+  reply.notes_lost = notes_lost_;
+  reply.notes_half = half_;
+  reply.notes_words = translator_->noted().size();
+  reply.access_points = translator_->access_points().size();
+  reply.breakpoints = static_cast<u32>(translator_->breakpoints().size());
+}
+
 /// The next question. False if there will be none.
 bool ControlServer::receive() {
+  trace::FamilyMessage message(&question_, sizeof question_);
   i64 got = 0;
   do {
-    got = host::raw_syscall(__NR_read, socket_, &question_, sizeof question_);
+    got = host::raw_syscall(__NR_recvmsg, socket_, &message.header(), MSG_CMSG_CLOEXEC);
   } while (got == -EINTR);
   const i64 payload_bytes = got - static_cast<i64>(sizeof question_.request);
   if (payload_bytes < 0 || question_.request.op == ControlOp::quit) return false;
+  received_fd_ = message.descriptors()[0];
+  const ControlOp op = question_.request.op;
   const bool carries =
-      question_.request.op == ControlOp::break_at || question_.request.op == ControlOp::break_clear;
+      op == ControlOp::break_at || op == ControlOp::break_clear || op == ControlOp::watch_functions;
   return payload_bytes == (carries ? static_cast<i64>(question_.request.size_bytes) : 0);
 }
 
@@ -165,10 +178,17 @@ u32 ControlServer::answer(const ControlRequest& request, kernel::Task& task, Con
     case ControlOp::count_instructions:
       translator_->count_instructions(request.argument != 0);
       return 0;
-    case ControlOp::note_accesses:
-      return note_accesses(static_cast<AccessNotes>(request.argument));
-    case ControlOp::take_notes:
-      take_notes(request.argument, reply);
+    case ControlOp::note: {
+      const u32 error = note(static_cast<Notes>(request.argument), received_fd_);
+      if (received_fd_ >= 0) host::raw_syscall(__NR_close, received_fd_);
+      put_place(reply, task);
+      return error;
+    }
+    case ControlOp::take_touches:
+      take_touches(request.argument, reply);
+      return 0;
+    case ControlOp::watch_functions:
+      translator_->watch_functions({question_.addresses, request.size_bytes / sizeof(u64)});
       return 0;
     case ControlOp::access_points:
       reply.payload_bytes = list_points(request.argument);
@@ -178,16 +198,23 @@ u32 ControlServer::answer(const ControlRequest& request, kernel::Task& task, Con
   }
 }
 
-// --- notes of memory accesses ---
+// --- notes of memory accesses and calls ---
 
-u32 ControlServer::note_accesses(AccessNotes wanted) {
-  if (wanted > AccessNotes::first_touches) return EINVAL;
-  const std::span<u64> stream = wanted == AccessNotes::none ? std::span<u64>() : map_notes();
-  if (wanted != AccessNotes::none && stream.empty()) return ENOMEM;
+u32 ControlServer::note(Notes wanted, int file) {
+  if (wanted > Notes::calls) return EINVAL;
+  const bool shared = wanted == Notes::accesses || wanted == Notes::calls;
+  if (shared && file < 0) return EBADF;
+  halves_ = {};
+  half_ = 0;
+  if (wanted == Notes::first_touches) halves_[0] = map_notes();
+  if (shared) halves_ = map_shared_notes(file);
+  if (wanted != Notes::nothing && halves_[0].empty()) return ENOMEM;
   notes_ = wanted;
   notes_lost_ = 0;
   touches_.clear();
-  translator_->note_accesses(stream);
+  using Noted = translate::Translator::Noted;
+  const Noted noted = wanted == Notes::calls ? Noted::calls : Noted::accesses;
+  translator_->note(wanted == Notes::nothing ? Noted::nothing : noted, halves_[0]);
   memory::AccessSink* const sink = notes_accesses() ? this : nullptr;
   kernel_.address_space().set_access_sink(sink);
   position_.tell_accesses(sink);
@@ -195,10 +222,11 @@ u32 ControlServer::note_accesses(AccessNotes wanted) {
 }
 
 void ControlServer::make_room(kernel::Task& task) {
-  if (!notes_accesses() || translator_->has_room_for_notes()) return;
-  if (notes_ == AccessNotes::first_touches) return filter_notes();
+  if (notes_ == Notes::nothing || translator_->has_room_for_notes()) return;
+  if (notes_ == Notes::first_touches) return filter_notes();
   serve(StopReason::notes_full, task, 0);
-  translator_->forget_noted();
+  half_ ^= 1;
+  translator_->note_into(halves_[half_]);
 }
 
 void ControlServer::filter_notes() {
@@ -206,24 +234,18 @@ void ControlServer::filter_notes() {
   translator_->forget_noted();
 }
 
-void ControlServer::take_notes(u64 from, ControlReply& reply) {
-  const bool filtered = notes_ == AccessNotes::first_touches;
-  if (filtered) filter_notes();
+void ControlServer::take_touches(u64 from, ControlReply& reply) {
+  if (notes_ != Notes::first_touches) return;
+  filter_notes();
   const std::vector<ControlTouch>& touches = touches_.found();
-  const std::span<const u8> all =
-      filtered ? std::span(reinterpret_cast<const u8*>(touches.data()), touches.size() * sizeof(ControlTouch))
-               : std::span(reinterpret_cast<const u8*>(translator_->noted().data()),
-                           notes_accesses() ? translator_->noted().size_bytes() : 0);
-  reply.value = all.size();
-  const u64 begin = std::min<u64>(from, all.size());
-  constexpr u64 kMost =
-      kControlBytesMost / sizeof(ControlTouch) * sizeof(ControlTouch) / sizeof(u64) * sizeof(u64);
-  const u64 count = std::min<u64>(all.size() - begin, kMost);
-  std::memcpy(packet_.payload, all.data() + begin, count);
+  const u64 bytes = touches.size() * sizeof(ControlTouch);
+  reply.value = bytes;
+  const u64 begin = std::min(from, bytes);
+  constexpr u64 kMost = kControlBytesMost / sizeof(ControlTouch) * sizeof(ControlTouch);
+  const u64 count = std::min(bytes - begin, kMost);
+  std::memcpy(packet_.payload, reinterpret_cast<const u8*>(touches.data()) + begin, count);
   reply.payload_bytes = static_cast<u32>(count);
-  if (from < all.size() || !notes_accesses()) return;
-  touches_.found().clear();
-  translator_->forget_noted();
+  if (from >= bytes) touches_.found().clear();
 }
 
 u32 ControlServer::list_points(u64 from) {
@@ -241,18 +263,18 @@ void ControlServer::accessed(u64 address, u64 size_bytes, bool writes) {
       address, size_bytes, gate_pc_, writes ? translate::AccessKind::write : translate::AccessKind::read,
       gate_pc_ != 0 ? translate::AccessBy::instruction : translate::AccessBy::kernel};
   if (translator_->note_engine(access)) return;
-  if (notes_ == AccessNotes::first_touches) filter_notes();
+  if (notes_ == Notes::first_touches) filter_notes();
   if (!translator_->note_engine(access)) ++notes_lost_;
 }
 
 void ControlServer::pages_gone(u64 address, u64 size_bytes) {
-  if (notes_ != AccessNotes::first_touches) return;
+  if (notes_ != Notes::first_touches) return;
   filter_notes();
   touches_.forget(address, size_bytes);
 }
 
 void ControlServer::pages_moved(u64 from, u64 from_bytes, u64 to) {
-  if (notes_ != AccessNotes::first_touches || from == to) return;
+  if (notes_ != Notes::first_touches || from == to) return;
   filter_notes();
   touches_.move(from, from_bytes, to);
 }

@@ -2,6 +2,7 @@
 // is told to run on.
 #pragma once
 
+#include <array>
 #include <span>
 
 #include "cpu/exit.h"
@@ -43,7 +44,10 @@ class ControlServer final : public memory::AccessSink {
   /// The process was forked: its parent's questions are not its own. `asked`: some come to it.
   void begin_process(bool asked);
   /// The process runs another program.
-  void begin_program() { remove_all_breakpoints(); }
+  void begin_program() {
+    remove_all_breakpoints();
+    translator_->watch_no_function();
+  }
 
   /// Stops here if the next event is the one asked for.
   void before_run(kernel::Task& task);
@@ -61,11 +65,11 @@ class ControlServer final : public memory::AccessSink {
   void at_trace_end(kernel::Task& task);
   void note_fault(const cpu::Fault& fault) { fault_ = fault; }
 
-  // --- notes of memory accesses ---
+  // --- notes of memory accesses and calls ---
 
   /// Guest code ran until no room was left, or until little is.
   void make_room(kernel::Task& task);
-  bool notes_accesses() const { return notes_ != AccessNotes::none; }
+  bool notes_accesses() const { return notes_ == Notes::accesses || notes_ == Notes::first_touches; }
   /// What is accessed from now on is the gated instruction's at `pc`; 0: the kernel's.
   void perform_gate(u64 pc) { gate_pc_ = pc; }
   void accessed(u64 address, u64 size_bytes, bool writes) override;
@@ -75,14 +79,15 @@ class ControlServer final : public memory::AccessSink {
  private:
   void serve(StopReason reason, kernel::Task& task, u64 value);
   bool receive();
+  void put_place(ControlReply& reply, const kernel::Task& task) const;
   /// 0 or an errno.
   void collect(const kernel::Task& task);
   u32 answer(const ControlRequest& request, kernel::Task& task, ControlReply& reply);
   u32 change_breakpoints(const ControlRequest& request);
   void remove_all_breakpoints();
-  u32 note_accesses(AccessNotes wanted);
+  u32 note(Notes wanted, int file);
   void filter_notes();
-  void take_notes(u64 from, ControlReply& reply);
+  void take_touches(u64 from, ControlReply& reply);
   u32 list_points(u64 from);
   u32 read_memory(u64 address, u64 size_bytes);
   u32 list_regions(u64 above);
@@ -100,7 +105,9 @@ class ControlServer final : public memory::AccessSink {
   i32 tick_task_ = 0;
   u64 stop_at_tick_ = ~u64{0};
   translate::Translator* translator_ = nullptr;
-  AccessNotes notes_ = AccessNotes::none;
+  Notes notes_ = Notes::nothing;
+  std::array<std::span<u64>, 2> halves_;
+  u32 half_ = 0;
   FirstTouches touches_;
   u64 gate_pc_ = 0;
   u32 notes_lost_ = 0;
@@ -115,6 +122,7 @@ class ControlServer final : public memory::AccessSink {
     u64 addresses[kAddressesMost];
   };
   Question question_;
+  int received_fd_ = -1;  ///< that came with the question, if it is one that has one
 };
 
 }  // namespace orrery::machine

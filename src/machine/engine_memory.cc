@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "host/raw_syscall.h"
+#include "machine/control.h"
 #include "memory/layout.h"
 
 namespace orrery::machine {
@@ -68,6 +69,18 @@ std::span<u64> map_notes() {
   const i64 mapped = map_at(kNotesStart, kNotesBytes, PROT_READ | PROT_WRITE);
   if (mapped < 0 && mapped != -EEXIST) return {};
   return {reinterpret_cast<u64*>(kNotesStart), kNotesBytes / sizeof(u64)};
+}
+
+std::array<std::span<u64>, 2> map_shared_notes(int fd) {
+  std::array<std::span<u64>, 2> halves;
+  for (u64 half = 0; half < halves.size(); ++half) {
+    const i64 mapped =
+        host::raw_syscall(__NR_mmap, kSharedNotesStart + half * kSharedNotesStride, kNotesHalfBytes,
+                          PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, half * kNotesHalfBytes);
+    if (mapped < 0 && mapped > -4096) return {};
+    halves[half] = {reinterpret_cast<u64*>(mapped), kNotesHalfBytes / sizeof(u64)};
+  }
+  return halves;
 }
 
 bool EngineHeapPages::commit(u64 address, u64 size_bytes) {

@@ -3,6 +3,7 @@
 // is ever mapped where the guest could be given memory.
 #pragma once
 
+#include <array>
 #include <span>
 
 #include "base/heap.h"
@@ -25,6 +26,8 @@ bool map_task_stack(u64 start, u64 size_bytes);
 /// The place of the stream of memory accesses, which a replay notes that is asked for them. Behind it nothing
 /// is mapped. Empty if it cannot be had.
 std::span<u64> map_notes();
+/// The same in the halves of a shared file (machine/control.h). The descriptor is not needed any more.
+std::array<std::span<u64>, 2> map_shared_notes(int fd);
 
 /// Gives the heap more pages of layout::kEngineHigh.
 class EngineHeapPages final : public HeapPages {
@@ -40,5 +43,7 @@ inline constexpr u64 kLaunchStart = 0x7090'0000'0000;
 inline constexpr u64 kMachinePageStart = 0x70a0'0000'0000;
 inline constexpr u64 kNotesStart = 0x70b0'0000'0000;
 inline constexpr u64 kNotesBytes = 8 << 20;
+inline constexpr u64 kSharedNotesStart = 0x70b8'0000'0000;
+inline constexpr u64 kSharedNotesStride = 64 << 20;  ///< between the halves: what lies between is not mapped
 
 }  // namespace orrery::machine

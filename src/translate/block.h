@@ -26,6 +26,7 @@ enum class Borrowed : u8 {
   rbx,          ///< guest register is in spill_scratch
   shadow_load,  ///< the table load of an indirect transfer: a fault here is a missing entry
   notes_trial,  ///< the trial store of a block's notes: a fault here is the end of the stream
+  call_trial,   ///< the same of a call's note, with kCallNoteRegister in notes_place
 };
 
 /// Which guest instruction the host bytes from `host_offset` on belong to.
@@ -52,7 +53,7 @@ enum class ExitCode : u8 {
   interrupted = 9,       ///< a signal handler stopped the guest at the start of a block
   breakpoint = 12,       ///< the block begins at a breakpoint; the exit names its pc
   chosen = 13,           ///< the block begins with an instruction whose accesses the engine notes
-  notes_full = 14,  ///< a signal handler stopped the guest at the start of a block: no room for its notes
+  notes_full = 14,       ///< a signal handler stopped the guest before an instruction: no room for its notes
 };
 constexpr u64 exit_code(ExitCode code, ExitIndex index) { return (u64{index} << 4) | static_cast<u64>(code); }
 
@@ -82,6 +83,7 @@ struct Block {
   ExitIndex incoming = kNone;
   u32 cell = 0;  ///< index of its cell, 0 if no indirect jump has reached it
   Variant variant = Variant::fast;
+  bool watched = false;             ///< begins at a watched function (call_stream.h)
   bool checked = false;             ///< compares the guest's bytes with its source whenever it is entered
   bool live = true;                 ///< nothing leads to a block that is not; it may come back, see revive()
   BlockIndex older = kNone;         ///< the block that stood at the same pc before

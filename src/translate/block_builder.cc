@@ -25,6 +25,8 @@
 // store forwarding to the return's load.
 #include "translate/block_builder.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "memory/guarded_copy.h"
 #include "translate/code_cache.h"
@@ -96,13 +98,11 @@ u8* BlockBuilder::begin(u64 pc, u32 cache_offset) {
   entry_ = emit_.at();
   block.host_entry = offset(entry_);
   block.checked = options_.checked;
-  next_breakpoint_ = ~u64{0};
-  if (options_.breakpoints != nullptr) {
-    next_breakpoint_ = options_.breakpoints->at_or_above(pc + 1);
-    if (options_.breakpoints->contains(pc)) {
-      leave(ExitCode::breakpoint, pc);
-      block.host_past = offset(emit_.at());
-    }
+  next_breakpoint_ = next_stop_above(pc);
+  block.watched = options_.watched != nullptr && options_.watched->contains(pc);
+  if (options_.breakpoints != nullptr && options_.breakpoints->contains(pc)) {
+    leave(ExitCode::breakpoint, pc);
+    block.host_past = offset(emit_.at());
   }
   if (notes() && noter_.begins_chosen() && block.host_past == 0) {
     leave(ExitCode::chosen, pc);
@@ -111,9 +111,17 @@ u8* BlockBuilder::begin(u64 pc, u32 cache_offset) {
   return options_.checked ? emit_.jmp_relative() : nullptr;
 }
 
-/// Whether the instruction at pc_, which is not the block's first, has a breakpoint.
+/// The least breakpoint or watched function above `pc`; ~0 if there is none.
+u64 BlockBuilder::next_stop_above(u64 pc) const {
+  u64 next = ~u64{0};
+  for (const Breakpoints* places : {options_.breakpoints, options_.watched})
+    if (places != nullptr) next = std::min(next, places->at_or_above(pc + 1));
+  return next;
+}
+
+/// Whether the instruction at pc_, which is not the block's first, must begin another.
 bool BlockBuilder::at_breakpoint() {
-  if (next_breakpoint_ < pc_) next_breakpoint_ = options_.breakpoints->at_or_above(pc_);
+  if (next_breakpoint_ < pc_) next_breakpoint_ = next_stop_above(pc_ - 1);
   return next_breakpoint_ == pc_;
 }
 
@@ -138,6 +146,7 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   u8* const to_check = begin(pc, cache_offset);
   u8* const body = emit_.at();
   if (notes()) begin_notes();
+  if (built_.block.watched) note_entry();
 
   const u64 limit = pc + kBlockGuestBytesMost < page_floor(pc) + 2 * kPageBytes
                         ? pc + kBlockGuestBytesMost
@@ -224,6 +233,7 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
       return Step::ended;
     case Category::call:
       if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
+      note_call(CallRecord::call);
       call(target, next);
       return Step::ended;
     case Category::jump_indirect:
@@ -233,12 +243,14 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
       return Step::ended;
     case Category::call_indirect:
       if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
+      note_call(CallRecord::call);
       load_indirect_target(decoded);
       push_return_address(next, Borrowed::rax);
       indirect_tail();
       return Step::ended;
     case Category::ret:
       if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
+      note_call(CallRecord::ret);
       ret(decoded);
       return Step::ended;
     case Category::syscall:
@@ -298,6 +310,24 @@ void BlockBuilder::end_notes() {
   }
   built_.notes = noter_.notes();
   built_.notes.notes_end = static_cast<u32>(emit_.at() - entry_);
+}
+
+// --- notes of calls ---
+
+void BlockBuilder::note_call(CallRecord record) {
+  if (options_.watched == nullptr) return;
+  emit_call_note_begin(emit_);
+  mark(Borrowed::call_trial);
+  emit_call_note(emit_, record, pc_);
+  mark(Borrowed::nothing);
+}
+
+void BlockBuilder::note_entry() {
+  pc_ = built_.block.pc;
+  emit_call_note_begin(emit_);
+  mark(Borrowed::call_trial);
+  emit_entry_note(emit_, pc_, options_.tick_home);
+  mark(Borrowed::nothing);
 }
 
 // --- instructions that run as they stand ---

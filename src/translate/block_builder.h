@@ -11,6 +11,7 @@
 #include "translate/access_noter.h"
 #include "translate/block.h"
 #include "translate/breakpoints.h"
+#include "translate/call_noter.h"
 #include "translate/counts.h"
 #include "translate/emitter.h"
 #include "translate/ticks.h"
@@ -34,7 +35,8 @@ struct BuildOptions {
   bool fixed_approximations = false;  ///< leave at rcpps and its kin (x86/approximation.h)
   const Breakpoints* breakpoints = nullptr;  ///< leave before each of them
   std::vector<AccessPoint>* points =
-      nullptr;  ///< note accesses, and add what describes them (access_noter.h)
+      nullptr;                           ///< note accesses, and add what describes them (access_noter.h)
+  const Breakpoints* watched = nullptr;  ///< note calls, and the entries of these functions (call_noter.h)
 };
 
 /// The products of a build, appended to the translator's stores by it.
@@ -63,6 +65,7 @@ class BlockBuilder {
   u8* begin(u64 pc, u32 cache_offset);
   u32 fetched(u64 pc);
   u32 fetch_more(u64 pc);
+  u64 next_stop_above(u64 pc) const;
   bool at_breakpoint();
   Step next_instruction(u32 have);
   Step instruction(const x86::Decoded& decoded);
@@ -93,6 +96,8 @@ class BlockBuilder {
   void plan_notes(u64 pc);
   void begin_notes();
   void end_notes();
+  void note_call(CallRecord record);
+  void note_entry();
   void taken_if(u8 condition, u64 target, bool tick);
   u32 offset(const u8* at) const;
 
@@ -124,7 +129,7 @@ class BlockBuilder {
   u8 length_ = 0;  ///< of the instruction being translated
   u8* entry_ = nullptr;
   u64 pc_ = 0;               ///< of the instruction being translated
-  u64 next_breakpoint_ = 0;  ///< the least one above the block's pc that was not passed
+  u64 next_breakpoint_ = 0;  ///< the least one above the block's pc that was not passed, or watched function
   u32 uncounted_ = 0;        ///< instructions translated since the last count
   ExitIndex first_exit_ = 0;
   std::vector<PendingStub> stubs_;

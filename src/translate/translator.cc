@@ -121,7 +121,10 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
       return fetch_fault(pc);
     }
     const bool past = passes_breakpoint(cpu, limits);
-    if (notes_accesses() && !note_chosen(block, past)) return finish(cpu, ExitCode::notes_full, 0);
+    if (notes_accesses() && !note_chosen(block, past)) {
+      slots().uncounted = 0;
+      return finish(cpu, ExitCode::notes_full, 0);
+    }
     const u64 taken = enter(block, past);
     const ExitCode code = static_cast<ExitCode>(taken & 15);
     const ExitIndex index = static_cast<ExitIndex>(taken >> 4);
@@ -171,7 +174,7 @@ std::optional<cpu::Exit> Translator::refuse_target(cpu::CpuState& cpu) {
   if (decoded.category == x86::Category::call_indirect) rsp += 8;
   --slots().ticks;
   if (counts_) --slots().instructions;
-  if (notes_accesses()) put_record(AccessHeader::take_back(true), {});
+  if (notes_accesses()) put_record(AccessHeader::take_back(true).word, {});
   slots().regs.rip = pc;
   store(cpu);
   return cpu::Exit{.kind = cpu::ExitKind::fault, .instruction_bytes = decoded.length, .fault = *fault};
@@ -235,7 +238,7 @@ cpu::Exit Translator::finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index)
       code != ExitCode::fault && code != ExitCode::stopped_indirect && code != ExitCode::notes_full;
   if (code == ExitCode::stopped_indirect) slots().regs.rip = slots().target;
   if (has_record) slots().regs.rip = exits_[index].pc;
-  if (code == ExitCode::fault) slots().instructions += slots().uncounted;
+  if (code == ExitCode::fault || code == ExitCode::notes_full) slots().instructions += slots().uncounted;
   store(cpu);
   return leave(code, has_record ? exits_[index] : BlockExit{});
 }
@@ -336,7 +339,8 @@ BuildOptions Translator::build_options() {
           .may_widen = options_.may_widen,
           .counts = counts_,
           .fixed_approximations = options_.fixed_approximations,
-          .points = stream_.empty() ? nullptr : &points_};
+          .points = notes_accesses() ? &points_ : nullptr,
+          .watched = notes_calls() ? &watched_ : nullptr};
 }
 
 BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) {
@@ -411,6 +415,12 @@ bool Translator::fits_breakpoints(const Block& block) const {
          breakpoints_.at_or_above(block.pc + 1) >= block.pc + block.guest_bytes;
 }
 
+bool Translator::fits_watched(const Block& block) const {
+  if (!notes_calls()) return true;
+  return block.watched == watched_.contains(block.pc) &&
+         watched_.at_or_above(block.pc + 1) >= block.pc + block.guest_bytes;
+}
+
 /// Looks through the blocks that stood at this pc, from `newest` on, for one that fits again. What it was
 /// linked to it still is: links of dead blocks are kept up like others.
 BlockIndex Translator::revive(const Block& wanted, BlockIndex newest) {
@@ -418,7 +428,8 @@ BlockIndex Translator::revive(const Block& wanted, BlockIndex newest) {
   for (int looks = 0;; ++looks) {
     if (index == kNone || looks == kRevivalLooksMost) return kNone;
     const Block& block = blocks_[index];
-    if (block.checked == wanted.checked && fits_breakpoints(block) && still_reads(block)) break;
+    const bool fits = block.checked == wanted.checked && fits_breakpoints(block) && fits_watched(block);
+    if (fits && still_reads(block)) break;
     newer = index;
     index = blocks_[index].older;
   }
@@ -501,7 +512,7 @@ void Translator::count_instructions(bool wanted) {
 u64 Translator::instructions() const { return slots().instructions; }
 
 void Translator::take_back_instruction(cpu::CpuState& cpu) {
-  if (notes_accesses()) put_record(AccessHeader::take_back(false), {});
+  if (notes_accesses()) put_record(AccessHeader::take_back(false).word, {});
   if (!counts_) return;
   --slots().instructions;
   --seen_instructions_;
@@ -632,114 +643,6 @@ void Translator::flush() {
   ++statistics_.flushes;
 }
 
-// --- notes of memory accesses ---
-
-namespace {
-
-/// More than one instruction can add, with what the engine adds for it and for the turn it is in.
-constexpr u64 kNotesRoomWords = 1 << 15;
-
-}  // namespace
-
-void Translator::note_accesses(std::span<u64> stream) {
-  if (!stream.empty() || !stream_.empty()) flush();
-  stream_ = stream;
-  points_.clear();
-  slots().chosen_from = 0;
-  forget_noted();
-}
-
-std::span<const u64> Translator::noted() const {
-  const u64 bytes = slots().notes_at - reinterpret_cast<u64>(stream_.data());
-  return {stream_.data(), bytes / sizeof(u64)};
-}
-
-bool Translator::has_room_for_notes() const { return stream_.size() - noted().size() >= kNotesRoomWords; }
-
-void Translator::put_record(AccessHeader header, std::span<const u64> words) {
-  if (stream_.size() - noted().size() < 1 + words.size()) return;
-  u64* const at = reinterpret_cast<u64*>(slots().notes_at);
-  *at = header.word;
-  for (std::size_t i = 0; i < words.size(); ++i) at[1 + i] = words[i];
-  slots().notes_at += (1 + words.size()) * sizeof(u64);
-}
-
-void Translator::note_turn(i32 task, u64 event, u64 ticks) {
-  put_record(AccessHeader::turn(task), std::array{event, ticks});
-}
-
-bool Translator::note_engine(const Access& access) {
-  if (stream_.size() - noted().size() < 4) return false;
-  put_record(AccessHeader::engine(access.kind, access.by),
-             std::array{access.address, access.size_bytes, access.pc});
-  return true;
-}
-
-/// Of an instruction whose registers choose what it accesses, if the block begins with one and is to be
-/// entered behind its way out. False if there is no room.
-bool Translator::note_chosen(BlockIndex index, bool past_breakpoint) {
-  slots().chosen_from = 0;
-  if (!notes_[index].chosen) return true;
-  const bool at_breakpoint = breakpoints_.contains(blocks_[index].pc);
-  if (at_breakpoint && !past_breakpoint) return true;
-  if (!has_room_for_notes()) return false;
-  cpu::Registers regs = slots().regs;
-  if (options_.features.contains(x86::Feature::fsgsbase)) {
-    __asm__ volatile("rdfsbase %0" : "=r"(regs.fs_base));
-    __asm__ volatile("rdgsbase %0" : "=r"(regs.gs_base));
-  }
-  cpu::VectorImage vectors;
-  cpu::save_vector_state(vectors, options_.vector_components);
-  std::vector<Access> accesses;
-  const u8* const code = source_.data() + blocks_[index].first_source;
-  chosen_accesses(regs, vectors, {code, blocks_[index].guest_bytes}, accesses);
-  slots().chosen_from = slots().notes_at;
-  for (const Access& access : accesses) note_engine(access);
-  return true;
-}
-
-/// Gives back what a block's notes have borrowed, and ends its record before the instruction that faulted. Of
-/// a repeated one, what it has done already is an access of its own.
-void Translator::lift_notes(const BlockNotes& notes, const Block& block, const InstructionMark& mark) const {
-  Slots& state = slots();
-  const bool borrowed = mark.host_offset < notes.notes_end;
-  if (!borrowed) return;
-  const u64 place = state.regs[notes.place];
-  state.regs[notes.place] = state.notes_place;
-  state.regs[notes.address] = state.notes_address;
-  const bool at_chosen = mark.guest_offset == 0 && notes.chosen;
-  if (at_chosen) state.notes_at = state.chosen_from;
-  if (at_chosen || mark.borrowed == Borrowed::notes_trial) return;
-  const u64 pc = block.pc + mark.guest_offset;
-  const AccessPoint* point = &points_[notes.first_point] + 1;
-  const AccessPoint* const last = point + point[-1].points - 1;
-  u32 words = 0, instructions = 0;
-  for (; point <= last && point->pc < pc; ++point)
-    for (const u16 word : {point->word, point->base_word, point->end_word})
-      if (word != kNoWord && word >= words) words = word + 1u;
-  for (u32 at = block.first_mark + 1; marks_[at - 1].guest_offset < mark.guest_offset; ++at)
-    instructions += marks_[at].guest_offset != marks_[at - 1].guest_offset;
-  u64* const header = reinterpret_cast<u64*>(place);
-  u64* next = header + 1 + words;
-  const u64 before[] = {next[0], next[1],
-                        next[2]};  // the first words of a repeated instruction, if it is one
-  *header = AccessHeader::block(notes.first_point, mark.guest_offset, words, instructions, false).word;
-  for (; point <= last && point->pc == pc; ++point) {
-    if (point->end_word == kNoWord) continue;
-    const u64 then = before[point->word - words], now = state.regs[point->end_reg];
-    const u64 record[] = {then, 0, 0, now};
-    AccessPoint whole = *point;
-    whole.word = 0, whole.end_word = 3, whole.base_word = kNoWord;
-    const Access access = access_at(whole, record);
-    if (access.size_bytes == 0) continue;
-    *next++ = AccessHeader::engine(access.kind, AccessBy::instruction).word;
-    *next++ = access.address;
-    *next++ = access.size_bytes;
-    *next++ = access.pc;
-  }
-  state.notes_at = reinterpret_cast<u64>(next);
-}
-
 // --- faults and stops, called from signal handlers ---
 
 bool Translator::owns(u64 host_pc) { return memory::layout::kCodeCache.contains(host_pc); }
@@ -777,6 +680,9 @@ void give_back(Borrowed borrowed) {
     case Borrowed::nothing:
     case Borrowed::shadow_load:
     case Borrowed::notes_trial:
+      return;
+    case Borrowed::call_trial:
+      regs[kCallNoteRegister] = slots().notes_place;
       return;
     case Borrowed::rax:
       regs[Gpr::rax] = slots().spill_rax;
@@ -817,7 +723,7 @@ Translator::FaultKind Translator::lift_fault(const HostFrame& frame) const {
   lift(frame, block->pc + mark.guest_offset);
   give_back(mark.borrowed);
   slots().uncounted = mark.uncounted;
-  const bool out_of_room = mark.borrowed == Borrowed::notes_trial;
+  const bool out_of_room = mark.borrowed == Borrowed::notes_trial || mark.borrowed == Borrowed::call_trial;
   slots().exit_code = exit_code(out_of_room ? ExitCode::notes_full : ExitCode::fault, 0);
   if (notes_accesses()) lift_notes(notes_[static_cast<std::size_t>(block - blocks_.data())], *block, mark);
   return FaultKind::guest;

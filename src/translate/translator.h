@@ -16,6 +16,7 @@
 #include "translate/block_builder.h"
 #include "translate/block_map.h"
 #include "translate/breakpoints.h"
+#include "translate/call_noter.h"
 #include "x86/isa_table.h"
 
 namespace orrery::translate {
@@ -75,12 +76,19 @@ class Translator final : public cpu::Executor {
   /// What left for the engine to be performed was not: it faulted, or has still to be done.
   void take_back_instruction(cpu::CpuState& cpu);
 
-  // --- notes of memory accesses (access_stream.h). Not while it runs. ---
+  // --- notes of memory accesses (access_stream.h) or of calls (call_stream.h). Not while it runs. ---
 
-  /// From here on, into `stream`, behind which kNotesGuardBytes cannot be written; into none: no more. What
-  /// was translated is made anew. When no room is left run() returns ExitKind::notes_full.
-  void note_accesses(std::span<u64> stream);
-  bool notes_accesses() const { return !stream_.empty(); }
+  enum class Noted : u8 { nothing, accesses, calls };
+  /// From here on, into `stream`, behind which kNotesGuardBytes cannot be written. What was translated is
+  /// made anew. When no room is left run() returns ExitKind::notes_full.
+  void note(Noted what, std::span<u64> stream);
+  bool notes_accesses() const { return noted_ == Noted::accesses; }
+  bool notes_calls() const { return noted_ == Noted::calls; }
+  /// The next notes go here.
+  void note_into(std::span<u64> stream);
+  /// The functions whose entries are noted beside the calls.
+  void watch_functions(std::span<const u64> addresses) { drop_blocks_at(watched_.add(addresses)); }
+  void watch_no_function();
   /// What was noted since it was forgotten.
   std::span<const u64> noted() const;
   void forget_noted() { slots().notes_at = reinterpret_cast<u64>(stream_.data()); }
@@ -130,7 +138,7 @@ class Translator final : public cpu::Executor {
   struct Turn;
   void stop_after_next_tick();
   bool note_chosen(BlockIndex index, bool past_breakpoint);
-  void put_record(AccessHeader header, std::span<const u64> words);
+  void put_record(u64 header, std::span<const u64> words);
   void lift_notes(const BlockNotes& notes, const Block& block, const InstructionMark& mark) const;
   void widen();
   BlockIndex next_block(const Turn& turn, Variant variant);
@@ -144,6 +152,7 @@ class Translator final : public cpu::Executor {
   BlockIndex revive(const Block& wanted, BlockIndex newest);
   bool still_reads(const Block& block) const;
   bool fits_breakpoints(const Block& block) const;
+  bool fits_watched(const Block& block) const;
   void drop_blocks_at(std::span<const u64> addresses);
   void link(ExitIndex exit, BlockIndex target);
   void unlink_incoming(Block& block);
@@ -184,7 +193,9 @@ class Translator final : public cpu::Executor {
   Breakpoints breakpoints_;
   bool counts_ = false;
   u64 seen_instructions_ = 0;  ///< those that tasks have been given their part of
-  std::span<u64> stream_;      ///< of notes; empty if none are made
+  Noted noted_ = Noted::nothing;
+  std::span<u64> stream_;  ///< of notes; empty if none are made
+  Breakpoints watched_;
   std::vector<AccessPoint> points_;
   std::vector<BlockNotes> notes_;  ///< by block, if notes are made
   Statistics statistics_;

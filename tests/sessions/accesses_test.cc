@@ -148,7 +148,6 @@ class Noted {
     EXPECT_TRUE(static_cast<bool>(session_->set_breakpoints(std::vector{address})));
     const lens::Stop stop = session_.run();
     EXPECT_EQ(stop.reason, StopReason::breakpoint);
-    EXPECT_TRUE(static_cast<bool>(session_->hand_over_accesses()));
     return stop;
   }
 
@@ -282,7 +281,6 @@ TEST(AccessNotes, LeaveTheReplayAsItIs) {
     ASSERT_TRUE(static_cast<bool>(session->count_instructions()));
     Noted noted(session);
     session.run();
-    ASSERT_TRUE(static_cast<bool>(session->hand_over_accesses()));
     EXPECT_EQ(noted.reader().instructions, session->stop().instructions) << program;
     EXPECT_GT(noted.by_kernel.size(), 3u) << program;
     EXPECT_TRUE(session.ends_equal()) << program;

@@ -106,7 +106,7 @@ struct Counted {
 
 TEST_P(TranslatorTest, NotesEveryAccess) {
   Stream stream(1 << 17);
-  translator_.note_accesses(stream.span());
+  translator_.note(Translator::Noted::accesses, stream.span());
   cpu::CpuState cpu = at(memory_.put(kFib), 15);
   translator_.note_turn(1, 2, 0);
   const cpu::Exit exit = translator_.run(cpu, {});

@@ -1,0 +1,73 @@
+#include "translate/call_noter.h"
+
+namespace orrery::translate {
+namespace {
+
+constexpr u32 word_at(u32 word) { return (1 + word) * static_cast<u32>(sizeof(u64)); }
+constexpr u8 number(Gpr reg) { return static_cast<u8>(reg); }
+constexpr u8 kPlaceLow = number(kCallNoteRegister) & 7;
+static_assert(number(kCallNoteRegister) >= 8 && kPlaceLow != 4, "the encodings below");
+
+/// mov [place + displacement], reg
+void store(Emitter& emit, u32 displacement, Gpr reg) {
+  emit.byte(static_cast<u8>(0x49 | (number(reg) >= 8 ? 4 : 0)));
+  emit.byte(0x89);
+  emit.byte(static_cast<u8>(0x80 | (number(reg) & 7) << 3 | kPlaceLow));
+  emit.word32(displacement);
+}
+
+/// mov dword [place + displacement], value
+void store_imm32(Emitter& emit, u32 displacement, u32 value) {
+  static constexpr u8 kCode[] = {0x41, 0xc7, 0x80 | kPlaceLow};
+  emit.bytes(kCode);
+  emit.word32(displacement);
+  emit.word32(value);
+}
+
+/// vmovdqu64 [place + displacement], xmm31: the ticks, and the instructions beside them (counts.h)
+void store_counters(Emitter& emit, u32 displacement) {
+  static constexpr u8 kCode[] = {0x62, 0x41, 0xfe, 0x08, 0x7f, 0x80 | 7 << 3 | kPlaceLow};
+  emit.bytes(kCode);
+  emit.word32(displacement);
+}
+
+void end_record(Emitter& emit, CallHeader header) {
+  store_imm32(emit, 0, static_cast<u32>(header.word));
+  store_imm32(emit, 4, static_cast<u32>(header.word >> 32));
+  emit.add_to(kCallNoteRegister, static_cast<i32>((1 + header.words()) * sizeof(u64)));
+  emit.store_slot(ORRERY_SLOT_NOTES_AT, kCallNoteRegister);
+  emit.load_slot(kCallNoteRegister, ORRERY_SLOT_NOTES_PLACE);
+}
+
+}  // namespace
+
+void emit_call_note_begin(Emitter& emit) {
+  emit.store_slot(ORRERY_SLOT_NOTES_PLACE, kCallNoteRegister);
+  emit.load_slot(kCallNoteRegister, ORRERY_SLOT_NOTES_AT);
+}
+
+void emit_call_note(Emitter& emit, CallRecord record, u64 pc) {
+  if (record == CallRecord::ret) store(emit, word_at(1), Gpr::rax);
+  store(emit, word_at(0), Gpr::rsp);
+  end_record(emit, CallHeader::of(record, pc));
+}
+
+void emit_entry_note(Emitter& emit, u64 pc, TickHome home) {
+  constexpr u32 kTicks = word_at(4), kInstructions = word_at(5);
+  if (home == TickHome::vector) {
+    store_counters(emit, kTicks);
+  } else {
+    store(emit, kInstructions, Gpr::rsp);  // the trial
+    emit.store_slot(ORRERY_SLOT_NOTES_ADDRESS, Gpr::rcx);
+    emit.load_slot(Gpr::rcx, ORRERY_SLOT_TICKS);
+    store(emit, kTicks, Gpr::rcx);
+    emit.load_slot(Gpr::rcx, ORRERY_SLOT_INSTRUCTIONS);
+    store(emit, kInstructions, Gpr::rcx);
+    emit.load_slot(Gpr::rcx, ORRERY_SLOT_NOTES_ADDRESS);
+  }
+  u32 word = 0;
+  for (const Gpr reg : {Gpr::rsp, Gpr::rdi, Gpr::rsi, Gpr::rdx}) store(emit, word_at(word++), reg);
+  end_record(emit, CallHeader::of(CallRecord::entry, pc));
+}
+
+}  // namespace orrery::translate

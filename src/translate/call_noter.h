@@ -1,0 +1,23 @@
+// Emits the records of calls (call_stream.h). A record borrows one register, for its own few instructions
+// only, and touches no flags. Its last word is stored first: where the stream ends that store faults with
+// nothing done, and leaves for the engine as ExitCode::notes_full (Borrowed::call_trial).
+#pragma once
+
+#include "translate/breakpoints.h"
+#include "translate/call_stream.h"
+#include "translate/emitter.h"
+#include "translate/ticks.h"
+
+namespace orrery::translate {
+
+/// Which register a record borrows: no instruction that is noted has it as an implicit operand.
+inline constexpr Gpr kCallNoteRegister = Gpr::r11;
+
+/// Gets the place of the next record into kCallNoteRegister. The trial store comes next: mark it.
+void emit_call_note_begin(Emitter& emit);
+/// The record of a call or a return at `pc`.
+void emit_call_note(Emitter& emit, CallRecord record, u64 pc);
+/// That of the watched function's entry at `pc`.
+void emit_entry_note(Emitter& emit, u64 pc, TickHome home);
+
+}  // namespace orrery::translate

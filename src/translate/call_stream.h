@@ -1,0 +1,82 @@
+// The stream of calls of a replay that is asked for them: what emitted code writes, and what a reader makes
+// of it. Nothing of it is emitted unless somebody asks.
+//
+// Each call and each return writes a record, and so does the entry of each function that is watched. With the
+// stack pointer in every record a reader knows at any time which calls have not returned, whatever the
+// program did to its stack: a call whose stack pointer is not above the present one is over.
+#pragma once
+
+#include <span>
+
+#include "base/types.h"
+
+namespace orrery::translate {
+
+enum class CallRecord : u8 {
+  turn = 0,   ///< whose code runs now; words: event, ticks
+  call = 1,   ///< words: rsp before the return address is pushed
+  ret = 2,    ///< words: rsp, which points at the return address; rax
+  entry = 3,  ///< of a watched function; words: EnteredFunction
+};
+
+/// At the first instruction of a watched function.
+struct EnteredFunction {
+  u64 rsp = 0;  ///< points at the return address, if it was called
+  u64 arguments[3] = {};
+  u64 ticks = 0;         ///< of the task
+  u64 instructions = 0;  ///< of all tasks, if they are counted
+};
+
+struct CallHeader {
+  u64 word = 0;
+
+  static constexpr CallHeader of(CallRecord record, u64 pc) {
+    return {pc << 8 | u64{words_of(record)} << 4 | static_cast<u64>(record)};
+  }
+  static constexpr u32 words_of(CallRecord record) {
+    switch (record) {
+      case CallRecord::turn:
+      case CallRecord::ret:
+        return 2;
+      case CallRecord::call:
+        return 1;
+      case CallRecord::entry:
+        return sizeof(EnteredFunction) / sizeof(u64);
+    }
+    return 0;
+  }
+
+  CallRecord record() const { return static_cast<CallRecord>(word & 15); }
+  u32 words() const { return word >> 4 & 15; }
+  u64 pc() const { return word >> 8; }  ///< of the instruction; of a turn, the task
+};
+
+/// Goes through records and shows each to `Sink`: void turn(i32 task, u64 event, u64 ticks),
+/// void call(u64 pc, u64 rsp), void ret(u64 pc, u64 rsp, u64 rax), void entry(u64 pc, const
+/// EnteredFunction&).
+template <class Sink>
+void read_calls(std::span<const u64> records, Sink& sink) {
+  const u64* const end = records.data() + records.size();
+  for (const u64* at = records.data(); at < end;) {
+    const CallHeader header{*at};
+    const u64* const words = at + 1;
+    switch (header.record()) {
+      case CallRecord::call:
+        sink.call(header.pc(), words[0]);
+        break;
+      case CallRecord::ret:
+        sink.ret(header.pc(), words[0], words[1]);
+        break;
+      case CallRecord::entry:
+        sink.entry(header.pc(),
+                   EnteredFunction{words[0], {words[1], words[2], words[3]}, words[4], words[5]});
+        break;
+      case CallRecord::turn:
+        sink.turn(static_cast<i32>(header.pc()), words[0], words[1]);
+        break;
+    }
+    at = words + header.words();
+  }
+}
+
+}  // namespace orrery::translate
