@@ -15,7 +15,10 @@ namespace orrery::cli {
 
 struct LayerOptions {
   std::string recording{}, process{}, at{};
-  std::string symbol{};  ///< of `link`
+  std::string symbol{};   ///< of `link`
+  std::string address{};  ///< of `memory`
+  bool history = false;   ///< of `memory`
+  bool pages = false;     ///< of `memory`
   bool json = false;
   bool all = false;           ///< of reports that are long
   std::string directory{};    ///< of the recording

@@ -14,6 +14,7 @@ void add_show(CLI::App& app, Session& session) {
   add_show_file(*command, session);
   add_show_link(*command, session);
   add_show_load(*command, session);
+  add_show_memory(*command, session);
   add_show_pages(*command, session);
   add_show_io(*command, session);
   set_examples(*command,
@@ -21,6 +22,7 @@ void add_show(CLI::App& app, Session& session) {
                "  orrery show file /bin/ls\n"
                "  orrery show link\n"
                "  orrery show load\n"
+               "  orrery show memory\n"
                "  orrery show pages\n");
 }
 

@@ -11,6 +11,7 @@ void add_show_file(CLI::App& show, Session& session);
 void add_show_io(CLI::App& show, Session& session);
 void add_show_link(CLI::App& show, Session& session);
 void add_show_load(CLI::App& show, Session& session);
+void add_show_memory(CLI::App& show, Session& session);
 void add_show_pages(CLI::App& show, Session& session);
 
 }  // namespace orrery::cli

@@ -7,13 +7,14 @@ extern const Lens kCallLens;
 extern const Lens kBuildLens;
 extern const Lens kLoadLens;
 extern const Lens kLinkLens;
+extern const Lens kMapLens;
 extern const Lens kPageLens;
 extern const Lens kIoLens;
 
 namespace {
 
 constexpr const Lens* kLenses[] = {
-    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens, &kLinkLens, &kPageLens, &kIoLens,
+    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens, &kLinkLens, &kMapLens, &kPageLens, &kIoLens,
 };
 
 }  // namespace

@@ -1,8 +1,13 @@
-"""Checks JSON against the part of JSON Schema that docs/file.schema.json uses."""
+"""Checks JSON against the part of JSON Schema that docs/*.schema.json use."""
 import json
 import pathlib
 
-FILE_SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "file.schema.json").read_text())
+
+def load(name):
+    return json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / f"{name}.schema.json").read_text())
+
+
+FILE_SCHEMA = load("file")
 TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "null": type(None)}
 
 
@@ -34,6 +39,8 @@ def problems(value, schema, root=FILE_SCHEMA, where="$"):
                 yield from problems(each, known[name], root, f"{where}.{name}")
             elif schema.get("additionalProperties") is False:
                 yield f"{where}: {name} is not in the schema"
+            elif isinstance(schema.get("additionalProperties"), dict):
+                yield from problems(each, schema["additionalProperties"], root, f"{where}.{name}")
     if isinstance(value, list) and "items" in schema:
         for number, each in enumerate(value):
             yield from problems(each, schema["items"], root, f"{where}[{number}]")

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 import io_cases
+import memory_cases
 import programs
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -912,7 +913,7 @@ def case_layout(orrery):
 
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
-CASES.update({name: functools.partial(case, expect=expect) for name, case in io_cases.CASES.items()})
+CASES.update({name: functools.partial(case, expect=expect) for name, case in {**io_cases.CASES, **memory_cases.CASES}.items()})
 
 
 def main():

@@ -14,8 +14,8 @@
 #include <string_view>
 
 #include "lens/lens.h"
-#include "lens/load/object_file.h"
 #include "lens/load/start_stack.h"
+#include "lens/memory/meanings.h"
 #include "trace/trace_file_hosted.h"
 
 namespace orrery::lens {
@@ -30,14 +30,16 @@ struct PageRow {
   bool is_read = false, is_written = false, is_executed = false, by_kernel = false;
   u64 event = 0, ticks = 0, instructions = 0, time_ns = 0, pc = 0;
   i32 task = 0;
+  std::optional<u64> written_event{}, written_ticks{}, written_ns{};
+  std::optional<u64> gone_event{}, gone_ticks{}, gone_ns{};
 };
 
 constexpr db::Column<PageRow> kColumns[] = {
     db::column<&PageRow::process>("process", "A process of the table process.", db::Key::indexed),
     db::column<&PageRow::program>("program", "Counts the programs that the process ran, from 0."),
     db::column<&PageRow::page>("page", "Address of its first byte."),
-    db::column<&PageRow::meaning>("meaning",
-                                  "code, rodata, data, bss, heap, stack, vdso, mapped file or anonymous."),
+    db::column<&PageRow::meaning>(
+        "meaning", "code, rodata, data, bss, heap, stack, vdso, mapped file, shared or anonymous."),
     db::column<&PageRow::object>("object",
                                  "The file that is mapped there, or whose bss it is; NULL if none."),
     db::column<&PageRow::file_offset>("file_offset", "Of the page in the file; NULL if it shows none."),
@@ -53,6 +55,16 @@ constexpr db::Column<PageRow> kColumns[] = {
     db::column<&PageRow::time_ns>("time_ns", "Time of the event before it, in ns since the recording began."),
     db::column<&PageRow::pc>("pc", "The instruction that was first; 0 if it was the kernel."),
     db::column<&PageRow::task>("task", "The task that was first."),
+    db::column<&PageRow::written_event>(
+        "written_event", "The process's next event at the first write: the instant; NULL if there was none."),
+    db::column<&PageRow::written_ticks>("written_ticks", "Ticks of the task then; NULL likewise."),
+    db::column<&PageRow::written_ns>("written_ns", "Time of the event before it; NULL likewise."),
+    db::column<&PageRow::gone_event>(
+        "gone_event",
+        "The process's next event when the page was unmapped or given back; NULL: "
+        "it was there to the end of its program."),
+    db::column<&PageRow::gone_ticks>("gone_ticks", "Ticks of the task then; NULL likewise."),
+    db::column<&PageRow::gone_ns>("gone_ns", "That instant, in ns since the recording began; NULL likewise."),
 };
 constexpr db::Table<PageRow> kPage = {
     "page", "Pages of memory that programs touched, with the first access to each.", kColumns};
@@ -96,74 +108,6 @@ class EventTimes {
   std::vector<std::pair<u64, u64>> events_;
 };
 
-/// What lies where, in words.
-class Meanings {
- public:
-  using Files = std::map<std::string, std::shared_ptr<load::ObjectFile>>;
-  Meanings(const std::vector<elf::MappedRegion>& regions, Files& files) : regions_(regions), files_(files) {}
-
-  void describe(PageRow& row) const {
-    const auto above = std::upper_bound(regions_.begin(), regions_.end(), row.page,
-                                        [](u64 page, const auto& region) { return page < region.start; });
-    if (above == regions_.begin() || !std::prev(above)->contains(row.page)) {
-      row.meaning = "anonymous";
-      return;
-    }
-    const elf::MappedRegion& region = *std::prev(above);
-    if (region.path.starts_with("/")) return describe_file(row, region);
-    if (region.path.starts_with("[")) {
-      row.meaning = region.path.substr(1, region.path.find(']') - 1);
-      if (row.meaning == "vvar") row.meaning = "vdso";
-      return;
-    }
-    row.meaning = "anonymous";
-    if (const elf::MappedRegion* file = file_below(region)) {
-      row.meaning = "bss";
-      row.object = file->path;
-    }
-  }
-
- private:
-  void describe_file(PageRow& row, const elf::MappedRegion& region) const {
-    row.object = region.path;
-    row.file_offset = region.offset + (row.page - region.start);
-    const bool is_image = std::any_of(regions_.begin(), regions_.end(), [&](const auto& other) {
-      return other.path == region.path && (other.protection & PROT_EXEC) != 0;
-    });
-    if (!is_image)
-      row.meaning = "mapped file";
-    else if ((region.protection & PROT_EXEC) != 0)
-      row.meaning = "code";
-    else
-      row.meaning = is_data(region, row.page) ? "data" : "rodata";
-  }
-
-  /// Writable, or in the part that is made read-only when it has been relocated.
-  bool is_data(const elf::MappedRegion& region, u64 page) const {
-    if ((region.protection & PROT_WRITE) != 0) return true;
-    const auto first = std::find_if(regions_.begin(), regions_.end(),
-                                    [&](const auto& other) { return other.path == region.path; });
-    const auto [known, is_new] = files_.try_emplace(region.path);
-    if (is_new && !region.kept_file.empty()) known->second = load::ObjectFile::open(region.kept_file);
-    const load::ObjectFile* file = known->second.get();
-    if (file == nullptr || file->relro_end() == 0) return false;
-    const u64 in_file = page - first->start + page_floor(file->first_address());
-    return in_file >= page_floor(file->relro_start()) && in_file < file->relro_end();
-  }
-
-  /// The data of an image, if the region begins where that ends.
-  const elf::MappedRegion* file_below(const elf::MappedRegion& region) const {
-    const auto below = std::find_if(regions_.begin(), regions_.end(),
-                                    [&](const auto& other) { return other.end == region.start; });
-    const bool is_bss = below != regions_.end() && below->path.starts_with("/") &&
-                        (below->protection & PROT_WRITE) != 0 && (region.protection & PROT_WRITE) != 0;
-    return is_bss ? &*below : nullptr;
-  }
-
-  const std::vector<elf::MappedRegion>& regions_;
-  Files& files_;  ///< of images, by path; null where one is not kept
-};
-
 class PageWatcher final : public Watcher {
  public:
   PageWatcher(const Recording& recording, const TreeProcess& process, Rows& rows)
@@ -180,7 +124,7 @@ class PageWatcher final : public Watcher {
     note_files(session);
   }
   void leave(ReplaySession& session, const WalkedCall& walked) override {
-    if (!walked.replaced_program()) return;
+    if (!walked.replaced_program()) return forget(walked);
     finish_program();
     ++program_;
     take(session, true);
@@ -246,6 +190,55 @@ class PageWatcher final : public Watcher {
       if (!in_exec || (touch.how & 2) != 0) add(session, touch);
   }
 
+  /// Pages that the call took away begin anew, if the memory comes back.
+  void forget(const WalkedCall& walked) {
+    const Call& call = walked.call;
+    const auto& arguments = call.arguments;
+    if (call.failed() || !call.returned) return;
+    const u64 result = static_cast<u64>(call.result);
+    if (call.name == "munmap" || (call.name == "madvise" && gives_back(arguments[2])))
+      forget(arguments[0], arguments[1], walked.exit);
+    else if (call.name == "mmap")
+      forget(result, arguments[1], walked.exit);
+    else if (call.name == "mremap" && result != arguments[0])
+      move(arguments[0], arguments[1], result, arguments[2], walked.exit);
+    else if (call.name == "mremap" && arguments[2] < arguments[1])
+      forget(arguments[0] + arguments[2], arguments[1] - arguments[2], walked.exit);
+    else if (call.name == "brk" && result < break_)
+      forget(result + kPageBytes - 1, break_ - result, walked.exit);
+    if (call.name == "brk") break_ = result;
+  }
+
+  static bool gives_back(u64 advice) {
+    return advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE;
+  }
+
+  void forget(u64 start, u64 bytes, const Instant& now) {
+    const u64 end = start + bytes;
+    for (auto page = pages_.lower_bound(page_floor(start)); page != pages_.end() && page->first < end;) {
+      PageRow& row = page->second;
+      row.gone_event = now.event;
+      row.gone_ticks = now.ticks;
+      row.gone_ns = now.time_ns;
+      rows_.add(kPage, row);
+      page = pages_.erase(page);
+    }
+  }
+
+  /// What was touched at the old place counts as touched at the new one.
+  void move(u64 from, u64 from_bytes, u64 to, u64 to_bytes, const Instant& now) {
+    std::vector<PageRow> moved;
+    for (auto page = pages_.lower_bound(from); page != pages_.end() && page->first < from + from_bytes;
+         ++page)
+      if (page->first - from < to_bytes) moved.push_back(page->second);
+    forget(from, from_bytes, now);
+    forget(to, to_bytes, now);
+    for (PageRow& row : moved) {
+      row.page = to + (row.page - from);
+      pages_[row.page] = row;
+    }
+  }
+
   void add(ReplaySession& session, const machine::ControlTouch& touch) {
     const bool reads = (touch.how & 1) != 0, writes = (touch.how & 2) != 0, executes = (touch.how & 4) != 0;
     const auto [found, is_new] = pages_.try_emplace(touch.page);
@@ -255,6 +248,7 @@ class PageWatcher final : public Watcher {
     if (again) rows_.add(kPage, row);
     if (!is_new && !again) {
       row.is_read = row.is_read || reads;
+      if (writes && !row.is_written) note_written(row, touch);
       row.is_written = row.is_written || writes;
       row.is_executed = row.is_executed || executes;
       return;
@@ -272,7 +266,18 @@ class PageWatcher final : public Watcher {
            .time_ns = times_.before(touch.event),
            .pc = touch.pc,
            .task = touch.task};
-    Meanings(session.regions(), images_).describe(row);
+    if (writes) note_written(row, touch);
+    const memory::Meaning meaning = memory::Meanings(session.regions(), images_).of(touch.page);
+    // What is relocated is read-only afterwards, and data before: one word for both.
+    row.meaning = meaning.word == "relro" ? "data" : meaning.word;
+    row.object = meaning.object;
+    row.file_offset = meaning.file_offset;
+  }
+
+  void note_written(PageRow& row, const machine::ControlTouch& touch) {
+    row.written_event = touch.event;
+    row.written_ticks = touch.ticks;
+    row.written_ns = times_.before(touch.event);
   }
 
   void finish_program() {
@@ -293,8 +298,9 @@ class PageWatcher final : public Watcher {
   Rows& rows_;
   bool asked_ = false;
   u32 program_ = 0;
+  u64 break_ = 0;  ///< where the heap ends, as brk told last
   std::map<u64, PageRow> pages_;
-  Meanings::Files images_;
+  memory::ImageFiles images_;
   std::map<std::string, MappedFileRow> files_;
 };
 
@@ -308,7 +314,7 @@ std::vector<db::TableDescription> tables() { return {db::describe(kPage), db::de
 
 extern const Lens kPageLens;
 const Lens kPageLens = {.name = "pages",
-                        .version = 1,
+                        .version = 2,
                         .sentence = "Which pages of memory each program touched, and when first.",
                         .tables = tables,
                         .read = nullptr,
