@@ -273,6 +273,7 @@ Status ReplaySession::count_instructions() {
 void ReplaySession::forget() {
   has_registers_ = false;
   has_regions_ = false;
+  has_tasks_ = false;
   pages_.clear();
 }
 
@@ -342,6 +343,25 @@ const std::vector<elf::MappedRegion>& ReplaySession::regions() {
   }
   has_regions_ = true;
   return regions_;
+}
+
+const std::vector<machine::ControlTask>& ReplaySession::tasks() {
+  if (has_tasks_) return tasks_;
+  tasks_.clear();
+  while (ask({.op = ControlOp::tasks, .argument = tasks_.size()})) {
+    const std::size_t before = tasks_.size();
+    const std::size_t count = packet_->reply.payload_bytes / sizeof(machine::ControlTask);
+    if (count == 0) break;
+    tasks_.resize(before + count);
+    std::memcpy(tasks_.data() + before, packet_->payload, count * sizeof(machine::ControlTask));
+  }
+  has_tasks_ = true;
+  return tasks_;
+}
+
+Result<std::vector<u8>> ReplaySession::vector_state(i32 task) {
+  TRY(ask({.op = ControlOp::vector_state, .task = task}));
+  return std::vector<u8>(packet_->payload, packet_->payload + packet_->reply.payload_bytes);
 }
 
 elf::DebugFiles& ReplaySession::debug_files() {

@@ -98,6 +98,11 @@ class ReplaySession final : public elf::StoppedMachine {
   /// Those since the last time.
   Result<std::vector<machine::ControlTouch>> take_first_touches();
 
+  /// The process's tasks, those that ended among them while somebody may still wait for them; leader first.
+  const std::vector<machine::ControlTask>& tasks();
+  /// The XSAVE area of a task in standard form, or FXSAVE's where the recording's processor has no XSAVE.
+  Result<std::vector<u8>> vector_state(i32 task);
+
   const elf::MachineRegisters& registers() override;
   u64 read(u64 address, std::span<u8> out) override;
   const std::vector<elf::MappedRegion>& regions() override;
@@ -147,6 +152,8 @@ class ReplaySession final : public elf::StoppedMachine {
   elf::MachineRegisters registers_;
   bool has_regions_ = false;
   std::vector<elf::MappedRegion> regions_;
+  bool has_tasks_ = false;
+  std::vector<machine::ControlTask> tasks_;
   std::unordered_map<u64, std::vector<u8>> pages_;  ///< readable prefix of each page
 
   // Images outlive a stop as long as the map has the same files at the same places.

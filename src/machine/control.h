@@ -24,7 +24,7 @@ enum class ControlOp : u32 {
   regions = 4,  ///< argument = list those that end above this address; payload: ControlRegion[] (0 of them:
                 ///< no more)
   quit = 5,
-  vector_state = 6,  ///< payload: FXSAVE/XSAVE image of the current task
+  vector_state = 6,  ///< payload: FXSAVE/XSAVE image of the request's task; 0: of the current one
   /// The request's payload, u64[]: addresses before whose instructions `run` stops too, whichever task gets
   /// there, each time one does. The replay is not changed by it. One at the present pc counts, unless the
   /// present stop is for it. They are gone after a successful execve, and a forked process has none.
@@ -51,6 +51,7 @@ enum class ControlOp : u32 {
   /// Payload: addresses of functions whose entries are noted too while calls are; they join those of before.
   /// Gone after a successful execve; a forked process has none.
   watch_functions = 14,
+  tasks = 15,  ///< argument = index of the first; payload: ControlTask[] of the process, leader first
 };
 
 enum class Notes : u32 {
@@ -129,6 +130,21 @@ struct ControlTouch {
   u8 how = 0;  ///< 1 it was read, 2 written, 4 executed, or several at once
   bool by_kernel = false;
   u16 reserved = 0;
+};
+
+enum class TaskState : u32 { runs, ready, waits, stopped, ended };
+
+/// A thread of the process, with its registers: for one that waits in a system call, those that it has when
+/// it comes back, but for the result.
+struct ControlTask {
+  i32 task = 0;
+  TaskState state = TaskState::ready;
+  i64 call = -1;  ///< number of the system call in which it waits, or which it makes
+  u64 blocked_signals = 0, pending_signals = 0;
+  u64 ticks = 0;
+  u64 gpr[16] = {};  ///< numbered as cpu::Gpr
+  u64 rip = 0, rflags = 0, fs_base = 0, gs_base = 0;
+  char name[16] = {};
 };
 
 struct ControlRegion {

@@ -8,6 +8,8 @@
 
 #include "cpu/vector_state.h"
 #include "host/raw_syscall.h"
+#include "kernel/process.h"
+#include "kernel/scheduler.h"
 #include "machine/engine_memory.h"
 #include "memory/guarded_copy.h"
 #include "trace/family_message.h"
@@ -161,13 +163,11 @@ u32 ControlServer::answer(const ControlRequest& request, kernel::Task& task, Con
     case ControlOp::regions:
       reply.payload_bytes = list_regions(request.argument);
       return 0;
-    case ControlOp::vector_state: {
-      cpu::VectorImage image;  // aligned as XSAVE wants it, which a packet is not
-      cpu::save_vector_state(image, vector_components_);
-      std::memcpy(packet_.payload, image.bytes, sizeof image.bytes);
-      reply.payload_bytes = sizeof image.bytes;
+    case ControlOp::vector_state:
+      return vector_state(request.task, task, reply);
+    case ControlOp::tasks:
+      reply.payload_bytes = list_tasks(request.argument, task);
       return 0;
-    }
     case ControlOp::break_at:
     case ControlOp::break_clear:
       return change_breakpoints(request);
@@ -335,6 +335,57 @@ u32 ControlServer::list_regions(u64 above) {
       out.inode = file.inode;
       std::memcpy(out.path, file.path.data(), std::min(file.path.size(), sizeof out.path - 1));
     }
+    std::memcpy(packet_.payload + bytes, &out, sizeof out);
+    bytes += static_cast<u32>(sizeof out);
+  }
+  return bytes;
+}
+
+u32 ControlServer::vector_state(i32 wanted, kernel::Task& current, ControlReply& reply) {
+  const kernel::Task* const other = wanted == 0 ? &current : current.process.find_task(TaskId{wanted});
+  if (other == nullptr || other->ended()) return ESRCH;
+  cpu::VectorImage image;  // aligned as XSAVE wants it, which a packet is not
+  std::span<const u8> bytes(image.bytes);
+  if (other == &current)
+    cpu::save_vector_state(image, vector_components_);
+  else
+    bytes = current.process.scheduler.vector_state(*other);
+  reply.payload_bytes = static_cast<u32>(std::min<u64>(bytes.size(), kControlBytesMost));
+  std::memcpy(packet_.payload, bytes.data(), reply.payload_bytes);
+  return 0;
+}
+
+namespace {
+
+TaskState state_of(const kernel::Task& task) {
+  if (task.ended()) return TaskState::ended;
+  if (std::holds_alternative<kernel::Stopped>(task.state)) return TaskState::stopped;
+  return std::holds_alternative<kernel::Blocked>(task.state) ? TaskState::waits : TaskState::ready;
+}
+
+ControlTask shown_task(const kernel::Task& task, bool is_current) {
+  ControlTask out{.task = task.id.value,
+                  .state = is_current ? TaskState::runs : state_of(task),
+                  .call = task.call.number,
+                  .blocked_signals = task.blocked,
+                  .pending_signals = task.pending.set(),
+                  .ticks = task.cpu.ticks,
+                  .rip = task.cpu.regs.rip,
+                  .rflags = task.cpu.regs.rflags,
+                  .fs_base = task.cpu.regs.fs_base,
+                  .gs_base = task.cpu.regs.gs_base};
+  std::memcpy(out.gpr, task.cpu.regs.gpr, sizeof out.gpr);
+  std::memcpy(out.name, task.comm.data(), sizeof out.name);
+  return out;
+}
+
+}  // namespace
+
+u32 ControlServer::list_tasks(u64 from, const kernel::Task& current) {
+  const auto& tasks = current.process.tasks;
+  u32 bytes = 0;
+  for (u64 i = from; i < tasks.size() && bytes + sizeof(ControlTask) <= kControlBytesMost; ++i) {
+    const ControlTask out = shown_task(*tasks[i], tasks[i].get() == &current);
     std::memcpy(packet_.payload + bytes, &out, sizeof out);
     bytes += static_cast<u32>(sizeof out);
   }

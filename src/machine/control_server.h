@@ -91,6 +91,8 @@ class ControlServer final : public memory::AccessSink {
   u32 list_points(u64 from);
   u32 read_memory(u64 address, u64 size_bytes);
   u32 list_regions(u64 above);
+  u32 list_tasks(u64 from, const kernel::Task& current);
+  u32 vector_state(i32 wanted, kernel::Task& current, ControlReply& reply);
   void send(const ControlReply& reply);
 
   int socket_;
