@@ -53,7 +53,7 @@ Json frame_json(const FrameFact& frame) {
   }
   if (frame.has_arguments) {
     json["arguments"] = Json::array();
-    for (const elf::Argument& argument : frame.arguments) {
+    for (const elf::Variable& argument : frame.arguments) {
       json["arguments"].push_back(
           {{"name", argument.name}, {"type", argument.type}, {"value", argument.value}});
     }

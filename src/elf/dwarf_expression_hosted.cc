@@ -8,7 +8,21 @@
 namespace orrery::elf {
 namespace {
 
-/// The machine of DWARF 5, 2.5.1. One object an evaluation; a step that cannot be done ends it.
+/// A stack entry's integral type (DWARF 5, 2.5.1.5); the generic one is an address.
+struct EntryType {
+  u8 bytes = 8;
+  bool is_signed = false;
+};
+
+u64 wrapped(u64 value, EntryType type) {
+  if (type.bytes >= 8) return value;
+  const int shift = 64 - 8 * type.bytes;
+  return type.is_signed ? static_cast<u64>(static_cast<i64>(value << shift) >> shift)
+                        : value << shift >> shift;
+}
+
+/// The machine of DWARF 5, 2.5.1. One object an evaluation; a step that cannot be done ends it. Values are
+/// kept extended to 64 bits as their types say.
 class Evaluator {
  public:
   explicit Evaluator(const ExpressionContext& context) : context_(context) {}
@@ -24,7 +38,8 @@ class Evaluator {
         continue;
       }
       // A variable in pieces (DW_OP_piece) is shown only if it is whole.
-      if (!place(op) && !constant(op) && !stack_operation(op) && !arithmetic(op) && !comparison(op))
+      if (!place(op) && !constant(op) && !stack_operation(op) && !typed(op) && !arithmetic(op) &&
+          !comparison(op))
         return std::nullopt;
       if (failed_) return std::nullopt;
     }
@@ -34,15 +49,20 @@ class Evaluator {
   }
 
  private:
-  void push(u64 value) { stack_.push_back(value); }
-  u64 pop() {
+  struct Entry {
+    u64 value;
+    EntryType type;
+  };
+  void push(u64 value, EntryType type = {}) { stack_.push_back({wrapped(value, type), type}); }
+  u64 pop() { return pop_entry().value; }
+  Entry pop_entry() {
     if (stack_.empty()) {
       failed_ = true;
-      return 0;
+      return {0, {}};
     }
-    const u64 value = stack_.back();
+    const Entry entry = stack_.back();
     stack_.pop_back();
-    return value;
+    return entry;
   }
   u64 register_value(u64 number) {
     if (number >= kDwarfRegisters || !context_.registers[number]) {
@@ -93,6 +113,9 @@ class Evaluator {
     switch (atom) {
       case DW_OP_addr:
         return push(op.number + context_.bias), true;
+      case DW_OP_addrx:
+      case DW_OP_GNU_addr_index:
+        return indexed_address(op);
       case DW_OP_const1u:
       case DW_OP_const1s:
       case DW_OP_const2u:
@@ -136,6 +159,15 @@ class Evaluator {
     return base->place == Place::machine_register ? register_value(base->number) : base->number;
   }
 
+  bool indexed_address(const Dwarf_Op& op) {
+    Dwarf_Attribute address_attribute;
+    Dwarf_Addr address = 0;
+    if (!context_.attribute || dwarf_getlocation_attr(context_.attribute, &op, &address_attribute) != 0 ||
+        dwarf_formaddr(&address_attribute, &address) != 0)
+      return false;
+    return push(address + context_.bias), true;
+  }
+
   bool entry_value(const Dwarf_Op& op) {
     if (!context_.entry_value) return false;
     const std::optional<u64> value = context_.entry_value(op);
@@ -145,11 +177,8 @@ class Evaluator {
 
   bool stack_operation(const Dwarf_Op& op) {
     switch (op.atom) {
-      case DW_OP_dup: {
-        const u64 value = pop();
-        push(value);
-        return push(value), true;
-      }
+      case DW_OP_dup:
+        return pick(0);
       case DW_OP_drop:
         return pop(), true;
       case DW_OP_over:
@@ -157,9 +186,9 @@ class Evaluator {
       case DW_OP_pick:
         return pick(op.number);
       case DW_OP_swap: {
-        const u64 top = pop(), below = pop();
-        push(top);
-        return push(below), true;
+        const Entry top = pop_entry(), below = pop_entry();
+        push(top.value, top.type);
+        return push(below.value, below.type), true;
       }
       case DW_OP_deref:
         return dereference(8);
@@ -171,7 +200,8 @@ class Evaluator {
   }
   bool pick(u64 depth) {
     if (depth >= stack_.size()) return false;
-    return push(stack_[stack_.size() - 1 - depth]), true;
+    const Entry entry = stack_[stack_.size() - 1 - depth];
+    return push(entry.value, entry.type), true;
   }
   bool dereference(u64 size_bytes) {
     u64 value = 0;
@@ -182,16 +212,75 @@ class Evaluator {
     return push(value), true;
   }
 
-  bool arithmetic(const Dwarf_Op& op) {
-    if (op.atom == DW_OP_plus_uconst) return push(pop() + op.number), true;
-    if (op.atom == DW_OP_neg) return push(-pop()), true;
-    if (op.atom == DW_OP_not) return push(~pop()), true;
-    if (op.atom == DW_OP_abs) {
-      const i64 value = static_cast<i64>(pop());
-      return push(static_cast<u64>(value < 0 ? -value : value)), true;
+  /// The integral base type at a DIE offset of the expression's unit; 0 is the generic one.
+  bool find_type(const Dwarf_Op& op, EntryType& type) {
+    type = {};
+    const bool is_first = op.atom == DW_OP_convert || op.atom == DW_OP_reinterpret ||
+                          op.atom == DW_OP_GNU_convert || op.atom == DW_OP_GNU_reinterpret;
+    if (is_first && op.number == 0) return true;
+    Dwarf_Die die;
+    Dwarf_Attribute attribute;
+    Dwarf_Word bytes = 0, encoding = 0;
+    if (!context_.attribute || dwarf_getlocation_die(context_.attribute, &op, &die) != 0 ||
+        dwarf_formudata(dwarf_attr(&die, DW_AT_byte_size, &attribute), &bytes) != 0 ||
+        dwarf_formudata(dwarf_attr(&die, DW_AT_encoding, &attribute), &encoding) != 0)
+      return false;
+    if (bytes == 0 || bytes > 8 || encoding == DW_ATE_float || encoding == DW_ATE_complex_float) return false;
+    type = {static_cast<u8>(bytes), encoding == DW_ATE_signed || encoding == DW_ATE_signed_char};
+    return true;
+  }
+
+  bool typed(const Dwarf_Op& op) {
+    EntryType type;
+    switch (op.atom) {
+      case DW_OP_convert:
+      case DW_OP_GNU_convert:
+      case DW_OP_reinterpret:
+      case DW_OP_GNU_reinterpret:
+        return find_type(op, type) && (push(pop(), type), true);
+      case DW_OP_regval_type:
+      case DW_OP_GNU_regval_type:
+        return find_type(op, type) && (push(register_value(op.number), type), true);
+      case DW_OP_deref_type:
+      case DW_OP_GNU_deref_type: {
+        if (!find_type(op, type) || !dereference(op.number)) return false;
+        const u64 value = pop();
+        return push(value, type), true;
+      }
+      default:
+        return false;
     }
+  }
+
+  bool unary(const Dwarf_Op& op) {
+    const Entry entry = pop_entry();
+    const i64 value = static_cast<i64>(entry.value);
+    switch (op.atom) {
+      case DW_OP_plus_uconst:
+        return push(entry.value + op.number, entry.type), true;
+      case DW_OP_neg:
+        return push(-entry.value, entry.type), true;
+      case DW_OP_not:
+        return push(~entry.value, entry.type), true;
+      default:
+        return push(static_cast<u64>(value < 0 ? -value : value), entry.type), true;
+    }
+  }
+
+  bool arithmetic(const Dwarf_Op& op) {
+    if (op.atom == DW_OP_plus_uconst || op.atom == DW_OP_neg || op.atom == DW_OP_not || op.atom == DW_OP_abs)
+      return unary(op);
     if (op.atom < DW_OP_and || op.atom > DW_OP_xor) return false;
-    const u64 right = pop(), left = pop();
+    const u64 right = pop();
+    const Entry first = pop_entry();
+    // Its sign is no matter of a logical shift.
+    const u64 left = op.atom == DW_OP_shr ? wrapped(first.value, {first.type.bytes, false}) : first.value;
+    if (!binary(op, left, right)) return false;
+    const u64 result = pop();
+    return push(result, first.type), true;
+  }
+
+  bool binary(const Dwarf_Op& op, u64 left, u64 right) {
     switch (op.atom) {
       case DW_OP_and:
         return push(left & right), true;
@@ -244,7 +333,7 @@ class Evaluator {
   }
 
   const ExpressionContext& context_;
-  std::vector<u64> stack_;
+  std::vector<Entry> stack_;
   Operand result_;
   bool failed_ = false;
 };

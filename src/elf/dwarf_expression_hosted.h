@@ -21,6 +21,7 @@ struct ExpressionContext {
   std::span<const Dwarf_Op> frame_base{};  ///< the function's DW_AT_frame_base
   /// What this DW_OP_entry_value operation stands for; not set where callers are of no use.
   std::function<std::optional<u64>(const Dwarf_Op&)> entry_value{};
+  Dwarf_Attribute* attribute = nullptr;  ///< that the expression is from: its operations may name types
 };
 
 enum class Place : u8 { memory, machine_register, value };

@@ -44,6 +44,9 @@ class StoppedMachine {
   /// Sorted by start.
   virtual const std::vector<MappedRegion>& regions() = 0;
 
+  /// xmm<number>; false if it cannot be told.
+  virtual bool read_vector(int /*number*/, std::span<u8, 16> /*out*/) { return false; }
+
   const MappedRegion* find_region(u64 address);
   template <class T>
   bool read_value(u64 address, T& value) {

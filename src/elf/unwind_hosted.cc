@@ -77,7 +77,8 @@ class Unwinder {
     Frame caller;
     caller.found_by = FoundBy::cfi;
     for (int number = 0; number < kDwarfRegisters; ++number) {
-      caller.registers[static_cast<u64>(number)] = saved_register(number, rules, context);
+      const auto index = static_cast<u64>(number);
+      caller.registers[index] = saved_register(number, rules, context, frame.saved_at[index]);
     }
     if (!caller.registers[kDwarfRsp]) caller.registers[kDwarfRsp] = cfa->number;
     if (!caller.registers[kDwarfPc] || *caller.registers[kDwarfPc] == 0) return std::nullopt;
@@ -86,7 +87,8 @@ class Unwinder {
     return caller;
   }
 
-  std::optional<u64> saved_register(int number, const Rules& rules, const ExpressionContext& context) {
+  std::optional<u64> saved_register(int number, const Rules& rules, const ExpressionContext& context,
+                                    u64& saved_at) {
     Dwarf_Op memory[3];
     Dwarf_Op* operations = nullptr;
     size_t count = 0;
@@ -103,6 +105,7 @@ class Unwinder {
       return operand->number < kDwarfRegisters ? context.registers[operand->number] : std::nullopt;
     }
     u64 value = 0;
+    saved_at = operand->number;
     if (!machine_.read_value(operand->number, value)) return std::nullopt;
     return value;
   }
@@ -129,8 +132,11 @@ class Unwinder {
     const u64 stack = *frame.registers[kDwarfRsp];
     u64 pc = 0;
     if (!machine_.read_value(stack, pc) || !follows_call(pc)) return std::nullopt;
-    Frame caller{
-        .pc = pc, .cfa = std::nullopt, .registers = frame.registers, .found_by = FoundBy::return_address};
+    Frame caller{.pc = pc,
+                 .cfa = std::nullopt,
+                 .registers = frame.registers,
+                 .saved_at = {},
+                 .found_by = FoundBy::return_address};
     caller.registers[kDwarfPc] = pc;
     caller.registers[kDwarfRsp] = stack + 8;
     return caller;
@@ -158,7 +164,7 @@ class Unwinder {
   }
 
   static Frame outer_frame(u64 pc, u64 stack, std::optional<u64> base, FoundBy found_by) {
-    Frame frame{.pc = pc, .cfa = std::nullopt, .registers = {}, .found_by = found_by};
+    Frame frame{.pc = pc, .cfa = std::nullopt, .registers = {}, .saved_at = {}, .found_by = found_by};
     frame.registers[kDwarfPc] = pc;
     frame.registers[kDwarfRsp] = stack;
     frame.registers[kDwarfRbp] = base;

@@ -37,6 +37,8 @@ struct Frame {
   u64 pc = 0;
   std::optional<u64> cfa;  ///< the stack pointer before the call; known where there is CFI
   FrameRegisters registers;
+  /// Where this frame has put the registers that its caller goes on with; 0: it has not.
+  std::array<u64, kDwarfRegisters> saved_at{};
   FoundBy found_by = FoundBy::registers;
   bool pc_is_exact = false;   ///< innermost or interrupted by a signal; else pc is a return address
   bool signal_frame = false;  ///< the kernel's frame under a signal handler
@@ -51,6 +53,7 @@ struct Stack {
 
 inline constexpr int kFramesMost = 400'000;
 
+/// Of the task whose registers the machine tells.
 Stack unwind(StoppedMachine& machine, const Images& images, int frames_most = kFramesMost);
 
 }  // namespace orrery::elf

@@ -2,17 +2,28 @@
 
 #include <dwarf.h>
 
+#include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cinttypes>
 #include <cstdio>
-#include <optional>
+#include <cstring>
+
+#include "elf/symbolizer_hosted.h"
 
 namespace orrery::elf {
 namespace {
 
-constexpr u64 kStringBytesShown = 40;
-constexpr int kMembersShown = 4;
 constexpr const char* kMore = "…";
+constexpr const char* kGone = "<optimized out>";
+
+struct Limits {
+  u64 string_bytes;
+  int members, elements, depth;
+};
+constexpr Limits kLimits[] = {{40, 4, 0, 1}, {200, 200, 200, 20}};
+/// Equal elements in a row are shown as one from here on, as gdb does.
+constexpr u64 kRepeatsLeast = 10;
 
 std::string hexadecimal(u64 value) {
   char text[24];
@@ -47,11 +58,11 @@ u64 utf8_bytes(const std::string& text, u64 at) {
   return bytes;
 }
 
-/// C's escapes for what cannot be printed; the text is cut after kStringBytesShown bytes.
-std::string quoted(const std::string& text) {
+/// C's escapes for what cannot be printed; the text is cut after `most` bytes.
+std::string quoted(const std::string& text, u64 most) {
   std::string out = "\"";
   u64 at = 0;
-  while (at < text.size() && at < kStringBytesShown) {
+  while (at < text.size() && at < most) {
     const char letter = text[at];
     const u64 bytes = utf8_bytes(text, at);
     if (letter == '"' || letter == '\\') {
@@ -81,10 +92,19 @@ std::string character_text(u64 bits, bool is_signed) {
   return text;
 }
 
+/// The shortest that means the same number.
+std::string float_text(u64 bits, u64 size_bytes) {
+  char text[48];
+  std::to_chars_result end{text, {}};
+  if (size_bytes == 4)
+    end = std::to_chars(text, text + sizeof text, std::bit_cast<float>(static_cast<u32>(bits)));
+  if (size_bytes == 8) end = std::to_chars(text, text + sizeof text, std::bit_cast<double>(bits));
+  return end.ptr == text ? kMore : std::string(text, end.ptr);
+}
+
 std::string base_text(Dwarf_Die* type, u64 bits) {
   const u64 size_bytes = number_of(type, DW_AT_byte_size, 8);
   const u64 shift = size_bytes < 8 ? 64 - 8 * size_bytes : 0;
-  char text[48];
   switch (number_of(type, DW_AT_encoding, 0)) {
     case DW_ATE_boolean:
       return (bits << shift) != 0 ? "true" : "false";
@@ -100,83 +120,253 @@ std::string base_text(Dwarf_Die* type, u64 bits) {
     case DW_ATE_UTF:
       return std::to_string((bits << shift) >> shift);
     case DW_ATE_float:
-      if (size_bytes == 4)
-        std::snprintf(text, sizeof text, "%g",
-                      static_cast<double>(std::bit_cast<float>(static_cast<u32>(bits))));
-      else if (size_bytes == 8)
-        std::snprintf(text, sizeof text, "%g", std::bit_cast<double>(bits));
-      else
-        return kMore;
-      return text;
+      return float_text(bits, size_bytes);
     default:
       return hexadecimal(bits);
   }
 }
 
-std::string enum_text(Dwarf_Die* type, u64 bits) {
-  const u64 size_bytes = number_of(type, DW_AT_byte_size, 4);
+/// The enumerator of that value; of flags, those that make it up.
+std::string enum_text(Dwarf_Die* type, u64 bits, u64 size_bytes) {
   const u64 shift = size_bytes < 8 ? 64 - 8 * size_bytes : 0;
+  const u64 value = (bits << shift) >> shift;
+  u64 left = value;
+  bool are_flags = value != 0;
+  std::string flags;
   Dwarf_Die child;
   for (int more = dwarf_child(type, &child); more == 0; more = dwarf_siblingof(&child, &child)) {
     Dwarf_Attribute attribute;
-    Dwarf_Sword value = 0;
-    if (dwarf_formsdata(dwarf_attr(&child, DW_AT_const_value, &attribute), &value) != 0) continue;
-    if ((static_cast<u64>(value) << shift) == (bits << shift) && dwarf_diename(&child))
-      return dwarf_diename(&child);
+    Dwarf_Sword number = 0;
+    const char* const name = dwarf_diename(&child);
+    if (!name || dwarf_formsdata(dwarf_attr(&child, DW_AT_const_value, &attribute), &number) != 0) continue;
+    const u64 each = (static_cast<u64>(number) << shift) >> shift;
+    if (each == value) return name;
+    are_flags &= std::has_single_bit(each) || each == 0;
+    if (each == 0 || (left & each) == 0) continue;
+    flags += (flags.empty() ? "" : " | ") + std::string(name);
+    left &= ~each;
   }
-  return std::to_string((bits << shift) >> shift);
+  if (are_flags && left == 0) return "(" + flags + ")";
+  return std::to_string(static_cast<i64>(bits << shift) >> shift);
 }
 
-std::string pointer_text(StoppedMachine& machine, Dwarf_Die* type, u64 bits) {
-  if (bits == 0) return "NULL";
-  Dwarf_Die pointee;
-  if (!resolved_type(type, &pointee) || !is_character(&pointee)) return hexadecimal(bits);
-  u8 first = 0;
-  if (!machine.read_value(bits, first)) return hexadecimal(bits) + " (not readable)";
-  return quoted(machine.read_string(bits, kStringBytesShown + 1));
+std::string bytes_hexadecimal(const u8* bytes, u64 size_bytes) {
+  std::string text = "0x";
+  u64 at = size_bytes;
+  while (at > 1 && bytes[at - 1] == 0) --at;
+  for (char digits[4]; at > 0; --at) {
+    std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned>(bytes[at - 1]));
+    text += digits;
+  }
+  return text;
 }
 
-std::string reference_text(StoppedMachine& machine, Dwarf_Die* type, u64 bits) {
-  Dwarf_Die target;
-  if (bits == 0) return "a null reference";
-  if (!resolved_type(type, &target)) return hexadecimal(bits);
-  return memory_text(machine, &target, bits, 0);
+/// Base types wider than eight bytes: long double, and __int128 in hexadecimal.
+std::string wide_text(Dwarf_Die* type, const u8* bytes, u64 size_bytes) {
+  if (number_of(type, DW_AT_encoding, 0) != DW_ATE_float || size_bytes != sizeof(long double))
+    return bytes_hexadecimal(bytes, size_bytes);
+  long double value = 0;
+  std::memcpy(&value, bytes, sizeof value);
+  char text[64];
+  std::snprintf(text, sizeof text, "%.18Lg", value);
+  return text;
 }
 
-/// Structures and unions by member.
-std::string members_text(StoppedMachine& machine, Dwarf_Die* type, u64 address, int depth) {
-  if (depth <= 0) return std::string("{") + kMore + "}";
-  std::string text = "{";
-  int shown = 0;
-  Dwarf_Die child;
-  for (int more = dwarf_child(type, &child); more == 0; more = dwarf_siblingof(&child, &child)) {
-    if (dwarf_tag(&child) != DW_TAG_member) continue;
+const char* unknown_words(Known why) { return why == Known::unreadable ? "<not readable>" : kGone; }
+
+/// One value, printed part by part.
+class Printer {
+ public:
+  Printer(const ValueContext& context, const ValueBytes& value, Detail detail)
+      : context_(context), value_(value), brief_(detail == Detail::brief), limits_(kLimits[brief_ ? 0 : 1]) {}
+
+  std::string text(Dwarf_Die* type, u64 offset, int depth) {
+    switch (dwarf_tag(type)) {
+      case DW_TAG_structure_type:
+      case DW_TAG_class_type:
+      case DW_TAG_union_type:
+        return members(type, offset, depth);
+      case DW_TAG_array_type: {
+        const std::vector<u64> dimensions = array_dimensions(type, context_);
+        return array(type, dimensions, 0, offset, depth);
+      }
+      default:
+        return scalar(type, offset, depth);
+    }
+  }
+  int depth() const { return limits_.depth; }
+
+ private:
+  std::string scalar(Dwarf_Die* type, u64 offset, int depth) {
+    const u64 size_bytes = size_of_type(type, context_);
+    Known why = Known::yes;
+    if (size_bytes == 0) return kMore;
+    if (!value_.whole(offset, size_bytes, why)) return unknown_words(why);
+    u64 bits = 0;
+    if (size_bytes > sizeof bits) return wide_text(type, value_.bytes.data() + offset, size_bytes);
+    std::memcpy(&bits, value_.bytes.data() + offset, size_bytes);
+    switch (dwarf_tag(type)) {
+      case DW_TAG_base_type:
+        return base_text(type, bits);
+      case DW_TAG_enumeration_type:
+        return enum_text(type, bits, size_bytes);
+      case DW_TAG_pointer_type:
+        return pointer(type, bits);
+      case DW_TAG_reference_type:
+      case DW_TAG_rvalue_reference_type:
+        return reference(type, bits, depth);
+      default:
+        return hexadecimal(bits);
+    }
+  }
+
+  std::string pointer(Dwarf_Die* type, u64 bits) {
+    if (bits == 0) return "NULL";
+    Dwarf_Die pointee;
+    if (!resolved_type(type, &pointee)) return hexadecimal(bits);
+    if (dwarf_tag(&pointee) == DW_TAG_subroutine_type) return hexadecimal(bits) + function_name(bits);
+    if (!is_character(&pointee)) return hexadecimal(bits);
+    u8 first = 0;
+    if (!context_.machine.read_value(bits, first)) return hexadecimal(bits) + " (not readable)";
+    const std::string words =
+        quoted(context_.machine.read_string(bits, limits_.string_bytes + 1), limits_.string_bytes);
+    return brief_ ? words : hexadecimal(bits) + " " + words;
+  }
+
+  std::string function_name(u64 address) {
+    if (brief_ || !context_.images) return "";
+    const Location location = locate(*context_.images, address);
+    if (location.symbol.empty()) return "";
+    const u64 offset = location.symbol_offset;
+    return " <" + location.symbol + (offset != 0 ? "+" + std::to_string(offset) : "") + ">";
+  }
+
+  std::string reference(Dwarf_Die* type, u64 bits, int depth) {
+    Dwarf_Die target;
+    if (bits == 0) return "a null reference";
+    if (!resolved_type(type, &target)) return hexadecimal(bits);
+    const ValueBytes there = read_value_bytes(context_.machine, bits, size_of_type(&target, context_));
+    Printer printer(context_, there, brief_ ? Detail::brief : Detail::full);
+    const std::string text = printer.text(&target, 0, brief_ ? 0 : depth - 1);
+    return brief_ ? text : "@" + hexadecimal(bits) + ": " + text;
+  }
+
+  std::string members(Dwarf_Die* type, u64 offset, int depth) {
+    if (depth <= 0) return std::string("{") + kMore + "}";
+    Known why = Known::yes;
+    const u64 size_bytes = size_of_type(type, context_);
+    if (size_bytes != 0 && all_unknown(offset, size_bytes, why)) return unknown_words(why);
+    std::string text = "{";
+    int shown = 0;
+    Dwarf_Die child;
+    for (int more = dwarf_child(type, &child); more == 0; more = dwarf_siblingof(&child, &child)) {
+      const int tag = dwarf_tag(&child);
+      Dwarf_Attribute attribute;
+      if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) ||
+          dwarf_attr(&child, DW_AT_external, &attribute) || dwarf_attr(&child, DW_AT_declaration, &attribute))
+        continue;
+      if (shown++ == limits_.members) return text + ", " + kMore + "}";
+      if (shown > 1) text += ", ";
+      text += tag == DW_TAG_inheritance ? "<" + type_name(&child) + "> = " : member_name(&child);
+      text += member(&child, offset, depth);
+    }
+    return text + "}";
+  }
+
+  static std::string member_name(Dwarf_Die* member) {
+    const char* const name = dwarf_diename(member);
+    return name ? std::string(name) + " = " : "";
+  }
+
+  std::string member(Dwarf_Die* member, u64 offset, int depth) {
+    Dwarf_Die type;
     Dwarf_Attribute attribute;
-    if (dwarf_attr(&child, DW_AT_external, &attribute) ||
-        dwarf_attr(&child, DW_AT_data_bit_offset, &attribute))
-      continue;
-    if (shown++ == kMembersShown) return text + ", " + kMore + "}";
-    if (shown > 1) text += ", ";
-    if (const char* name = dwarf_diename(&child)) text += std::string(name) + " = ";
-    Dwarf_Die member;
-    text += resolved_type(&child, &member)
-                ? memory_text(machine, &member, address + number_of(&child, DW_AT_data_member_location, 0),
-                              depth - 1)
-                : kMore;
+    // Of a virtual base the place is an expression over the object.
+    if (!resolved_type(member, &type) || dwarf_attr(member, DW_AT_virtuality, &attribute)) return kMore;
+    const u64 width = number_of(member, DW_AT_bit_size, 0);
+    if (width != 0) return bit_field(member, &type, offset, width);
+    return text(&type, offset + number_of(member, DW_AT_data_member_location, 0), depth - 1);
   }
-  return text + "}";
-}
 
-std::string array_text(StoppedMachine& machine, Dwarf_Die* type, u64 address) {
-  Dwarf_Die element;
-  Dwarf_Word size_bytes = 0;
-  if (!resolved_type(type, &element) || !is_character(&element) ||
-      dwarf_aggregate_size(type, &size_bytes) != 0) {
-    return std::string("{") + kMore + "}";
+  std::string bit_field(Dwarf_Die* member, Dwarf_Die* type, u64 offset, u64 width) {
+    Dwarf_Attribute attribute;
+    u64 first = number_of(member, DW_AT_data_bit_offset, 0);
+    if (!dwarf_attr(member, DW_AT_data_bit_offset, &attribute)) {
+      // DWARF 3 counts from the most significant bit of the storage unit.
+      const u64 unit_bits = 8 * number_of(member, DW_AT_byte_size, size_of_type(type, context_));
+      first = 8 * number_of(member, DW_AT_data_member_location, 0) + unit_bits -
+              number_of(member, DW_AT_bit_offset, 0) - width;
+    }
+    const u64 begin = offset + first / 8, bytes = (first % 8 + width + 7) / 8;
+    Known why = Known::yes;
+    if (width > 64 || bytes > 8) return kMore;
+    if (!value_.whole(begin, bytes, why)) return unknown_words(why);
+    u64 bits = 0;
+    std::memcpy(&bits, value_.bytes.data() + begin, bytes);
+    bits = bits >> (first % 8) << (64 - width);
+    const bool is_signed = number_of(type, DW_AT_encoding, 0) == DW_ATE_signed;
+    bits = is_signed ? static_cast<u64>(static_cast<i64>(bits) >> (64 - width)) : bits >> (64 - width);
+    return dwarf_tag(type) == DW_TAG_enumeration_type ? enum_text(type, bits, size_of_type(type, context_))
+                                                      : base_text(type, bits);
   }
-  return quoted(
-      machine.read_string(address, size_bytes < kStringBytesShown ? size_bytes : kStringBytesShown + 1));
-}
+
+  std::string array(Dwarf_Die* type, const std::vector<u64>& dimensions, u64 level, u64 offset, int depth) {
+    Dwarf_Die element;
+    if (level >= dimensions.size() || !resolved_type(type, &element)) return std::string("{") + kMore + "}";
+    const bool innermost = level + 1 == dimensions.size();
+    if (innermost && is_character(&element)) return character_array(dimensions[level], offset);
+    if (limits_.elements == 0 || depth <= 0) return std::string("{") + kMore + "}";
+    u64 step = size_of_type(&element, context_);
+    for (u64 i = level + 1; i < dimensions.size(); ++i) step *= dimensions[i];
+    const auto one = [&](u64 index) {
+      const u64 at = offset + index * step;
+      return innermost ? text(&element, at, depth - 1) : array(type, dimensions, level + 1, at, depth - 1);
+    };
+    return "{" + elements(dimensions[level], one) + "}";
+  }
+
+  template <class One>
+  std::string elements(u64 count, const One& one) {
+    std::string out;
+    u64 shown = 0;
+    for (u64 i = 0; i < count;) {
+      if (shown >= static_cast<u64>(limits_.elements)) return out + kMore;
+      const std::string text = one(i);
+      u64 same = 1;
+      while (i + same < count && same < 100'000 && one(i + same) == text) ++same;
+      const bool repeats = same >= kRepeatsLeast;
+      out += (i == 0 ? "" : ", ") + text;
+      if (repeats) out += " <repeats " + std::to_string(same) + " times>";
+      shown += repeats ? kRepeatsLeast : 1;
+      i += repeats ? same : 1;
+    }
+    return out;
+  }
+
+  /// Up to its NUL, as C reads it.
+  std::string character_array(u64 count, u64 offset) {
+    Known why = Known::yes;
+    const u64 most = std::min(count, limits_.string_bytes + 1);
+    if (!value_.whole(offset, most, why)) return unknown_words(why);
+    const char* const begin = reinterpret_cast<const char*>(value_.bytes.data() + offset);
+    const char* const end = std::find(begin, begin + most, '\0');
+    return quoted(std::string(begin, end), limits_.string_bytes);
+  }
+
+  bool all_unknown(u64 offset, u64 size_bytes, Known& why) const {
+    const u64 end = std::min<u64>(offset + size_bytes, value_.known.size());
+    for (u64 i = offset; i < end; ++i) {
+      if (value_.known[i] == Known::yes) return false;
+      why = value_.known[i];
+    }
+    return offset < end;
+  }
+
+  const ValueContext& context_;
+  const ValueBytes& value_;
+  bool brief_;
+  const Limits& limits_;
+};
 
 /// Tags that only dress another type.
 bool is_transparent(int tag) {
@@ -205,6 +395,38 @@ bool is_c(Dwarf_Die* die) {
          language == DW_LANG_C11;
 }
 
+/// Its type is a typedef.
+bool is_named(Dwarf_Die* owner) {
+  Dwarf_Attribute attribute;
+  Dwarf_Die type;
+  return dwarf_formref_die(dwarf_attr_integrate(owner, DW_AT_type, &attribute), &type) &&
+         dwarf_tag(&type) == DW_TAG_typedef;
+}
+
+std::string parameter_names(Dwarf_Die* function) {
+  std::string names;
+  bool any = false;
+  Dwarf_Die child;
+  for (int more = dwarf_child(function, &child); more == 0; more = dwarf_siblingof(&child, &child)) {
+    const int tag = dwarf_tag(&child);
+    if (tag != DW_TAG_formal_parameter && tag != DW_TAG_unspecified_parameters) continue;
+    names += (any ? ", " : "") + (tag == DW_TAG_formal_parameter ? type_name(&child) : "...");
+    any = true;
+  }
+  return names;
+}
+
+std::string array_name(Dwarf_Die* array) {
+  std::string name = type_name(array) + " ";
+  Dwarf_Die child;
+  for (int more = dwarf_child(array, &child); more == 0; more = dwarf_siblingof(&child, &child)) {
+    if (dwarf_tag(&child) != DW_TAG_subrange_type) continue;
+    const u64 count = number_of(&child, DW_AT_count, number_of(&child, DW_AT_upper_bound, ~u64{0}) + 1);
+    name += count == 0 ? "[]" : "[" + std::to_string(count) + "]";
+  }
+  return name;
+}
+
 }  // namespace
 
 bool resolved_type(Dwarf_Die* owner, Dwarf_Die* type) {
@@ -227,8 +449,8 @@ std::string type_name(Dwarf_Die* owner) {
   switch (tag) {
     case DW_TAG_pointer_type: {
       Dwarf_Die pointee;
-      if (resolved_type(&type, &pointee) && dwarf_tag(&pointee) == DW_TAG_subroutine_type)
-        return type_name(&pointee) + " (*)()";
+      if (resolved_type(&type, &pointee) && dwarf_tag(&pointee) == DW_TAG_subroutine_type && !is_named(&type))
+        return type_name(&pointee) + " (*)(" + parameter_names(&pointee) + ")";
       const std::string name = type_name(&type);
       return name + (name.back() == '*' ? "*" : " *");
     }
@@ -244,7 +466,9 @@ std::string type_name(Dwarf_Die* owner) {
     case DW_TAG_atomic_type:
       return type_name(&type);
     case DW_TAG_array_type:
-      return type_name(&type) + " []";
+      return array_name(&type);
+    case DW_TAG_subroutine_type:
+      return type_name(&type) + " (" + parameter_names(&type) + ")";
     default:
       break;
   }
@@ -252,42 +476,76 @@ std::string type_name(Dwarf_Die* owner) {
   return std::string(is_c(&type) ? keyword_of(tag) : "") + (name ? name : "{…}");
 }
 
-std::string scalar_text(StoppedMachine& machine, Dwarf_Die* type, u64 bits) {
+bool ValueBytes::whole(u64 offset, u64 size_bytes, Known& why) const {
+  why = Known::unreadable;
+  if (offset + size_bytes > bytes.size()) return false;
+  for (u64 i = 0; i < size_bytes; ++i) {
+    why = known[offset + i];
+    if (why != Known::yes) return false;
+  }
+  return true;
+}
+
+ValueBytes read_value_bytes(StoppedMachine& machine, u64 address, u64 size_bytes) {
+  /// More than any report shows.
+  constexpr u64 kBytesMost = 64 * 1024;
+  ValueBytes value{.address = address};
+  value.bytes.resize(std::min(size_bytes, kBytesMost));
+  const u64 got = machine.read(address, value.bytes);
+  value.known.assign(value.bytes.size(), Known::yes);
+  std::fill(value.known.begin() + static_cast<i64>(got), value.known.end(), Known::unreadable);
+  return value;
+}
+
+std::vector<u64> array_dimensions(Dwarf_Die* array, const ValueContext& context) {
+  std::vector<u64> dimensions;
+  Dwarf_Die child;
+  for (int more = dwarf_child(array, &child); more == 0; more = dwarf_siblingof(&child, &child)) {
+    if (dwarf_tag(&child) != DW_TAG_subrange_type) continue;
+    std::optional<u64> count;
+    for (const unsigned name : {unsigned{DW_AT_count}, unsigned{DW_AT_upper_bound}}) {
+      Dwarf_Attribute attribute;
+      Dwarf_Word number = 0;
+      if (count || !dwarf_attr_integrate(&child, name, &attribute)) continue;
+      if (dwarf_formudata(&attribute, &number) == 0)
+        count = number;
+      else if (context.number)
+        count = context.number(&attribute);
+      if (count && name == DW_AT_upper_bound) ++*count;
+    }
+    if (!count) return dimensions;
+    dimensions.push_back(*count);
+  }
+  return dimensions;
+}
+
+u64 size_of_type(Dwarf_Die* type, const ValueContext& context) {
   switch (dwarf_tag(type)) {
-    case DW_TAG_base_type:
-      return base_text(type, bits);
-    case DW_TAG_enumeration_type:
-      return enum_text(type, bits);
     case DW_TAG_pointer_type:
-      return pointer_text(machine, type, bits);
     case DW_TAG_reference_type:
     case DW_TAG_rvalue_reference_type:
-      return reference_text(machine, type, bits);
+      return 8;
+    case DW_TAG_ptr_to_member_type: {
+      Dwarf_Die pointee;
+      const bool function = resolved_type(type, &pointee) && dwarf_tag(&pointee) == DW_TAG_subroutine_type;
+      return function ? 16 : 8;
+    }
+    case DW_TAG_array_type: {
+      Dwarf_Die element;
+      if (!resolved_type(type, &element)) return 0;
+      u64 size_bytes = size_of_type(&element, context);
+      const std::vector<u64> dimensions = array_dimensions(type, context);
+      for (const u64 each : dimensions) size_bytes *= each;
+      return dimensions.empty() ? 0 : size_bytes;
+    }
     default:
-      return hexadecimal(bits);
+      return number_of(type, DW_AT_byte_size, 0);
   }
 }
 
-std::string memory_text(StoppedMachine& machine, Dwarf_Die* type, u64 address, int depth) {
-  switch (dwarf_tag(type)) {
-    case DW_TAG_structure_type:
-    case DW_TAG_class_type:
-    case DW_TAG_union_type:
-      return members_text(machine, type, address, depth);
-    case DW_TAG_array_type:
-      return array_text(machine, type, address);
-    default:
-      break;
-  }
-  const u64 size_bytes = dwarf_tag(type) == DW_TAG_base_type || dwarf_tag(type) == DW_TAG_enumeration_type
-                             ? number_of(type, DW_AT_byte_size, 8)
-                             : 8;
-  u64 bits = 0;
-  if (size_bytes > sizeof bits) return kMore;
-  if (machine.read(address, {reinterpret_cast<u8*>(&bits), size_bytes}) != size_bytes) {
-    return "<" + hexadecimal(address) + " is not readable>";
-  }
-  return scalar_text(machine, type, bits);
+std::string value_text(const ValueContext& context, Dwarf_Die* type, const ValueBytes& value, Detail detail) {
+  Printer printer(context, value, detail);
+  return printer.text(type, 0, printer.depth());
 }
 
 }  // namespace orrery::elf

@@ -28,7 +28,7 @@ void add_frames(ReplaySession& session, const elf::Stack& stack, u64 index, cons
     out.push_back(std::move(fact));
     return;
   }
-  std::vector<std::vector<elf::Argument>> arguments = elf::arguments_of(session, images, stack, index);
+  std::vector<std::vector<elf::Variable>> arguments = elf::arguments_of(session, images, stack, index);
   for (u64 i = 0; i < location.frames.size(); ++i) {
     const elf::SourceFrame& source = location.frames[i];
     FrameFact one = fact;

@@ -21,7 +21,7 @@ struct FrameFact {
   elf::SourceLine source{};  ///< line 0 if unknown
   std::string image{};       ///< path; "" if the pc is in no image
   u64 image_offset = 0;
-  std::vector<elf::Argument> arguments{};
+  std::vector<elf::Variable> arguments{};
   bool has_arguments = false;  ///< DWARF told of them (there may be none)
   bool inlined = false;
   bool users = false;  ///< of the program itself or a library of its own, not of the system's

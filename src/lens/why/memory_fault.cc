@@ -69,9 +69,9 @@ std::string as_text(u64 value) {
 }
 
 /// The argument of the faulting function that holds this pointer.
-const elf::Argument* argument_with(const StackFact& stack, u64 pointer) {
+const elf::Variable* argument_with(const StackFact& stack, u64 pointer) {
   if (stack.inner.empty()) return nullptr;
-  for (const elf::Argument& argument : stack.inner.front().arguments) {
+  for (const elf::Variable& argument : stack.inner.front().arguments) {
     if (argument.pointer == pointer) return &argument;
   }
   return nullptr;
@@ -79,7 +79,7 @@ const elf::Argument* argument_with(const StackFact& stack, u64 pointer) {
 
 /// Which name in the source, or which register, held the bad address.
 std::string pointer_sentence(const Facts& facts, u64 pointer) {
-  if (const elf::Argument* argument = argument_with(facts.stack, pointer)) {
+  if (const elf::Variable* argument = argument_with(facts.stack, pointer)) {
     return "Its argument `" + argument->name + "` is " + (pointer == 0 ? "NULL" : hexadecimal(pointer)) + ".";
   }
   const auto& operand = facts.fault->operand;
