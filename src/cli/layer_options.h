@@ -15,10 +15,13 @@ namespace orrery::cli {
 
 struct LayerOptions {
   std::string recording{}, process{}, at{};
-  std::string symbol{};   ///< of `link`
-  std::string address{};  ///< of `memory`
-  bool history = false;   ///< of `memory`
-  bool pages = false;     ///< of `memory`
+  std::string symbol{};        ///< of `link`
+  std::string address{};       ///< of `memory`
+  bool history = false;        ///< of `memory`
+  bool pages = false;          ///< of `memory`
+  i32 task = 0;                ///< of `stack` and `cpu`: only this one; 0: all, or the current one
+  std::optional<u64> frame{};  ///< of `stack`: only this one
+  bool raw = false;            ///< of `stack`
   bool json = false;
   bool all = false;           ///< of reports that are long
   std::string directory{};    ///< of the recording

@@ -17,13 +17,15 @@ void add_show(CLI::App& app, Session& session) {
   add_show_memory(*command, session);
   add_show_pages(*command, session);
   add_show_io(*command, session);
+  add_show_stack(*command, session);
   set_examples(*command,
                "  orrery show build make-0\n"
                "  orrery show file /bin/ls\n"
                "  orrery show link\n"
                "  orrery show load\n"
                "  orrery show memory\n"
-               "  orrery show pages\n");
+               "  orrery show pages\n"
+               "  orrery show stack --at crash\n");
 }
 
 }  // namespace orrery::cli

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/base_name.h"
+#include "cli/columns.h"
 #include "cli/recording_text.h"
 #include "lens/source_excerpt.h"
 
@@ -29,28 +30,6 @@ std::string hexadecimal(u64 value) {
   char text[24];
   std::snprintf(text, sizeof text, "0x%" PRIx64, value);
   return text;
-}
-
-/// Number of columns: UTF-8 continuation bytes take none.
-u64 columns(const std::string& text) {
-  return static_cast<u64>(
-      std::count_if(text.begin(), text.end(), [](char byte) { return (byte & 0xc0) != 0x80; }));
-}
-
-std::string padded(const std::string& text, u64 width) {
-  const u64 wide = columns(text);
-  return wide < width ? text + std::string(width - wide, ' ') : text;
-}
-
-std::string cut(const std::string& text, u64 width) {
-  if (columns(text) <= width) return text;
-  std::string out;
-  u64 wide = 0;
-  for (const char byte : text) {
-    if ((byte & 0xc0) != 0x80 && ++wide >= width) break;
-    out += byte;
-  }
-  return out + "…";
 }
 
 /// A call on one line. When it is too long the result stays: first the error's text goes, then arguments.

@@ -7,7 +7,7 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 4;
+inline constexpr u32 kControlVersion = 5;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
 inline constexpr u32 kAddressesMost = 4096;          ///< most addresses in one request
 inline constexpr u32 kBreakpointsMost = 1 << 16;     ///< most breakpoints a process can have

@@ -16,6 +16,7 @@ import tempfile
 import io_cases
 import memory_cases
 import programs
+import stack_cases
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -914,6 +915,7 @@ def case_layout(orrery):
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
 CASES.update({name: functools.partial(case, expect=expect) for name, case in {**io_cases.CASES, **memory_cases.CASES}.items()})
+CASES.update({name: functools.partial(case, expect=expect) for name, case in stack_cases.CASES.items()})
 
 
 def main():

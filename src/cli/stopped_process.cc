@@ -1,0 +1,40 @@
+#include "cli/stopped_process.h"
+
+namespace orrery::cli {
+namespace {
+
+using Kind = lens::InstantWord::Kind;
+
+Fallible<lens::ExactInstant> usual_instant(const lens::Recording& recording, const std::set<u32>& processes) {
+  if (processes.size() > 1)
+    return Failure("several processes had that pid: name one by its number (see orrery ps)");
+  const auto process = processes.empty() ? std::nullopt : std::optional(*processes.begin());
+  auto crash = lens::find_instant(recording, {.kind = Kind::crash}, process);
+  if (crash) return crash;
+  return lens::find_instant(recording, {.kind = Kind::end}, process);
+}
+
+}  // namespace
+
+Fallible<std::unique_ptr<StoppedProcess>> stop_process(const std::string& directory,
+                                                       const std::set<u32>& processes,
+                                                       const std::optional<lens::ExactInstant>& instant) {
+  auto stopped = std::make_unique<StoppedProcess>();
+  stopped->recording = TRY(lens::open_recording(directory));
+  stopped->instant = instant ? *instant : TRY(usual_instant(stopped->recording, processes));
+  const u32 process = stopped->instant.process;
+  auto run = lens::summarize(directory, stopped->recording.tree.at(process));
+  if (!run) return Failure(run.error());
+  stopped->run = run.take();
+  stopped->files = std::make_unique<RecordedFiles>(directory);
+  auto replay = ReplayProcess::start(directory, {.asked = process});
+  if (!replay) return Failure(replay.error());
+  stopped->replay = replay.take();
+  auto session = stopped->replay->attach(stopped->files->of(stopped->run));
+  if (!session) return Failure(session.error());
+  stopped->session = session.take();
+  TRY(lens::seek(*stopped->session, stopped->instant));
+  return stopped;
+}
+
+}  // namespace orrery::cli

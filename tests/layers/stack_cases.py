@@ -1,0 +1,86 @@
+"""Call stacks at an instant: values, frames, tasks."""
+import json
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "campaigns"))
+import schema  # noqa: E402
+
+STACK_SCHEMA = json.loads((HERE.parents[1] / "docs" / "stack.schema.json").read_text())
+
+# What `inner` has in its variables, as gdb writes them (tests/campaigns/cores.py compares with gdb itself).
+VALUES = {
+    "inside": "{x = 0, y = 65}", "buffer": '"deep-0"', "squares": "{0, 1, 4, 9, 16}", "zeros": "{0 <repeats 40 times>}", "color": "GREEN",
+    "flags": "(READ | EXECUTE)", "packed": "{low = 5, mid = 100, top = -3, color = GREEN}", "byte": "65 'A'", "wide": "-1234567890123",
+    "yes": "true", "precise": "1.25", "grid": "{{1, 2, 3}, {4, 5, 6}}"}
+TYPES = {"inside": "struct point", "buffer": "char [24]", "grid": "int [2][3]", "chosen": "operation", "wide": "long long int"}
+
+
+def build(folder, level, *words):
+    program = pathlib.Path(folder) / f"values{level}"
+    subprocess.run(["gcc", "-g", f"-O{level}", "-pthread", "-w", *words, "-o", program, HERE / "values.c"], check=True)
+    return program
+
+
+def stacks(orrery, expect, recording, *words):
+    shown = json.loads(orrery.run("show", "stack", recording, "--json", *words))
+    expect(list(schema.problems(shown, STACK_SCHEMA, STACK_SCHEMA)), [], "problems with the schema")
+    return shown
+
+
+def names(task):
+    return ["<signal>" if frame["signal_frame"] else (function["function"] or "").removeprefix("__GI_") for frame in task["frames"] for function in frame["functions"]]
+
+
+def case_stack(orrery, expect):
+    recording = orrery.record([build(orrery.home, 0, "-fstack-protector-all")])
+    shown = stacks(orrery, expect, recording, "--at", "handler", "--raw")
+    main = shown["tasks"][0]
+    wanted = ["handler", "<signal>", "__pthread_kill_implementation", "raise", "inner", "middle", "middle", "middle", "main"]
+    expect(names(main)[:len(wanted)], wanted, "functions")
+    expect((names(main)[-1], main["complete"], main["state"]), ("_start", True, "runs"), "where the stack ends")
+    inner = next(frame for frame in main["frames"] if frame["functions"][0]["function"] == "inner")
+    locals_ = {each["name"]: each for each in inner["functions"][0]["locals"]}
+    expect({name: locals_[name]["value"] for name in VALUES}, VALUES, "values of locals")
+    expect({name: locals_[name]["type"] for name in TYPES}, TYPES, "types of locals")
+    expect(locals_["chosen"]["value"].split()[1], "<add>", "a function's name")
+    expect([(each["name"], each["value"].split(" ", 1)[-1]) for each in inner["functions"][0]["arguments"]][1:],
+           [("text", '"deep"'), ("count", "0"), ("factor", "1.5")], "arguments")
+    rows = [each["value"] for frame in main["frames"] for each in frame["functions"][0]["locals"] if each["name"] == "row"]
+    expect(rows, ["{0, 0, 0, 0}", "{0, 1, 2, 3}", "{0, 2, 4, 6}"], "arrays whose length is known at run time only")
+    check_slots(main, inner, expect)
+
+
+def check_slots(task, inner, expect):
+    """The frames lie one above the other without gaps, and each word of them is there once."""
+    frames = [frame for frame in task["frames"] if not frame["signal_frame"]]
+    for frame, caller in zip(task["frames"], task["frames"][1:]):
+        if not frame["signal_frame"]:
+            expect(frame["cfa"], caller["sp"], "the frame ends where its caller's begins")
+    for frame in frames:
+        expect([slot["address"] for slot in frame["slots"] if not slot["red_zone"]], list(range(frame["cfa"] - 8, frame["sp"] - 8, -8)), "words of a frame")
+        returns = [slot["address"] for slot in frame["slots"] if slot["kind"] == "return_address"]
+        expect(returns, [frame["cfa"] - 8] if frame["functions"][0]["function"] != "_start" else [], "the return address lies on top")
+    kinds = [slot["kind"] for slot in inner["slots"]]
+    expect((kinds.count("canary"), kinds[:2]), (1, ["return_address", "saved_register"]), "a guarded frame")
+    expect(inner["slots"][1]["words"], "saved rbp", "the saved register")
+
+
+def case_stack_threads(orrery, expect):
+    """The tasks that do not run have their frames too, as far as their registers are known at that instant."""
+    recording = orrery.record([build(orrery.home, 2)])
+    shown = stacks(orrery, expect, recording, "--at", "handler:2")
+    expect([task["state"] for task in shown["tasks"]], ["waits", "runs"], "states")
+    waiting, running = shown["tasks"]
+    expect((waiting["call"], "__pthread_clockjoin_ex" in names(waiting), names(waiting)[-1]), ("futex", True, "_start"), "who waits")
+    wanted = ["handler", "<signal>", "__pthread_kill_implementation", "raise", "inner", "middle", "middle", "work", "start_thread"]
+    expect(names(running)[:len(wanted)], wanted, "who runs")
+    one = stacks(orrery, expect, recording, "--at", "handler:2", "--task", running["task"], "--frame", 4)
+    expect([[frame["frame"] for frame in task["frames"]] for task in one["tasks"]], [[4]], "one frame of one task")
+    orrery.run("show", "stack", recording, "--task", 77, status=69)
+    orrery.run("show", "stack", recording, "--frame", 5000, status=69)
+
+
+CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
