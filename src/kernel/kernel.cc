@@ -119,6 +119,8 @@ i64 Kernel::start(std::string_view path, std::span<const char* const> arguments,
 
 void Kernel::set_task_switch(TaskSwitch& task_switch) { scheduler_->set_switch(&task_switch); }
 
+void Kernel::set_schedule_sink(ScheduleSink* sink) { scheduler_->set_sink(sink); }
+
 Task& Kernel::current() { return scheduler_->current(); }
 
 bool Kernel::ended() const { return scheduler_->current().process.owner().exit.has_value(); }

@@ -21,7 +21,8 @@ namespace orrery::kernel {
 struct Task;     // kernel/task.h: one guest thread and its registers (Task::cpu)
 struct Process;  // kernel/process.h: the tasks that share an address space
 class Scheduler;
-class TaskSwitch;  // kernel/task_switch.h: what the machine offers to run more than one task
+class TaskSwitch;    // kernel/task_switch.h: what the machine offers to run more than one task
+class ScheduleSink;  // kernel/schedule_note.h
 
 /// How the machine is set up; part of the recording.
 struct Configuration {
@@ -56,6 +57,9 @@ class Kernel {
 
   /// Before start(); without it the program can make no threads.
   void set_task_switch(TaskSwitch& task_switch);
+
+  /// Who is told from now on what tasks do; null: nobody.
+  void set_schedule_sink(ScheduleSink* sink);
 
   Task& current();     ///< the task to run next
   bool ended() const;  ///< the last process is gone; see exit_status()

@@ -30,11 +30,25 @@ bool ends_by_signal(const Task& task, const Wait& wait) {
 bool Scheduler::add(Task& task) {
   if (switch_ == nullptr || !switch_->create(task, *current_)) return false;
   ++others_;
-  make_ready(task);
+  make_ready(task, ReadyCause::made);
   return true;
 }
 
-void Scheduler::make_ready(Task& task) {
+void Scheduler::note(ScheduleStep step, const Task& task, ReadyCause cause, const Task* other) {
+  if (sink_ == nullptr) [[likely]]
+    return;
+  sink_->noted({.step = step,
+                .cause = cause,
+                .task = task.id.value,
+                .other = other == nullptr ? 0 : other->id.value,
+                .number = static_cast<u32>(task.call.number),
+                .ticks = task.cpu.ticks});
+}
+
+void Scheduler::make_ready(Task& task, ReadyCause cause) {
+  const bool by_another =
+      cause == ReadyCause::made || cause == ReadyCause::woken || cause == ReadyCause::signal;
+  note(ScheduleStep::ready, task, cause, by_another ? current_ : nullptr);
   ready_.push_back(&task);
   host_.set_preemption(true);
 }
@@ -53,7 +67,9 @@ void Scheduler::run_next(Task& from) {
     look_at_host(true);
     next = take_ready();
   }
-  if (next == nullptr || next == &from) return;
+  if (next == nullptr) return;
+  note(ScheduleStep::runs, *next, ReadyCause::none, &from);
+  if (next == &from) return;
   current_ = next;
   quantum_over_ = false;
   host_.task_runs(next->id.value);
@@ -67,6 +83,7 @@ void Scheduler::block(Wait& wait) {
   Task& task = *current_;
   if (task.process.owner().exit || ends_by_signal(task, wait)) return;
   task.state = Blocked{};
+  note(ScheduleStep::waits, task);
   waiting_.push_back({&task, &wait});
   if (wait.asks_host()) host_.set_preemption(true);
   run_next(task);
@@ -85,7 +102,7 @@ void Scheduler::wake(Task& task) {
   if (at == waiting_.end()) return;
   at->wait->woken = true;
   waiting_.erase(at);
-  make_ready(task);
+  make_ready(task, ReadyCause::woken);
 }
 
 void Scheduler::let_try_again() {
@@ -99,15 +116,16 @@ void Scheduler::notice_signal(Task& task) {
   const auto at = find_waiting(task);
   if (at == waiting_.end() || !ends_by_signal(task, *at->wait)) return;
   waiting_.erase(at);
-  make_ready(task);
+  make_ready(task, ReadyCause::signal);
 }
 
-void Scheduler::yield() {
+void Scheduler::go_behind(ReadyCause cause) {
   if (ready_.empty()) {  // another process may hold what this one spins for
     if (takes_turns_ && !turns_are_seeded_) host_.pass_turn();
     return;
   }
   Task& task = *current_;
+  note(ScheduleStep::ready, task, cause);
   ready_.push_back(&task);
   run_next(task);
 }
@@ -125,7 +143,7 @@ void Scheduler::give_way() {
   give_turn();
   take_turn();
   if (turns_are_seeded_) collect_host_signals(current_->process);  // of those who had their turns
-  yield();
+  go_behind(ReadyCause::quantum);
 }
 
 void Scheduler::join_turns() {
@@ -165,18 +183,22 @@ void Scheduler::retire() {
   Task& task = *current_;
   if (task.process.owner().exit) return;
   --others_;
+  note(ScheduleStep::ended, task);
   ended_.push_back(&task);
   run_next(task);
 }
 
 void Scheduler::drop_others() {
   Process& owner = current_->process.owner();
-  const auto note = [&](Process& process) {
+  const auto gather = [&](Process& process) {
     for (const auto& task : process.tasks)
-      if (task.get() != current_ && !task->ended()) ended_.push_back(task.get());
+      if (task.get() != current_ && !task->ended()) {
+        note(ScheduleStep::ended, *task);
+        ended_.push_back(task.get());
+      }
   };
-  note(owner);
-  for (const auto& companion : owner.companions) note(*companion);
+  gather(owner);
+  for (const auto& companion : owner.companions) gather(*companion);
   ready_.clear();
   waiting_.clear();
   others_ = 0;
@@ -187,6 +209,7 @@ void Scheduler::drop(Task& task) {
   std::erase(ready_, &task);
   if (const auto at = find_waiting(task); at != waiting_.end()) waiting_.erase(at);
   --others_;
+  note(ScheduleStep::ended, task);
   ended_.push_back(&task);
 }
 
@@ -250,7 +273,11 @@ void Scheduler::end_waits(const std::vector<Descriptor>& descriptors) {
       std::any_of(waiting_.begin(), waiting_.end(), [](const Waiting& each) { return each.wait->timed; });
   const i64 now = any_timed ? now_ns() : 0;
   std::size_t at = 0;
-  std::vector<Task*> done;
+  struct Done {
+    Task* task;
+    ReadyCause cause;
+  };
+  std::vector<Done> done;
   for (const Waiting& each : waiting_) {
     Wait& wait = *each.wait;
     for (Descriptor& descriptor : wait.descriptors) {
@@ -258,11 +285,12 @@ void Scheduler::end_waits(const std::vector<Descriptor>& descriptors) {
       wait.ready = wait.ready || descriptor.ready != 0;
     }
     wait.timed_out = wait.timed && wait.deadline_ns <= now;
-    if (wait.ready || wait.timed_out) done.push_back(each.task);
+    if (wait.ready || wait.timed_out)
+      done.push_back({each.task, wait.ready ? ReadyCause::descriptor : ReadyCause::timeout});
   }
-  for (Task* const task : done) {
-    waiting_.erase(find_waiting(*task));
-    make_ready(*task);
+  for (const Done& each : done) {
+    waiting_.erase(find_waiting(*each.task));
+    make_ready(*each.task, each.cause);
   }
 }
 

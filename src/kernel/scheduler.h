@@ -9,6 +9,7 @@
 
 #include "base/types.h"
 #include "host/host.h"
+#include "kernel/schedule_note.h"
 #include "kernel/task.h"
 #include "kernel/task_switch.h"
 
@@ -48,6 +49,9 @@ class Scheduler {
 
   /// Without one there is only the first task.
   void set_switch(TaskSwitch* task_switch) { switch_ = task_switch; }
+
+  /// Who is told what tasks do; null: nobody.
+  void set_sink(ScheduleSink* sink) { sink_ = sink; }
 
   void start(Task& first) { current_ = &first; }
   Task& current() { return *current_; }
@@ -94,7 +98,7 @@ class Scheduler {
   /// A signal became pending: ends the wait of a task to which it is to be delivered.
   void notice_signal(Task& task);
   /// Others that are ready run first.
-  void yield();
+  void yield() { go_behind(ReadyCause::yield); }
   /// The current task's quantum is over: it yields when it next comes by give_way().
   void end_quantum() { quantum_over_ = true; }
   void give_way();
@@ -113,7 +117,10 @@ class Scheduler {
   };
   std::vector<Waiting>::iterator find_waiting(const Task& task);
   Task* take_ready();
-  void make_ready(Task& task);
+  void make_ready(Task& task, ReadyCause cause);
+  void go_behind(ReadyCause cause);
+  void note(ScheduleStep step, const Task& task, ReadyCause cause = ReadyCause::none,
+            const Task* other = nullptr);
   void run_next(Task& from);
   void look_at_host(bool may_sleep);
   void end_waits(const std::vector<Descriptor>& descriptors);
@@ -122,6 +129,7 @@ class Scheduler {
 
   host::Host& host_;
   TaskSwitch* switch_ = nullptr;
+  ScheduleSink* sink_ = nullptr;
   Task* current_ = nullptr;
   u32 others_ = 0;  ///< live tasks besides the current one
   std::vector<Task*> ready_;

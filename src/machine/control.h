@@ -7,7 +7,7 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 5;
+inline constexpr u32 kControlVersion = 6;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
 inline constexpr u32 kAddressesMost = 4096;          ///< most addresses in one request
 inline constexpr u32 kBreakpointsMost = 1 << 16;     ///< most breakpoints a process can have
@@ -19,7 +19,8 @@ enum class ControlOp : u32 {
   /// so that repeating it walks from call to call. With `collect`, breakpoints do not stop it: what is seen
   /// at each is the reply's payload, ControlHit[], and it stops (StopReason::breakpoint) when no more fit.
   run = 1,
-  registers = 2,    ///< reply payload: cpu::CpuState of the current task
+  registers = 2,    ///< reply payload: cpu::CpuState of the request's task, where it last left guest code; of
+                    ///< task 0 the current one; ESRCH if the process has no such task
   read_memory = 3,  ///< argument = address, size = bytes; payload: as many bytes as are readable
   regions = 4,  ///< argument = list those that end above this address; payload: ControlRegion[] (0 of them:
                 ///< no more)
@@ -52,6 +53,15 @@ enum class ControlOp : u32 {
   /// Gone after a successful execve; a forked process has none.
   watch_functions = 14,
   tasks = 15,  ///< argument = index of the first; payload: ControlTask[] of the process, leader first
+  /// Argument: kScheduleNotes and the like. What tasks do is noted from here on (kernel/schedule_note.h), or
+  /// no more. The request's payload: bits, one a system call by number; `run` stops at the entry of these
+  /// only, and before guest code runs on only if that task has returned from one. A forked process notes
+  /// nothing unless it is asked to.
+  note_schedule = 16,
+  /// Argument = bytes to leave out; payload: what follows of the kernel::ScheduleNote[], as many as fit. Left
+  /// out are all: they are forgotten. Before the next `run` they have to be, if the stop was
+  /// StopReason::schedule_full.
+  take_schedule = 17,
 };
 
 enum class Notes : u32 {
@@ -66,6 +76,11 @@ enum class Notes : u32 {
 /// goes on into the other half, while this one is read.
 inline constexpr u64 kNotesHalfBytes = 2 << 20;
 inline constexpr u64 kNotesFileBytes = 2 * kNotesHalfBytes;
+
+/// Bits of what note_schedule asks for.
+inline constexpr u32 kScheduleNotes = 1;
+inline constexpr u32 kScheduleStopsAtLocks = 2;  ///< StopReason::waits_for_lock
+inline constexpr u32 kStopCallWords = 8;         ///< of 64 bits: system calls by number
 
 struct ControlRequest {
   ControlOp op = ControlOp::hello;
@@ -86,6 +101,9 @@ enum class StopReason : u32 {
   breakpoint = 7,   ///< before the instruction at pc
   tick = 8,         ///< ControlOp::stop_at_tick
   notes_full = 9,   ///< ControlOp::note: no room is left in this half; not a point of the run
+  /// Before guest code runs on, of whichever task: `value` is one that has begun to wait on a futex.
+  waits_for_lock = 10,
+  schedule_full = 11,  ///< note_schedule: no room is left; not a point of the run
 };
 
 struct ControlReply {
@@ -107,6 +125,7 @@ struct ControlReply {
   u64 access_points = 0;      ///< how many there are
   u32 notes_half = 0;
   u32 reserved = 0;
+  u64 schedule_notes = 0;     ///< how many wait to be taken
 };
 
 /// What is collected at a breakpoint.

@@ -24,19 +24,60 @@ void ControlServer::begin_process(bool asked) {
   translator_->count_instructions(false);
   translator_->watch_no_function();
   (void)note(Notes::nothing, -1);
+  schedule_.begin(0, {});
+  kernel_.set_schedule_sink(nullptr);
 }
 
 void ControlServer::before_run(kernel::Task& task) {
   if (!asked_) return;
   if (at_start_) serve(StopReason::start, task, 0);
-  if (position_.next_event() >= stop_before_) serve(StopReason::event, task, 0);
+  if (schedule_.full()) {
+    serve(StopReason::schedule_full, task, 0);
+    schedule_.forget();
+  }
+  if (const i32 waits = schedule_.take_lock_wait(); waits != 0)
+    serve(StopReason::waits_for_lock, task, static_cast<u64>(waits));
+  if (position_.next_event() >= stop_before_ && schedule_.stops_before(task))
+    serve(StopReason::event, task, 0);
   if (notes_ == Notes::nothing) return;
   make_room(task);
   translator_->note_turn(task.id.value, position_.next_event(), task.cpu.ticks);
 }
 
 void ControlServer::before_system_call(kernel::Task& task) {
-  if (asked_ && position_.next_event() >= stop_before_) serve(StopReason::system_call, task, 0);
+  if (!asked_) return;
+  const cpu::Registers& regs = task.cpu.regs;
+  using cpu::Gpr;
+  const u64 number = regs[Gpr::rax];
+  if (schedule_.on())
+    noted({.step = kernel::ScheduleStep::call,
+           .task = task.id.value,
+           .number = static_cast<u32>(number),
+           .ticks = task.cpu.ticks,
+           .words = {regs[Gpr::rdi], regs[Gpr::rsi], regs[Gpr::rdx], regs[Gpr::r10], regs[Gpr::r8],
+                     regs[Gpr::r9]}});
+  if (position_.next_event() < stop_before_ || !schedule_.stops_at(number, task)) return;
+  serve(StopReason::system_call, task, 0);
+}
+
+void ControlServer::after_system_call(const kernel::Task& task, u64 number) {
+  if (!asked_ || !schedule_.on() || task.ended()) return;
+  noted({.step = kernel::ScheduleStep::returned,
+         .task = task.id.value,
+         .number = static_cast<u32>(number),
+         .ticks = task.cpu.ticks,
+         .words = {task.cpu.regs[cpu::Gpr::rax]}});
+}
+
+/// The word that a futex's waiter looked at and what lies behind it are there before others run.
+void ControlServer::noted(kernel::ScheduleNote note) {
+  note.event = position_.next_event();
+  const bool on_futex = note.step == kernel::ScheduleStep::waits && note.number == __NR_futex;
+  if (on_futex) {
+    const auto* const word = reinterpret_cast<const u8*>(schedule_.futex_of(note.task));
+    if (memory::guarded_copy(reinterpret_cast<u8*>(note.words), word, 16) != 16) note.words[0] = 0;
+  }
+  schedule_.add(note, on_futex);
 }
 
 void ControlServer::before_end(kernel::Task& task, int status, int fatal_signal) {
@@ -126,6 +167,7 @@ void ControlServer::put_place(ControlReply& reply, const kernel::Task& task) con
   reply.instructions = translator_->instructions();
   reply.task_instructions = task.cpu.instructions;
   reply.notes_lost = notes_lost_;
+  reply.schedule_notes = schedule_.notes().size();
   reply.notes_half = half_;
   reply.notes_words = translator_->noted().size();
   reply.access_points = translator_->access_points().size();
@@ -144,7 +186,8 @@ bool ControlServer::receive() {
   received_fd_ = message.descriptors()[0];
   const ControlOp op = question_.request.op;
   const bool carries =
-      op == ControlOp::break_at || op == ControlOp::break_clear || op == ControlOp::watch_functions;
+      op == ControlOp::break_at || op == ControlOp::break_clear || op == ControlOp::watch_functions ||
+      op == ControlOp::note_schedule;
   return payload_bytes == (carries ? static_cast<i64>(question_.request.size_bytes) : 0);
 }
 
@@ -154,9 +197,7 @@ u32 ControlServer::answer(const ControlRequest& request, kernel::Task& task, Con
       reply.value = kControlVersion;
       return 0;
     case ControlOp::registers:
-      std::memcpy(packet_.payload, &task.cpu, sizeof task.cpu);
-      reply.payload_bytes = sizeof task.cpu;
-      return 0;
+      return copy_registers(task, request.task, reply);
     case ControlOp::read_memory:
       reply.payload_bytes = read_memory(request.argument, request.size_bytes);
       return 0;
@@ -190,12 +231,34 @@ u32 ControlServer::answer(const ControlRequest& request, kernel::Task& task, Con
     case ControlOp::watch_functions:
       translator_->watch_functions({question_.addresses, request.size_bytes / sizeof(u64)});
       return 0;
+    case ControlOp::note_schedule:
+      return note_schedule(request);
+    case ControlOp::take_schedule:
+      reply.payload_bytes = schedule_.take(request.argument, packet_.payload);
+      return 0;
     case ControlOp::access_points:
       reply.payload_bytes = list_points(request.argument);
       return 0;
     default:
       return EINVAL;
   }
+}
+
+u32 ControlServer::copy_registers(const kernel::Task& current, i32 wanted, ControlReply& reply) {
+  const kernel::Task* const task = wanted == 0 ? &current : current.process.find_task(TaskId{wanted});
+  if (task == nullptr) return ESRCH;
+  std::memcpy(packet_.payload, &task->cpu, sizeof task->cpu);
+  reply.payload_bytes = sizeof task->cpu;
+  return 0;
+}
+
+u32 ControlServer::note_schedule(const ControlRequest& request) {
+  u64 stop_calls[kStopCallWords] = {};
+  if (request.size_bytes > sizeof stop_calls) return EINVAL;
+  std::memcpy(stop_calls, question_.addresses, request.size_bytes);
+  schedule_.begin(static_cast<u32>(request.argument), stop_calls);
+  kernel_.set_schedule_sink(schedule_.on() ? this : nullptr);
+  return 0;
 }
 
 // --- notes of memory accesses and calls ---

@@ -10,6 +10,7 @@
 #include "kernel/task.h"
 #include "machine/control.h"
 #include "machine/first_touches.h"
+#include "machine/schedule_notes.h"
 #include "memory/access_sink.h"
 #include "translate/translator.h"
 
@@ -26,7 +27,7 @@ class EventPosition {
   ~EventPosition() = default;
 };
 
-class ControlServer final : public memory::AccessSink {
+class ControlServer final : public memory::AccessSink, public kernel::ScheduleSink {
  public:
   /// `vector_components`: the guest's XCR0. `asked`: questions come from the start.
   ControlServer(int socket, kernel::Kernel& kernel, EventPosition& position, u64 vector_components,
@@ -53,6 +54,8 @@ class ControlServer final : public memory::AccessSink {
   void before_run(kernel::Task& task);
   /// The same at the entry of a system call, with its arguments still in the registers.
   void before_system_call(kernel::Task& task);
+  /// When it has been performed, with its result there.
+  void after_system_call(const kernel::Task& task, u64 number);
   /// Before a run that executes one instruction and looks at no breakpoint.
   void before_instruction(kernel::Task& task);
   void at_breakpoint(kernel::Task& task);
@@ -75,6 +78,7 @@ class ControlServer final : public memory::AccessSink {
   void accessed(u64 address, u64 size_bytes, bool writes) override;
   void pages_gone(u64 address, u64 size_bytes) override;
   void pages_moved(u64 from, u64 from_bytes, u64 to) override;
+  void noted(kernel::ScheduleNote note) override;
 
  private:
   void serve(StopReason reason, kernel::Task& task, u64 value);
@@ -86,6 +90,8 @@ class ControlServer final : public memory::AccessSink {
   u32 change_breakpoints(const ControlRequest& request);
   void remove_all_breakpoints();
   u32 note(Notes wanted, int file);
+  u32 copy_registers(const kernel::Task& current, i32 wanted, ControlReply& reply);
+  u32 note_schedule(const ControlRequest& request);
   void filter_notes();
   void take_touches(u64 from, ControlReply& reply);
   u32 list_points(u64 from);
@@ -113,6 +119,7 @@ class ControlServer final : public memory::AccessSink {
   FirstTouches touches_;
   u64 gate_pc_ = 0;
   u32 notes_lost_ = 0;
+  ScheduleNotes schedule_;
   cpu::Fault fault_;
   struct Packet {
     ControlReply reply;

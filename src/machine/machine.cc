@@ -192,6 +192,7 @@ void Machine::system_call(kernel::Task& task) {
   if (looks || makes_task) read_segment_bases(task);
   has_threads_ = has_threads_ || makes_task;
   parts_.kernel.system_call(task);
+  if (parts_.control != nullptr) parts_.control->after_system_call(task, number);
   const bool new_program = (number == __NR_execve || number == __NR_execveat) && task.call.replaced;
   if (new_program && parts_.control != nullptr) parts_.control->begin_program();
 }
