@@ -4,6 +4,7 @@
 // A new lens is one file with its tables, its Watcher and its Lens, and one row in lenses.cc.
 #pragma once
 
+#include <bitset>
 #include <memory>
 #include <set>
 #include <span>
@@ -53,6 +54,9 @@ struct WalkedCall {
   bool replaced_program() const { return call.replaced_program(); }
 };
 
+/// System calls by number.
+using CallSet = std::bitset<u64{machine::kStopCallWords} * 64>;
+
 /// Looks at one process while it is replayed, on a thread of its own: other processes have other Watchers.
 class Watcher {
  public:
@@ -66,6 +70,16 @@ class Watcher {
   virtual void reach(ReplaySession&, u64 /*pc*/, const Instant&) {}
   /// Nothing of the process is gone yet.
   virtual void end(ReplaySession&, const Instant&) {}
+
+  /// The calls whose entry and return it wants to be shown; null: all. Stops take time, notes do not.
+  virtual const CallSet* calls() const { return nullptr; }
+  /// Whether it wants to be told of every call and every turn of the tasks: in order, and before it is shown
+  /// a stop behind them.
+  virtual bool wants_notes() const { return false; }
+  virtual void note(const kernel::ScheduleNote&, u64 /*time_ns: since the beginning*/) {}
+  /// Whether it wants to be shown the process when a task has begun to wait on a futex.
+  virtual bool wants_lock_waits() const { return false; }
+  virtual void lock_wait(ReplaySession&, i32 /*task*/) {}
 
   /// Where it wants to be shown the process. Another program has none of them.
   const std::set<u64>& breakpoints() const { return breakpoints_; }

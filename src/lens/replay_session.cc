@@ -104,9 +104,19 @@ Result<Stop> ReplaySession::collect_before(u64 event, std::vector<machine::Contr
   return run({.op = ControlOp::run, .argument = event, .collect = 1}, &hits);
 }
 
-/// The engine goes on into one half of the notes while the other is read.
 Result<Stop> ReplaySession::run(const ControlRequest& request, std::vector<machine::ControlHit>* hits) {
   forget();
+  for (;;) {
+    TRY(run_until_stop(request, hits));
+    if (packet_->reply.breakpoints == 0) breakpoints_.clear();  // the program has been replaced
+    note_stop();
+    if (packet_->reply.schedule_notes != 0) TRY(take_schedule());
+    if (stop_.reason != machine::StopReason::schedule_full) return stop_;
+  }
+}
+
+/// The engine goes on into one half of the notes while the other is read.
+Status ReplaySession::run_until_stop(const ControlRequest& request, std::vector<machine::ControlHit>* hits) {
   TRY(ask(request));
   for (;;) {
     const ControlReply& reply = packet_->reply;
@@ -126,14 +136,11 @@ Result<Stop> ReplaySession::run(const ControlRequest& request, std::vector<machi
     const bool goes_on = reply.stop == machine::StopReason::notes_full;
     if (goes_on) TRY(send_request(request));
     consume(half, words);
-    if (!goes_on) break;
+    if (!goes_on) return Nothing{};
     notes_half_ = half ^ 1;
     notes_read_ = 0;
     TRY(receive_reply());
   }
-  if (packet_->reply.breakpoints == 0) breakpoints_.clear();  // the program has been replaced
-  note_stop();
-  return stop_;
 }
 
 // --- notes ---
@@ -184,6 +191,28 @@ Status ReplaySession::note_calls(CallConsumer consumer) {
 
 Status ReplaySession::watch_functions(std::span<const u64> addresses) {
   return ask_with_addresses(ControlOp::watch_functions, addresses);
+}
+
+Status ReplaySession::note_schedule(std::span<const u64> stop_calls, bool stops_at_locks,
+                                    ScheduleConsumer consumer) {
+  schedule_consumer_ = std::move(consumer);
+  const u32 question = machine::kScheduleNotes | (stops_at_locks ? machine::kScheduleStopsAtLocks : 0U);
+  return ask({.op = ControlOp::note_schedule, .argument = question}, stop_calls);
+}
+
+Status ReplaySession::take_schedule() {
+  schedule_.clear();
+  for (;;) {
+    TRY(ask({.op = ControlOp::take_schedule, .argument = schedule_.size() * sizeof(kernel::ScheduleNote)}));
+    const std::size_t before = schedule_.size();
+    const std::size_t count = packet_->reply.payload_bytes / sizeof(kernel::ScheduleNote);
+    if (count == 0) break;
+    schedule_.resize(before + count);
+    std::memcpy(static_cast<void*>(schedule_.data() + before), packet_->payload,
+                count * sizeof(kernel::ScheduleNote));
+  }
+  schedule_consumer_(schedule_);
+  return Nothing{};
 }
 
 Status ReplaySession::note_first_touches() {
@@ -279,17 +308,23 @@ void ReplaySession::forget() {
 
 const elf::MachineRegisters& ReplaySession::registers() {
   if (has_registers_) return registers_;
-  cpu::CpuState state;
-  if (ask({.op = ControlOp::registers}) && packet_->reply.payload_bytes >= sizeof state) {
-    std::memcpy(&state, packet_->payload, sizeof state);
-  }
-  std::copy(std::begin(state.regs.gpr), std::end(state.regs.gpr), std::begin(registers_.gpr));
-  registers_.rip = state.regs.rip;
-  registers_.rflags = state.regs.rflags;
-  registers_.fs_base = state.regs.fs_base;
-  registers_.gs_base = state.regs.gs_base;
+  registers_ = registers_of(0).value_or(elf::MachineRegisters{});
   has_registers_ = true;
   return registers_;
+}
+
+std::optional<elf::MachineRegisters> ReplaySession::registers_of(i32 task) {
+  cpu::CpuState state;
+  if (!ask({.op = ControlOp::registers, .task = task}) || packet_->reply.payload_bytes < sizeof state)
+    return std::nullopt;
+  std::memcpy(&state, packet_->payload, sizeof state);
+  elf::MachineRegisters registers;
+  std::copy(std::begin(state.regs.gpr), std::end(state.regs.gpr), std::begin(registers.gpr));
+  registers.rip = state.regs.rip;
+  registers.rflags = state.regs.rflags;
+  registers.fs_base = state.regs.fs_base;
+  registers.gs_base = state.regs.gs_base;
+  return registers;
 }
 
 /// The readable prefix of the page at `address`. Unwinding reads words, so whole pages are fetched.

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -15,6 +16,7 @@
 #include "base/result.h"
 #include "elf/images_hosted.h"
 #include "elf/stopped_machine_hosted.h"
+#include "kernel/schedule_note.h"
 #include "machine/control.h"
 #include "translate/access_stream.h"
 
@@ -102,6 +104,12 @@ class ReplaySession final : public elf::StoppedMachine {
   const std::vector<machine::ControlTask>& tasks();
   /// The XSAVE area of a task in standard form, or FXSAVE's where the recording's processor has no XSAVE.
   Result<std::vector<u8>> vector_state(i32 task);
+  using ScheduleConsumer = std::function<void(std::span<const kernel::ScheduleNote>)>;
+  /// From here on what tasks do is handed over, all of it up to a stop before the run to there returns. Of
+  /// system calls runs stop only at those of `stop_calls`, see ControlOp::note_schedule.
+  Status note_schedule(std::span<const u64> stop_calls, bool stops_at_locks, ScheduleConsumer consumer);
+  /// Of any task of the process, where it last left guest code; nothing if there is no such task.
+  std::optional<elf::MachineRegisters> registers_of(i32 task);
 
   const elf::MachineRegisters& registers() override;
   u64 read(u64 address, std::span<u8> out) override;
@@ -126,6 +134,8 @@ class ReplaySession final : public elf::StoppedMachine {
   Status note(machine::Notes wanted);
   void consume(u32 half, u64 words);
   Status learn_access_points();
+  Status take_schedule();
+  Status run_until_stop(const machine::ControlRequest& request, std::vector<machine::ControlHit>* hits);
   void note_stop();
   const std::vector<u8>& page(u64 address);
   void forget();
@@ -146,6 +156,8 @@ class ReplaySession final : public elf::StoppedMachine {
   std::unique_ptr<const u64, Unmap> notes_;  ///< machine::kNotesFileBytes, both halves
   u32 notes_half_ = 0;                       ///< that is being written
   u64 notes_read_ = 0;                       ///< words of it
+  ScheduleConsumer schedule_consumer_;
+  std::vector<kernel::ScheduleNote> schedule_;
 
   // What was asked at the present stop.
   bool has_registers_ = false;

@@ -17,6 +17,7 @@ class Walk {
 
   Status go(const WalkProgress& progress) {
     for (const auto& watcher : watchers_) watcher->begin(session_, clock_.at(session_.stop()));
+    TRY(ask_for_notes(progress));
     while (!session_.stop().ended()) {
       show_stop();
       TRY(set_breakpoints());
@@ -40,12 +41,17 @@ class Walk {
   void show_stop() {
     const Stop& stop = session_.stop();
     const Instant now = clock_.at(stop);
-    if (stop.reason == StopReason::breakpoint) {
+    if (stop.reason == StopReason::waits_for_lock) {
+      for (const auto& watcher : watchers_)
+        if (watcher->wants_lock_waits()) watcher->lock_wait(session_, static_cast<i32>(stop.value));
+    } else if (stop.reason == StopReason::breakpoint) {
       for (const auto& watcher : watchers_) watcher->reach(session_, stop.pc, now);
     } else if (stop.reason == StopReason::system_call) {
       const Made& made = pending_.enter(session_, {now, number_++});
       for (const auto& watcher : watchers_)
-        watcher->enter(session_, {.call = made.call, .entry = now, .exit = now, .number = made.entry.number});
+        if (wants(*watcher, made.call))
+          watcher->enter(session_,
+                         {.call = made.call, .entry = now, .exit = now, .number = made.entry.number});
     } else if (const auto made = pending_.leave(session_)) {
       if (made->call.replaced_program()) is_set_ = false;
       leave(*made, now);
@@ -55,7 +61,40 @@ class Walk {
   void leave(const Made& made, const Instant& now) {
     const WalkedCall walked{
         .call = made.call, .entry = made.entry.instant, .exit = now, .number = made.entry.number};
-    for (const auto& watcher : watchers_) watcher->leave(session_, walked);
+    for (const auto& watcher : watchers_)
+      if (wants(*watcher, made.call)) watcher->leave(session_, walked);
+  }
+
+  static bool wants(const Watcher& watcher, const Call& call) {
+    const CallSet* const calls = watcher.calls();
+    return calls == nullptr || call.number >= calls->size() || calls->test(call.number);
+  }
+
+  /// With notes the replay need not stop at calls that nobody wants to be shown.
+  Status ask_for_notes(const WalkProgress& progress) {
+    CallSet all;
+    bool locks = false, notes = false, all_want_less = true;
+    for (const auto& watcher : watchers_) {
+      if (watcher->calls() == nullptr)
+        all.set();
+      else
+        all |= *watcher->calls();
+      locks = locks || watcher->wants_lock_waits();
+      notes = notes || watcher->wants_notes();
+      all_want_less = all_want_less && watcher->calls() != nullptr;
+    }
+    if (!notes && !all_want_less) return Nothing{};
+    u64 words[machine::kStopCallWords] = {};
+    for (std::size_t number = 0; number < all.size(); ++number)
+      words[number / 64] |= u64{all.test(number)} << (number % 64);
+    return session_.note_schedule(words, locks, [this, &progress](const auto& told) {
+      for (const kernel::ScheduleNote& each : told) {
+        const u64 time_ns = clock_.time_at(each.event, each.task, each.ticks);
+        for (const auto& watcher : watchers_)
+          if (watcher->wants_notes()) watcher->note(each, time_ns);
+      }
+      progress(told.back().event);
+    });
   }
 
   Status set_breakpoints() {

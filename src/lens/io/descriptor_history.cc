@@ -4,18 +4,26 @@
 
 namespace orrery::lens::io {
 
-void Journal::add(DescriptorAction action) {
-  const std::lock_guard lock(mutex_);
-  actions_.push_back(std::move(action));
+std::string name_of(const OpenFile& file) {
+  if (!file.name.empty() || (file.local.empty() && file.peer.empty())) return file.name;
+  if (file.how == nullptr) return file.local;
+  return (file.local.empty() ? "" : file.local + " ") + (file.peer.empty() ? "" : "to " + file.peer);
 }
 
-std::vector<DescriptorAction> Journal::take() {
+void Journal::add(DescriptorAction action) {
   const std::lock_guard lock(mutex_);
-  std::stable_sort(actions_.begin(), actions_.end(),
-                   [](const DescriptorAction& left, const DescriptorAction& right) {
-                     return left.time_ns < right.time_ns;
-                   });
-  return std::move(actions_);
+  actions_.push_back({std::move(action), count_++});
+}
+
+void Journal::add(const Transfer& transfer) {
+  const std::lock_guard lock(mutex_);
+  transfers_.push_back({transfer, count_++});
+}
+
+void Journal::sort() {
+  const auto in_order = [](const auto& left, const auto& right) { return left.is_before(right); };
+  std::sort(actions_.begin(), actions_.end(), in_order);
+  std::sort(transfers_.begin(), transfers_.end(), in_order);
 }
 
 void DescriptorHistory::play(const DescriptorAction& action) {
@@ -36,10 +44,6 @@ void DescriptorHistory::play(const DescriptorAction& action) {
     case ActionKind::close:
     case ActionKind::mark:
       return close_range(action);
-    case ActionKind::read:
-    case ActionKind::write:
-    case ActionKind::wait:
-      return transfer(action);
     case ActionKind::accept:
       return accept(action);
     case ActionKind::connect:
@@ -97,10 +101,10 @@ void DescriptorHistory::give(int fd, OpenFilePointer file, const char* how, cons
 
 /// What a descriptor is. One that nobody has seen opened was there before: whoever started the program gave
 /// it.
-OpenFile& DescriptorHistory::file_of(int fd, const DescriptorAction& action) {
+const OpenFilePointer& DescriptorHistory::file_of(int fd, const DescriptorAction& action) {
   constexpr const char* kStandard[] = {"standard input", "standard output", "standard error"};
   Table& table = tables_[action.process];
-  if (const auto at = table.find(fd); at != table.end()) return *at->second.life.file;
+  if (const auto at = table.find(fd); at != table.end()) return at->second.life.file;
   DescriptorAction before = action;
   before.event = before.ticks = 0;
   before.time_ns = 0;
@@ -109,7 +113,7 @@ OpenFile& DescriptorHistory::file_of(int fd, const DescriptorAction& action) {
   const bool standard = fd >= 0 && fd <= 2;
   give(fd, make_file(before, "given", standard ? kStandard[fd] : "given by whoever started the program"),
        "inherited", before);
-  return *table[fd].life.file;
+  return table[fd].life.file;
 }
 
 void DescriptorHistory::open(const DescriptorAction& action) {
@@ -159,24 +163,32 @@ void DescriptorHistory::end_program(const DescriptorAction& action, bool is_exec
 
 // --- what goes through them ---
 
-void DescriptorHistory::transfer(const DescriptorAction& action) {
-  OpenFile& file = file_of(action.fd, action);
-  file.waited_ns += action.time_ns - action.begin_ns;
-  file.failures += action.failed ? 1 : 0;
-  if (action.kind == ActionKind::wait || action.failed) return;
-  if (action.kind == ActionKind::read) {
+OpenFilePointer DescriptorHistory::file_of(const Transfer& transfer) {
+  return file_of(transfer.fd, {.process = transfer.process,
+                               .task = transfer.task,
+                               .event = transfer.event,
+                               .begin_ns = transfer.begin_ns,
+                               .time_ns = transfer.time_ns});
+}
+
+void DescriptorHistory::play(const Transfer& transfer) {
+  OpenFile& file = *file_of(transfer);
+  file.waited_ns += transfer.time_ns - transfer.begin_ns;
+  file.failures += transfer.failed ? 1 : 0;
+  if (transfer.kind == TransferKind::wait || transfer.failed) return;
+  if (transfer.kind == TransferKind::read) {
     ++file.reads;
-    file.bytes_read += action.bytes;
-    if (!file.first_read_ns && action.bytes != 0) file.first_read_ns = action.time_ns;
+    file.bytes_read += transfer.bytes;
+    if (!file.first_read_ns && transfer.bytes != 0) file.first_read_ns = transfer.time_ns;
   } else {
     ++file.writes;
-    file.bytes_written += action.bytes;
-    file.last_write_ns = action.time_ns;
+    file.bytes_written += transfer.bytes;
+    file.last_write_ns = transfer.time_ns;
   }
 }
 
 void DescriptorHistory::accept(const DescriptorAction& action) {
-  OpenFile& listener = file_of(action.fd, action);
+  OpenFile& listener = *file_of(action.fd, action);
   listener.waited_ns += action.time_ns - action.begin_ns;
   ++listener.reads;
   const OpenFilePointer file = make_file(action, listener.kind, "");
@@ -188,7 +200,7 @@ void DescriptorHistory::accept(const DescriptorAction& action) {
 }
 
 void DescriptorHistory::connect(const DescriptorAction& action) {
-  OpenFile& file = file_of(action.fd, action);
+  OpenFile& file = *file_of(action.fd, action);
   file.waited_ns += action.time_ns - action.begin_ns;
   file.failures += action.failed ? 1 : 0;
   file.peer = action.peer;
@@ -198,7 +210,7 @@ void DescriptorHistory::connect(const DescriptorAction& action) {
 }
 
 void DescriptorHistory::name_sockets(const DescriptorAction& action) {
-  OpenFile& file = file_of(action.fd, action);
+  OpenFile& file = *file_of(action.fd, action);
   if (!action.local.empty()) file.local = action.local;
   if (!action.peer.empty()) file.peer = action.peer;
 }

@@ -32,6 +32,9 @@ struct OpenFile {
 };
 using OpenFilePointer = std::shared_ptr<OpenFile>;
 
+/// Path or words; a socket is called by its addresses.
+std::string name_of(const OpenFile& file);
+
 /// A number of a process, for as long as it was the same open file.
 struct DescriptorLife {
   u32 process = 0;
@@ -48,6 +51,9 @@ class DescriptorHistory {
   explicit DescriptorHistory(const ProcessTree& tree) : tree_(tree) {}
 
   void play(const DescriptorAction& action);
+  void play(const Transfer& transfer);
+  /// What the descriptor is when the call is made.
+  OpenFilePointer file_of(const Transfer& transfer);
 
   const std::vector<OpenFilePointer>& files() const { return files_; }
   /// Those that have ended: of processes that ended, all.
@@ -66,13 +72,12 @@ class DescriptorHistory {
   void close(Table::iterator at, Table& table, const char* how, const DescriptorAction& action);
   void close_range(const DescriptorAction& action);
   void end_program(const DescriptorAction& action, bool is_exec);
-  void transfer(const DescriptorAction& action);
   void accept(const DescriptorAction& action);
   void connect(const DescriptorAction& action);
   void name_sockets(const DescriptorAction& action);
   OpenFilePointer make_file(const DescriptorAction& action, std::string kind, std::string name);
   void give(int fd, OpenFilePointer file, const char* how, const DescriptorAction& action);
-  OpenFile& file_of(int fd, const DescriptorAction& action);
+  const OpenFilePointer& file_of(int fd, const DescriptorAction& action);
 
   const ProcessTree& tree_;
   std::map<u32, Table> tables_;

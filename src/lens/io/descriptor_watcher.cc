@@ -10,7 +10,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <map>
 
 #include "lens/io/socket_address.h"
 
@@ -29,7 +31,11 @@ class DescriptorWatcher final : public Watcher {
   DescriptorWatcher(const Recording& recording, const TreeProcess& process, Journal& journal)
       : recording_(recording), process_(process), journal_(journal) {}
 
-  void begin(ReplaySession&, const Instant&) override {
+  const CallSet* calls() const override;
+  bool wants_notes() const override { return true; }
+  void note(const kernel::ScheduleNote& told, u64 time_ns) override;
+  void begin(ReplaySession& session, const Instant&) override {
+    session_ = &session;
     const u64 start_ns = recording_.since_begin(process_.start_ns);
     now_ = {.event = 0, .begin_ns = start_ns, .time_ns = start_ns};
     note({.kind = ActionKind::begin});
@@ -121,29 +127,27 @@ class DescriptorWatcher final : public Watcher {
       close_these(call.arguments[0], call.arguments[1]);
   }
   void exec(ReplaySession&, const Call&) { note({.kind = ActionKind::exec}); }
-  void read(ReplaySession&, const Call& call) { transfer(ActionKind::read, call.arguments[0], call); }
-  void write(ReplaySession&, const Call& call) { transfer(ActionKind::write, call.arguments[0], call); }
+  void read(ReplaySession&, const Call& call) { transfer(TransferKind::read, call.arguments[0], call); }
+  void write(ReplaySession&, const Call& call) { transfer(TransferKind::write, call.arguments[0], call); }
   void recvmsg(ReplaySession& session, const Call& call) {
-    transfer(ActionKind::read, call.arguments[0], call);
+    transfer(TransferKind::read, call.arguments[0], call);
     if (!call.failed()) passed(session, call.arguments[1], call.arguments[2]);
   }
-  void recvmmsg(ReplaySession& session, const Call& call) { messages(session, call, ActionKind::read); }
-  void sendmmsg(ReplaySession& session, const Call& call) { messages(session, call, ActionKind::write); }
+  void recvmmsg(ReplaySession& session, const Call& call) { messages(session, call, TransferKind::read); }
+  void sendmmsg(ReplaySession& session, const Call& call) { messages(session, call, TransferKind::write); }
   void sendfile(ReplaySession&, const Call& call) {
-    transfer(ActionKind::read, call.arguments[1], call);
-    transfer(ActionKind::write, call.arguments[0], call);
+    transfer(TransferKind::read, call.arguments[1], call);
+    transfer(TransferKind::write, call.arguments[0], call);
   }
   void splice(ReplaySession&, const Call& call) {
-    transfer(ActionKind::read, call.arguments[0], call);
-    transfer(ActionKind::write, call.arguments[2], call);
+    transfer(TransferKind::read, call.arguments[0], call);
+    transfer(TransferKind::write, call.arguments[2], call);
   }
   void tee(ReplaySession&, const Call& call) {
-    transfer(ActionKind::read, call.arguments[0], call);
-    transfer(ActionKind::write, call.arguments[1], call);
+    transfer(TransferKind::read, call.arguments[0], call);
+    transfer(TransferKind::write, call.arguments[1], call);
   }
-  void wait(ReplaySession&, const Call& call) {
-    note({.kind = ActionKind::wait, .fd = fd_of(call.arguments[0]), .failed = call.failed()});
-  }
+  void wait(ReplaySession&, const Call& call) { transfer(TransferKind::wait, call.arguments[0], call); }
 
  private:
   void note(DescriptorAction action) {
@@ -210,24 +214,34 @@ class DescriptorWatcher final : public Watcher {
     note({.kind = ActionKind::close, .fd = bounded(first), .to_fd = bounded(last)});
   }
 
-  void transfer(ActionKind kind, u64 fd, const Call& call) {
-    note({.kind = kind,
-          .fd = fd_of(fd),
-          .failed = call.failed(),
-          .bytes = call.failed() ? 0 : static_cast<u64>(call.result)});
+  void transfer(TransferKind kind, u64 fd, const Call& call) {
+    add_transfer(kind, fd, call, call.failed() ? 0 : static_cast<u64>(call.result));
   }
 
-  void messages(ReplaySession& session, const Call& call, ActionKind kind) {
-    DescriptorAction action{.kind = kind, .fd = fd_of(call.arguments[0]), .failed = call.failed()};
+  void add_transfer(TransferKind kind, u64 fd, const Call& call, u64 bytes) {
+    journal_.add(Transfer{.begin_ns = now_.begin_ns,
+                          .time_ns = now_.time_ns,
+                          .bytes = bytes,
+                          .event = now_.event,
+                          .process = process_.process,
+                          .task = now_.task,
+                          .fd = fd_of(fd),
+                          .number = static_cast<u16>(call.number),
+                          .kind = kind,
+                          .failed = call.failed()});
+  }
+
+  void messages(ReplaySession& session, const Call& call, TransferKind kind) {
+    u64 bytes = 0;
     const u64 count = call.failed() ? 0 : std::min(static_cast<u64>(call.result), kMessagesMost);
     for (u64 i = 0; i < count; ++i) {
       mmsghdr message{};
       const u64 at = call.arguments[1] + i * sizeof message;
       if (!session.read_value(at, message)) break;
-      action.bytes += message.msg_len;
-      if (kind == ActionKind::read) passed(session, at, call.arguments[3]);
+      bytes += message.msg_len;
+      if (kind == TransferKind::read) passed(session, at, call.arguments[3]);
     }
-    note(action);
+    add_transfer(kind, call.arguments[0], call, bytes);
   }
 
   /// Descriptors that came with a message (SCM_RIGHTS, cmsg(3)).
@@ -265,16 +279,24 @@ class DescriptorWatcher final : public Watcher {
     return address != 0 && session.read_value(size_at, size) ? address_at(session, address, size) : "";
   }
 
+  struct Entered {
+    std::array<u64, 6> arguments{};
+    u64 event = 0, ticks = 0, time_ns = 0;
+  };
+
   const Recording& recording_;
   const TreeProcess& process_;
   Journal& journal_;
-  DescriptorAction now_;  ///< what every action of the call says
+  ReplaySession* session_ = nullptr;
+  DescriptorAction now_;          ///< what every action of the call says
+  std::map<i32, Entered> noted_;  ///< the calls that tasks are in
 };
 
 struct Row {
   u64 number;
   void (DescriptorWatcher::*did)(ReplaySession&, const Call&);
   bool also_failed = false;
+  bool needs_memory = true;  ///< false: number, arguments and result tell all, so no stop is needed
 };
 
 using W = DescriptorWatcher;
@@ -305,43 +327,88 @@ constexpr Row kRows[] = {
     {__NR_bind, &W::bind},
     {__NR_getsockname, &W::getsockname},
     {__NR_getpeername, &W::getpeername},
-    {__NR_dup, &W::dup},
-    {__NR_dup2, &W::dup},
-    {__NR_dup3, &W::dup3},
+    {__NR_dup, &W::dup, false, false},
+    {__NR_dup2, &W::dup, false, false},
+    {__NR_dup3, &W::dup3, false, false},
     {__NR_fcntl, &W::fcntl},
-    {__NR_close, &W::close},
+    {__NR_close, &W::close, false, false},
     {__NR_close_range, &W::close_range},
     {__NR_execve, &W::exec},
     {__NR_execveat, &W::exec},
-    {__NR_read, &W::read, true},
-    {__NR_pread64, &W::read, true},
-    {__NR_readv, &W::read, true},
-    {__NR_preadv, &W::read, true},
-    {__NR_preadv2, &W::read, true},
-    {__NR_recvfrom, &W::read, true},
+    {__NR_read, &W::read, true, false},
+    {__NR_pread64, &W::read, true, false},
+    {__NR_readv, &W::read, true, false},
+    {__NR_preadv, &W::read, true, false},
+    {__NR_preadv2, &W::read, true, false},
+    {__NR_recvfrom, &W::read, true, false},
     {__NR_recvmsg, &W::recvmsg, true},
     {__NR_recvmmsg, &W::recvmmsg, true},
-    {__NR_write, &W::write, true},
-    {__NR_pwrite64, &W::write, true},
-    {__NR_writev, &W::write, true},
-    {__NR_pwritev, &W::write, true},
-    {__NR_pwritev2, &W::write, true},
-    {__NR_sendto, &W::write, true},
-    {__NR_sendmsg, &W::write, true},
+    {__NR_write, &W::write, true, false},
+    {__NR_pwrite64, &W::write, true, false},
+    {__NR_writev, &W::write, true, false},
+    {__NR_pwritev, &W::write, true, false},
+    {__NR_pwritev2, &W::write, true, false},
+    {__NR_sendto, &W::write, true, false},
+    {__NR_sendmsg, &W::write, true, false},
     {__NR_sendmmsg, &W::sendmmsg, true},
-    {__NR_sendfile, &W::sendfile, true},
-    {__NR_copy_file_range, &W::splice, true},
-    {__NR_splice, &W::splice, true},
-    {__NR_tee, &W::tee, true},
-    {__NR_getdents, &W::read, true},
-    {__NR_getdents64, &W::read, true},
-    {__NR_epoll_wait, &W::wait, true},
-    {__NR_epoll_pwait, &W::wait, true},
-    {__NR_epoll_pwait2, &W::wait, true},
-    {__NR_fsync, &W::wait, true},
-    {__NR_fdatasync, &W::wait, true},
-    {__NR_flock, &W::wait, true},
+    {__NR_sendfile, &W::sendfile, true, false},
+    {__NR_copy_file_range, &W::splice, true, false},
+    {__NR_splice, &W::splice, true, false},
+    {__NR_tee, &W::tee, true, false},
+    {__NR_getdents, &W::read, true, false},
+    {__NR_getdents64, &W::read, true, false},
+    {__NR_epoll_wait, &W::wait, true, false},
+    {__NR_epoll_pwait, &W::wait, true, false},
+    {__NR_epoll_pwait2, &W::wait, true, false},
+    {__NR_fsync, &W::wait, true, false},
+    {__NR_fdatasync, &W::wait, true, false},
+    {__NR_flock, &W::wait, true, false},
 };
+
+const Row* find_row(u64 number) {
+  const auto row = std::find_if(std::begin(kRows), std::end(kRows),
+                                [&](const Row& each) { return each.number == number; });
+  return row == std::end(kRows) ? nullptr : row;
+}
+
+constexpr u64 kMakesProcess[] = {__NR_fork, __NR_vfork, __NR_clone, __NR_clone3};
+
+const CallSet* DescriptorWatcher::calls() const {
+  static const CallSet kWanted = [] {
+    CallSet wanted;
+    for (const Row& row : kRows)
+      if (row.needs_memory) wanted.set(row.number);
+    for (const u64 number : kMakesProcess) wanted.set(number);
+    return wanted;
+  }();
+  return &kWanted;
+}
+
+void DescriptorWatcher::note(const kernel::ScheduleNote& told, u64 time_ns) {
+  using kernel::ScheduleStep;
+  if (told.step != ScheduleStep::call && told.step != ScheduleStep::returned) return;
+  const Row* const row = find_row(told.number);
+  if (row == nullptr || row->needs_memory) return;
+  Entered& entered = noted_[told.task];
+  if (told.step == ScheduleStep::call) {
+    std::copy(std::begin(told.words), std::end(told.words), entered.arguments.begin());
+    entered.event = told.event;
+    entered.ticks = told.ticks;
+    entered.time_ns = time_ns;
+    return;
+  }
+  const Call call{.number = told.number,
+                  .arguments = entered.arguments,
+                  .returned = true,
+                  .result = static_cast<i64>(told.words[0])};
+  if (call.failed() && !row->also_failed) return;
+  now_ = {.task = told.task,
+          .event = entered.event,
+          .ticks = entered.ticks,
+          .begin_ns = entered.time_ns,
+          .time_ns = time_ns};
+  (this->*row->did)(*session_, call);
+}
 
 void DescriptorWatcher::enter(ReplaySession&, const WalkedCall& walked) {
   const Call& call = walked.call;
@@ -360,9 +427,8 @@ void DescriptorWatcher::enter(ReplaySession&, const WalkedCall& walked) {
 void DescriptorWatcher::leave(ReplaySession& session, const WalkedCall& walked) {
   const Call& call = walked.call;
   if (!call.returned) return;
-  const auto row = std::find_if(std::begin(kRows), std::end(kRows),
-                                [&](const Row& each) { return each.number == call.number; });
-  if (row == std::end(kRows) || (call.failed() && !row->also_failed)) return;
+  const Row* const row = find_row(call.number);
+  if (row == nullptr || !row->needs_memory || (call.failed() && !row->also_failed)) return;
   now_ = {.task = walked.entry.task,
           .event = walked.entry.event,
           .ticks = walked.entry.ticks,

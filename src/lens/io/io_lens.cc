@@ -105,13 +105,6 @@ constexpr db::Column<ConnectionRow> kConnectionColumns[] = {
 constexpr db::Table<ConnectionRow> kConnections = {"connection", "Sockets that were connected to a peer.",
                                                    kConnectionColumns};
 
-/// A socket is called by its addresses.
-std::string name_of(const OpenFile& file) {
-  if (!file.name.empty() || (file.local.empty() && file.peer.empty())) return file.name;
-  if (file.how == nullptr) return file.local;
-  return (file.local.empty() ? "" : file.local + " ") + (file.peer.empty() ? "" : "to " + file.peer);
-}
-
 class IoInquiry final : public Inquiry {
  public:
   IoInquiry(const Recording& recording, Rows& rows) : recording_(recording), rows_(rows) {}
@@ -122,7 +115,7 @@ class IoInquiry final : public Inquiry {
 
   Fallible<Nothing> finish() override {
     DescriptorHistory history(recording_.tree);
-    for (const DescriptorAction& action : journal_.take()) history.play(action);
+    journal_.visit_all([&](const auto& action) { history.play(action); });
     for (const auto& file : history.files()) add(*file);
     for (const DescriptorLife& life : history.lives())
       rows_.add(kDescriptors, DescriptorRow{life.process, life.fd, life.file->number, life.begin,
@@ -162,7 +155,7 @@ std::vector<db::TableDescription> tables() {
 
 extern const Lens kIoLens;
 const Lens kIoLens = {.name = "io",
-                      .version = 1,
+                      .version = 2,
                       .sentence = "Open files, descriptors and connections, with what went through them.",
                       .tables = io::tables,
                       .read = nullptr,
