@@ -48,9 +48,34 @@ u64 thread_track(i64 process, i64 task) {
   return (static_cast<u64>(process) + 1) << 32 | (static_cast<u64>(task) & 0xffff'ffff);
 }
 
+/// What each thread did as slices, and who woke whom as arrows.
+Fallible<Nothing> write_sched(db::Database& database, PerfettoWriter& writer) {
+  db::Statement stretches = TRY(database.prepare(
+      "SELECT process, task, begin_ns, end_ns, state, coalesce(reason, ''), coalesce(object, ''), "
+      "coalesce(call, ''), ending FROM task_stretch ORDER BY process, task, begin_ns, end_ns"));
+  while (TRY(stretches.step())) {
+    const std::string reason(stretches.text(5));
+    const std::string name = std::string(stretches.text(4)) + (reason.empty() ? "" : ": " + reason);
+    writer.slice(thread_track(stretches.integer(0), stretches.integer(1)),
+                 static_cast<u64>(stretches.integer(2)), static_cast<u64>(stretches.integer(3)), name,
+                 {{"object", std::string(stretches.text(6))},
+                  {"call", std::string(stretches.text(7))},
+                  {"ending", std::string(stretches.text(8))}});
+  }
+  db::Statement wakes =
+      TRY(database.prepare("SELECT process, task, time_ns, by_process, by_task, by_ns, how FROM wakeup"));
+  for (u64 flow = 1; TRY(wakes.step()); ++flow) {
+    writer.instant(thread_track(wakes.integer(3), wakes.integer(4)), static_cast<u64>(wakes.integer(5)),
+                   "wakes by " + std::string(wakes.text(6)), {}, flow);
+    writer.instant(thread_track(wakes.integer(0), wakes.integer(1)), static_cast<u64>(wakes.integer(2)),
+                   "woken", {}, flow);
+  }
+  return Nothing{};
+}
+
 /// Processes as tracks with their lifetime; system calls as instants on their threads.
 Fallible<Nothing> write_perfetto(const std::string& directory, std::FILE* out) {
-  db::Database database = TRY(collect(directory, lenses_of({"process", "call"})));
+  db::Database database = TRY(collect(directory, lenses_of({"process", "call", "task_stretch"})));
   PerfettoWriter writer(out);
   std::map<i64, i32> pids;
   db::Statement processes = TRY(
@@ -76,7 +101,7 @@ Fallible<Nothing> write_perfetto(const std::string& directory, std::FILE* out) {
     writer.instant(track, static_cast<u64>(calls.integer(2)), calls.text(3),
                    {{"call", std::string(calls.text(4))}});
   }
-  return Nothing{};
+  return write_sched(database, writer);
 }
 
 /// One line a process: the programs from the first process down to it, and its ticks; for flame graphs.
@@ -146,7 +171,7 @@ void add_export(CLI::App& app, Session& session) {
   command->add_option("-o,--output", options->output, "The file; stdout if left out");
   auto* formats = command->add_option_group("format", "What to write");
   formats->add_flag("--perfetto", options->perfetto,
-                    "A trace for ui.perfetto.dev: processes, threads and calls");
+                    "A trace for ui.perfetto.dev: processes, threads, calls, waits and who ended them");
   formats->add_flag("--folded", options->folded, "Stacks of processes with their ticks, for flame graphs");
   formats->add_option("--csv", options->csv_table, "A table; `orrery query --tables` lists them");
   formats->add_flag("--sqlite", options->sqlite, "All tables, as a database");

@@ -19,9 +19,11 @@ struct LayerOptions {
   std::string address{};       ///< of `memory`
   bool history = false;        ///< of `memory`
   bool pages = false;          ///< of `memory`
-  i32 task = 0;                ///< of `stack` and `cpu`: only this one; 0: all, or the current one
+  i32 task = 0;                ///< of `stack`, `cpu` and `sched`: only this one; 0: all, or the current one
   std::optional<u64> frame{};  ///< of `stack`: only this one
   bool raw = false;            ///< of `stack`
+  std::string from{}, to{};    ///< of `sched`: a span's instants
+  bool path = false;           ///< of `sched`
   bool json = false;
   bool all = false;           ///< of reports that are long
   std::string directory{};    ///< of the recording

@@ -11,6 +11,11 @@ class Message {
     varint(value);
     return *this;
   }
+  Message& fixed(u32 field, u64 value) {
+    varint(u64{field} << 3 | 1);
+    for (int byte = 0; byte < 8; ++byte) bytes_.push_back(static_cast<char>(value >> (8 * byte)));
+    return *this;
+  }
   Message& text(u32 field, std::string_view value) {
     varint(u64{field} << 3 | 2);
     varint(value.size());
@@ -38,7 +43,7 @@ constexpr u32 kPacketTimestamp = 8, kPacketSequence = 10, kPacketTrackEvent = 11
 constexpr u32 kTrackUuid = 1, kTrackProcess = 3, kTrackThread = 4, kTrackParent = 5;
 constexpr u32 kProcessPid = 1, kProcessName = 6;
 constexpr u32 kThreadPid = 1, kThreadTid = 2, kThreadName = 5;
-constexpr u32 kEventAnnotations = 4, kEventType = 9, kEventTrack = 11, kEventName = 23;
+constexpr u32 kEventAnnotations = 4, kEventType = 9, kEventTrack = 11, kEventName = 23, kEventFlow = 47;
 constexpr u32 kAnnotationText = 6, kAnnotationName = 10;
 constexpr u64 kSequenceStateCleared = 1;
 constexpr u64 kSequence = 1;
@@ -77,17 +82,19 @@ void PerfettoWriter::slice(u64 track, u64 begin_ns, u64 end_ns, std::string_view
   event(track, end_ns, EventType::slice_end, "", {});
 }
 
-void PerfettoWriter::instant(u64 track, u64 time_ns, std::string_view name, const Annotations& annotations) {
-  event(track, time_ns, EventType::instant, name, annotations);
+void PerfettoWriter::instant(u64 track, u64 time_ns, std::string_view name, const Annotations& annotations,
+                             u64 flow) {
+  event(track, time_ns, EventType::instant, name, annotations, flow);
 }
 
 void PerfettoWriter::event(u64 track, u64 time_ns, EventType type, std::string_view name,
-                           const Annotations& annotations) {
+                           const Annotations& annotations, u64 flow) {
   Message event;
   for (const auto& [key, value] : annotations)
     event.message(kEventAnnotations, Message().text(kAnnotationText, value).text(kAnnotationName, key));
   event.number(kEventType, static_cast<u64>(type)).number(kEventTrack, track);
   if (!name.empty()) event.text(kEventName, name);
+  if (flow != kNoFlow) event.fixed(kEventFlow, flow);
   Message whole;
   whole.number(kPacketTimestamp, time_ns).number(kPacketSequence, kSequence);
   if (first_) whole.number(kPacketSequenceFlags, kSequenceStateCleared);

@@ -15,6 +15,7 @@ namespace orrery::cli {
 class PerfettoWriter {
  public:
   using Annotations = std::vector<std::pair<std::string, std::string>>;
+  static constexpr u64 kNoFlow = 0;
 
   explicit PerfettoWriter(std::FILE* out) : out_(out) {}
 
@@ -23,11 +24,14 @@ class PerfettoWriter {
   void thread_track(u64 track, u64 process_track, i32 pid, i32 tid, std::string_view name);
   /// Times are ns since the recording began.
   void slice(u64 track, u64 begin_ns, u64 end_ns, std::string_view name, const Annotations& annotations = {});
-  void instant(u64 track, u64 time_ns, std::string_view name, const Annotations& annotations = {});
+  /// Instants of the same `flow` are joined by an arrow, in the order of their times.
+  void instant(u64 track, u64 time_ns, std::string_view name, const Annotations& annotations = {},
+               u64 flow = kNoFlow);
 
  private:
   enum class EventType : u8 { slice_begin = 1, slice_end = 2, instant = 3 };
-  void event(u64 track, u64 time_ns, EventType type, std::string_view name, const Annotations& annotations);
+  void event(u64 track, u64 time_ns, EventType type, std::string_view name, const Annotations& annotations,
+             u64 flow = kNoFlow);
   void packet(const std::string& bytes);
 
   std::FILE* out_;

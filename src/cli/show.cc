@@ -17,6 +17,7 @@ void add_show(CLI::App& app, Session& session) {
   add_show_memory(*command, session);
   add_show_pages(*command, session);
   add_show_io(*command, session);
+  add_show_sched(*command, session);
   add_show_stack(*command, session);
   set_examples(*command,
                "  orrery show build make-0\n"
@@ -25,6 +26,7 @@ void add_show(CLI::App& app, Session& session) {
                "  orrery show load\n"
                "  orrery show memory\n"
                "  orrery show pages\n"
+               "  orrery show sched\n"
                "  orrery show stack --at crash\n");
 }
 

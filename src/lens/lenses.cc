@@ -10,11 +10,13 @@ extern const Lens kLinkLens;
 extern const Lens kMapLens;
 extern const Lens kPageLens;
 extern const Lens kIoLens;
+extern const Lens kSchedLens;
 
 namespace {
 
 constexpr const Lens* kLenses[] = {
-    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens, &kLinkLens, &kMapLens, &kPageLens, &kIoLens,
+    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens,  &kLinkLens,
+    &kMapLens,     &kPageLens, &kIoLens,    &kSchedLens,
 };
 
 }  // namespace

@@ -125,7 +125,7 @@ struct ControlReply {
   u64 access_points = 0;      ///< how many there are
   u32 notes_half = 0;
   u32 reserved = 0;
-  u64 schedule_notes = 0;     ///< how many wait to be taken
+  u64 schedule_notes = 0;  ///< how many wait to be taken
 };
 
 /// What is collected at a breakpoint.

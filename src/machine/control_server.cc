@@ -185,9 +185,8 @@ bool ControlServer::receive() {
   if (payload_bytes < 0 || question_.request.op == ControlOp::quit) return false;
   received_fd_ = message.descriptors()[0];
   const ControlOp op = question_.request.op;
-  const bool carries =
-      op == ControlOp::break_at || op == ControlOp::break_clear || op == ControlOp::watch_functions ||
-      op == ControlOp::note_schedule;
+  const bool carries = op == ControlOp::break_at || op == ControlOp::break_clear ||
+                       op == ControlOp::watch_functions || op == ControlOp::note_schedule;
   return payload_bytes == (carries ? static_cast<i64>(question_.request.size_bytes) : 0);
 }
 

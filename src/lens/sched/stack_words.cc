@@ -1,0 +1,93 @@
+#include "lens/sched/stack_words.h"
+
+#include <cstdio>
+
+#include "base/base_name.h"
+#include "elf/symbolizer_hosted.h"
+#include "elf/unwind_hosted.h"
+#include "lens/code_place.h"
+
+namespace orrery::lens::sched {
+namespace {
+
+constexpr std::size_t kUsersFramesMost = 4;
+
+/// The same process with another task's registers.
+class OtherTask final : public elf::StoppedMachine {
+ public:
+  OtherTask(ReplaySession& session, const elf::MachineRegisters& registers)
+      : session_(session), registers_(registers) {}
+  const elf::MachineRegisters& registers() override { return registers_; }
+  u64 read(u64 address, std::span<u8> out) override { return session_.read(address, out); }
+  const std::vector<elf::MappedRegion>& regions() override { return session_.regions(); }
+
+ private:
+  ReplaySession& session_;
+  elf::MachineRegisters registers_;
+};
+
+std::string hex(u64 value) {
+  char text[24];
+  std::snprintf(text, sizeof text, "0x%lx", value);
+  return text;
+}
+
+std::string source_words(const elf::SourceLine& source) {
+  if (source.line == 0) return "";
+  return " (" + std::string(base_name(source.file)) + ":" + std::to_string(source.line) + ")";
+}
+
+}  // namespace
+
+const StackWords::Words& StackWords::frame(ReplaySession& session, u64 lookup_pc) {
+  const auto known = words_.find(lookup_pc);
+  if (known != words_.end()) return known->second;
+  const elf::Location location = elf::locate(session.images(), lookup_pc);
+  Words words;
+  if (location.image != nullptr)
+    words.users = location.image->path == program_ || !is_system_file(location.image->path);
+  for (const elf::SourceFrame& each : location.frames) {
+    const std::string name = each.function.empty() ? location.symbol : each.function;
+    words.text += (words.text.empty() ? "" : " < ") + short_function(name) +
+                  (words.users ? source_words(each.source) : "");
+    if (!words.users) break;
+  }
+  if (words.text.empty()) words.text = short_function(location.symbol);
+  if (words.text.empty())
+    words.text = location.image != nullptr
+                     ? std::string(base_name(location.image->path)) + "+" + hex(location.image_offset)
+                     : hex(lookup_pc);
+  return words_.emplace(lookup_pc, std::move(words)).first->second;
+}
+
+std::string StackWords::stack_of(ReplaySession& session, i32 task) {
+  const auto registers = session.registers_of(task);
+  if (!registers) return "";
+  OtherTask machine(session, *registers);
+  const elf::Stack stack = elf::unwind(machine, session.images());
+  std::string text, systems;
+  std::size_t users = 0;
+  for (const elf::Frame& each : stack.frames) {
+    const Words& words = frame(session, each.lookup_pc());
+    if (!words.users) {
+      if (users == 0) systems = words.text;
+      continue;
+    }
+    if (users == 0) text = systems;
+    text += (text.empty() ? "" : " < ") + words.text;
+    if (++users == kUsersFramesMost) break;
+  }
+  return users == 0 ? systems : text;
+}
+
+std::string StackWords::name_of(ReplaySession& session, u64 address) {
+  const elf::Location location = elf::locate(session.images(), address);
+  if (location.image != nullptr && !location.symbol.empty())
+    return location.symbol +
+           (location.symbol_offset == 0 ? "" : "+" + std::to_string(location.symbol_offset));
+  const elf::MappedRegion* const region = session.find_region(address);
+  const std::string where = region == nullptr ? "" : std::string(base_name(region->path));
+  return (where.empty() ? "" : where + " ") + hex(address);
+}
+
+}  // namespace orrery::lens::sched
