@@ -77,7 +77,7 @@ i64 RecordingHost::call(HostCall& call) {
   const bool by_beginning = tells_others(call), may_wait = host::can_block(call.number);
   const u64 began_ns = by_beginning || may_wait ? parts_.writer.now_ns() : 0;
   const i64 result = parts_.inner.call(call);
-  const u64 took_ns = may_wait ? parts_.writer.now_ns() - began_ns : 0;
+  const u64 took_ns = began_ns != 0 ? parts_.writer.now_ns() - began_ns : 0;  // fsync too: the disk's time
   u64 waited_ns = took_ns >= trace::EventHeader::kWaitLeastNs ? took_ns : 0;
   if (by_beginning && waited_ns != 0) waited_ns |= trace::EventHeader::kDatedByBeginning;
   write_answer(call, {hash, result, by_beginning ? began_ns : 0, waited_ns});
