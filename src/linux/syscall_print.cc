@@ -27,6 +27,9 @@ struct Printed {
 
 constexpr u64 kOpenCreates = 0100, kOpenTemporary = 020000000;
 
+/// Three digits at least.
+void print_mode(u64 mode, Text& out) { out.character('0').octal(mode, 2); }
+
 /// open(2) looks at its mode only when it may make a file.
 bool is_unused_mode(const Printed& call, int index) {
   if (index == 0) return false;
@@ -162,7 +165,7 @@ void print_argument(const Printed& call, int index) {
       out.decimal(value);
       return;
     case ArgKind::mode:
-      out.character('0').octal(value & 0xffff);
+      print_mode(value & 0xffff, out);
       return;
     case ArgKind::flags:
       return print_flags(arg.flags, value, out);
@@ -212,6 +215,8 @@ void print_result(const SyscallRow& row, i64 result, Text& out) {
   }
   if (row.result == ResultKind::address)
     out.add("0x").hex(static_cast<u64>(result));
+  else if (row.number == __NR_umask)
+    print_mode(static_cast<u64>(result), out);
   else if (row.result == ResultKind::nothing)
     out.add("?");
   else

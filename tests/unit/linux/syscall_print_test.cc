@@ -76,6 +76,11 @@ TEST(SyscallPrint, OpensFiles) {
   EXPECT_EQ(printed("lseek", 10, 3, -5, SEEK_END), "lseek(3, -5, SEEK_END) = 10");
 }
 
+TEST(SyscallPrint, ShowsModes) {
+  EXPECT_EQ(printed("umask", 022, 0), "umask(000) = 022");
+  EXPECT_EQ(printed("chmod", 0, 0, 0755), "chmod(NULL, 0755) = 0");
+}
+
 TEST(SyscallPrint, ShowsMemoryCalls) {
   EXPECT_EQ(
       printed("mmap", 0x7f0000001000, 0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
