@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/recording_text.h"
+#include "cli/timing_words.h"
 #include "trace/trace_file_hosted.h"
 
 namespace orrery::cli {
@@ -63,6 +64,13 @@ void print_text(const trace::RecordingSummary& summary) {
   print_line("on disk", human_bytes(summary.sizes.total_bytes - summary.sizes.shared_bytes) +
                             " of its own, " + human_bytes(summary.sizes.shared_bytes) +
                             " shared with the store");
+  if (auto timing = timing_of(summary.path); timing && !summary.being_written) {
+    const char* key = "timing";
+    for (const std::string& line : timing_words(timing.value())) {
+      std::printf("%-12s %s\n", key, line.c_str());
+      key = "";
+    }
+  }
   if (info.seed) print_line("seed", std::to_string(*info.seed));
   if (info.aslr != 0) print_line("aslr", std::to_string(info.aslr));
   print_line("profile", printable(info.profile));
@@ -81,6 +89,7 @@ int run_info(const InfoOptions& options) {
   if (options.json) {
     auto json = recording_json(summary);
     json["note"] = note;
+    if (auto timing = timing_json(summary.path)) json["timing"] = timing.take();
     if (options.verify) json["troubles"] = troubles;
     print_json(json);
   } else {

@@ -22,6 +22,8 @@ struct LayerOptions {
   i32 task = 0;                ///< of `stack`, `cpu` and `sched`: only this one; 0: all, or the current one
   std::optional<u64> frame{};  ///< of `stack`: only this one
   bool raw = false;            ///< of `stack`
+  bool calls = false;          ///< of `io`
+  i64 slowest = 0;             ///< of `io`: so many requests
   std::string from{}, to{};    ///< of `sched`: a span's instants
   bool path = false;           ///< of `sched`
   bool json = false;

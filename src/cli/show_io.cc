@@ -1,16 +1,20 @@
 // `orrery show io`: open files with what went through them, connections, and the longest waits.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 
 #include "cli/at_option.h"
 #include "cli/collect.h"
 #include "cli/command.h"
 #include "cli/layer_options.h"
 #include "cli/recording_text.h"
+#include "cli/rows_json.h"
 #include "cli/rows_text.h"
 #include "cli/show.h"
 #include "cli/style.h"
+#include "cli/timing_words.h"
 
 namespace orrery::cli {
 namespace {
@@ -110,7 +114,122 @@ Fallible<Nothing> print_descriptors(db::Database& database, const LayerOptions& 
   return Nothing{};
 }
 
+// --- requests ---
+
+struct ShareColumn {
+  const char* column;
+  char letter;
+};
+constexpr ShareColumn kShares[] = {{"queue", 'q'},   {"cpu", 'c'},   {"lock", 'L'}, {"disk", 'd'},
+                                   {"network", 'n'}, {"sched", '~'}, {"other", 'o'}};
+
+/// The latency as a bar of letters, each for its share.
+std::string share_bar(const db::Statement& row, int first_column, i64 latency_ns) {
+  constexpr i64 kWidth = 30;
+  std::string bar;
+  i64 so_far = 0;
+  for (std::size_t i = 0; i < std::size(kShares); ++i) {
+    so_far += row.integer(first_column + static_cast<int>(i));
+    const auto end = static_cast<std::size_t>(so_far * kWidth / std::max<i64>(latency_ns, 1));
+    if (end > bar.size()) bar.append(end - bar.size(), kShares[i].letter);
+  }
+  return bar;
+}
+
+Fallible<Nothing> print_servers(db::Database& database, const LayerOptions& options, const Style& style) {
+  db::Statement rows = TRY(database.prepare(
+      "SELECT process, requests, mean_ns, median_ns, p90_ns, p99_ns, longest_ns FROM server WHERE " +
+      options.condition() + " ORDER BY requests DESC, process"));
+  std::printf(
+      "%s\n",
+      style.bold("SERVER    REQUESTS       MEAN     MEDIAN       90 %       99 %    LONGEST").c_str());
+  const auto duration = [&](int column) { return human_duration(static_cast<u64>(rows.integer(column))); };
+  bool any = false;
+  for (; TRY(rows.step()); any = true)
+    std::printf("%-8s %9ld  %9s  %9s  %9s  %9s  %9s\n", ("#" + std::to_string(rows.integer(0))).c_str(),
+                rows.integer(1), duration(2).c_str(), duration(3).c_str(), duration(4).c_str(),
+                duration(5).c_str(), duration(6).c_str());
+  if (!any)
+    return Failure("no connection was accepted and answered there; `orrery show io` lists what there was");
+  return Nothing{};
+}
+
+Fallible<Nothing> print_slowest(db::Database& database, const LayerOptions& options, const Style& style) {
+  std::printf("\n");
+  TRY(print_servers(database, options, style));
+  std::string shares;
+  for (const ShareColumn& each : kShares) shares += std::string(each.column) + "_ns, ";
+  db::Statement rows =
+      TRY(database.prepare("SELECT " + shares +
+                           "latency_ns, arrived_ns, process, task, event, peer, bytes_in, bytes_out "
+                           "FROM request WHERE " +
+                           options.condition("event", "0", "arrived_ns") + " ORDER BY rank LIMIT " +
+                           std::to_string(options.slowest)));
+  constexpr int kAfter = static_cast<int>(std::size(kShares));
+  std::printf("\n%s\n",
+              style.bold("  LATENCY           AT  WHERE THE TIME WENT             REQUEST").c_str());
+  while (TRY(rows.step())) {
+    const i64 latency_ns = rows.integer(kAfter);
+    std::printf("%9s %12s  %-30s  #%ld thread %ld event %ld, %s in, %s out%s%s\n        ",
+                human_duration(static_cast<u64>(latency_ns)).c_str(),
+                time_text(rows.integer(kAfter + 1)).c_str(),
+                style.cyan(share_bar(rows, 0, latency_ns)).c_str(), rows.integer(kAfter + 2),
+                rows.integer(kAfter + 3), rows.integer(kAfter + 4),
+                bytes_text(rows.integer(kAfter + 6)).c_str(), bytes_text(rows.integer(kAfter + 7)).c_str(),
+                rows.text(kAfter + 5).empty() ? "" : ", of ", printable(rows.text(kAfter + 5)).c_str());
+    std::string parts;
+    for (std::size_t i = 0; i < std::size(kShares); ++i)
+      if (const i64 ns = rows.integer(static_cast<int>(i)); ns * 100 >= latency_ns)
+        parts += std::string(parts.empty() ? "" : ", ") + kShares[i].letter + " " + kShares[i].column + " " +
+                 human_duration(static_cast<u64>(ns));
+    std::printf("%23s %s\n", "", style.dim(parts).c_str());
+  }
+  return Nothing{};
+}
+
+Fallible<Nothing> show_slowest(const LayerOptions& options, const Session& session) {
+  db::Database database =
+      TRY(collect(options.directory, {{lens_of_table("request"), lens_of_table("process")}}));
+  if (options.json) {
+    nlohmann::ordered_json document;
+    document["recording"] = TRY(timing_json(options.directory));
+    document["servers"] =
+        TRY(rows_json(database, "SELECT * FROM server WHERE " + options.condition() + " ORDER BY process"));
+    document["requests"] = TRY(
+        rows_json(database, "SELECT * FROM request WHERE " + options.condition("event", "0", "arrived_ns") +
+                                " ORDER BY rank LIMIT " + std::to_string(options.slowest)));
+    print_json(document);
+    return Nothing{};
+  }
+  TRY(print_timing(options.directory, Style::for_stream(session.color, STDOUT_FILENO)));
+  return print_slowest(database, options, Style::for_stream(session.color, STDOUT_FILENO));
+}
+
+/// Every call as strace -f -ttt -T would have it, in the order of their ends.
+Fallible<Nothing> show_calls(const LayerOptions& options) {
+  db::Database database = TRY(collect(options.directory, {{lens_of_table("call")}}));
+  const std::string of = " FROM call WHERE " + options.condition("event", "ticks", "time_ns") +
+                         " ORDER BY time_ns, process, number";
+  if (options.json) {
+    db::Statement all = TRY(database.prepare("SELECT *" + of));
+    TRY(print_rows(all, RowFormat::json, stdout));
+    return Nothing{};
+  }
+  db::Statement rows = TRY(database.prepare("SELECT process, task, event, time_ns, waited_ns, text" + of));
+  std::printf("PROCESS      TASK     EVENT          TIME  CALL <SECONDS IN IT>\n");
+  while (TRY(rows.step())) {
+    const i64 waited_ns = rows.integer(4);
+    std::printf("%7s %9ld %9ld %13.6f  %s", ("#" + std::to_string(rows.integer(0))).c_str(), rows.integer(1),
+                rows.integer(2), static_cast<double>(rows.integer(3)) / 1e9, printable(rows.text(5)).c_str());
+    if (waited_ns > 0) std::printf(" <%.6f>", static_cast<double>(waited_ns) / 1e9);
+    std::printf("\n");
+  }
+  return Nothing{};
+}
+
 Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
+  if (options.calls) return show_calls(options);
+  if (options.slowest > 0) return show_slowest(options, session);
   db::Database database = TRY(collect(options.directory, {{lens_of_table("open_file")}}));
   if (options.json) {
     db::Statement files = TRY(database.prepare("SELECT * FROM open_file WHERE " + opened(options)));
@@ -130,11 +249,21 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 }  // namespace
 
 void add_show_io(CLI::App& show_command, Session& session) {
-  add_layer(show_command, session, "io",
-            "Open files, bytes, waits, connections; with --at the descriptors then", show,
-            "  orrery show io\n"
-            "  orrery show io redis-server-0 --all\n"
-            "  orrery show io --at crash\n");
+  const AddedLayer added =
+      add_layer(show_command, session, "io",
+                "Open files, bytes, waits, connections; with --at the descriptors then", show,
+                "  orrery show io\n"
+                "  orrery show io redis-server-0 --all\n"
+                "  orrery show io --at crash\n"
+                "  orrery show io --calls            every system call, as strace writes it\n"
+                "  orrery show io --slowest 10       the slowest requests, and where their time went\n");
+  added.command->add_flag("--calls", added.options->calls,
+                          "Every system call with its time, as strace -f -T");
+  added.command
+      ->add_option("--slowest", added.options->slowest, "The N slowest requests; 10 if N is left out")
+      ->expected(0, 1)
+      ->default_str("10")
+      ->type_name("N");
 }
 
 }  // namespace orrery::cli

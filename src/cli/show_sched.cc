@@ -16,6 +16,7 @@
 #include "cli/sched_rows.h"
 #include "cli/show.h"
 #include "cli/style.h"
+#include "cli/timing_words.h"
 
 namespace orrery::cli {
 namespace {
@@ -298,11 +299,7 @@ Fallible<Nothing> print_all(const Report& report) {
   std::printf("%zu process%s, %zu thread%s, %s to %s\n", processes, processes == 1 ? "" : "es",
               report.history.lanes.size(), report.history.lanes.size() == 1 ? "" : "s",
               time_text(report.from_ns).c_str(), time_text(report.to_ns).c_str());
-  std::printf("%s\n",
-              report.style
-                  .dim("Recorded: threads of one process took turns on one processor, so \"ready\" is the "
-                       "recorder's doing.")
-                  .c_str());
+  TRY(print_timing(report.options.directory, report.style));
   print_lanes(report);
   print_threads(report);
   TRY(print_switches(report));

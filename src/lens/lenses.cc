@@ -11,12 +11,13 @@ extern const Lens kMapLens;
 extern const Lens kPageLens;
 extern const Lens kIoLens;
 extern const Lens kSchedLens;
+extern const Lens kRequestLens;
 
 namespace {
 
 constexpr const Lens* kLenses[] = {
     &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens,  &kLinkLens,
-    &kMapLens,     &kPageLens, &kIoLens,    &kSchedLens,
+    &kMapLens,     &kPageLens, &kIoLens,    &kSchedLens, &kRequestLens,
 };
 
 }  // namespace

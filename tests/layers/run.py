@@ -16,6 +16,7 @@ import tempfile
 import io_cases
 import memory_cases
 import programs
+import request_cases
 import sched_cases
 import stack_cases
 
@@ -916,7 +917,7 @@ def case_layout(orrery):
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
 CASES.update({name: functools.partial(case, expect=expect)
-              for cases in (io_cases.CASES, memory_cases.CASES, sched_cases.CASES) for name, case in cases.items()})
+              for cases in (io_cases.CASES, memory_cases.CASES, request_cases.CASES, sched_cases.CASES) for name, case in cases.items()})
 CASES.update({name: functools.partial(case, expect=expect) for name, case in stack_cases.CASES.items()})
 
 

@@ -58,11 +58,22 @@ struct Transfer {
   bool failed = false;
 };
 
-/// The actions of all processes, as their Watchers write them down at once.
-class Journal {
+/// Who is told of what processes do to their descriptors, by several Watchers at once; those of one process
+/// come in order, and a fork before what the new process does.
+class DescriptorSink {
  public:
-  void add(DescriptorAction action);
-  void add(const Transfer& transfer);
+  virtual void add(DescriptorAction action) = 0;
+  virtual void add(const Transfer& transfer) = 0;
+
+ protected:
+  ~DescriptorSink() = default;
+};
+
+/// Keeps all of it until the processes have ended.
+class Journal final : public DescriptorSink {
+ public:
+  void add(DescriptorAction action) override;
+  void add(const Transfer& transfer) override;
 
   /// Calls visit(DescriptorAction) and visit(Transfer) in the order of their times; those of one process stay
   /// as they came. Nobody adds any more.

@@ -28,7 +28,7 @@ int fd_of(u64 argument) { return static_cast<int>(argument); }
 
 class DescriptorWatcher final : public Watcher {
  public:
-  DescriptorWatcher(const Recording& recording, const TreeProcess& process, Journal& journal)
+  DescriptorWatcher(const Recording& recording, const TreeProcess& process, DescriptorSink& journal)
       : recording_(recording), process_(process), journal_(journal) {}
 
   const CallSet* calls() const override;
@@ -286,7 +286,7 @@ class DescriptorWatcher final : public Watcher {
 
   const Recording& recording_;
   const TreeProcess& process_;
-  Journal& journal_;
+  DescriptorSink& journal_;
   ReplaySession* session_ = nullptr;
   DescriptorAction now_;          ///< what every action of the call says
   std::map<i32, Entered> noted_;  ///< the calls that tasks are in
@@ -441,7 +441,7 @@ void DescriptorWatcher::leave(ReplaySession& session, const WalkedCall& walked) 
 }  // namespace
 
 std::unique_ptr<Watcher> watch_descriptors(const Recording& recording, const TreeProcess& process,
-                                           Journal& journal) {
+                                           DescriptorSink& journal) {
   return std::make_unique<DescriptorWatcher>(recording, process, journal);
 }
 

@@ -10,6 +10,6 @@ namespace orrery::lens::io {
 
 /// `journal` outlives it.
 std::unique_ptr<Watcher> watch_descriptors(const Recording& recording, const TreeProcess& process,
-                                           Journal& journal);
+                                           DescriptorSink& journal);
 
 }  // namespace orrery::lens::io
