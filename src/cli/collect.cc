@@ -147,10 +147,27 @@ Fallible<std::vector<const Lens*>> find_missing(db::Database& database, const Re
   return missing;
 }
 
+/// A replay, and what it notes.
+struct Round {
+  machine::Notes notes = machine::Notes::nothing;
+  Inquiries inquiries{};
+};
+
+/// The first replay that the lens can be asked in.
+Inquiries& round_for(const Lens& lens, std::vector<Round>& rounds) {
+  constexpr machine::Notes kNothing = machine::Notes::nothing;
+  for (Round& round : rounds) {
+    if (lens.notes != kNothing && round.notes != kNothing && lens.notes != round.notes) continue;
+    if (lens.notes != kNothing) round.notes = lens.notes;
+    return round.inquiries;
+  }
+  return rounds.emplace_back(Round{.notes = lens.notes}).inquiries;
+}
+
 Fallible<Nothing> fill(db::Database& database, const Recording& recording,
                        const std::vector<const Lens*>& lenses) {
   db::Transaction transaction = TRY(database.begin());
-  Inquiries inquiries;
+  std::vector<Round> rounds;
   lens::Rows rows(database);
   for (const Lens* each : lenses) {
     for (const db::TableDescription& table : each->tables()) {
@@ -158,11 +175,14 @@ Fallible<Nothing> fill(db::Database& database, const Recording& recording,
       TRY(database.execute(db::create_table_sql(table)));
     }
     if (each->read != nullptr) each->read(recording, rows);
-    if (each->inquire != nullptr) inquiries.push_back(each->inquire(recording, rows));
-    if (each->watch != nullptr) inquiries.push_back(std::make_unique<EachAlone>(*each, recording, rows));
+    if (each->inquire != nullptr) round_for(*each, rounds).push_back(each->inquire(recording, rows));
+    if (each->watch != nullptr)
+      round_for(*each, rounds).push_back(std::make_unique<EachAlone>(*each, recording, rows));
   }
-  if (!inquiries.empty()) TRY(Collection(recording, inquiries).run());
-  for (const auto& each : inquiries) TRY(each->finish());
+  for (const Round& round : rounds) {
+    TRY(Collection(recording, round.inquiries).run());
+    for (const auto& each : round.inquiries) TRY(each->finish());
+  }
   TRY(rows.result());
   auto note = TRY(database.inserter(lens::kCollected));
   for (const Lens* each : lenses) {

@@ -28,6 +28,9 @@ struct LayerOptions {
   bool path = false;           ///< of `sched`
   bool json = false;
   bool all = false;           ///< of reports that are long
+  std::string by{};           ///< of `heap`: what its sites are ordered by
+  bool folded = false;        ///< of `heap`
+  bool blocks = false;        ///< of `heap`
   std::string directory{};    ///< of the recording
   std::set<u32> processes{};  ///< those that are shown; all if empty
 

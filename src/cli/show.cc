@@ -16,12 +16,14 @@ void add_show(CLI::App& app, Session& session) {
   add_show_load(*command, session);
   add_show_memory(*command, session);
   add_show_pages(*command, session);
+  add_show_heap(*command, session);
   add_show_io(*command, session);
   add_show_sched(*command, session);
   add_show_stack(*command, session);
   set_examples(*command,
                "  orrery show build make-0\n"
                "  orrery show file /bin/ls\n"
+               "  orrery show heap\n"
                "  orrery show link\n"
                "  orrery show load\n"
                "  orrery show memory\n"

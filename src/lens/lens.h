@@ -119,6 +119,8 @@ struct Lens {
   std::unique_ptr<Watcher> (*watch)(const Recording& recording, const TreeProcess& process, Rows& rows);
   /// In place of `watch`, of a lens whose findings need more than one process at a time.
   std::unique_ptr<Inquiry> (*inquire)(const Recording& recording, Rows& rows) = nullptr;
+  /// What its Watchers have noted. A replay notes one thing: lenses that differ in it are given two replays.
+  machine::Notes notes = machine::Notes::nothing;
 };
 
 /// All there are, in the order of the documentation.

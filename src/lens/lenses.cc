@@ -12,12 +12,13 @@ extern const Lens kPageLens;
 extern const Lens kIoLens;
 extern const Lens kSchedLens;
 extern const Lens kRequestLens;
+extern const Lens kHeapLens;
 
 namespace {
 
 constexpr const Lens* kLenses[] = {
-    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens,  &kLinkLens,
-    &kMapLens,     &kPageLens, &kIoLens,    &kSchedLens, &kRequestLens,
+    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens,    &kLinkLens, &kMapLens,
+    &kPageLens,    &kIoLens,   &kSchedLens, &kRequestLens, &kHeapLens,
 };
 
 }  // namespace

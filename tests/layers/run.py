@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 
+import heap_cases
 import io_cases
 import memory_cases
 import programs
@@ -916,9 +917,8 @@ def case_layout(orrery):
 
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
-CASES.update({name: functools.partial(case, expect=expect)
-              for cases in (io_cases.CASES, memory_cases.CASES, request_cases.CASES, sched_cases.CASES) for name, case in cases.items()})
-CASES.update({name: functools.partial(case, expect=expect) for name, case in stack_cases.CASES.items()})
+for family in (heap_cases, io_cases, memory_cases, sched_cases, stack_cases):
+    CASES.update({name: functools.partial(case, expect=expect) for name, case in family.CASES.items()})
 
 
 def main():

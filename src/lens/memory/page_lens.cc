@@ -318,6 +318,7 @@ const Lens kPageLens = {.name = "pages",
                         .sentence = "Which pages of memory each program touched, and when first.",
                         .tables = tables,
                         .read = nullptr,
-                        .watch = watch};
+                        .watch = watch,
+                        .notes = machine::Notes::first_touches};
 
 }  // namespace orrery::lens
