@@ -917,7 +917,7 @@ def case_layout(orrery):
 
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
-for family in (heap_cases, io_cases, memory_cases, sched_cases, stack_cases):
+for family in (heap_cases, io_cases, memory_cases, request_cases, sched_cases, stack_cases):
     CASES.update({name: functools.partial(case, expect=expect) for name, case in family.CASES.items()})
 
 

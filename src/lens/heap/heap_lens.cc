@@ -1,5 +1,6 @@
 // The heap: every block that a program was given by an allocator, from the stream of calls. Allocators are
 // known by their entry points, wherever they are defined; what they do inside is theirs.
+#include <asm/unistd.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -30,7 +31,12 @@ class Times {
 class HeapWatcher final : public Watcher {
  public:
   HeapWatcher(const Recording& recording, const TreeProcess& process, Rows& rows)
-      : recording_(recording), process_(process.process), rows_(rows) {}
+      : recording_(recording), process_(process.process), rows_(rows) {
+    for (const u64 number : {__NR_execve, __NR_execveat, __NR_mmap, __NR_mprotect, __NR_munmap})
+      calls_.set(number);
+  }
+
+  const CallSet* calls() const override { return &calls_; }
 
   void begin(ReplaySession& session, const Instant&) override {
     begin_program();
@@ -257,6 +263,7 @@ class HeapWatcher final : public Watcher {
   const Recording& recording_;
   u32 process_;
   Rows& rows_;
+  CallSet calls_;
   bool asked_ = false;
   u32 program_ = 0, chunks_ = 0;
   std::unique_ptr<HeapTracker> tracker_;
