@@ -164,6 +164,8 @@ void DescriptorHistory::end_program(const DescriptorAction& action, bool is_exec
 // --- what goes through them ---
 
 OpenFilePointer DescriptorHistory::file_of(const Transfer& transfer) {
+  const Table& table = tables_[transfer.process];
+  if (const auto at = table.find(transfer.fd); at != table.end()) return at->second.life.file;
   return file_of(transfer.fd, {.process = transfer.process,
                                .task = transfer.task,
                                .event = transfer.event,
@@ -171,8 +173,9 @@ OpenFilePointer DescriptorHistory::file_of(const Transfer& transfer) {
                                .time_ns = transfer.time_ns});
 }
 
-void DescriptorHistory::play(const Transfer& transfer) {
-  OpenFile& file = *file_of(transfer);
+void DescriptorHistory::play(const Transfer& transfer) { play(transfer, *file_of(transfer)); }
+
+void DescriptorHistory::play(const Transfer& transfer, OpenFile& file) {
   file.waited_ns += transfer.time_ns - transfer.begin_ns;
   file.failures += transfer.failed ? 1 : 0;
   if (transfer.kind == TransferKind::wait || transfer.failed) return;

@@ -52,6 +52,8 @@ class DescriptorHistory {
 
   void play(const DescriptorAction& action);
   void play(const Transfer& transfer);
+  /// The same where its file is known.
+  static void play(const Transfer& transfer, OpenFile& file);
   /// What the descriptor is when the call is made.
   OpenFilePointer file_of(const Transfer& transfer);
 

@@ -365,11 +365,16 @@ constexpr Row kRows[] = {
     {__NR_flock, &W::wait, true, false},
 };
 
-const Row* find_row(u64 number) {
-  const auto row = std::find_if(std::begin(kRows), std::end(kRows),
-                                [&](const Row& each) { return each.number == number; });
-  return row == std::end(kRows) ? nullptr : row;
-}
+using RowTable = std::array<const Row*, CallSet().size()>;
+
+/// Every call of a run is looked for.
+constexpr RowTable kRowsByNumber = [] {
+  RowTable table{};
+  for (const Row& row : kRows) table[row.number] = &row;
+  return table;
+}();
+
+const Row* find_row(u64 number) { return number < kRowsByNumber.size() ? kRowsByNumber[number] : nullptr; }
 
 constexpr u64 kMakesProcess[] = {__NR_fork, __NR_vfork, __NR_clone, __NR_clone3};
 

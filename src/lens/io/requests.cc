@@ -61,7 +61,7 @@ class ProcessRequests {
       : timeline_(recording, process, [this](const Stretch& stretch) { keep(stretch); }) {}
 
   void note(const ScheduleNote& told, u64 time_ns) {
-    tasks_.insert(told.task);
+    if (told.task != last_task_) tasks_.insert(last_task_ = told.task);
     if (told.step == ScheduleStep::returned && is_readiness(told.number) &&
         static_cast<i64>(told.words[0]) > 0)
       ready_ns_[told.task] = time_ns;
@@ -138,6 +138,7 @@ class ProcessRequests {
 
   sched::TaskTimeline timeline_;
   std::set<i32> tasks_;
+  i32 last_task_ = 0;
   std::unordered_map<i32, u64> ready_ns_;
   std::unordered_map<i32, std::pair<u64, OpenFilePointer>> files_;  ///< by task: of its last long call
   std::unordered_map<i32, Lately> lately_;
@@ -198,7 +199,7 @@ void RequestFinder::add(DescriptorAction action) {
 void RequestFinder::add(const Transfer& transfer) {
   const std::lock_guard lock(mutex_);
   const OpenFilePointer file = files_.file_of(transfer);
-  files_.play(transfer);
+  DescriptorHistory::play(transfer, *file);
   if (transfer.time_ns - transfer.begin_ns >= trace::EventHeader::kWaitLeastNs)
     processes_.at(transfer.process)->note_file(transfer, file);
   const bool was_accepted = file->how != nullptr && std::string_view(file->how) == "accepted";
