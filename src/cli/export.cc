@@ -10,9 +10,12 @@
 #include <set>
 
 #include "base/base_name.h"
+#include "cli/at_option.h"
 #include "cli/collect.h"
 #include "cli/command.h"
+#include "cli/export_core.h"
 #include "cli/perfetto.h"
+#include "cli/process_option.h"
 #include "cli/recording_text.h"
 #include "cli/rows_text.h"
 #include "lens/tables.h"
@@ -25,6 +28,8 @@ struct ExportOptions {
   std::string output;  ///< "" for stdout
   bool perfetto = false, folded = false, sqlite = false;
   std::string csv_table;
+  CoreOptions core;
+  bool is_core = false;
 };
 
 using Out = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
@@ -141,6 +146,7 @@ Fallible<Nothing> write_sqlite(const std::string& directory, const std::string& 
 
 Fallible<Nothing> write_file(const ExportOptions& options, const std::string& directory) {
   if (options.sqlite) return write_sqlite(directory, options.output);
+  if (options.is_core) return export_core(directory, options.output, options.core);
   const bool to_terminal = options.output.empty() && options.perfetto && isatty(STDOUT_FILENO) == 1;
   if (to_terminal) return Failure("a trace for Perfetto is binary: -o FILE");
   Out out(options.output.empty() ? stdout : create_private(options.output),
@@ -175,11 +181,17 @@ void add_export(CLI::App& app, Session& session) {
   formats->add_flag("--folded", options->folded, "Stacks of processes with their ticks, for flame graphs");
   formats->add_option("--csv", options->csv_table, "A table; `orrery query --tables` lists them");
   formats->add_flag("--sqlite", options->sqlite, "All tables, as a database");
+  formats->add_flag("--core", options->is_core, "An ELF core file of a process at an instant, for gdb");
   formats->require_option(1);
+  add_at_option(*command, options->core.at);
+  command->add_option("-p,--process", options->core.process, kProcessWords);
+  command->add_option("--sysroot", options->core.sysroot,
+                      "With --core: make this directory, with links to the recording's copies of the files");
   set_examples(*command,
                "  orrery export make-0 --perfetto -o make.pftrace\n"
                "  orrery export --folded | flamegraph.pl > tree.svg\n"
-               "  orrery export --csv call -o calls.csv\n");
+               "  orrery export --csv call -o calls.csv\n"
+               "  orrery export --core --at crash -o core\n");
   command->callback([options, &session] { session.exit_code = run_export(*options); });
 }
 

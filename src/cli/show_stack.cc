@@ -20,7 +20,7 @@ namespace {
 
 std::vector<lens::TaskStack> read_stacks(StoppedProcess& stopped, const LayerOptions& options) {
   const lens::StackWanted wanted{
-      .program = stopped.run.image,
+      .program = program_of(stopped),
       .frame = options.frame,
       .frames_most = options.all ? std::numeric_limits<u32>::max() : lens::StackWanted{}.frames_most,
       .slots = options.raw};

@@ -1,5 +1,7 @@
 #include "cli/stopped_process.h"
 
+#include <elf.h>
+
 namespace orrery::cli {
 namespace {
 
@@ -35,6 +37,17 @@ Fallible<std::unique_ptr<StoppedProcess>> stop_process(const std::string& direct
   stopped->session = session.take();
   TRY(lens::seek(*stopped->session, stopped->instant));
   return stopped;
+}
+
+std::string program_of(StoppedProcess& stopped) {
+  auto auxv = stopped.session->auxv();
+  const std::vector<u64> pairs = auxv ? auxv.value() : std::vector<u64>();
+  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+    const elf::MappedRegion* const region =
+        pairs[i] == AT_ENTRY ? stopped.session->find_region(pairs[i + 1]) : nullptr;
+    if (region != nullptr) return region->path;
+  }
+  return stopped.run.image.empty() ? stopped.run.program : stopped.run.image;
 }
 
 }  // namespace orrery::cli

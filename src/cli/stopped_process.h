@@ -31,4 +31,7 @@ Fallible<std::unique_ptr<StoppedProcess>> stop_process(const std::string& direct
                                                        const std::set<u32>& processes,
                                                        const std::optional<lens::ExactInstant>& instant);
 
+/// The file of the program that runs there, as the map shows it.
+std::string program_of(StoppedProcess& stopped);
+
 }  // namespace orrery::cli

@@ -399,6 +399,29 @@ Result<std::vector<u8>> ReplaySession::vector_state(i32 task) {
   return std::vector<u8>(packet_->payload, packet_->payload + packet_->reply.payload_bytes);
 }
 
+Result<std::vector<u64>> ReplaySession::auxv() {
+  TRY(ask({.op = ControlOp::auxv}));
+  std::vector<u64> pairs(packet_->reply.payload_bytes / sizeof(u64));
+  std::memcpy(pairs.data(), packet_->payload, pairs.size() * sizeof(u64));
+  return pairs;
+}
+
+u64 ReplaySession::read_through(u64 address, std::span<u8> out) {
+  u64 done = 0;
+  while (done < out.size()) {
+    const u64 wanted = std::min<u64>(out.size() - done, machine::kControlBytesMost);
+    if (!ask({.op = ControlOp::read_memory,
+              .size_bytes = static_cast<u32>(wanted),
+              .argument = address + done}))
+      break;
+    const u64 got = packet_->reply.payload_bytes;
+    std::memcpy(out.data() + done, packet_->payload, got);
+    done += got;
+    if (got < wanted) break;
+  }
+  return done;
+}
+
 elf::DebugFiles& ReplaySession::debug_files() {
   if (files_.debug != nullptr) return *files_.debug;
   if (!own_debug_files_) own_debug_files_ = std::make_unique<elf::DebugFiles>("", [](const std::string&) {});

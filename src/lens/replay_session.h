@@ -111,6 +111,11 @@ class ReplaySession final : public elf::StoppedMachine {
   /// Of any task of the process, where it last left guest code; nothing if there is no such task.
   std::optional<elf::MachineRegisters> registers_of(i32 task);
 
+  /// What the kernel told the program at its start: pairs.
+  Result<std::vector<u64>> auxv();
+  /// As read(), for much: nothing of it is kept.
+  u64 read_through(u64 address, std::span<u8> out);
+
   const elf::MachineRegisters& registers() override;
   u64 read(u64 address, std::span<u8> out) override;
   const std::vector<elf::MappedRegion>& regions() override;

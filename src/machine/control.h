@@ -7,7 +7,7 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 6;
+inline constexpr u32 kControlVersion = 7;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
 inline constexpr u32 kAddressesMost = 4096;          ///< most addresses in one request
 inline constexpr u32 kBreakpointsMost = 1 << 16;     ///< most breakpoints a process can have
@@ -62,6 +62,7 @@ enum class ControlOp : u32 {
   /// out are all: they are forgotten. Before the next `run` they have to be, if the stop was
   /// StopReason::schedule_full.
   take_schedule = 17,
+  auxv = 18,  ///< payload: u64 pairs, as the program found them, with AT_NULL
 };
 
 enum class Notes : u32 {

@@ -205,6 +205,12 @@ u32 ControlServer::answer(const ControlRequest& request, kernel::Task& task, Con
       return 0;
     case ControlOp::vector_state:
       return vector_state(request.task, task, reply);
+    case ControlOp::auxv: {
+      const std::vector<u64>& auxv = task.process.owner().auxv;
+      reply.payload_bytes = static_cast<u32>(std::min<u64>(auxv.size() * sizeof(u64), kControlBytesMost));
+      std::memcpy(packet_.payload, auxv.data(), reply.payload_bytes);
+      return 0;
+    }
     case ControlOp::tasks:
       reply.payload_bytes = list_tasks(request.argument, task);
       return 0;
