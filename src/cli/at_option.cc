@@ -7,6 +7,7 @@
 #include "cli/recorded_files.h"
 #include "cli/replay_process.h"
 #include "lens/call_search.h"
+#include "lens/place_search.h"
 #include "lens/run_summary.h"
 
 namespace orrery::cli {
@@ -36,8 +37,8 @@ Fallible<ExactInstant> find_main(const std::string& directory, u32 process) {
                       .pc = number(5)};
 }
 
-Fallible<ExactInstant> find_nth_call(const lens::Recording& recording, u32 process,
-                                     const lens::InstantWord& word) {
+Fallible<ExactInstant> find_by_replay(const lens::Recording& recording, u32 process,
+                                      const lens::InstantWord& word) {
   auto run = lens::summarize(recording.directory, recording.tree.at(process));
   if (!run) return Failure(run.error());
   auto replay = ReplayProcess::start(recording.directory, {.asked = process});
@@ -45,6 +46,7 @@ Fallible<ExactInstant> find_nth_call(const lens::Recording& recording, u32 proce
   RecordedFiles files(recording.directory);
   auto session = replay.value()->attach(files.of(run.value()));
   if (!session) return Failure(session.error());
+  if (word.kind == Kind::place) return lens::find_place(recording, process, *session.value(), word);
   Progress progress("looking for " + word.function, recording.tree.at(process).event_count);
   u64 before = 0;
   return lens::find_call(recording, process, *session.value(), word.function, word.number, [&](u64 event) {
@@ -66,12 +68,12 @@ Fallible<ExactInstant> find_instant(const std::string& directory, const std::str
     return Failure("several processes had that pid: name one by its number (see orrery ps)");
   const lens::Recording recording = TRY(lens::open_recording(directory));
   const auto process = processes.empty() ? std::nullopt : std::optional(*processes.begin());
-  if (wanted.kind != Kind::main && wanted.kind != Kind::call)
+  if (wanted.kind != Kind::main && wanted.kind != Kind::call && wanted.kind != Kind::place)
     return lens::find_instant(recording, wanted, process);
   // Says what is wrong with the process before anything is replayed.
   const ExactInstant start = TRY(lens::find_instant(recording, {.kind = Kind::start}, process));
   if (wanted.kind == Kind::main) return find_main(directory, start.process);
-  return find_nth_call(recording, start.process, wanted);
+  return find_by_replay(recording, start.process, wanted);
 }
 
 std::string instant_words(const ExactInstant& instant) {

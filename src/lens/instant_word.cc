@@ -38,6 +38,20 @@ std::optional<u64> whole_number(std::string_view text) {
   return number;
 }
 
+/// "17+4", "17+4+2": an event, ticks and instructions.
+std::optional<InstantWord> parse_place(const std::string& word) {
+  const std::string_view text = word;
+  const auto first = text.find('+');
+  if (first == std::string_view::npos) return std::nullopt;
+  const auto second = text.find('+', first + 1);
+  const auto event = whole_number(text.substr(0, first));
+  const auto ticks = whole_number(text.substr(first + 1, second == text.npos ? second : second - first - 1));
+  const auto instructions =
+      second == text.npos ? std::optional<u64>(0) : whole_number(text.substr(second + 1));
+  if (!event || !ticks || !instructions) return std::nullopt;
+  return InstantWord{.kind = Kind::place, .number = *event, .ticks = *ticks, .instructions = *instructions};
+}
+
 Fallible<InstantWord> parse_number(const std::string& word) {
   double number = 0;
   const char* const last = word.data() + word.size();
@@ -70,6 +84,7 @@ Fallible<InstantWord> parse_instant(const std::string& word) {
   if (word.empty()) return Failure(std::string("which instant? ") + kInstantWords);
   for (const Keyword& each : kKeywords)
     if (word == each.word) return InstantWord{.kind = each.kind};
+  if (const auto place = parse_place(word)) return *place;
   if (!begins_name(word[0])) return parse_number(word);
   InstantWord call{.kind = Kind::call, .number = 1, .function = word};
   const auto colon = find_count(word);

@@ -9,17 +9,17 @@
 namespace orrery::lens {
 
 inline constexpr const char* kInstantWords =
-    "An event's number, a time (1.5s, 20ms, 300us, 7ns), a percentage, start, main, end, crash, or "
-    "FUNCTION[:n] "
-    "for its nth call";
+    "An event's number, EVENT+TICKS[+INSTRUCTIONS] behind it, a time (1.5s, 20ms, 300us, 7ns), a percentage, "
+    "start, main, end, crash, or FUNCTION[:n] for its nth call";
 
 struct InstantWord {
-  enum class Kind : u8 { event, time, percent, start, main, end, crash, call };
+  enum class Kind : u8 { event, place, time, percent, start, main, end, crash, call };
 
   Kind kind = Kind::start;
-  u64 number = 0;          ///< of the event; ns since the recording began; n of the nth call, from 1
-  double percent = 0;      ///< 0 to 100, of the process's life
-  std::string function{};  ///< as in source, or mangled
+  u64 number = 0;                   ///< of the event; ns since the recording began; n of the nth call, from 1
+  u64 ticks = 0, instructions = 0;  ///< of a place: so many ticks behind the event, and then instructions
+  double percent = 0;               ///< 0 to 100, of the process's life
+  std::string function{};           ///< as in source, or mangled
 
   bool operator==(const InstantWord&) const = default;
 };

@@ -110,6 +110,7 @@ Fallible<ExactInstant> find_instant(const Recording& recording, const InstantWor
       return find_event(recording, of, of.last_event);
     case Kind::crash:
       return find_crash(recording, of, process.has_value());
+    case Kind::place:
     case Kind::main:
     case Kind::call:
       break;

@@ -39,6 +39,14 @@ TEST(InstantWord, Places) {
   EXPECT_EQ(word_of("crash").kind, Kind::crash);
 }
 
+TEST(InstantWord, PlacesBetweenEvents) {
+  EXPECT_EQ(word_of("17+4"), (InstantWord{.kind = Kind::place, .number = 17, .ticks = 4}));
+  EXPECT_EQ(word_of("17+0+12"),
+            (InstantWord{.kind = Kind::place, .number = 17, .ticks = 0, .instructions = 12}));
+  EXPECT_EQ(word_of("operator+").function, "operator+");
+  for (const char* wrong : {"17+", "+4", "17+4+", "17+4+1+1", "17+-1"}) EXPECT_NE(refusal_of(wrong), "");
+}
+
 TEST(InstantWord, CallsOfFunctions) {
   const auto call = [](const char* function, u64 nth) {
     return InstantWord{.kind = Kind::call, .number = nth, .function = function};
