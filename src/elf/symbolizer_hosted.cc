@@ -3,10 +3,9 @@
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
 
-#include <cstdlib>
-
 #include "elf/demangle_hosted.h"
 #include "elf/dwarf_scope_hosted.h"
+#include "elf/scope_names_hosted.h"
 #include "elf/source_files_hosted.h"
 
 namespace orrery::elf {
@@ -22,38 +21,13 @@ Dwarf_Die declaration_of(Dwarf_Die function) {
   return function;
 }
 
-/// What an enclosing entry adds to the names in it; "" for one that adds nothing.
-std::string scope_name(Dwarf_Die* scope, const std::string& inside) {
-  const char* const name = dwarf_diename(scope);
-  switch (dwarf_tag(scope)) {
-    case DW_TAG_namespace:
-      return name ? name : "(anonymous namespace)";
-    case DW_TAG_class_type:
-    case DW_TAG_structure_type:
-    case DW_TAG_union_type:
-      return name ? name : inside.starts_with("operator()") ? "{lambda}" : "{unnamed}";
-    case DW_TAG_subprogram:
-    case DW_TAG_module:
-      return name ? name : "";
-    default:
-      return "";
-  }
-}
-
 /// For functions whose linkage name was left out, since no other unit can know them: the name in its scopes.
 std::string qualified_name(Dwarf_Die* function) {
   const char* const own = dwarf_diename(function);
   std::string text = own ? own : "";
   if (text.empty()) return text;
   Dwarf_Die declaration = declaration_of(*function);
-  Dwarf_Die* scopes = nullptr;
-  const int depth = dwarf_getscopes_die(&declaration, &scopes);
-  for (int i = 1; i < depth; ++i) {  // the first is the function itself
-    const std::string name = scope_name(&scopes[i], text);
-    if (!name.empty()) text.insert(0, name + "::");
-  }
-  std::free(scopes);
-  return text;
+  return in_its_scopes(&declaration, text);
 }
 
 std::string function_name(Dwarf_Die* function) {

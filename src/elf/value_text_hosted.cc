@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "elf/scope_names_hosted.h"
 #include "elf/symbolizer_hosted.h"
 
 namespace orrery::elf {
@@ -22,8 +23,8 @@ struct Limits {
   int members, elements, depth;
 };
 constexpr Limits kLimits[] = {{40, 4, 0, 1}, {200, 200, 200, 20}};
-/// Equal elements in a row are shown as one from here on, as gdb does.
-constexpr u64 kRepeatsLeast = 10;
+/// More equal elements in a row are shown as one, as gdb does.
+constexpr u64 kRepeatsMost = 10;
 
 std::string hexadecimal(u64 value) {
   char text[24];
@@ -126,6 +127,23 @@ std::string base_text(Dwarf_Die* type, u64 bits) {
   }
 }
 
+bool is_c(Dwarf_Die* die) {
+  Dwarf_Die unit;
+  if (!dwarf_diecu(die, &unit, nullptr, nullptr)) return false;
+  const int language = dwarf_srclang(&unit);
+  return language == DW_LANG_C || language == DW_LANG_C89 || language == DW_LANG_C99 ||
+         language == DW_LANG_C11;
+}
+
+/// Of C++, with its scopes.
+std::string enumerator_name(Dwarf_Die* type, const char* name) {
+  const char* const own = dwarf_diename(type);
+  Dwarf_Attribute attribute;
+  if (is_c(type)) return name;
+  const bool is_scoped = own && dwarf_attr(type, DW_AT_enum_class, &attribute);
+  return is_scoped ? in_its_scopes(type, own) + "::" + name : in_its_scopes(type, name);
+}
+
 /// The enumerator of that value; of flags, those that make it up.
 std::string enum_text(Dwarf_Die* type, u64 bits, u64 size_bytes) {
   const u64 shift = size_bytes < 8 ? 64 - 8 * size_bytes : 0;
@@ -140,7 +158,7 @@ std::string enum_text(Dwarf_Die* type, u64 bits, u64 size_bytes) {
     const char* const name = dwarf_diename(&child);
     if (!name || dwarf_formsdata(dwarf_attr(&child, DW_AT_const_value, &attribute), &number) != 0) continue;
     const u64 each = (static_cast<u64>(number) << shift) >> shift;
-    if (each == value) return name;
+    if (each == value) return enumerator_name(type, name);
     are_flags &= std::has_single_bit(each) || each == 0;
     if (each == 0 || (left & each) == 0) continue;
     flags += (flags.empty() ? "" : " | ") + std::string(name);
@@ -334,10 +352,10 @@ class Printer {
       const std::string text = one(i);
       u64 same = 1;
       while (i + same < count && same < 100'000 && one(i + same) == text) ++same;
-      const bool repeats = same >= kRepeatsLeast;
+      const bool repeats = same > kRepeatsMost;
       out += (i == 0 ? "" : ", ") + text;
       if (repeats) out += " <repeats " + std::to_string(same) + " times>";
-      shown += repeats ? kRepeatsLeast : 1;
+      shown += repeats ? kRepeatsMost : 1;
       i += repeats ? same : 1;
     }
     return out;
@@ -385,14 +403,6 @@ const char* keyword_of(int tag) {
     default:
       return "";
   }
-}
-
-bool is_c(Dwarf_Die* die) {
-  Dwarf_Die unit;
-  if (!dwarf_diecu(die, &unit, nullptr, nullptr)) return false;
-  const int language = dwarf_srclang(&unit);
-  return language == DW_LANG_C || language == DW_LANG_C89 || language == DW_LANG_C99 ||
-         language == DW_LANG_C11;
 }
 
 /// Its type is a typedef.
@@ -473,7 +483,9 @@ std::string type_name(Dwarf_Die* owner) {
       break;
   }
   const char* name = dwarf_diename(&type);
-  return std::string(is_c(&type) ? keyword_of(tag) : "") + (name ? name : "{…}");
+  if (is_c(&type)) return keyword_of(tag) + std::string(name ? name : "{…}");
+  if (!name || tag == DW_TAG_base_type) return name ? name : "{…}";
+  return in_its_scopes(&type, name);
 }
 
 bool ValueBytes::whole(u64 offset, u64 size_bytes, Known& why) const {

@@ -16,6 +16,8 @@ namespace {
 constexpr const char* kGone = "<optimized out>";
 /// How many callers are asked for what an argument was on entry.
 constexpr int kCallersAsked = 3;
+/// Blocks within each other; a damaged file may have them without end.
+constexpr int kDepthMost = 64;
 
 /// Visits `die` and everything below it until `visit` returns true.
 template <class Visit>
@@ -64,7 +66,6 @@ class VariableReader {
     for (Dwarf_Die& function : scope.functions) {
       FunctionVariables found;
       read_block(scope, &function, 0, with_locals, found);
-      add_abstract(scope, &function, with_locals, found);
       std::stable_sort(found.locals.begin(), found.locals.end(),
                        [](const Variable& left, const Variable& right) { return left.depth > right.depth; });
       all.push_back(std::move(found));
@@ -84,9 +85,10 @@ class VariableReader {
         found.arguments.push_back(read_one(scope, child, depth));
       if (!with_locals) continue;
       if (tag == DW_TAG_variable) add_local(scope, child, depth, found);
-      if (is_block(tag) && depth < 64 && dwarf_haspc(&child, frame().lookup_pc() - scope.bias) == 1)
+      if (is_block(tag) && depth < kDepthMost && dwarf_haspc(&child, frame().lookup_pc() - scope.bias) == 1)
         read_block(scope, &child, depth + 1, with_locals, found);
     }
+    add_abstract(scope, block, depth, with_locals, found);
   }
 
   void add_local(DwarfScope& scope, Dwarf_Die& variable, int depth, FunctionVariables& found) {
@@ -97,29 +99,33 @@ class VariableReader {
   }
 
   /// An instance of a function has only those of its variables that are left; the rest are optimized out.
-  void add_abstract(DwarfScope& scope, Dwarf_Die* function, bool with_locals, FunctionVariables& found) {
+  void add_abstract(DwarfScope& scope, Dwarf_Die* block, int depth, bool with_locals,
+                    FunctionVariables& found) {
     Dwarf_Attribute attribute;
-    Dwarf_Die origin;
-    if (!dwarf_formref_die(dwarf_attr(function, DW_AT_abstract_origin, &attribute), &origin)) return;
+    Dwarf_Die origin, child, of;
+    if (!dwarf_formref_die(dwarf_attr(block, DW_AT_abstract_origin, &attribute), &origin)) return;
     std::set<Dwarf_Off> present;
-    visit_tree(function, [&](Dwarf_Die* die) {
-      Dwarf_Die of;
-      if (dwarf_formref_die(dwarf_attr(die, DW_AT_abstract_origin, &attribute), &of))
+    for (int more = dwarf_child(block, &child); more == 0; more = dwarf_siblingof(&child, &child))
+      if (dwarf_formref_die(dwarf_attr(&child, DW_AT_abstract_origin, &attribute), &of))
         present.insert(dwarf_dieoffset(&of));
-      return false;
-    });
+    add_missing(scope, &origin, depth, with_locals, present, found);
+  }
+
+  void add_missing(DwarfScope& scope, Dwarf_Die* origin, int depth, bool with_locals,
+                   const std::set<Dwarf_Off>& present, FunctionVariables& found) {
     Dwarf_Die child;
     u64 ordinal = 0;  // of the argument
-    for (int more = dwarf_child(&origin, &child); more == 0; more = dwarf_siblingof(&child, &child)) {
-      if (present.contains(dwarf_dieoffset(&child))) {
-        ordinal += dwarf_tag(&child) == DW_TAG_formal_parameter ? 1 : 0;
-        continue;
-      }
-      const u64 place = std::min<u64>(ordinal, found.arguments.size());
-      if (dwarf_tag(&child) == DW_TAG_formal_parameter)
+    for (int more = dwarf_child(origin, &child); more == 0; more = dwarf_siblingof(&child, &child)) {
+      const int tag = dwarf_tag(&child);
+      const bool is_argument = tag == DW_TAG_formal_parameter && depth == 0;
+      ordinal += is_argument ? 1 : 0;
+      if (present.contains(dwarf_dieoffset(&child))) continue;
+      const u64 place = std::min<u64>(ordinal - (is_argument ? 1 : 0), found.arguments.size());
+      if (is_argument)
         found.arguments.insert(found.arguments.begin() + static_cast<i64>(place), read_one(scope, child, 0));
-      if (dwarf_tag(&child) == DW_TAG_variable && with_locals) add_local(scope, child, 0, found);
-      ordinal += dwarf_tag(&child) == DW_TAG_formal_parameter ? 1 : 0;
+      if (tag == DW_TAG_variable && with_locals) add_local(scope, child, depth, found);
+      if (is_block(tag) && with_locals && depth < kDepthMost)
+        add_missing(scope, &child, depth + 1, with_locals, present, found);
     }
   }
 

@@ -83,4 +83,28 @@ def case_stack_threads(orrery, expect):
     orrery.run("show", "stack", recording, "--frame", 5000, status=69)
 
 
+def case_core(orrery, expect):
+    """A core at a crash: readelf, eu-readelf, `show file` and gdb read it; with a sysroot, gdb needs no file of this machine."""
+    program = orrery.home / "crash"
+    subprocess.run(["gcc", "-g", "-O0", "-pthread", "-o", program, HERE.parent / "why" / "programs" / "null_write.c"], check=True)
+    recording = orrery.record([program], status=-11)
+    core, root = orrery.home / "core", orrery.home / "root"
+    orrery.run("export", recording, "--core", "--at", "crash", "-o", core, "--sysroot", root)
+    expect(core.stat().st_mode & 0o777, 0o600, "who may read it")
+    notes = subprocess.run(["eu-readelf", "-n", core], capture_output=True, text=True, check=True).stdout
+    for word in ("cursig: 11", "SIGINFO", "fault address: 0", "AUXV", "ENTRY", "FILE", str(program), "FPREGSET", "X86_XSTATE"):
+        expect(word in notes, True, f"{word} in the notes")
+    names = subprocess.run(["readelf", "-nW", core], capture_output=True, text=True, check=True).stdout
+    expect([name for name in ("NT_PRSTATUS", "NT_PRPSINFO", "NT_SIGINFO", "NT_AUXV", "NT_FILE", "NT_X86_XSTATE") if name not in names], [], "what readelf misses")
+    expect("core of a process" in orrery.run("show", "file", core), True, "show file")
+    program.unlink()
+    gdb = subprocess.run(["gdb", "-q", "-nx", "-batch", "-ex", f"set sysroot {root}", "-ex", f"file {root}{program}", "-ex", f"core-file {core}", "-ex", "bt",
+                          "-ex", "p $_siginfo.si_signo", "-ex", "info proc mappings"], capture_output=True, text=True).stdout
+    ours = stacks(orrery, expect, recording, "--at", "crash")["tasks"][0]
+    frames = [function for frame in ours["frames"] for function in frame["functions"]]
+    for number, function in enumerate(frames[:next(i for i, each in enumerate(frames) if each["function"] == "main") + 1]):
+        expect(f"{function['function'].split('(')[0]} (" in next(line for line in gdb.splitlines() if line.startswith(f"#{number} ")), True, f"frame {number} in {gdb}")
+    expect("$1 = 11" in gdb, True, f"the signal: {gdb}")
+
+
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
