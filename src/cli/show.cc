@@ -19,6 +19,7 @@ void add_show(CLI::App& app, Session& session) {
   add_show_heap(*command, session);
   add_show_io(*command, session);
   add_show_sched(*command, session);
+  add_show_cpu(*command, session);
   add_show_stack(*command, session);
   set_examples(*command,
                "  orrery show build make-0\n"

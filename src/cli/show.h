@@ -15,6 +15,7 @@ void add_show_load(CLI::App& show, Session& session);
 void add_show_memory(CLI::App& show, Session& session);
 void add_show_pages(CLI::App& show, Session& session);
 void add_show_sched(CLI::App& show, Session& session);
+void add_show_cpu(CLI::App& show, Session& session);
 void add_show_stack(CLI::App& show, Session& session);
 
 }  // namespace orrery::cli

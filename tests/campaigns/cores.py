@@ -89,6 +89,7 @@ def short(name):
     """Both demangle and leave out parameters in their own ways."""
     name = re.sub(r"\(anonymous namespace\)", "{anon}", name or "")
     name = re.sub(r"\[abi:\w+\]|@.*| \[clone [^]]*\]|\.(cold|part|isra|constprop|lto_priv)[.\d]*", "", name)
+    name = name.removesuffix(" const")
     depth, out = 0, ""
     for letter in name:
         depth += letter in "(<"

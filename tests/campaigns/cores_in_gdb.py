@@ -10,6 +10,7 @@ KINDS = {gdb.INLINE_FRAME: "inline", gdb.SIGTRAMP_FRAME: "signal", gdb.TAILCALL_
 
 def variables_of(frame):
     found = []
+    frame.select()  # the length of a variable array is looked up in the selected frame
     try:
         block = frame.block()
     except RuntimeError:
@@ -17,7 +18,8 @@ def variables_of(frame):
     while block is not None and not (block.is_global or block.is_static):
         for symbol in block:
             is_label = symbol.type is not None and symbol.type.name == "__CORE_ADDR"  # what gdb takes for a label's type
-            if (symbol.is_argument or symbol.is_variable or symbol.is_constant) and not is_label:
+            is_enumerator = symbol.is_constant and symbol.type is not None and symbol.type.code == gdb.TYPE_CODE_ENUM
+            if (symbol.is_argument or symbol.is_variable or symbol.is_constant) and not is_label and not is_enumerator:
                 try:
                     text = symbol.value(frame).format_string(symbols=False, max_elements=200, repeat_threshold=10, static_members=False,
                                                              raw=True, pretty_structs=False, pretty_arrays=False)
