@@ -88,9 +88,10 @@ class Page {
 
   std::string text(bool all) {
     const std::string name = task_name(context_.task), call = task_call(context_.task);
-    out_ = style_.bold("Task " + std::to_string(context_.task.task) + (name.empty() ? "" : " (" + name + ") ") +
-                       task_state(context_.task.state) + (call.empty() ? "" : " in " + call)) +
-           "\n";
+    out_ =
+        style_.bold("Task " + std::to_string(context_.task.task) + (name.empty() ? "" : " (" + name + ") ") +
+                    task_state(context_.task.state) + (call.empty() ? "" : " in " + call)) +
+        "\n";
     code();
     operands();
     registers();
@@ -104,10 +105,9 @@ class Page {
     std::string function, line;
     for (u64 i = 0; i < context_.around.size(); ++i) {
       const CpuInstruction& each = context_.around[i];
-      const std::string where =
-          each.source.line == 0
-              ? ""
-              : std::string(base_name(each.source.file)) + ":" + std::to_string(each.source.line);
+      const std::string where = each.source.line == 0 ? ""
+                                                      : std::string(base_name(each.source.file)) + ":" +
+                                                            std::to_string(each.source.line);
       if (each.function != function || i == 0) out_ += "\n  " + style_.bold(printable(each.function)) + "\n";
       const bool here = i == context_.current;
       std::string text = (here ? "  => " : "     ") + hexadecimal(each.address) + " " +
@@ -124,8 +124,8 @@ class Page {
     out_ += "\n" + style_.bold("  What it works on") + "\n";
     for (const CpuOperand& each : context_.operands) out_ += "     " + printable(operand_words(each)) + "\n";
     if (context_.taken)
-      out_ += std::string("     the jump is ") + (*context_.taken ? "taken" : "not taken: the next one follows") +
-              "\n";
+      out_ += std::string("     the jump is ") +
+              (*context_.taken ? "taken" : "not taken: the next one follows") + "\n";
   }
 
   void registers() {
@@ -181,16 +181,17 @@ Json instruction_json(const CpuInstruction& each) {
 Json operand_json(const CpuOperand& each) {
   constexpr const char* kKinds[] = {"register", "memory", "immediate", "target"};
   const x86::ShownOperand& shown = each.operand;
-  return {{"kind", kKinds[static_cast<u8>(shown.kind)]},
-          {"register", shown.name.empty() ? Json() : Json(shown.name)},
-          {"address", shown.address ? Json(*shown.address) : Json()},
-          {"value", shown.value ? Json(*shown.value) : Json()},
-          {"bytes", each.bytes.empty() ? Json() : Json(bytes_number({each.bytes.rbegin(), each.bytes.rend()}))},
-          {"name", each.name.empty() ? Json() : Json(each.name)},
-          {"size_bits", shown.size_bits},
-          {"read", shown.is_read},
-          {"written", shown.is_written},
-          {"implied", !shown.is_explicit}};
+  return {
+      {"kind", kKinds[static_cast<u8>(shown.kind)]},
+      {"register", shown.name.empty() ? Json() : Json(shown.name)},
+      {"address", shown.address ? Json(*shown.address) : Json()},
+      {"value", shown.value ? Json(*shown.value) : Json()},
+      {"bytes", each.bytes.empty() ? Json() : Json(bytes_number({each.bytes.rbegin(), each.bytes.rend()}))},
+      {"name", each.name.empty() ? Json() : Json(each.name)},
+      {"size_bits", shown.size_bits},
+      {"read", shown.is_read},
+      {"written", shown.is_written},
+      {"implied", !shown.is_explicit}};
 }
 
 }  // namespace

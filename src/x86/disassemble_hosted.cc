@@ -22,9 +22,8 @@ ZyanStatus print_address(const ZydisFormatter* formatter, ZydisFormatterBuffer* 
   const auto* const formatting = static_cast<const Formatting*>(context->user_data);
   const ZyanStatus status = formatting->print_address(formatter, buffer, context);
   u64 address = 0;
-  if (ZYAN_FAILED(status) ||
-      ZYAN_FAILED(ZydisCalcAbsoluteAddress(context->instruction, context->operand, context->runtime_address,
-                                           &address)))
+  if (ZYAN_FAILED(status) || ZYAN_FAILED(ZydisCalcAbsoluteAddress(context->instruction, context->operand,
+                                                                  context->runtime_address, &address)))
     return status;
   const std::string name = (*formatting->names)(address);
   ZyanString* text = nullptr;
@@ -67,7 +66,8 @@ std::optional<u64> memory_address(const ZydisDecodedInstruction& instruction,
                                   const OperandRegisters& registers) {
   // Gathers and scatters have an address an element.
   const ZydisRegisterClass index = ZydisRegisterGetClass(operand.mem.index);
-  const bool is_vector = index == ZYDIS_REGCLASS_XMM || index == ZYDIS_REGCLASS_YMM || index == ZYDIS_REGCLASS_ZMM;
+  const bool is_vector =
+      index == ZYDIS_REGCLASS_XMM || index == ZYDIS_REGCLASS_YMM || index == ZYDIS_REGCLASS_ZMM;
   if (is_vector) return std::nullopt;
   u64 at = static_cast<u64>(operand.mem.disp.value);
   if (operand.mem.base == ZYDIS_REGISTER_RIP)
@@ -90,8 +90,8 @@ std::optional<u64> memory_address(const ZydisDecodedInstruction& instruction,
 bool condition_holds(u8 condition, u64 flags) {
   const auto flag = [&](int bit) { return (flags >> bit & 1) != 0; };
   const bool carry = flag(0), parity = flag(2), zero = flag(6), sign = flag(7), overflow = flag(11);
-  const bool values[8] = {overflow, carry, zero, carry || zero, sign, parity, sign != overflow,
-                          zero || sign != overflow};
+  const bool values[8] = {
+      overflow, carry, zero, carry || zero, sign, parity, sign != overflow, zero || sign != overflow};
   return values[condition >> 1 & 7] != ((condition & 1) != 0);
 }
 
@@ -106,8 +106,8 @@ std::optional<bool> is_taken(const Decoded& decoded, const OperandRegisters& reg
   return decoded.condition == 2 ? more : more && zero == (decoded.condition == 1);
 }
 
-ShownOperand shown(const ZydisDecodedInstruction& instruction, const ZydisDecodedOperand& operand, u64 address,
-                   const OperandRegisters& registers) {
+ShownOperand shown(const ZydisDecodedInstruction& instruction, const ZydisDecodedOperand& operand,
+                   u64 address, const OperandRegisters& registers) {
   ShownOperand out{.is_read = (operand.actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0,
                    .is_written = (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0,
                    .is_explicit = operand.visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN,
@@ -158,9 +158,9 @@ ShownInstruction disassemble(std::span<const u8> bytes, u64 address, const Addre
   out.text = text;
   if (registers == nullptr) return out;
   for (u8 i = 0; i < instruction.operand_count; ++i) {
-    const bool is_flags = operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-                          (operands[i].reg.value == ZYDIS_REGISTER_RFLAGS ||
-                           operands[i].reg.value == ZYDIS_REGISTER_RIP);
+    const bool is_flags =
+        operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+        (operands[i].reg.value == ZYDIS_REGISTER_RFLAGS || operands[i].reg.value == ZYDIS_REGISTER_RIP);
     if (!is_flags) out.operands.push_back(shown(instruction, operands[i], address, *registers));
   }
   out.taken = is_taken(decode(bytes), *registers);

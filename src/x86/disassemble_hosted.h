@@ -23,11 +23,11 @@ enum class OperandKind : u8 { register_, memory, immediate, target };
 struct ShownOperand {
   OperandKind kind = OperandKind::immediate;
   bool is_read = false, is_written = false;
-  bool is_explicit = true;      ///< stands in the instruction's text
+  bool is_explicit = true;  ///< stands in the instruction's text
   u32 size_bits = 0;
-  std::string name{};           ///< of a register; of memory, as it is written in the instruction
-  std::optional<u64> value{};   ///< of a general register before the instruction, an immediate, a target
-  std::optional<u64> address{}; ///< of memory
+  std::string name{};            ///< of a register; of memory, as it is written in the instruction
+  std::optional<u64> value{};    ///< of a general register before the instruction, an immediate, a target
+  std::optional<u64> address{};  ///< of memory
 };
 
 struct ShownInstruction {

@@ -8,6 +8,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "campaigns"))
 import schema  # noqa: E402
 
+CPU_SCHEMA = json.loads((HERE.parents[1] / "docs" / "cpu.schema.json").read_text())
 STACK_SCHEMA = json.loads((HERE.parents[1] / "docs" / "stack.schema.json").read_text())
 
 # What `inner` has in its variables, as gdb writes them (tests/campaigns/cores.py compares with gdb itself).
@@ -105,6 +106,41 @@ def case_core(orrery, expect):
     for number, function in enumerate(frames[:next(i for i, each in enumerate(frames) if each["function"] == "main") + 1]):
         expect(f"{function['function'].split('(')[0]} (" in next(line for line in gdb.splitlines() if line.startswith(f"#{number} ")), True, f"frame {number} in {gdb}")
     expect("$1 = 11" in gdb, True, f"the signal: {gdb}")
+
+
+def in_gdb(program, core, *commands):
+    words = [word for command in ("set disassembly-flavor intel", f"file {program}", f"core-file {core}", *commands) for word in ("-ex", command)]
+    return subprocess.run(["gdb", "-q", "-nx", "-batch", *words], capture_output=True, text=True).stdout
+
+
+def case_cpu(orrery, expect):
+    """Registers, code and operands at places between events, as gdb has them of the core there."""
+    program = build(orrery.home, 2)
+    recording = orrery.record([program])
+    core = orrery.home / "core"
+    for at in ("main", "inner", "handler", "snprintf", "strlen:2"):
+        orrery.run("export", recording, "--core", "--at", at, "-o", core)
+        shown = json.loads(orrery.run("show", "cpu", recording, "--at", at, "--json"))
+        expect(list(schema.problems(shown, CPU_SCHEMA, CPU_SCHEMA)), [], "problems with the schema")
+        text = in_gdb(program, core, "info registers rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip fs_base gs_base", "x/4i $pc")
+        gdbs = {line.split()[0]: int(line.split()[1], 16) for line in text.splitlines() if len(line.split()) > 1 and line.split()[0] in shown["registers"]}
+        expect({name: shown["registers"][name] for name in gdbs}, gdbs, f"registers at {at}")
+        expect(len(gdbs), 19, "registers that gdb knows")
+        ours = shown["instructions"][shown["current"]:][:4]
+        code = [line.split(":", 1) for line in text.splitlines() if line.startswith(("=>", "   0x"))]
+        expect([each["address"] for each in ours], [int(line[0].split()[-2 if "<" in line[0] else -1], 16) for line in code], f"instructions at {at}")
+        expect([each["text"].split()[0] for each in ours][:1], [code[0][1].split()[0]], f"what it is at {at}")
+    check_memory_operands(orrery, expect, recording)
+
+
+def check_memory_operands(orrery, expect, recording):
+    """A push: what it reads and where it writes."""
+    shown = json.loads(orrery.run("show", "cpu", recording, "--at", "main", "--json"))
+    registers = shown["registers"]
+    writes = [each for each in shown["operands"] if each["kind"] == "memory" and each["written"]]
+    if shown["instructions"][shown["current"]]["text"].startswith("push"):
+        expect([each["address"] for each in writes], [registers["rsp"] - 8], "where a push writes")
+    expect("What it works on" in orrery.run("show", "cpu", recording, "--at", "main", "--all"), True, "the report")
 
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}

@@ -42,7 +42,9 @@ VectorRegisters read_vectors(const std::vector<u8>& image) {
   for (u64 i = 0; i < 8; ++i) out.x87.push_back(at(32 + 16 * i, 10));
   for (u64 i = 0; i < (has_avx512 ? 32 : 16); ++i) {
     std::vector<u8> bytes = i < 16 ? at(160 + 16 * i, 16) : at(1664 + 64 * (i - 16), 64);
-    const auto append = [&](const std::vector<u8>& more) { bytes.insert(bytes.end(), more.begin(), more.end()); };
+    const auto append = [&](const std::vector<u8>& more) {
+      bytes.insert(bytes.end(), more.begin(), more.end());
+    };
     if (i < 16 && has_avx) append(at(576 + 16 * i, 16));
     if (i < 16 && has_avx512) append(at(1152 + 32 * i, 32));
     out.vectors.push_back(std::move(bytes));

@@ -14,8 +14,8 @@ namespace orrery::lens {
 
 struct CpuOperand {
   x86::ShownOperand operand{};
-  std::string name{};           ///< of the address or value: "main+12"
-  std::vector<u8> bytes{};      ///< what is in memory there, or in a vector register, before the instruction
+  std::string name{};       ///< of the address or value: "main+12"
+  std::vector<u8> bytes{};  ///< what is in memory there, or in a vector register, before the instruction
 };
 
 struct CpuInstruction {
