@@ -299,6 +299,22 @@ Status ReplaySession::count_instructions() {
   return ask({.op = ControlOp::count_instructions, .argument = 1});
 }
 
+Result<ProcessBlock> ReplaySession::process_block() {
+  ProcessBlock block;
+  TRY(ask({.op = ControlOp::process}));
+  const auto text = [this](u64 from, u64 bytes) {
+    const u64 most = packet_->reply.payload_bytes;
+    const char* start = reinterpret_cast<const char*>(packet_->payload);
+    return from + bytes <= most ? std::string(start + from, bytes) : std::string();
+  };
+  if (packet_->reply.payload_bytes < sizeof block.process)
+    return Error{"the replaying engine sent a reply of the wrong size"};
+  std::memcpy(&block.process, packet_->payload, sizeof block.process);
+  block.directory = text(sizeof block.process, block.process.directory_bytes);
+  block.program = text(sizeof block.process + block.process.directory_bytes, block.process.program_bytes);
+  return block;
+}
+
 void ReplaySession::forget() {
   has_registers_ = false;
   has_regions_ = false;

@@ -18,6 +18,7 @@
 #include "elf/stopped_machine_hosted.h"
 #include "kernel/schedule_note.h"
 #include "machine/control.h"
+#include "machine/control_process.h"
 #include "translate/access_stream.h"
 
 namespace orrery::lens {
@@ -43,6 +44,12 @@ struct Stop {
     return reason == StopReason::exit || reason == StopReason::fatal_signal ||
            reason == StopReason::diverged || reason == StopReason::trace_end;
   }
+};
+
+/// What the guest kernel keeps of the process.
+struct ProcessBlock {
+  machine::ControlProcess process{};
+  std::string directory{}, program{};
 };
 
 /// Where the bytes of a file of the guest's map can be read now; "" if they are not kept.
@@ -110,6 +117,8 @@ class ReplaySession final : public elf::StoppedMachine {
   Status note_schedule(std::span<const u64> stop_calls, bool stops_at_locks, ScheduleConsumer consumer);
   /// Of any task of the process, where it last left guest code; nothing if there is no such task.
   std::optional<elf::MachineRegisters> registers_of(i32 task);
+  /// The process of the task that the session stands at.
+  Result<ProcessBlock> process_block();
 
   /// What the kernel told the program at its start: pairs.
   Result<std::vector<u64>> auxv();

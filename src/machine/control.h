@@ -63,6 +63,7 @@ enum class ControlOp : u32 {
   /// StopReason::schedule_full.
   take_schedule = 17,
   auxv = 18,  ///< payload: u64 pairs, as the program found them, with AT_NULL
+  process = 18,  ///< payload: ControlProcess and its texts (machine/control_process.h), of the current task's
 };
 
 enum class Notes : u32 {
@@ -165,6 +166,9 @@ struct ControlTask {
   u64 gpr[16] = {};  ///< numbered as cpu::Gpr
   u64 rip = 0, rflags = 0, fs_base = 0, gs_base = 0;
   char name[16] = {};
+  u64 alternate_stack = 0, alternate_bytes = 0;  ///< sigaltstack(2); no bytes: it has none
+  i32 status = 0;                                ///< stopped: the signal; ended: as wait(2) tells it
+  u32 traced = 0;                                ///< 1: it stands in a stop of its tracer's (ptrace)
 };
 
 struct ControlRegion {

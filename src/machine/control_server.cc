@@ -10,6 +10,7 @@
 #include "host/raw_syscall.h"
 #include "kernel/process.h"
 #include "kernel/scheduler.h"
+#include "machine/control_process.h"
 #include "machine/engine_memory.h"
 #include "memory/guarded_copy.h"
 #include "trace/family_message.h"
@@ -244,6 +245,9 @@ u32 ControlServer::answer(const ControlRequest& request, kernel::Task& task, Con
     case ControlOp::access_points:
       reply.payload_bytes = list_points(request.argument);
       return 0;
+    case ControlOp::process:
+      reply.payload_bytes = write_process(task.process, packet_.payload);
+      return 0;
     default:
       return EINVAL;
   }
@@ -444,6 +448,11 @@ ControlTask shown_task(const kernel::Task& task, bool is_current) {
                   .gs_base = task.cpu.regs.gs_base};
   std::memcpy(out.gpr, task.cpu.regs.gpr, sizeof out.gpr);
   std::memcpy(out.name, task.comm.data(), sizeof out.name);
+  out.alternate_stack = task.altstack.address;
+  out.alternate_bytes = task.altstack.size_bytes;
+  out.traced = task.trace && task.trace->stop_status != 0 ? 1 : 0;
+  if (const auto* exited = std::get_if<kernel::Exited>(&task.state)) out.status = exited->status;
+  if (const auto* stopped = std::get_if<kernel::Stopped>(&task.state)) out.status = stopped->signal;
   return out;
 }
 
