@@ -14,6 +14,7 @@ void add_show(CLI::App& app, Session& session) {
   add_show_file(*command, session);
   add_show_link(*command, session);
   add_show_load(*command, session);
+  add_show_process(*command, session);
   add_show_memory(*command, session);
   add_show_pages(*command, session);
   add_show_heap(*command, session);

@@ -13,6 +13,7 @@ void add_show_io(CLI::App& show, Session& session);
 void add_show_link(CLI::App& show, Session& session);
 void add_show_load(CLI::App& show, Session& session);
 void add_show_memory(CLI::App& show, Session& session);
+void add_show_process(CLI::App& show, Session& session);
 void add_show_pages(CLI::App& show, Session& session);
 void add_show_sched(CLI::App& show, Session& session);
 void add_show_cpu(CLI::App& show, Session& session);

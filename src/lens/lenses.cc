@@ -7,6 +7,7 @@ extern const Lens kCallLens;
 extern const Lens kBuildLens;
 extern const Lens kLoadLens;
 extern const Lens kLinkLens;
+extern const Lens kStateLens;
 extern const Lens kMapLens;
 extern const Lens kPageLens;
 extern const Lens kIoLens;
@@ -17,8 +18,8 @@ extern const Lens kHeapLens;
 namespace {
 
 constexpr const Lens* kLenses[] = {
-    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens,    &kLinkLens, &kMapLens,
-    &kPageLens,    &kIoLens,   &kSchedLens, &kRequestLens, &kHeapLens,
+    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens,  &kLinkLens,    &kStateLens,
+    &kMapLens,     &kPageLens, &kIoLens,    &kSchedLens, &kRequestLens, &kHeapLens,
 };
 
 }  // namespace

@@ -16,6 +16,7 @@ import tempfile
 import heap_cases
 import io_cases
 import memory_cases
+import process_cases
 import programs
 import request_cases
 import sched_cases
@@ -917,7 +918,8 @@ def case_layout(orrery):
 
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
-for family in (heap_cases, io_cases, memory_cases, request_cases, sched_cases, stack_cases):
+for family in (heap_cases, io_cases, memory_cases, process_cases, request_cases, sched_cases, stack_cases):
+    CASES.update({name: functools.partial(case, expect=expect) for name, case in family.CASES.items()})
     CASES.update({name: functools.partial(case, expect=expect) for name, case in family.CASES.items()})
 
 
