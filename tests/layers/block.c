@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 static pthread_barrier_t together;
+static long waiter;
 
 static void on_usr1(int number) { (void)number; }
 static void on_int(int number, siginfo_t* info, void* context) { (void)number, (void)info, (void)context; }
@@ -84,13 +85,24 @@ static void* wait_for_signal(void* argument) {
   prctl(PR_SET_NAME, "waiter");
   sigfillset(&set);
   pthread_sigmask(SIG_SETMASK, &set, NULL);
-  printf("thread %ld\n", syscall(SYS_gettid));
+  waiter = syscall(SYS_gettid);
+  printf("thread %ld\n", waiter);
   fflush(stdout);
   sigemptyset(&set);
   sigaddset(&set, SIGUSR2);
   pthread_barrier_wait(&together);
   sigwait(&set, &number);
   return argument;
+}
+
+static int waits(long thread) {
+  char line[300];
+  int found = 0;
+  snprintf(line, sizeof line, "/proc/self/task/%ld/status", thread);
+  FILE* from = fopen(line, "r");
+  while (fgets(line, sizeof line, from)) found |= strncmp(line, "State:\tS", 8) == 0;
+  fclose(from);
+  return found;
 }
 
 static void change(void) {
@@ -130,7 +142,7 @@ int main(void) {
     pthread_barrier_init(&together, NULL, 2);
     pthread_create(&thread, NULL, wait_for_signal, NULL);
     pthread_barrier_wait(&together);
-    usleep(20000);  // until it waits
+    while (!waits(waiter)) usleep(1000);
     say(2), seen(2);
     pthread_kill(thread, SIGUSR2);
     pthread_join(thread, NULL);
