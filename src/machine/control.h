@@ -62,8 +62,8 @@ enum class ControlOp : u32 {
   /// out are all: they are forgotten. Before the next `run` they have to be, if the stop was
   /// StopReason::schedule_full.
   take_schedule = 17,
-  auxv = 18,  ///< payload: u64 pairs, as the program found them, with AT_NULL
-  process = 18,  ///< payload: ControlProcess and its texts (machine/control_process.h), of the current task's
+  auxv = 18,     ///< payload: u64 pairs, as the program found them, with AT_NULL
+  process = 19,  ///< payload: ControlProcess and its texts (machine/control_process.h), of the current task's
 };
 
 enum class Notes : u32 {
