@@ -47,35 +47,44 @@ Status read_start(const std::string& directory, RunSummary& run) {
   return Nothing{};
 }
 
-void read_map(const trace::EventView& event, RunSummary& run) {
+/// The files that one system call maps: those of an exec come before its event.
+struct MappedTogether {
+  i32 task = 0;
+  u64 ticks = ~u64{0};
+  std::string first{};
+};
+
+void read_map(const trace::EventView& event, RunSummary& run, MappedTogether& together) {
   trace::FileReference file;
   if (event.payload.size() < sizeof file) return;
   std::memcpy(&file, event.payload.data(), sizeof file);
   if (file.file_number == trace::kZeroPages) return;
   const auto path = event.payload.subspan(sizeof file);
-  // The first file that exec maps is the program itself.
-  if (run.image.empty()) run.image.assign(path.begin(), path.end());
+  const trace::EventHeader& header = *event.header;
+  if (header.task != together.task || header.ticks != together.ticks)
+    together = {header.task, header.ticks, std::string(path.begin(), path.end())};
   run.files.push_back({.path = std::string(path.begin(), path.end()),
                        .inode = file.inode,
                        .kept = run.directory + "/files/" + std::to_string(file.file_number),
                        .mtime_ns = file.mtime_ns});
 }
 
-void read_exec(const trace::EventView& event, RunSummary& run) {
-  run.image.clear();
+/// The first file that exec maps is the program itself.
+void read_exec(const trace::EventView& event, RunSummary& run, const MappedTogether& together) {
+  run.image = event.header->ticks == together.ticks ? together.first : "";
   Strings strings(std::string(event.payload.begin(), event.payload.end()));
   run.program = strings.next();
   run.arguments.clear();
   while (strings.more()) run.arguments.push_back(strings.next());
 }
 
-void read_event(const trace::EventView& event, RunSummary& run) {
+void read_event(const trace::EventView& event, RunSummary& run, MappedTogether& together) {
   using trace::EventKind;
   run.last_event = event.header->number;
   if (event.header->pc != 0) run.started = true;
   switch (event.header->kind) {
     case EventKind::map:
-      read_map(event, run);
+      read_map(event, run, together);
       break;
     case EventKind::exit: {
       run.ended = true;
@@ -86,7 +95,7 @@ void read_event(const trace::EventView& event, RunSummary& run) {
       break;
     }
     case EventKind::exec:
-      read_exec(event, run);
+      read_exec(event, run, together);
       break;
     case EventKind::gap:
       run.has_gap = true;
@@ -108,11 +117,12 @@ Result<RunSummary> summarize(const std::string& directory, const TreeProcess& pr
   const auto trace = trace::OpenedTrace::open(directory, trouble);
   if (!trace) return Error{"read the recording's trace"};
   const trace::Lineage lineage = TRY(trace::read_lineage(trace, process.process));
+  MappedTogether together;
   for (const trace::LineageStep& step : lineage.steps) {
     trace::TraceReader reader(trace, step.process);
     trace::EventView event;
     while (reader.next(event) == trace::ReadStatus::event && event.header->number < step.end_event)
-      read_event(event, run);
+      read_event(event, run, together);
   }
   if (!run.ended && process.fatal_signal == SIGKILL && process.ending == trace::Ending::clean &&
       !run.has_gap) {

@@ -26,7 +26,7 @@ class ActionWatcher final : public Watcher {
       : recording_(recording), process_(process), journal_(journal) {}
 
   void begin(ReplaySession& session, const Instant&) override {
-    note({.time_ns = recording_.since_begin(process_.start_ns)});
+    note_action({.time_ns = recording_.since_begin(process_.start_ns)});
     for (const elf::MappedRegion& region : session.regions()) shares_ |= is_shared(region);
   }
   void enter(ReplaySession& session, const WalkedCall& walked) override;
@@ -49,15 +49,16 @@ class ActionWatcher final : public Watcher {
     open_at(session, call, fd_of(call.arguments[0]), 1, flags);
   }
   void close(ReplaySession&, const Call& call) {
-    note({.kind = ActionKind::close, .fd = fd_of(call.arguments[0]), .to_fd = fd_of(call.arguments[0])});
+    note_action(
+        {.kind = ActionKind::close, .fd = fd_of(call.arguments[0]), .to_fd = fd_of(call.arguments[0])});
   }
   void close_range(ReplaySession&, const Call& call) {
     constexpr u64 kFdMost = 0x7fff'ffff;
     const bool only_mark = (call.arguments[2] & CLOSE_RANGE_CLOEXEC) != 0;
-    note({.kind = only_mark ? ActionKind::close_on_exec : ActionKind::close,
-          .fd = fd_of(std::min(call.arguments[0] & ~u32{0}, kFdMost)),
-          .to_fd = fd_of(std::min(call.arguments[1] & ~u32{0}, kFdMost)),
-          .flags = 1});
+    note_action({.kind = only_mark ? ActionKind::close_on_exec : ActionKind::close,
+                 .fd = fd_of(std::min(call.arguments[0] & ~u32{0}, kFdMost)),
+                 .to_fd = fd_of(std::min(call.arguments[1] & ~u32{0}, kFdMost)),
+                 .flags = 1});
   }
   void dup(ReplaySession&, const Call& call) { duplicate(call, 0); }
   void dup3(ReplaySession&, const Call& call) { duplicate(call, call.arguments[2]); }
@@ -66,19 +67,20 @@ class ActionWatcher final : public Watcher {
     if (call.arguments[1] == F_DUPFD) duplicate(call, 0);
     if (call.arguments[1] == F_DUPFD_CLOEXEC) duplicate(call, O_CLOEXEC);
     if (call.arguments[1] == F_SETFD)
-      note({.kind = ActionKind::close_on_exec,
-            .fd = fd,
-            .to_fd = fd,
-            .flags = call.arguments[2] & FD_CLOEXEC});
+      note_action({.kind = ActionKind::close_on_exec,
+                   .fd = fd,
+                   .to_fd = fd,
+                   .flags = call.arguments[2] & FD_CLOEXEC});
   }
   void chdir(ReplaySession&, const Call& call) {
-    note({.kind = ActionKind::change_directory, .fd = AT_FDCWD, .path = call.path});
+    note_action({.kind = ActionKind::change_directory, .fd = AT_FDCWD, .path = call.path});
   }
   void fchdir(ReplaySession&, const Call& call) {
-    note({.kind = ActionKind::change_directory, .fd = fd_of(call.arguments[0])});
+    note_action({.kind = ActionKind::change_directory, .fd = fd_of(call.arguments[0])});
   }
   void lseek(ReplaySession&, const Call& call) {
-    note({.kind = ActionKind::seek, .fd = fd_of(call.arguments[0]), .offset = static_cast<u64>(call.result)});
+    note_action(
+        {.kind = ActionKind::seek, .fd = fd_of(call.arguments[0]), .offset = static_cast<u64>(call.result)});
   }
   void read(ReplaySession& session, const Call& call) {
     transfer(session, call, ActionKind::read, kPosition);
@@ -105,16 +107,16 @@ class ActionWatcher final : public Watcher {
     vectors(session, call, ActionKind::write, call.arguments[3]);
   }
   void truncate(ReplaySession&, const Call& call) {
-    note({.kind = ActionKind::resize, .size = call.arguments[1], .path = call.path});
+    note_action({.kind = ActionKind::resize, .size = call.arguments[1], .path = call.path});
   }
   void ftruncate(ReplaySession&, const Call& call) {
-    note({.kind = ActionKind::resize, .fd = fd_of(call.arguments[0]), .size = call.arguments[1]});
+    note_action({.kind = ActionKind::resize, .fd = fd_of(call.arguments[0]), .size = call.arguments[1]});
   }
   void fallocate(ReplaySession&, const Call& call) {
     if (call.arguments[1] != 0) return;  // the size stays
-    note({.kind = ActionKind::grow,
-          .fd = fd_of(call.arguments[0]),
-          .size = call.arguments[2] + call.arguments[3]});
+    note_action({.kind = ActionKind::grow,
+                 .fd = fd_of(call.arguments[0]),
+                 .size = call.arguments[2] + call.arguments[3]});
   }
   void rename(ReplaySession& session, const Call& call) {
     two_paths(session, call, ActionKind::rename, false);
@@ -125,10 +127,10 @@ class ActionWatcher final : public Watcher {
   void link(ReplaySession& session, const Call& call) { two_paths(session, call, ActionKind::link, false); }
   void linkat(ReplaySession& session, const Call& call) { two_paths(session, call, ActionKind::link, true); }
   void unlink(ReplaySession&, const Call& call) {
-    note({.kind = ActionKind::remove, .fd = AT_FDCWD, .path = call.path});
+    note_action({.kind = ActionKind::remove, .fd = AT_FDCWD, .path = call.path});
   }
   void unlinkat(ReplaySession&, const Call& call) {
-    note({.kind = ActionKind::remove, .fd = fd_of(call.arguments[0]), .path = call.path});
+    note_action({.kind = ActionKind::remove, .fd = fd_of(call.arguments[0]), .path = call.path});
   }
   void sendfile(ReplaySession& session, const Call& call) {
     copy(call, {.fd = fd_of(call.arguments[1]),
@@ -151,28 +153,28 @@ class ActionWatcher final : public Watcher {
     struct statx status {};
     if (!call.path.empty() || !session.read_value(call.arguments[4], status)) return;
     if (S_ISREG(status.stx_mode))
-      note({.kind = ActionKind::stat, .fd = fd_of(call.arguments[0]), .size = status.stx_size});
+      note_action({.kind = ActionKind::stat, .fd = fd_of(call.arguments[0]), .size = status.stx_size});
   }
   void mmap(ReplaySession& session, const Call& call) {
     if ((call.arguments[3] & MAP_ANONYMOUS) != 0) return;
     const u64 address = static_cast<u64>(call.result);
     const elf::MappedRegion* region = session.find_region(address);
     if (region != nullptr) shares_ |= is_shared(*region) || (region->flags & MAP_SHARED) != 0;
-    note({.kind = ActionKind::map,
-          .fd = fd_of(call.arguments[4]),
-          .flags = call.arguments[3],
-          .offset = call.arguments[5],
-          .size = call.arguments[1],
-          .address = address,
-          .from_loader = call.from_loader,
-          .to_path = region != nullptr ? region->kept_file : ""});
+    note_action({.kind = ActionKind::map,
+                 .fd = fd_of(call.arguments[4]),
+                 .flags = call.arguments[3],
+                 .offset = call.arguments[5],
+                 .size = call.arguments[1],
+                 .address = address,
+                 .from_loader = call.from_loader,
+                 .to_path = region != nullptr ? region->kept_file : ""});
   }
   void munmap(ReplaySession&, const Call& call) {
-    note({.kind = ActionKind::unmap, .size = call.arguments[1], .address = call.arguments[0]});
+    note_action({.kind = ActionKind::unmap, .size = call.arguments[1], .address = call.arguments[0]});
   }
   void exec(ReplaySession&, const Call&) {
     shares_ = false;
-    note({.kind = ActionKind::exec});
+    note_action({.kind = ActionKind::exec});
   }
 
  private:
@@ -181,7 +183,7 @@ class ActionWatcher final : public Watcher {
            region.path.starts_with('/');
   }
 
-  void note(FileAction action) {
+  void note_action(FileAction action) {
     action.process = process_.process;
     action.event = event_;
     if (action.time_ns == 0) action.time_ns = time_ns_;
@@ -189,28 +191,28 @@ class ActionWatcher final : public Watcher {
   }
 
   void open_at(ReplaySession& session, const Call& call, int directory, u64 path_argument, u64 flags) {
-    note({.kind = ActionKind::open,
-          .fd = directory,
-          .to_fd = static_cast<int>(call.result),
-          .flags = flags,
-          .from_loader = call.from_loader,
-          .path = session.read_string(call.arguments[path_argument], kPathBytesMost)});
+    note_action({.kind = ActionKind::open,
+                 .fd = directory,
+                 .to_fd = static_cast<int>(call.result),
+                 .flags = flags,
+                 .from_loader = call.from_loader,
+                 .path = session.read_string(call.arguments[path_argument], kPathBytesMost)});
   }
 
   void duplicate(const Call& call, u64 flags) {
-    note({.kind = ActionKind::duplicate,
-          .fd = fd_of(call.arguments[0]),
-          .to_fd = static_cast<int>(call.result),
-          .flags = flags & O_CLOEXEC});
+    note_action({.kind = ActionKind::duplicate,
+                 .fd = fd_of(call.arguments[0]),
+                 .to_fd = static_cast<int>(call.result),
+                 .flags = flags & O_CLOEXEC});
   }
 
   void transfer(ReplaySession& session, const Call& call, ActionKind kind, u64 offset) {
     const u64 size = static_cast<u64>(call.result);
-    note({.kind = kind,
-          .fd = fd_of(call.arguments[0]),
-          .offset = offset,
-          .size = size,
-          .data = journal_.spool().add(session, call.arguments[1], size)});
+    note_action({.kind = kind,
+                 .fd = fd_of(call.arguments[0]),
+                 .offset = offset,
+                 .size = size,
+                 .data = journal_.spool().add(session, call.arguments[1], size)});
   }
 
   /// readv, writev and their like: a piece a vector.
@@ -220,11 +222,11 @@ class ActionWatcher final : public Watcher {
       u64 vector[2] = {};
       if (!session.read_value(call.arguments[1] + i * sizeof vector, vector)) return;
       const u64 size = std::min(vector[1], left);
-      note({.kind = kind,
-            .fd = fd_of(call.arguments[0]),
-            .offset = offset,
-            .size = size,
-            .data = journal_.spool().add(session, vector[0], size)});
+      note_action({.kind = kind,
+                   .fd = fd_of(call.arguments[0]),
+                   .offset = offset,
+                   .size = size,
+                   .data = journal_.spool().add(session, vector[0], size)});
       if (offset != kPosition) offset += size;
       left -= size;
     }
@@ -232,18 +234,18 @@ class ActionWatcher final : public Watcher {
 
   void two_paths(ReplaySession& session, const Call& call, ActionKind kind, bool at) {
     const auto& arguments = call.arguments;
-    note({.kind = kind,
-          .fd = at ? fd_of(arguments[0]) : AT_FDCWD,
-          .to_fd = at ? fd_of(arguments[2]) : AT_FDCWD,
-          .flags = at ? arguments[4] : 0,
-          .path = session.read_string(arguments[at ? 1 : 0], kPathBytesMost),
-          .to_path = session.read_string(arguments[at ? 3 : 1], kPathBytesMost)});
+    note_action({.kind = kind,
+                 .fd = at ? fd_of(arguments[0]) : AT_FDCWD,
+                 .to_fd = at ? fd_of(arguments[2]) : AT_FDCWD,
+                 .flags = at ? arguments[4] : 0,
+                 .path = session.read_string(arguments[at ? 1 : 0], kPathBytesMost),
+                 .to_path = session.read_string(arguments[at ? 3 : 1], kPathBytesMost)});
   }
 
   void copy(const Call& call, FileAction action) {
     action.kind = ActionKind::copy;
     action.size = static_cast<u64>(call.result);
-    note(action);
+    note_action(action);
   }
 
   /// Where a copy began, whose argument is an offset that the call has moved on.
@@ -257,7 +259,7 @@ class ActionWatcher final : public Watcher {
   void told_size(ReplaySession& session, u64 fd, u64 status_at) {
     struct stat status {};
     if (session.read_value(status_at, status) && S_ISREG(status.st_mode))
-      note({.kind = ActionKind::stat, .fd = fd_of(fd), .size = static_cast<u64>(status.st_size)});
+      note_action({.kind = ActionKind::stat, .fd = fd_of(fd), .size = static_cast<u64>(status.st_size)});
   }
 
   /// What shared, writable mappings hold in these addresses.
@@ -267,9 +269,9 @@ class ActionWatcher final : public Watcher {
       if (!is_shared(region)) continue;
       const u64 from = std::max(start, region.start), to = std::min(end, region.end);
       if (from >= to) continue;
-      note({.kind = ActionKind::stored,
-            .address = from,
-            .data = journal_.spool().add(session, from, to - from)});
+      note_action({.kind = ActionKind::stored,
+                   .address = from,
+                   .data = journal_.spool().add(session, from, to - from)});
     }
   }
 
@@ -341,7 +343,7 @@ void ActionWatcher::enter(ReplaySession& session, const WalkedCall& walked) {
     case __NR_fork:
     case __NR_vfork:
     case __NR_clone3:
-      return note({.kind = ActionKind::fork});
+      return note_action({.kind = ActionKind::fork});
     case __NR_munmap:
     case __NR_mremap:
     case __NR_msync:
