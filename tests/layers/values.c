@@ -60,8 +60,18 @@ __attribute__((noinline)) static int middle(int depth, int length) {
   return sum + row[length - 1];
 }
 static void handler(int number) { write(1, "!", number == SIGUSR1); }
+static int main_waits(void) {
+  char line[300];
+  int found = 0;
+  snprintf(line, sizeof line, "/proc/self/task/%d/status", (int)getpid());
+  FILE* from = fopen(line, "r");
+  while (fgets(line, sizeof line, from)) found |= strncmp(line, "State:\tS", 8) == 0;
+  fclose(from);
+  return found;
+}
 static void* work(void* argument) {
   long long total = (long)argument;
+  while (!main_waits()) usleep(1000);
   int result = middle(1, 3);
   sleep(1);
   total += result;
