@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 
+import guided_cases
 import heap_cases
 import io_cases
 import memory_cases
@@ -918,7 +919,7 @@ def case_layout(orrery):
 
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
-for family in (heap_cases, io_cases, memory_cases, process_cases, request_cases, sched_cases, stack_cases):
+for family in (guided_cases, heap_cases, io_cases, memory_cases, process_cases, request_cases, sched_cases, stack_cases):
     CASES.update({name: functools.partial(case, expect=expect) for name, case in family.CASES.items()})
     CASES.update({name: functools.partial(case, expect=expect) for name, case in family.CASES.items()})
 
