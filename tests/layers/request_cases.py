@@ -29,9 +29,10 @@ def case_requests(orrery, expect):
         expect(sum(row[part] for part in parts), row["latency_ns"], f"the sum of the shares of {row}")
         expect(row["latency_ns"], row["answered_ns"] - row["arrived_ns"], "the latency")
     for what, row, share, least in (("s", requests[0], "other_ns", 19 * MS), ("c", requests[1], "cpu_ns", 19 * MS), ("l", requests[3], "lock_ns", 25 * MS)):
-        expect(row[share] >= least and row[share] >= 0.8 * row["latency_ns"], True, f"the share {share} of {row}")
-        # The client may have its answer before the call that wrote it is over.
-        expect(row["latency_ns"] <= said[what] + 5 * MS, True, f"latency of {what}: the client says {said[what]}")
+        # A busy host may take the processor away anywhere.
+        expect(row[share] >= least and row[share] == max(row[part] for part in parts), True, f"the share {share} of {row}")
+        # The client may have its answer before the call that wrote it is over, which is the network's share.
+        expect(row["latency_ns"] - row["network_ns"] <= said[what] + 5 * MS, True, f"latency of {what}: the client says {said[what]}")
     fsyncs = orrery.rows(recording, "SELECT coalesce(sum(end_ns - begin_ns), 0) AS ns FROM task_stretch WHERE reason = 'disk' AND process = 0")[0]["ns"]
     expect(requests[2]["disk_ns"] > 0.3 * requests[2]["latency_ns"] and requests[2]["disk_ns"] <= fsyncs + MS, True, f"the disk's share of {requests[2]}")
     last = sorted(requests[4:], key=lambda row: row["queue_ns"])
