@@ -36,7 +36,11 @@ def case_requests(orrery, expect):
     fsyncs = orrery.rows(recording, "SELECT coalesce(sum(end_ns - begin_ns), 0) AS ns FROM task_stretch WHERE reason = 'disk' AND process = 0")[0]["ns"]
     expect(requests[2]["disk_ns"] > 0.3 * requests[2]["latency_ns"] and requests[2]["disk_ns"] <= fsyncs + MS, True, f"the disk's share of {requests[2]}")
     last = sorted(requests[4:], key=lambda row: row["queue_ns"])
-    expect(last[0]["other_ns"] >= 19 * MS and last[1]["queue_ns"] >= 19 * MS, True, f"who waits for the one before ({last})")
+    sleeper = max(last, key=lambda row: row["other_ns"])
+    other = last[0] if sleeper is last[1] else last[1]
+    # On a busy host the client may be held up between the two, and then nothing waits.
+    together = other["arrived_ns"] < sleeper["answered_ns"]
+    expect(sleeper["other_ns"] >= 19 * MS and (other["queue_ns"] >= 19 * MS or not together), True, f"who waits for the one before ({last})")
     summary = orrery.rows(recording, "SELECT * FROM server")
     expect([(row["process"], row["requests"], row["bytes_in"], row["bytes_out"]) for row in summary], [(0, 6, 6, 6)], "the server")
     document = json.loads(orrery.run("show", "io", recording, "--slowest", "3", "--json"))
