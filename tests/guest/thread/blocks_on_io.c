@@ -185,6 +185,14 @@ static void datagrams(void) {
 // --- time-outs ---
 
 static long limit_of;
+/// Whether a call with a limit of `milliseconds` came back before that. The kernel counts such limits in ticks from
+/// the last one that it saw; a virtual machine that was held up has missed some, and the limit comes too soon. So
+/// it may, but not each of five times.
+static int came_too_soon(int tries, long milliseconds) {
+  CHECK(limit_of < 5000);
+  CHECK(tries < 5 || limit_of >= milliseconds - 1);
+  return limit_of < milliseconds - 1;
+}
 static void* receive_for_a_while(void* unused) {
   char byte;
   const long before = milliseconds_now();
@@ -214,9 +222,11 @@ static void limit(int fd, int option) {
 static void limited_receives(void) {
   open_sockets(SOCK_STREAM);
   limit(pair[0], SO_RCVTIMEO);
-  start_waiting(receive_for_a_while);
-  CHECK_EQ(waited(), -EAGAIN);
-  CHECK(limit_of >= 59 && limit_of < 5000);
+  int tries = 0;
+  do {
+    start_waiting(receive_for_a_while);
+    CHECK_EQ(waited(), -EAGAIN);
+  } while (came_too_soon(++tries, 60));
   start_waiting(receive_for_a_while);
   CHECK_EQ(write(pair[1], "x", 1), 1);
   CHECK_EQ(waited(), 1);
@@ -227,12 +237,15 @@ static void limited_receives(void) {
   close_pair();
 }
 static void limited_sends(void) {
-  open_sockets(SOCK_STREAM);
-  limit(pair[1], SO_SNDTIMEO);
-  start_waiting(send_for_a_while);
-  const long sent = waited();
-  CHECK(sent > 0 && sent < MANY_BYTES);
-  CHECK(limit_of >= 59 && limit_of < 5000);
+  int tries = 0;
+  do {
+    if (tries > 0) close_pair();
+    open_sockets(SOCK_STREAM);
+    limit(pair[1], SO_SNDTIMEO);
+    start_waiting(send_for_a_while);
+    const long sent = waited();
+    CHECK(sent > 0 && sent < MANY_BYTES);
+  } while (came_too_soon(++tries, 60));
   start_waiting(send_for_a_while);
   CHECK_EQ(waited(), -EAGAIN);
   close_pair();
@@ -282,9 +295,11 @@ static void several_accept(void) {
 static void limited_accepts(void) {
   listen_on_loopback(1);
   limit(pair[0], SO_RCVTIMEO);
-  start_waiting(accept_for_a_while);
-  CHECK_EQ(waited(), -EAGAIN);
-  CHECK(limit_of >= 59 && limit_of < 5000);
+  int tries = 0;
+  do {
+    start_waiting(accept_for_a_while);
+    CHECK_EQ(waited(), -EAGAIN);
+  } while (came_too_soon(++tries, 60));
   close(pair[0]);
 }
 
@@ -424,9 +439,11 @@ static void terminals(void) {
 static void terminals_with_time_outs(void) {
   open_terminal();
   set_raw(0, 1);
-  start_waiting(read_line);
-  CHECK_EQ(waited(), 0);
-  CHECK(limit_of >= 99 && limit_of < 5000);
+  int tries = 0;
+  do {
+    start_waiting(read_line);
+    CHECK_EQ(waited(), 0);
+  } while (came_too_soon(++tries, 100));
   set_raw(0, 0);
   start_waiting(read_line);
   CHECK_EQ(waited(), 0);
