@@ -42,6 +42,10 @@ GuestMemory::GuestMemory() : space_(pages_) {
   map(kReadOnly, kPageBytes, PROT_READ);
   map(kFuel, kPageBytes, PROT_READ | PROT_WRITE);
   map(kStack, kStackBytes, PROT_READ | PROT_WRITE);
+  for (u64 base : kCodeBases) {
+    code_ = base;
+    wipe_code();
+  }
 }
 
 void GuestMemory::map(u64 address, u64 size_bytes, int protection) {
@@ -53,14 +57,23 @@ void GuestMemory::map(u64 address, u64 size_bytes, int protection) {
   CHECK(space_.mmap(arguments) == static_cast<i64>(address), "the guest's memory can be mapped");
 }
 
-std::array<GuestMemory::Area, 3> GuestMemory::areas() const {
-  return {{{kData, kDataBytes}, {kStack, kStackBytes}, {near_data(code_), kNearBytes}}};
+std::array<GuestMemory::Area, 2 + std::size(kCodeBases)> GuestMemory::areas() {
+  std::array<Area, 2 + std::size(kCodeBases)> areas = {{{kData, kDataBytes}, {kStack, kStackBytes}}};
+  for (u64 i = 0; i < std::size(kCodeBases); ++i) areas[2 + i] = {near_data(kCodeBases[i]), kNearBytes};
+  return areas;
+}
+
+void GuestMemory::wipe_code() {
+  protect_code(PROT_READ | PROT_WRITE);
+  std::memset(pointer(code_), 0xcc, kCodeBytes);
+  protect_code(PROT_READ | PROT_EXEC);
+  space_.code().announce(code_, code_ + kCodeBytes, memory::CodeChange::Cause::bytes);
 }
 
 void GuestMemory::set_code(std::span<const u8> bytes, u64 base, u64 offset) {
+  wipe_code();
   code_ = base;
   protect_code(PROT_READ | PROT_WRITE);
-  std::memset(pointer(code_), 0xcc, kCodeBytes);
   std::memcpy(pointer(code_ + offset), bytes.data(), bytes.size());
   // The machine never lets guest code run in place; the native run must.
   protect_code(PROT_READ | PROT_EXEC);

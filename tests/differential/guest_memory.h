@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <iterator>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,7 +50,7 @@ class GuestMemory {
   void set_fuel(u32 blocks) { fuel_ = blocks; }
 
   /// The writable memory as it is now, and as it was when remember() was called.
-  using Contents = std::array<u8, kDataBytes + kStackBytes + kNearBytes>;
+  using Contents = std::array<u8, kDataBytes + kStackBytes + std::size(kCodeBases) * kNearBytes>;
   Contents contents() const;
   void remember() { remembered_ = contents(); }
   const Contents& remembered() const { return remembered_; }
@@ -58,9 +59,12 @@ class GuestMemory {
   struct Area {
     u64 address, size_bytes;
   };
-  /// The writable memory, in the order of Contents.
-  std::array<Area, 3> areas() const;
+  /// The writable memory, in the order of Contents. The data near all bases: a program may make itself an
+  /// address near a base that is not its own (bswap of a stack pointer does).
+  static std::array<Area, 2 + std::size(kCodeBases)> areas();
   void map(u64 address, u64 size_bytes, int protection);
+  /// Nothing but int3 is left where the last program was.
+  void wipe_code();
   void protect_code(int protection);
 
   HostPages pages_;

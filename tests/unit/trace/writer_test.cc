@@ -460,9 +460,15 @@ TEST_F(Writing, AKilledForkedProcessKeepsAllItCommitted) {
     _exit(1);
   }
   close(committed[1]);
-  usleep(150'000);
-  for (const pid_t pid : pids) kill(pid, SIGKILL);
+  // Each has committed something, however late it was let run.
   u64 told[2], least[kProcesses + 1] = {};
+  u32 heard = 0;
+  while (heard < kProcesses && read(committed[0], told, sizeof told) == static_cast<ssize_t>(sizeof told)) {
+    heard += least[told[0]] == 0 ? 1 : 0;
+    least[told[0]] = told[1];
+  }
+  usleep(50'000);
+  for (const pid_t pid : pids) kill(pid, SIGKILL);
   while (read(committed[0], told, sizeof told) == static_cast<ssize_t>(sizeof told)) least[told[0]] = told[1];
   for (const pid_t pid : pids) waitpid(pid, nullptr, 0);
   close(committed[0]);
