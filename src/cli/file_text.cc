@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "cli/columns.h"
 #include "cli/recording_text.h"
 #include "elf/names_hosted.h"
 #include "lens/why/verdict.h"
@@ -26,9 +27,17 @@ constexpr std::size_t kNeededShown = 12;
 
 /// 12,345,678
 std::string grouped(u64 value) {
-  std::string digits = std::to_string(value);
-  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
-  return digits;
+  char digits[32];
+  char* begin = digits + sizeof digits;
+  for (int count = 0; value != 0 || count == 0; value /= 10, ++count) {
+    if (count != 0 && count % 3 == 0) *--begin = ',';
+    *--begin = static_cast<char>('0' + value % 10);
+  }
+  return {begin, digits + sizeof digits};
+}
+
+void add_right_aligned(std::string& line, const std::string& text, std::size_t width) {
+  line.append(width - std::min(width, text.size()), ' ').append(text);
 }
 
 std::string counted(u64 count, const char* one, const char* many) {
@@ -37,17 +46,18 @@ std::string counted(u64 count, const char* one, const char* many) {
 
 class Page {
  public:
-  explicit Page(const Style& style) : style_(style) {}
+  explicit Page(const Style& style) : style_(style) { out_.reserve(kUsual); }
   void title(const std::string& text) { out_ += style_.bold(text) + "\n"; }
   void heading(const std::string& text) { out_ += "\n" + style_.bold(text) + "\n"; }
-  void line(const std::string& text) { out_ += "  " + text + "\n"; }
+  void line(const std::string& text) { out_.append("  ").append(text).append("\n"); }
   void fact(const char* name, const std::string& value) {
-    if (!value.empty()) line(style_.dim(fmt::format("{:<13}", name)) + " " + value);
+    if (!value.empty()) line(style_.dim(padded(name, 13)) + " " + value);
   }
   const Style& style() const { return style_; }
   std::string take() { return std::move(out_); }
 
  private:
+  static constexpr std::size_t kUsual = 8 << 10;
   Style style_;
   std::string out_;
 };
@@ -93,7 +103,7 @@ class Judgement {
 
  private:
   void say(const std::string& mark, const char* what, const std::string& words) {
-    page_.line(mark + " " + fmt::format("{:<8}", what) + " " + words);
+    page_.line(mark + " " + padded(what, 8) + " " + words);
   }
   Page& page_;
 };
@@ -181,8 +191,9 @@ void add_hardening(const Facts& facts, Page& page) {
 void add_node(const SizeNode& node, int depth, Page& page) {
   const std::string memory = node.memory_bytes == 0 ? "-" : grouped(node.memory_bytes);
   const std::string file = node.file_bytes == 0 ? "-" : grouped(node.file_bytes);
-  const std::string name = std::string(static_cast<std::size_t>(depth) * 2, ' ') + printable(node.name);
-  std::string line = fmt::format("{:<24}{:>14}{:>14}", name, file, memory);
+  std::string line = padded(std::string(static_cast<std::size_t>(depth) * 2, ' ') + printable(node.name), 24);
+  add_right_aligned(line, file, 14);
+  add_right_aligned(line, memory, 14);
   if (!node.meaning.empty()) line += "  " + page.style().dim(node.meaning);
   page.line(line);
 }

@@ -174,6 +174,12 @@ int run_show_file(const ShowFileOptions& options, const Session& session) {
 
 }  // namespace
 
+int show_file_summary(const std::string& path) {
+  ShowFileOptions options;
+  options.path = path;
+  return run_show_file(options, Session{});
+}
+
 void add_show_file(CLI::App& show, Session& session) {
   auto options = std::make_shared<ShowFileOptions>();
   CLI::App* command =

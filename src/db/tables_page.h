@@ -1,4 +1,5 @@
-// The page docs/tables.md: every table that a lens fills, written from the declarations.
+// The page docs/tables.md, every table that a lens fills, written from the declarations; and the same as a
+// JSON Schema, since reports print rows as they are.
 #pragma once
 
 #include <span>
@@ -8,6 +9,16 @@
 
 namespace orrery::db {
 
-std::string tables_page(std::span<const TableDescription> tables);
+/// A statement that shows what a table is good for.
+struct TableExample {
+  const char* table;
+  const char* question;  ///< what it answers, without a full stop
+  const char* sql;
+};
+
+std::string tables_page(std::span<const TableDescription> tables, std::span<const TableExample> examples);
+
+/// One definition a table: a row as `--json` prints it.
+std::string tables_schema(std::span<const TableDescription> tables);
 
 }  // namespace orrery::db

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -230,29 +229,9 @@ TEST_F(DatabaseTest, AnEndlessStatementIsStopped) {
   EXPECT_EQ(complaint(reader.value(), "SELECT * FROM planet"), "");
 }
 
-/// What a bulk insert is worth, for --gtest_also_run_disabled_tests: 0.5 M of these rows a second on a cloud
-/// VM.
-TEST_F(DatabaseTest, DISABLED_RowsASecond) {
-  Database database = filled();
-  constexpr i64 kRows = 1'000'000;
-  ASSERT_TRUE(database.execute("DROP INDEX planet_name"));
-  const auto begin = std::chrono::steady_clock::now();
-  auto fill = [&]() -> Fallible<Nothing> {
-    Transaction transaction = TRY(database.begin());
-    auto insert = TRY(database.inserter(kPlanet));
-    for (i64 i = 0; i < kRows; ++i)
-      TRY(insert.add({100 + i, "a planet of some length", static_cast<u64>(i), 1.5, true, 3, {1, 2, 3}}));
-    return transaction.commit();
-  };
-  ASSERT_TRUE(fill());
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  RecordProperty("rows_a_second", static_cast<int>(kRows / seconds.count()));
-  std::printf("%.2f M rows a second\n", kRows / seconds.count() / 1e6);
-}
-
 TEST(TablesPage, IsWrittenFromTheDeclaration) {
   const TableDescription tables[] = {describe(kPlanet)};
-  const std::string page = tables_page(tables);
+  const std::string page = tables_page(tables, {});
   EXPECT_NE(page.find("\n## planet\n\nOne planet.\n\n| column | type | meaning |\n|---|---|---|\n"
                       "| **`id`** | INTEGER | Counted from the sun. |\n"
                       "| *`name`* | TEXT | As the Romans had it. |\n"),

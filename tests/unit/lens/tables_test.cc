@@ -13,6 +13,7 @@
 #include <string>
 
 #include "db/tables_page.h"
+#include "lens/table_examples.h"
 
 namespace orrery::lens {
 namespace {
@@ -30,14 +31,18 @@ bool is_sentence(std::string_view text) {
   return text.size() > 3 && text.back() == '.' && text.find_first_of("|\n") == std::string_view::npos;
 }
 
-TEST(Tables, PageIsWhatTheDeclarationsSay) {
-  const auto tables = all_tables();
-  const std::string page = db::tables_page(tables);
-  const std::string path = ORRERY_SOURCE_DIR "/docs/tables.md";
+void expect_page(const std::string& page, const char* name) {
+  const std::string path = std::string(ORRERY_SOURCE_DIR "/docs/") + name;
   if (std::getenv("ORRERY_UPDATE") != nullptr) std::ofstream(path) << page;
   std::ifstream file(path);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   EXPECT_EQ(text, page) << "run this test with ORRERY_UPDATE=1";
+}
+
+TEST(Tables, PageIsWhatTheDeclarationsSay) {
+  const auto tables = all_tables();
+  expect_page(db::tables_page(tables, table_examples()), "tables.md");
+  expect_page(db::tables_schema(tables), "tables.schema.json");
 }
 
 TEST(Tables, NamesAndSentencesAreInOrder) {
@@ -56,6 +61,17 @@ TEST(Tables, NamesAndSentencesAreInOrder) {
     }
     EXPECT_LE(primary, 1) << table.name;
   }
+}
+
+TEST(Tables, EachHasAnExampleThatNamesIt) {
+  std::set<std::string> named;
+  for (const db::TableExample& example : table_examples()) {
+    EXPECT_NE(std::string(example.sql).find(example.table), std::string::npos) << example.table;
+    named.insert(example.table);
+  }
+  for (const db::TableDescription& table : all_tables())
+    EXPECT_EQ(named.erase(table.name), 1u) << table.name << " has no example";
+  EXPECT_TRUE(named.empty()) << *named.begin() << " is no table";
 }
 
 }  // namespace
