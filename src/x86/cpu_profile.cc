@@ -223,8 +223,9 @@ static_assert(every_feature_listed());
 
 struct Profile {
   std::string_view name;
-  Level own;   ///< the chain's last level
-  bool exact;  ///< the host must have every bit of it
+  Level own;                     ///< the chain's last level
+  bool exact;                    ///< the host must have every bit of it
+  bool models_topology = false;  ///< cores and threads as they are told, not one
 };
 
 constexpr Profile kProfiles[] = {
@@ -257,6 +258,43 @@ u32& reg_of(CpuidRow& row, Reg reg) {
 }
 
 bool has(CpuidRow row, const Bit& bit) { return (reg_of(row, bit.reg) >> bit.number) & 1; }
+
+// --- the processor that Valgrind models ---
+
+/// What cpuid answers in a program under Valgrind 3.19 on a host with AVX2: some Haswell (its
+/// guest_amd64_helpers.c has the table, and a program run under it prints it). Bits that a profile cannot
+/// have are left out when the table is built.
+constexpr CpuidRow kValgrind[] = {
+    {0x0, 0, 0xd, 0x756e6547, 0x6c65746e, 0x49656e69},
+    {0x1, 0, 0x306c3, 0x2100800, 0x7ffafbff, 0xbfebfbff},
+    {0x2, 0, 0x76036301, 0xf0b6ff, 0, 0xc10000},
+    {0x4, 0, 0x1c004121, 0x1c0003f, 0x3f, 0},
+    {0x4, 1, 0x1c004122, 0x1c0003f, 0x3f, 0},
+    {0x4, 2, 0x1c004143, 0x1c0003f, 0x1ff, 0},
+    {0x4, 3, 0x1c03c163, 0x3c0003f, 0x1fff, 6},
+    {0x6, 0, 0x77, 2, 9, 0},
+    {0x7, 0, 0, 0x427aa, 0, 0},
+    {0xb, 0, 1, 2, 0x100, 2},
+    {0xb, 1, 4, 8, 0x201, 2},
+    {0xd, 0, 7, 0x340, 0x340, 0},
+    {0xd, 2, 0x100, 0x240, 0, 0},
+    {kExtended, 0, kExtended + 8, 0, 0, 0},
+    {kExtended + 1, 0, 0, 0, 0x21, 0x2c100800},
+    {kExtended + 2, 0, 0x65746e49, 0x2952286c, 0x726f4320, 0x4d542865},
+    {kExtended + 3, 0, 0x37692029, 0x3139342d, 0x20514d30, 0x20555043},
+    {kExtended + 4, 0, 0x2e322040, 0x48473039, 0x7a, 0},
+    {kExtended + 6, 0, 0, 0, 0x1006040, 0},
+    {kExtended + 7, 0, 0, 0, 0, 0x100},
+    {kExtended + 8, 0, 0x3027, 0, 0, 0},
+};
+constexpr u64 kValgrindXcr0 = kXcr0Legacy | kXcr0Avx;
+constexpr Profile kValgrindProfile{"valgrind", Level::wide, false, true};
+
+CpuidRow valgrind_cpuid(u32 leaf, u32 subleaf) {
+  for (const CpuidRow& row : kValgrind)
+    if (row.leaf == leaf && row.subleaf == subleaf) return row;
+  return {leaf, subleaf, 0, 0, 0, 0};
+}
 
 // --- building the table ---
 
@@ -366,7 +404,8 @@ class Builder {
     CpuidRow second = masked(1, 0);
     const CpuidRow host = ask(1, 0);
     second.eax = host.eax;
-    second.ebx = (host.ebx & 0xffff) | 0x1'0000;  // CLFLUSH line; one logical processor, APIC id 0
+    // CLFLUSH line; one logical processor, APIC id 0.
+    second.ebx = profile_.models_topology ? host.ebx : (host.ebx & 0xffff) | 0x1'0000;
     second.edx = host.edx & kLeaf1Edx;
     add(second);
     for (u32 leaf : {2u, 0x15u, 0x16u})
@@ -387,11 +426,16 @@ class Builder {
     for (u32 subleaf = 0; basic_leaf_max() >= 4 && subleaf < 8; ++subleaf) {
       CpuidRow row = ask(4, subleaf);
       if ((row.eax & 0x1f) == 0) break;
-      row.eax &= ~kSharingAndCores;
+      if (!profile_.models_topology) row.eax &= ~kSharingAndCores;
       add(row);
     }
     for (u32 leaf : {0xbu, 0x1fu}) {
       if (leaf > basic_leaf_max() || ask(leaf, 0).ebx == 0) continue;
+      if (profile_.models_topology) {
+        add(ask(leaf, 0));
+        add(ask(leaf, 1));
+        continue;
+      }
       add({leaf, 0, 0, 1, 0x100, 0});
       add({leaf, 1, 0, 1, 0x201, 0});
     }
@@ -515,10 +559,27 @@ HostCpu this_cpu(u64 hwcap2) {
   return host;
 }
 
+namespace {
+
+Result<CpuProfile> make_valgrind_profile(const HostCpu& host) {
+  const HostCpu model{.cpuid = valgrind_cpuid, .xcr0 = kValgrindXcr0, .hwcap2 = host.hwcap2};
+  CpuProfile profile = TRY(Builder(kValgrindProfile, model).run());
+  const CpuProfile real = TRY(Builder({"host", Level::wide, false}, host).run());
+  const CpuProfile usual = TRY(Builder({"auto", Level::common, false}, host).run());
+  for (const FeatureBits& row : kFeatures)
+    if (profile.features.contains(row.feature) && !real.features.contains(row.feature))
+      return Error{"the host's processor lacks a feature of the one that Valgrind models"};
+  profile.spare_vector_registers = usual.spare_vector_registers;
+  return profile;
+}
+
+}  // namespace
+
 Result<CpuProfile> make_cpu_profile(std::string_view name, const HostCpu& host) {
   for (const Profile& profile : kProfiles)
     if (profile.name == name) return Builder(profile, host).run();
-  return Error{"--cpu must be auto, host, x86-64-v2, x86-64-v3 or x86-64-v4"};
+  if (name == kValgrindProfile.name) return make_valgrind_profile(host);
+  return Error{"--cpu must be auto, host, x86-64-v2, x86-64-v3, x86-64-v4 or valgrind"};
 }
 
 CpuidRow cpuid_row(std::span<const CpuidRow> table, u32 leaf, u32 subleaf) {

@@ -3,6 +3,7 @@
 // starts; the recording keeps it, so that a replay on another machine answers the same.
 //
 // Profiles: `x86-64-v2`, `x86-64-v3`, `x86-64-v4` (the psABI's levels: exactly those, on any host),
+// `valgrind` (the processor that Valgrind shows programs, so that both execute the same),
 // `host` (all of the host that can be recorded) and `auto`, the default: `host` without AVX-512,
 // whose upper registers the translator then has for itself.
 #pragma once

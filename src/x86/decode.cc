@@ -516,6 +516,17 @@ class Decoder {
 
 Decoded decode(std::span<const u8> bytes) { return Decoder(bytes).run(); }
 
+bool is_repeated_string(const Decoded& decoded) {
+  const bool is_string = (decoded.opcode >= 0xa4 && decoded.opcode <= 0xa7) ||
+                         (decoded.opcode >= 0xaa && decoded.opcode <= 0xaf);
+  return is_string && decoded.category == Category::copy && decoded.encoding == Encoding::legacy &&
+         decoded.map == 0 && (decoded.has_f2 || decoded.has_f3) && !decoded.has_67;
+}
+
+bool is_compare_string(const Decoded& decoded) {
+  return (decoded.opcode & 0xfe) == 0xa6 || (decoded.opcode & 0xfe) == 0xae;
+}
+
 u8 plain_length(std::span<const u8> bytes) {
   if (bytes.size() < kMaxLength) return 0;
   const u8* at = bytes.data();

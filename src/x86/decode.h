@@ -66,6 +66,11 @@ struct Decoded {
 /// Decodes the first instruction of `bytes` in 64-bit mode. Never reads past `bytes`.
 Decoded decode(std::span<const u8> bytes);
 
+/// movs, cmps, stos, lods or scas with a rep prefix, and 64-bit count.
+bool is_repeated_string(const Decoded& decoded);
+/// Of these, those that end by a condition too: cmps and scas.
+bool is_compare_string(const Decoded& decoded);
+
 /// The length of the first instruction if decode() would say of it that it is a copy without a rip-relative
 /// operand, needs nothing of cpuid and is no approximation. Else 0, and 0 too for rare ones among these and
 /// when there are fewer than 15 bytes. For most instructions of a program it is all the translator must know.

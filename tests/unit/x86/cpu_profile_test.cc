@@ -78,6 +78,21 @@ TEST(CpuProfile, LevelsHaveExactlyTheirFeatures) {
   EXPECT_FALSE(v4.spare_vector_registers);
 }
 
+// What `valgrind --tool=none` shows a program that prints cpuid, where a profile can have it.
+TEST(CpuProfile, ValgrindsIsItsHaswell) {
+  const CpuProfile v = profile("valgrind");
+  EXPECT_EQ(ask(v, 1).eax, 0x306c3u);
+  EXPECT_EQ(ask(v, 2).eax, 0x76036301u);
+  EXPECT_EQ(ask(v, 4, 3).eax, 0x1c03c163u);
+  EXPECT_EQ(ask(v, 0xb, 1).ebx, 8u);
+  EXPECT_EQ(ask(v, 0xd).ebx, 0x340u);
+  EXPECT_EQ(v.xcr0, 7u);
+  EXPECT_TRUE(v.features.contains(Feature::avx2));
+  EXPECT_TRUE(v.features.contains(Feature::bmi2));
+  EXPECT_FALSE(v.features.contains(Feature::avx512f));
+  EXPECT_EQ(v.spare_vector_registers, profile("auto").spare_vector_registers);
+}
+
 TEST(CpuProfile, StateLeavesFollowXcr0) {
   for (const char* name : {"auto", "host", "x86-64-v3"}) {
     const CpuProfile p = profile(name);
