@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "kernel/lines.h"
+
 namespace orrery::kernel {
 namespace {
 
@@ -109,12 +111,6 @@ void write_flags(const Region& region, bool soft_dirty, Text& out) {
   for (const Flag& flag : flags)
     if (flag.set) out.character(' ').add(flag.name);
   out.add(" \n");
-}
-
-std::string_view next_line(std::string_view& text) {
-  const std::string_view line = text.substr(0, text.find('\n'));
-  text.remove_prefix(std::min(line.size() + 1, text.size()));
-  return line;
 }
 
 void write_figure(std::string_view name, u64 kilobytes, Text& out) {

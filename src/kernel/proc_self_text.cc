@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "kernel/lines.h"
 #include "kernel/process.h"
 #include "kernel/resident.h"
 #include "kernel/scheduler.h"
@@ -40,12 +41,6 @@ u64 number_of(std::string_view word) {
     value = value * 10 + static_cast<u64>(c - '0');
   }
   return value;
-}
-
-std::string_view next_line(std::string_view& text) {
-  const std::string_view line = text.substr(0, text.find('\n'));
-  text.remove_prefix(std::min(line.size() + 1, text.size()));
-  return line;
 }
 
 /// One line of status that is the guest's own.

@@ -6,16 +6,11 @@
 
 #include <algorithm>
 
+#include "kernel/lines.h"
 #include "kernel/proc_self.h"
 
 namespace orrery::kernel {
 namespace {
-
-std::string_view next_line(std::string_view& text) {
-  const std::string_view line = text.substr(0, text.find('\n'));
-  text.remove_prefix(std::min(line.size() + 1, text.size()));
-  return line;
-}
 
 bool is_mapping_line(std::string_view line) {
   return !line.empty() && ((line[0] >= '0' && line[0] <= '9') || (line[0] >= 'a' && line[0] <= 'f'));

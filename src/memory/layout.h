@@ -26,6 +26,7 @@ inline constexpr Range kEngineLow{0x6000'0000, 0x8000'0000};
 inline constexpr Range kEngineImage{0x6000'0000, 0x6400'0000};   ///< text, rodata, data of the engine
 inline constexpr Range kEngineState{0x6400'0000, 0x6500'0000};   ///< CpuSlots and the machine's root
 inline constexpr Range kEngineStacks{0x6500'0000, 0x6600'0000};  ///< engine stack, signal stack
+inline constexpr Range kCounters{0x6600'0000, 0x6800'0000};      ///< of a profile (translate/stretches.h)
 inline constexpr Range kCells{0x6800'0000, 0x7000'0000};         ///< targets of indirect jumps
 inline constexpr u64 kShadowBase = 0x7ff0'0000;                  ///< below it PROT_NONE down to kCells.end
 

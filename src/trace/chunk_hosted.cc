@@ -12,6 +12,7 @@
 // The ring's producer writes no others, but what cannot be restored exactly is stored without columns.
 #include "trace/chunk_hosted.h"
 
+#include <immintrin.h>
 #include <zstd.h>
 
 #include <cstddef>
@@ -23,6 +24,9 @@
 
 namespace orrery::trace {
 namespace {
+
+/// A reader of columns takes so many events at a time, and may look so many bytes behind the last plane.
+constexpr u64 kEventsAtOnce = 64;
 
 /// Bytes an event takes in the columns, without payload.
 constexpr u64 kColumnBytes = 2 + 2 + 4 + 4 + 6 * 8;
@@ -42,20 +46,53 @@ class PlaneWriter {
   u64 count_;
 };
 
+/// Reads them back, many at a time: their bytes are interleaved in registers, as every reader of a trace
+/// comes by here for each event.
 template <class Number>
 class PlaneReader {
  public:
   PlaneReader(const u8*& in, u64 count) : planes_(in), count_(count) { in += count * sizeof(Number); }
-  Number get(u64 index) const {
-    u64 value = 0;
-    for (u64 plane = 0; plane < sizeof(Number); ++plane)
-      value |= u64{planes_[plane * count_ + index]} << (8 * plane);
-    return static_cast<Number>(value);
+  /// Makes those from `index` on ready, kEventsAtOnce of them; behind the last one there are any.
+  void load(u64 index) {
+    for (u64 at = 0; at < kEventsAtOnce; at += kLanes) load_lanes(index + at, values_ + at);
   }
+  Number at(u64 index) const { return values_[index % kEventsAtOnce]; }
 
  private:
+  static constexpr u64 kLanes = sizeof(__m128i);
+  static constexpr u64 kPlanes = sizeof(Number);
+
+  /// Bytes of two planes make words of 16 bits, two of those words of 32 bits, and so on.
+  void load_lanes(u64 index, Number* out) const {
+    __m128i bytes[kPlanes], words[kPlanes], doubles[kPlanes], quads[kPlanes];
+    for (u64 plane = 0; plane < kPlanes; ++plane)
+      bytes[plane] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(planes_ + plane * count_ + index));
+    for (u64 pair = 0; pair < kPlanes; pair += 2) {
+      words[pair] = _mm_unpacklo_epi8(bytes[pair], bytes[pair + 1]);
+      words[pair + 1] = _mm_unpackhi_epi8(bytes[pair], bytes[pair + 1]);
+    }
+    if constexpr (kPlanes == 2) return store(words, out);
+    for (u64 four = 0; four + 4 <= kPlanes; four += 4)
+      for (u64 half = 0; half < 2; ++half) {
+        doubles[four + 2 * half] = _mm_unpacklo_epi16(words[four + half], words[four + 2 + half]);
+        doubles[four + 2 * half + 1] = _mm_unpackhi_epi16(words[four + half], words[four + 2 + half]);
+      }
+    if constexpr (kPlanes == 4) return store(doubles, out);
+    for (u64 four = 0; four + 4 < kPlanes; ++four) {
+      quads[2 * four] = _mm_unpacklo_epi32(doubles[four], doubles[4 + four]);
+      quads[2 * four + 1] = _mm_unpackhi_epi32(doubles[four], doubles[4 + four]);
+    }
+    store(quads, out);
+  }
+
+  static void store(const __m128i (&lanes)[kPlanes], Number* out) {
+    for (u64 part = 0; part < kPlanes; ++part)
+      _mm_store_si128(reinterpret_cast<__m128i*>(out) + part, lanes[part]);
+  }
+
   const u8* planes_;
   u64 count_;
+  alignas(16) Number values_[kEventsAtOnce];
 };
 
 /// The columns in the order in which they stand in a chunk; one list for both directions.
@@ -72,6 +109,11 @@ struct Columns {
         result(cursor, count),
         time_ns(cursor, count),
         waited_ns(cursor, count) {}
+  void load(u64 index) {
+    kind.load(index), detail.load(index), task.load(index), payload_bytes.load(index);
+    ticks.load(index), pc.load(index), request_hash.load(index), result.load(index);
+    time_ns.load(index), waited_ns.load(index);
+  }
   Plane<u16> kind, detail;
   Plane<u32> task, payload_bytes;
   Plane<u64> ticks, pc, request_hash, result, time_ns, waited_ns;
@@ -122,35 +164,42 @@ void write_columns(std::span<const u8> events, u64 count, std::vector<u8>& colum
   columns.resize(static_cast<u64>(out - columns.data()));
 }
 
-/// False if the columns do not make up exactly `header.raw_bytes` of events.
+/// False if the columns do not make up exactly `header.raw_bytes` of events that parse. Behind `columns`
+/// kEventsAtOnce more bytes can be read.
 bool read_columns(std::span<const u8> columns, const ChunkHeader& header, std::vector<u8>& events) {
   const u64 count = header.event_count;
   if (columns.size() < count * kColumnBytes) return false;
   const u8* in = columns.data();
-  const Columns<PlaneReader, const u8*> planes(in, count);
+  Columns<PlaneReader, const u8*> planes(in, count);
   std::span<const u8> payloads = columns.subspan(count * kColumnBytes);
-  events.assign(header.raw_bytes, 0);
+  events.resize(header.raw_bytes);
   EventHeader event;
   u64 at = 0;
   for (u64 index = 0; index < count; ++index) {
-    event.payload_bytes = planes.payload_bytes.get(index);
+    if (index % kEventsAtOnce == 0) planes.load(index);
+    event.payload_bytes = planes.payload_bytes.at(index);
     const u64 size_bytes = event_bytes(event.payload_bytes);
-    if (event.payload_bytes > payloads.size() || size_bytes > events.size() - at) return false;
+    if (event.payload_bytes > payloads.size() || size_bytes > events.size() - at ||
+        size_bytes > kEventBytesMost)
+      return false;
     event.size_bytes = static_cast<u32>(size_bytes);
-    event.kind = static_cast<EventKind>(planes.kind.get(index));
-    event.detail = planes.detail.get(index);
+    event.kind = static_cast<EventKind>(planes.kind.at(index));
+    event.detail = planes.detail.at(index);
     event.number = header.first_number + index;
-    event.task = static_cast<i32>(planes.task.get(index));
-    event.ticks += planes.ticks.get(index);
-    event.pc += planes.pc.get(index);
-    event.request_hash = planes.request_hash.get(index);
-    event.result = static_cast<i64>(planes.result.get(index));
-    event.time_ns += planes.time_ns.get(index);
-    event.waited_ns = planes.waited_ns.get(index);
+    event.task = static_cast<i32>(planes.task.at(index));
+    event.ticks += planes.ticks.at(index);
+    event.pc += planes.pc.at(index);
+    event.request_hash = planes.request_hash.at(index);
+    event.result = static_cast<i64>(planes.result.at(index));
+    event.time_ns += planes.time_ns.at(index);
+    event.waited_ns = planes.waited_ns.at(index);
     std::memcpy(events.data() + at, &event, sizeof event);
-    if (event.payload_bytes != 0)
+    if (event.payload_bytes != 0) {
+      constexpr u64 kPadding = 8;
+      std::memset(events.data() + at + size_bytes - kPadding, 0, kPadding);
       std::memcpy(events.data() + at + sizeof event, payloads.data(), event.payload_bytes);
-    payloads = payloads.subspan(event.payload_bytes);
+      payloads = payloads.subspan(event.payload_bytes);
+    }
     at += size_bytes;
   }
   return at == events.size() && payloads.empty();
@@ -264,7 +313,6 @@ ChunkDecoder::~ChunkDecoder() {
 
 std::string ChunkDecoder::decode(const ChunkHeader& header, std::span<const u8> stored,
                                  std::vector<u8>& events) {
-  events.clear();
   if (std::string trouble = judge_chunk_header(header); !trouble.empty()) return trouble;
   if (stored.size() != header.stored_bytes || xxh64(stored) != header.stored_checksum)
     return "the chunk's checksum is wrong";
@@ -272,19 +320,45 @@ std::string ChunkDecoder::decode(const ChunkHeader& header, std::span<const u8> 
     if (header.stored_bytes != header.raw_bytes) return "the chunk's sizes contradict each other";
     events.assign(stored.begin(), stored.end());
   } else {
-    std::vector<u8>& out = header.codec == Codec::columns ? state_->columns : events;
-    out.resize(header.raw_bytes);  // columns are never larger than their events
+    const bool has_columns = header.codec == Codec::columns;
+    std::vector<u8>& out = has_columns ? state_->columns : events;
+    // Columns are never larger than their events.
+    out.resize(header.raw_bytes + (has_columns ? kEventsAtOnce : 0));
     const std::size_t size =
-        ZSTD_decompressDCtx(state_->context, out.data(), out.size(), stored.data(), stored.size());
+        ZSTD_decompressDCtx(state_->context, out.data(), header.raw_bytes, stored.data(), stored.size());
     if (ZSTD_isError(size) != 0)
       return std::string("the chunk does not decompress: ") + ZSTD_getErrorName(size);
-    out.resize(size);
-    if (header.codec == Codec::columns && !read_columns(out, header, events))
+    if (!has_columns)
+      out.resize(size);
+    else if (!read_columns(std::span(out).first(size), header, events))
       return "the chunk's columns are broken";
   }
   if (events.size() != header.raw_bytes || xxh64(events) != header.raw_checksum)
     return "the chunk's events have a wrong checksum";
-  return judge_events(header, events);
+  return header.codec == Codec::columns ? "" : judge_events(header, events);
+}
+
+bool ChunkDecoder::may_hold(const ChunkHeader& header, std::span<const u8> stored,
+                            const EventChoice& choice) {
+  if (header.codec != Codec::columns) return true;
+  std::vector<u8>& columns = state_->columns;
+  const u64 count = header.event_count;
+  columns.resize(count * (sizeof(EventHeader::kind) + sizeof(EventHeader::detail)) + kEventsAtOnce);
+  ZSTD_inBuffer in{stored.data(), stored.size(), 0};
+  ZSTD_outBuffer out{columns.data(), columns.size() - kEventsAtOnce, 0};
+  ZSTD_DCtx_reset(state_->context, ZSTD_reset_session_only);
+  while (out.pos < out.size) {
+    const std::size_t before = out.pos + in.pos;
+    if (ZSTD_isError(ZSTD_decompressStream(state_->context, &out, &in)) != 0) return true;
+    if (out.pos + in.pos == before) return true;
+  }
+  const u8* at = columns.data();
+  PlaneReader<u16> kind(at, count), detail(at, count);
+  for (u64 index = 0; index < count; ++index) {
+    if (index % kEventsAtOnce == 0) kind.load(index), detail.load(index);
+    if (choice.has(static_cast<EventKind>(kind.at(index)), detail.at(index))) return true;
+  }
+  return false;
 }
 
 }  // namespace orrery::trace

@@ -27,6 +27,21 @@ class ChunkEncoder {
   State* state_;
 };
 
+/// Some kinds of events; of system calls, some.
+struct EventChoice {
+  std::span<const EventKind> kinds;
+  std::span<const u16> calls{};  ///< besides
+
+  bool has(EventKind kind, u16 detail) const {
+    for (const EventKind each : kinds)
+      if (each == kind) return true;
+    if (kind != EventKind::syscall) return false;
+    for (const u16 each : calls)
+      if (each == detail) return true;
+    return false;
+  }
+};
+
 class ChunkDecoder {
  public:
   ChunkDecoder();
@@ -34,9 +49,12 @@ class ChunkDecoder {
   ChunkDecoder& operator=(const ChunkDecoder&) = delete;
   ~ChunkDecoder();
 
-  /// Checks everything and leaves the events in `events`, 8-byte aligned and each one known to parse.
+  /// Checks everything and leaves the events in `events`, 8-byte aligned and each one known to parse; what it
+  /// leaves after a failure is nothing to read.
   /// Returns an empty string, or what is wrong.
   std::string decode(const ChunkHeader& header, std::span<const u8> stored, std::vector<u8>& events);
+  /// Whether such events may be in the chunk: at a small part of the cost of decoding it.
+  bool may_hold(const ChunkHeader& header, std::span<const u8> stored, const EventChoice& choice);
 
  private:
   struct State;

@@ -13,7 +13,8 @@ namespace {
 bool takes_turns(const std::shared_ptr<const OpenedTrace>& trace, const LineageStep& step) {
   TraceReader reader(trace, step.process);
   EventView event;
-  while (reader.next(event) == ReadStatus::event && event.header->number < step.end_event)
+  constexpr EventKind kTurns[] = {EventKind::turn};
+  while (reader.next_of({kTurns}, event) == ReadStatus::event && event.header->number < step.end_event)
     if (event.header->kind == EventKind::turn) return true;
   return false;
 }

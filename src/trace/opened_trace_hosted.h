@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "trace/chunk_cache_hosted.h"
 #include "trace/format.h"
 
 namespace orrery::trace {
@@ -56,6 +57,8 @@ class OpenedTrace {
   const ProcessChunks& chunks_of(u32 process) const;
   /// False if the file does not have all of it.
   bool read_at(void* bytes, u64 size_bytes, u64 offset) const;
+  /// What its readers have decoded.
+  ChunkCache& decoded() const { return *decoded_; }
 
  private:
   OpenedTrace(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
@@ -74,6 +77,7 @@ class OpenedTrace {
   u64 started_ns_ = 0;
   std::map<u32, ProcessChunks> processes_;
   ProcessChunks none_;  ///< its fault is the file's
+  std::unique_ptr<ChunkCache> decoded_ = std::make_unique<ChunkCache>();
 };
 
 }  // namespace orrery::trace

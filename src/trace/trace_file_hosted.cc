@@ -134,31 +134,59 @@ void TraceReader::say_fault() {
              std::to_string(event_count()) + " events" + whose + " before are whole";
 }
 
+/// Leaves the chunk as it is stored in stored_. Returns an empty string, or what is wrong.
+std::string TraceReader::read_stored(const IndexEntry& entry, ChunkHeader& header) {
+  constexpr const char* kCut = "the file ends inside a chunk";
+  if (!trace_->read_at(&header, sizeof header, entry.offset)) return kCut;
+  if (std::string trouble = judge_chunk_header(header); !trouble.empty()) return trouble;
+  if (header.process != process_ || header.first_number != entry.first_number ||
+      header.event_count != entry.event_count)
+    return "the chunk is not the one that the index names";
+  stored_.resize(header.stored_bytes);
+  return trace_->read_at(stored_.data(), stored_.size(), entry.offset + sizeof header) ? "" : kCut;
+}
+
 bool TraceReader::load_chunk(u64 index) {
-  events_.clear();
+  events_ = {};
   at_ = 0;
   if (index >= chunks_.size()) return false;
   const IndexEntry& entry = chunks_[index];
-  ChunkHeader header;
-  std::string trouble = "the file ends inside a chunk";
-  if (trace_->read_at(&header, sizeof header, entry.offset)) {
-    trouble = judge_chunk_header(header);
-    if (trouble.empty() && (header.process != process_ || header.first_number != entry.first_number ||
-                            header.event_count != entry.event_count))
-      trouble = "the chunk is not the one that the index names";
+  decoded_ = trace_->decoded().find(entry.offset);
+  if (!decoded_) {
+    auto events = std::make_shared<std::vector<u8>>();
+    ChunkHeader header;
+    std::string trouble = read_stored(entry, header);
+    if (trouble.empty()) trouble = decoder_.decode(header, stored_, *events);
+    if (!trouble.empty()) {
+      end_before(index, trouble);
+      return false;
+    }
+    decoded_ = std::move(events);
+    trace_->decoded().keep(entry.offset, decoded_);
   }
-  if (trouble.empty()) {
-    stored_.resize(header.stored_bytes);
-    trouble = trace_->read_at(stored_.data(), stored_.size(), entry.offset + sizeof header)
-                  ? decoder_.decode(header, stored_, events_)
-                  : "the file ends inside a chunk";
-  }
-  if (trouble.empty()) return true;
-  events_.clear();
+  events_ = *decoded_;
+  return true;
+}
+
+/// The chunk is damaged.
+void TraceReader::end_before(u64 index, const std::string& trouble) {
+  fault_ = {Ending::damaged, chunks_[index].offset, trouble};
   chunks_ = chunks_.first(index);
-  fault_ = {Ending::damaged, entry.offset, trouble};
   say_fault();
-  return false;
+}
+
+/// The last chunk is read in any case: it says where the process was at its end.
+bool TraceReader::skips_chunk(u64 index, const EventChoice& choice) {
+  if (index + 1 >= chunks_.size()) return false;
+  ChunkHeader header;
+  const std::string trouble = read_stored(chunks_[index], header);
+  return trouble.empty() && xxh64(stored_) == header.stored_checksum &&
+         !decoder_.may_hold(header, stored_, choice);
+}
+
+ReadStatus TraceReader::next_of(const EventChoice& choice, EventView& event) {
+  while (at_ == events_.size() && skips_chunk(next_chunk_, choice)) ++next_chunk_;
+  return next(event);
 }
 
 ReadStatus TraceReader::next(EventView& event) {
@@ -166,7 +194,7 @@ ReadStatus TraceReader::next(EventView& event) {
     if (!load_chunk(next_chunk_)) return ReadStatus::end;
     ++next_chunk_;
   }
-  CHECK(parse_event(std::span<const u8>(events_).subspan(at_), event) == ParseResult::event,
+  CHECK(parse_event(events_.subspan(at_), event) == ParseResult::event,
         "trace: a judged chunk does not parse");
   at_ += event.header->size_bytes;
   return ReadStatus::event;
@@ -177,7 +205,7 @@ std::span<const u8> TraceReader::next_run() {
     if (!load_chunk(next_chunk_)) return {};
     ++next_chunk_;
   }
-  const std::span<const u8> run = std::span<const u8>(events_).subspan(at_);
+  const std::span<const u8> run = events_.subspan(at_);
   at_ = events_.size();
   return run;
 }

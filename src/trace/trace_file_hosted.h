@@ -69,6 +69,9 @@ class TraceReader {
 
   /// The next event; valid until the next call that reads or seeks. `end`: see ending().
   ReadStatus next(EventView& event);
+  /// The same for who looks for some events only: chunks that hold none of these may be passed over, but not
+  /// the last one. Others come, too.
+  ReadStatus next_of(const EventChoice& choice, EventView& event);
   /// All events from the next one to the end of its chunk, as they stood in the ring; empty at the end.
   /// They count as read.
   std::span<const u8> next_run();
@@ -94,7 +97,10 @@ class TraceReader {
   const std::string& trouble() const { return trouble_; }
 
  private:
+  std::string read_stored(const IndexEntry& entry, ChunkHeader& header);
   bool load_chunk(u64 index);
+  void end_before(u64 index, const std::string& trouble);
+  bool skips_chunk(u64 index, const EventChoice& choice);
   void say_fault();
 
   std::shared_ptr<const OpenedTrace> trace_;
@@ -105,8 +111,9 @@ class TraceReader {
 
   ChunkDecoder decoder_;
   std::vector<u8> stored_;
-  std::vector<u8> events_;  ///< of the chunk before next_chunk_
-  u64 at_ = 0;              ///< in events_
+  DecodedChunk decoded_;        ///< the one before next_chunk_
+  std::span<const u8> events_;  ///< its events
+  u64 at_ = 0;                  ///< in events_
   u64 next_chunk_ = 0;
 };
 

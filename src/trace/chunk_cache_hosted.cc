@@ -1,0 +1,27 @@
+#include "trace/chunk_cache_hosted.h"
+
+#include <utility>
+
+namespace orrery::trace {
+
+DecodedChunk ChunkCache::find(u64 offset) {
+  const std::lock_guard lock(mutex_);
+  const auto found = chunks_.find(offset);
+  return found == chunks_.end() ? nullptr : found->second;
+}
+
+void ChunkCache::keep(u64 offset, DecodedChunk chunk) {
+  const std::lock_guard lock(mutex_);
+  const u64 size_bytes = chunk->size();
+  if (!chunks_.try_emplace(offset, std::move(chunk)).second) return;
+  order_.push_back(offset);
+  bytes_ += size_bytes;
+  while (bytes_ > kBytesMost && order_.size() > 1) {
+    const auto oldest = chunks_.find(order_.front());
+    order_.pop_front();
+    bytes_ -= oldest->second->size();
+    chunks_.erase(oldest);
+  }
+}
+
+}  // namespace orrery::trace
