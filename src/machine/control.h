@@ -7,7 +7,7 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 7;
+inline constexpr u32 kControlVersion = 8;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
 inline constexpr u32 kAddressesMost = 4096;          ///< most addresses in one request
 inline constexpr u32 kBreakpointsMost = 1 << 16;     ///< most breakpoints a process can have
@@ -41,9 +41,9 @@ enum class ControlOp : u32 {
   /// once; at a stop for a system call that is counted. A forked process does not count unless it is asked
   /// to.
   count_instructions = 10,
-  /// Argument: a Notes. The process notes this from here on, and nothing else. With accesses and calls goes a
-  /// descriptor, of a file in memory of kNotesFileBytes: see there. A forked process notes nothing unless it
-  /// is asked to.
+  /// Argument: a Notes. The process notes this from here on, and nothing else. With accesses, calls and
+  /// profile goes a descriptor, of a file in memory of kNotesFileBytes: see there. A forked process notes
+  /// nothing unless it is asked to.
   note = 11,
   /// Argument = bytes to leave out; payload: what follows of the first touches (ControlTouch[]), as many as
   /// fit; reply.value = bytes in all. Left out are all: they are forgotten.
@@ -62,7 +62,10 @@ enum class ControlOp : u32 {
   /// out are all: they are forgotten. Before the next `run` they have to be, if the stop was
   /// StopReason::schedule_full.
   take_schedule = 17,
-  auxv = 18,     ///< payload: u64 pairs, as the program found them, with AT_NULL
+  auxv = 18,  ///< payload: u64 pairs, as the program found them, with AT_NULL
+  /// Argument = row to begin with; payload: translate::StretchCount[] of a profile so far, those that have a
+  /// count, reply.value = row to go on with. ~0: all are forgotten.
+  take_counts = 20,
   process = 19,  ///< payload: ControlProcess and its texts (machine/control_process.h), of the current task's
 };
 
@@ -71,6 +74,8 @@ enum class Notes : u32 {
   accesses = 1,       ///< each memory access, in order: translate/access_stream.h
   first_touches = 2,  ///< when each page is first read, first written and first executed
   calls = 3,          ///< each call and return: translate/call_stream.h
+  profile = 4,        ///< the same as translate/profile_stream.h has it, and counts: translate/stretches.h
+  watched_calls = 5,  ///< as calls, only those that lead to watched functions
 };
 
 /// Records go into one half of the file, from its beginning on; every reply says into which and how many
@@ -82,6 +87,7 @@ inline constexpr u64 kNotesFileBytes = 2 * kNotesHalfBytes;
 /// Bits of what note_schedule asks for.
 inline constexpr u32 kScheduleNotes = 1;
 inline constexpr u32 kScheduleStopsAtLocks = 2;  ///< StopReason::waits_for_lock
+inline constexpr u32 kScheduleStopsOnly = 4;     ///< only now and then a note: it is about where `run` stops
 inline constexpr u32 kStopCallWords = 8;         ///< of 64 bits: system calls by number
 
 struct ControlRequest {
@@ -126,7 +132,7 @@ struct ControlReply {
   u64 notes_words = 0;        ///< in the half of the notes' file that is being written
   u64 access_points = 0;      ///< how many there are
   u32 notes_half = 0;
-  u32 reserved = 0;
+  u32 counts_full = 0;     ///< 1: they have to be taken before the next `run`, which forgets them
   u64 schedule_notes = 0;  ///< how many wait to be taken
 };
 

@@ -170,6 +170,7 @@ void ControlServer::put_place(ControlReply& reply, const kernel::Task& task) con
   reply.notes_lost = notes_lost_;
   reply.schedule_notes = schedule_.notes().size();
   reply.notes_half = half_;
+  reply.counts_full = counts_full() ? 1 : 0;
   reply.notes_words = translator_->noted().size();
   reply.access_points = translator_->access_points().size();
   reply.breakpoints = static_cast<u32>(translator_->breakpoints().size());
@@ -227,12 +228,17 @@ u32 ControlServer::answer(const ControlRequest& request, kernel::Task& task, Con
       return 0;
     case ControlOp::note: {
       const u32 error = note(static_cast<Notes>(request.argument), received_fd_);
+      if (notes_ != Notes::nothing)
+        translator_->note_turn(task.id.value, position_.next_event(), task.cpu.ticks);
       if (received_fd_ >= 0) host::raw_syscall(__NR_close, received_fd_);
       put_place(reply, task);
       return error;
     }
     case ControlOp::take_touches:
       take_touches(request.argument, reply);
+      return 0;
+    case ControlOp::take_counts:
+      take_counts(request.argument, reply);
       return 0;
     case ControlOp::watch_functions:
       translator_->watch_functions({question_.addresses, request.size_bytes / sizeof(u64)});
@@ -273,20 +279,26 @@ u32 ControlServer::note_schedule(const ControlRequest& request) {
 // --- notes of memory accesses and calls ---
 
 u32 ControlServer::note(Notes wanted, int file) {
-  if (wanted > Notes::calls) return EINVAL;
-  const bool shared = wanted == Notes::accesses || wanted == Notes::calls;
+  if (wanted > Notes::watched_calls) return EINVAL;
+  const bool shared = wanted != Notes::nothing && wanted != Notes::first_touches;
   if (shared && file < 0) return EBADF;
   halves_ = {};
   half_ = 0;
   if (wanted == Notes::first_touches) halves_[0] = map_notes();
   if (shared) halves_ = map_shared_notes(file);
   if (wanted != Notes::nothing && halves_[0].empty()) return ENOMEM;
+  if (wanted == Notes::profile && !map_counters()) return ENOMEM;
+  if (wanted == Notes::profile && !translator_->counts_instructions()) translator_->count_instructions(true);
   notes_ = wanted;
   notes_lost_ = 0;
   touches_.clear();
   using Noted = translate::Translator::Noted;
-  const Noted noted = wanted == Notes::calls ? Noted::calls : Noted::accesses;
-  translator_->note(wanted == Notes::nothing ? Noted::nothing : noted, halves_[0]);
+  const Noted noted = wanted == Notes::nothing         ? Noted::nothing
+                      : wanted == Notes::calls         ? Noted::calls
+                      : wanted == Notes::profile       ? Noted::profile
+                      : wanted == Notes::watched_calls ? Noted::watched
+                                                       : Noted::accesses;
+  translator_->note(noted, halves_[0]);
   memory::AccessSink* const sink = notes_accesses() ? this : nullptr;
   kernel_.address_space().set_access_sink(sink);
   position_.tell_accesses(sink);
@@ -297,6 +309,7 @@ void ControlServer::make_room(kernel::Task& task) {
   if (notes_ == Notes::nothing || translator_->has_room_for_notes()) return;
   if (notes_ == Notes::first_touches) return filter_notes();
   serve(StopReason::notes_full, task, 0);
+  if (counts_full()) translator_->clear_stretches();
   half_ ^= 1;
   translator_->note_into(halves_[half_]);
 }
@@ -318,6 +331,21 @@ void ControlServer::take_touches(u64 from, ControlReply& reply) {
   std::memcpy(packet_.payload, reinterpret_cast<const u8*>(touches.data()) + begin, count);
   reply.payload_bytes = static_cast<u32>(count);
   if (from >= bytes) touches_.found().clear();
+}
+
+bool ControlServer::counts_full() const {
+  return notes_ == Notes::profile && !translator_->stretches().has_room();
+}
+
+void ControlServer::take_counts(u64 from, ControlReply& reply) {
+  if (notes_ != Notes::profile) return;
+  if (from == ~u64{0}) return translator_->forget_counts();
+  u32 row = static_cast<u32>(from);
+  auto* const counts = reinterpret_cast<translate::StretchCount*>(packet_.payload);
+  const std::size_t count =
+      translator_->stretches().read(row, {counts, kControlBytesMost / sizeof(translate::StretchCount)});
+  reply.value = row;
+  reply.payload_bytes = static_cast<u32>(count * sizeof(translate::StretchCount));
 }
 
 u32 ControlServer::list_points(u64 from) {

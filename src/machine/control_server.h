@@ -95,6 +95,8 @@ class ControlServer final : public memory::AccessSink, public kernel::ScheduleSi
   void filter_notes();
   void take_touches(u64 from, ControlReply& reply);
   u32 list_points(u64 from);
+  bool counts_full() const;
+  void take_counts(u64 from, ControlReply& reply);
   u32 read_memory(u64 address, u64 size_bytes);
   u32 list_regions(u64 above);
   u32 list_tasks(u64 from, const kernel::Task& current);

@@ -65,6 +65,11 @@ bool map_task_stack(u64 start, u64 size_bytes) {
   return map_at(start, size_bytes, PROT_READ | PROT_WRITE) >= 0;
 }
 
+bool map_counters() {
+  const i64 mapped = map_sparse(layout::kCounters, PROT_READ | PROT_WRITE);
+  return mapped >= 0 || mapped == -EEXIST;
+}
+
 std::span<u64> map_notes() {
   const i64 mapped = map_at(kNotesStart, kNotesBytes, PROT_READ | PROT_WRITE);
   if (mapped < 0 && mapped != -EEXIST) return {};

@@ -29,6 +29,9 @@ std::span<u64> map_notes();
 /// The same in the halves of a shared file (machine/control.h). The descriptor is not needed any more.
 std::array<std::span<u64>, 2> map_shared_notes(int fd);
 
+/// The counters of translate/stretches.h, once and for all.
+bool map_counters();
+
 /// Gives the heap more pages of layout::kEngineHigh.
 class EngineHeapPages final : public HeapPages {
  public:

@@ -25,7 +25,7 @@ u64 key_of(i32 task) { return static_cast<u32>(task); }
 }  // namespace
 
 void ScheduleNotes::add(const ScheduleNote& note, bool on_futex) {
-  notes_.push_back(note);
+  if (!stops_only() || ++left_out_ % kLeftOutMost == 0) notes_.push_back(note);
   if (note.step == ScheduleStep::call) {
     calls_[key_of(note.task)] = {note.words[0], false};
   } else if (note.step == ScheduleStep::ended) {

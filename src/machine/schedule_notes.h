@@ -22,7 +22,7 @@ class ScheduleNotes {
   /// The address that the call of a waiting task names.
   u64 futex_of(i32 task) const;
   const std::vector<kernel::ScheduleNote>& notes() const { return notes_; }
-  bool full() const { return notes_.size() >= kNotesMost; }
+  bool full() const { return notes_.size() >= (stops_only() ? 1 : kNotesMost); }
   void forget() { notes_.clear(); }
   /// Copies those behind the first `from` bytes: how many bytes. Behind all, they are forgotten.
   u32 take(u64 from, std::span<u8> out);
@@ -35,14 +35,18 @@ class ScheduleNotes {
 
  private:
   static constexpr std::size_t kNotesMost = 4096;
+  static constexpr u64 kLeftOutMost = 1 << 16;
   struct Call {
     u64 first_argument = 0;
     bool stopped = false;  ///< at its entry
   };
 
+  bool stops_only() const { return (question_ & kScheduleStopsOnly) != 0; }
+
   u32 question_ = 0;
   u64 stop_calls_[kStopCallWords] = {};
   std::vector<kernel::ScheduleNote> notes_;
+  u64 left_out_ = 0;     ///< notes that nobody wanted
   HashMap<Call> calls_;  ///< by task: what it is in, or was in last
   i32 lock_wait_ = 0;
 };

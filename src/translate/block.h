@@ -27,7 +27,12 @@ enum class Borrowed : u8 {
   shadow_load,  ///< the table load of an indirect transfer: a fault here is a missing entry
   notes_trial,  ///< the trial store of a block's notes: a fault here is the end of the stream
   call_trial,   ///< the same of a call's note, with kCallNoteRegister in notes_place
+  path_trial,   ///< the same, and rcx in notes_address (call_path.h)
+  entry_trial,  ///< the same, and rax in spill_rax
 };
+
+/// Whether a fault there is the end of the stream of notes.
+constexpr bool is_trial(Borrowed borrowed) { return borrowed >= Borrowed::notes_trial; }
 
 /// Which guest instruction the host bytes from `host_offset` on belong to.
 struct InstructionMark {
@@ -54,6 +59,7 @@ enum class ExitCode : u8 {
   breakpoint = 12,       ///< the block begins at a breakpoint; the exit names its pc
   chosen = 13,           ///< the block begins with an instruction whose accesses the engine notes
   notes_full = 14,       ///< a signal handler stopped the guest before an instruction: no room for its notes
+  path = 15,             ///< a call or return that does not fit the path (call_path.h); the exit names its pc
 };
 constexpr u64 exit_code(ExitCode code, ExitIndex index) { return (u64{index} << 4) | static_cast<u64>(code); }
 

@@ -135,10 +135,14 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   built_.exits.clear();
   stubs_.clear();
   literals_.clear();
+  path_exits_.clear();
   buffer_bytes_ = 0;
   may_fetch_more_ = true;
   uncounted_ = 0;
-  plain_ = !options.checked && !notes() && features_.contains(x86::Feature::base);
+  stretch_pc_ = pc;
+  behind_jump_ = false;
+  plain_ =
+      !options.checked && !notes() && options.stretches == nullptr && features_.contains(x86::Feature::base);
   releases_.clear();
   noting_ = false;
   if (fetched(pc) == 0) return false;
@@ -218,7 +222,10 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
         return Step::ended;
       }
       if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
-      copy(decoded);
+      if (options_.stretches != nullptr && x86::is_repeated_string(decoded))
+        copy_repeated(decoded);
+      else
+        copy(decoded);
       if (notes()) noter_.after(emit_);
       if (options_.counts) ++uncounted_;
       return Step::go_on;
@@ -316,18 +323,71 @@ void BlockBuilder::end_notes() {
 
 void BlockBuilder::note_call(CallRecord record) {
   if (options_.watched == nullptr) return;
+  if (options_.paths) return note_path(record);
   emit_call_note_begin(emit_);
   mark(Borrowed::call_trial);
-  emit_call_note(emit_, record, pc_);
+  if (options_.stretches == nullptr)
+    emit_call_note(emit_, record, pc_);
+  else
+    emit_profile_note(emit_, record == CallRecord::call ? ProfileRecord::call : ProfileRecord::ret, pc_,
+                      uncounted_ + 1, options_.tick_home);
   mark(Borrowed::nothing);
 }
 
 void BlockBuilder::note_entry() {
   pc_ = built_.block.pc;
+  if (options_.paths) emit_path_entry(emit_, [this] { mark(Borrowed::entry_trial); });
   emit_call_note_begin(emit_);
   mark(Borrowed::call_trial);
-  emit_entry_note(emit_, pc_, options_.tick_home);
+  if (options_.stretches == nullptr)
+    emit_entry_note(emit_, pc_, options_.tick_home);
+  else
+    emit_profile_note(emit_, ProfileRecord::entry, pc_, 0, options_.tick_home);
   mark(Borrowed::nothing);
+}
+
+// --- counts of executions ---
+
+u32 BlockBuilder::add_stretch(const Stretch& stretch) {
+  return options_.alone ? options_.stretches->find_or_add(stretch) : options_.stretches->add(stretch);
+}
+
+/// Of the instructions up to `end`; none of them only behind a conditional jump, to count what falls through.
+void BlockBuilder::count_stretch(u32 instructions, u64 end, StretchKind kind) {
+  if (options_.stretches == nullptr || (instructions == 0 && !behind_jump_)) return;
+  const u32 row = add_stretch({.pc = stretch_pc_,
+                               .guest_bytes = static_cast<u16>(end - stretch_pc_),
+                               .instructions = static_cast<u16>(instructions),
+                               .kind = kind,
+                               .follows = behind_jump_});
+  emit_stretch(emit_, options_.tick_home, row);
+  behind_jump_ = kind == StretchKind::conditional;
+  stretch_pc_ = end;
+}
+
+void BlockBuilder::copy_repeated(const Decoded& decoded) {
+  const u32 row = add_stretch({.pc = pc_, .guest_bytes = decoded.length, .kind = StretchKind::elements});
+  emit_elements_begin(emit_);
+  copy(decoded);
+  const bool compares = x86::is_compare_string(decoded);
+  constexpr u8 kEqual = 4, kNotEqual = 5;
+  const u8 condition = !compares ? kNoCondition : decoded.has_f2 ? kNotEqual : kEqual;
+  emit_elements_end(emit_, options_.tick_home, row, condition);
+}
+
+/// Of a call, and of a return that does not end a watched function, nothing is noted here.
+void BlockBuilder::note_path(CallRecord record) {
+  if (record == CallRecord::call) return leave_path(emit_path_call(emit_, pc_));
+  PathReturn made;
+  leave_path(made.begin(emit_));
+  mark(Borrowed::path_trial);
+  emit_call_note(emit_, record, pc_);
+  made.end(emit_);
+  mark(Borrowed::nothing);
+}
+
+void BlockBuilder::leave_path(PathExit exit) {
+  path_exits_.push_back({exit, add_exit(pc_, nullptr), uncounted_});
 }
 
 // --- instructions that run as they stand ---
@@ -401,9 +461,11 @@ ExitIndex BlockBuilder::add_exit(u64 pc, u8* jump_displacement) {
 }
 
 /// Counts the instructions since the last count, with the present one or without, and a tick if it is one.
-void BlockBuilder::count(Counted counted, bool tick) {
+void BlockBuilder::count(Counted counted, bool tick, StretchKind kind) {
   const u32 instructions = uncounted_ + (counted == Counted::with_this ? 1 : 0);
   uncounted_ = 0;
+  if (instructions != 0)
+    count_stretch(instructions, pc_ + (counted == Counted::with_this ? length_ : 0), kind);
   if (options_.counts && instructions != 0)
     emit_count(emit_, options_.tick_home, instructions, tick);
   else if (tick)
@@ -451,17 +513,18 @@ void BlockBuilder::taken_if(u8 condition, u64 target, bool tick) {
 
 void BlockBuilder::jump_if(const Decoded& decoded, u64 target) {
   const bool ticks = target <= pc_;
+  constexpr StretchKind kConditional = StretchKind::conditional;
   if (!ticks) {
-    count(Counted::with_this, false);
+    count(Counted::with_this, false, kConditional);
     return taken_if(decoded.condition, target, false);
   }
   if (options_.variant == Variant::fast && options_.tick_home == TickHome::vector) {
-    count(Counted::with_this, true);
+    count(Counted::with_this, true, kConditional);
     taken_if(decoded.condition, target, true);
     emit_untick(emit_);
     return;
   }
-  count(Counted::with_this, false);
+  count(Counted::with_this, false, kConditional);
   u8* not_taken = emit_.jcc_relative(decoded.condition ^ 1);
   jump(target, true, Counted::before_this);
   Emitter::bind32(not_taken, emit_.at());
@@ -469,7 +532,7 @@ void BlockBuilder::jump_if(const Decoded& decoded, u64 target) {
 
 /// loop, loope, loopne and jrcxz only have 8-bit displacements: they jump over a jump.
 void BlockBuilder::loop(const Decoded& decoded, u64 target) {
-  count(Counted::with_this, false);
+  count(Counted::with_this, false, StretchKind::conditional);
   if (decoded.has_67) emit_.byte(0x67);
   u8* to_taken = emit_.short_branch(decoded.opcode);
   u8* to_next = emit_.jmp_relative();
@@ -585,6 +648,7 @@ void BlockBuilder::leave(ExitCode code, u64 pc, cpu::Gate gate, u8 instruction_b
   const bool performed = code == ExitCode::syscall || code == ExitCode::gated;
   const u32 before = static_cast<u32>(pc_ - built_.block.pc);
   if (noting_) noter_.release(emit_, noter_.header(performed ? done_with_this() : before, performed, false));
+  if (!performed && uncounted_ == 0) count_stretch(0, pc_, StretchKind::whole);
   count(performed ? Counted::with_this : Counted::before_this, false);
   u8* displacement = emit_.jmp_relative();
   const ExitIndex exit = add_exit(pc, code == ExitCode::direct ? displacement : nullptr);
@@ -593,7 +657,18 @@ void BlockBuilder::leave(ExitCode code, u64 pc, cpu::Gate gate, u8 instruction_b
   stubs_.push_back({code, exit, displacement});
 }
 
+void BlockBuilder::emit_path_exits() {
+  for (const PendingPathExit& pending : path_exits_) {
+    Emitter::bind32(pending.from.displacement, emit_.at());
+    emit_path_give_back(emit_);
+    if (options_.counts && pending.uncounted != 0)
+      emit_count(emit_, options_.tick_home, pending.uncounted, false);
+    stubs_.push_back({ExitCode::path, pending.exit, emit_.jmp_relative()});
+  }
+}
+
 void BlockBuilder::emit_stubs() {
+  emit_path_exits();
   for (const PendingStub& stub : stubs_) {
     built_.exits[stub.exit].stub_offset = offset(emit_.at());
     Emitter::bind32(stub.displacement, emit_.at());

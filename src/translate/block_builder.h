@@ -12,8 +12,10 @@
 #include "translate/block.h"
 #include "translate/breakpoints.h"
 #include "translate/call_noter.h"
+#include "translate/call_path.h"
 #include "translate/counts.h"
 #include "translate/emitter.h"
+#include "translate/stretches.h"
 #include "translate/ticks.h"
 #include "x86/decode.h"
 #include "x86/isa_table.h"
@@ -37,6 +39,9 @@ struct BuildOptions {
   std::vector<AccessPoint>* points =
       nullptr;                           ///< note accesses, and add what describes them (access_noter.h)
   const Breakpoints* watched = nullptr;  ///< note calls, and the entries of these functions (call_noter.h)
+  bool paths = false;                    ///< of calls only those that lead there (call_path.h)
+  StretchTable* stretches = nullptr;     ///< count executions, and note calls as a profile's
+  bool alone = false;                    ///< what is counted gets StretchTable::find_or_add()'s rows
 };
 
 /// The products of a build, appended to the translator's stores by it.
@@ -86,8 +91,9 @@ class BlockBuilder {
   void leave(ExitCode code, u64 pc, cpu::Gate gate = cpu::Gate::none, u8 instruction_bytes = 0);
   u32 add_exit(u64 pc, u8* jump_displacement);
   void emit_stubs();
+  void emit_path_exits();
   enum class Counted : u8 { before_this, with_this };
-  void count(Counted counted, bool tick);
+  void count(Counted counted, bool tick, StretchKind kind = StretchKind::whole);
   void jump(u64 target, bool ticks, Counted counted);
   void stop_check(ExitCode code, ExitIndex exit);
   void mark(Borrowed borrowed);
@@ -97,7 +103,12 @@ class BlockBuilder {
   void begin_notes();
   void end_notes();
   void note_call(CallRecord record);
+  void count_stretch(u32 instructions, u64 end, StretchKind kind);
+  u32 add_stretch(const Stretch& stretch);
+  void copy_repeated(const x86::Decoded& decoded);
   void note_entry();
+  void note_path(CallRecord record);
+  void leave_path(PathExit exit);
   void taken_if(u8 condition, u64 target, bool tick);
   u32 offset(const u8* at) const;
 
@@ -118,6 +129,13 @@ class BlockBuilder {
     AccessHeader header;
   };
 
+  /// A way out behind the block: what is borrowed is given back, and what was done counted, there.
+  struct PendingPathExit {
+    PathExit from;
+    ExitIndex exit;
+    u32 uncounted;
+  };
+
   const memory::AddressSpace& space_;
   const x86::FeatureSet& features_;
   BuildOptions options_;
@@ -128,12 +146,15 @@ class BlockBuilder {
   std::vector<PendingRelease> releases_;
   u8 length_ = 0;  ///< of the instruction being translated
   u8* entry_ = nullptr;
-  u64 pc_ = 0;               ///< of the instruction being translated
-  u64 next_breakpoint_ = 0;  ///< the least one above the block's pc that was not passed, or watched function
-  u32 uncounted_ = 0;        ///< instructions translated since the last count
+  u64 pc_ = 0;                ///< of the instruction being translated
+  u64 next_breakpoint_ = 0;   ///< the least one above the block's pc that was not passed, or watched function
+  u32 uncounted_ = 0;         ///< instructions translated since the last count
+  u64 stretch_pc_ = 0;        ///< where they begin
+  bool behind_jump_ = false;  ///< behind a conditional jump, whose stretch is the last row
   ExitIndex first_exit_ = 0;
   std::vector<PendingStub> stubs_;
   std::vector<PendingLiteral> literals_;
+  std::vector<PendingPathExit> path_exits_;
   u8 buffer_[kBlockGuestBytesMost + 512];  ///< the guest's bytes from the block's pc on
   u32 buffer_bytes_ = 0;                   ///< fetched so far
   bool may_fetch_more_ = false;

@@ -31,10 +31,17 @@ void store_counters(Emitter& emit, u32 displacement) {
   emit.word32(displacement);
 }
 
-void end_record(Emitter& emit, CallHeader header) {
-  store_imm32(emit, 0, static_cast<u32>(header.word));
-  store_imm32(emit, 4, static_cast<u32>(header.word >> 32));
-  emit.add_to(kCallNoteRegister, static_cast<i32>((1 + header.words()) * sizeof(u64)));
+/// vmovhpd [place + displacement], xmm31: the instructions alone
+void store_instructions(Emitter& emit, u32 displacement) {
+  static constexpr u8 kCode[] = {0x62, 0x41, 0xfd, 0x08, 0x17, 0x80 | 7 << 3 | kPlaceLow};
+  emit.bytes(kCode);
+  emit.word32(displacement);
+}
+
+void end_record(Emitter& emit, u64 header, u64 words) {
+  store_imm32(emit, 0, static_cast<u32>(header));
+  store_imm32(emit, 4, static_cast<u32>(header >> 32));
+  emit.add_to(kCallNoteRegister, static_cast<i32>((1 + words) * sizeof(u64)));
   emit.store_slot(ORRERY_SLOT_NOTES_AT, kCallNoteRegister);
   emit.load_slot(kCallNoteRegister, ORRERY_SLOT_NOTES_PLACE);
 }
@@ -49,7 +56,8 @@ void emit_call_note_begin(Emitter& emit) {
 void emit_call_note(Emitter& emit, CallRecord record, u64 pc) {
   if (record == CallRecord::ret) store(emit, word_at(1), Gpr::rax);
   store(emit, word_at(0), Gpr::rsp);
-  end_record(emit, CallHeader::of(record, pc));
+  const CallHeader header = CallHeader::of(record, pc);
+  end_record(emit, header.word, header.words());
 }
 
 void emit_entry_note(Emitter& emit, u64 pc, TickHome home) {
@@ -67,7 +75,23 @@ void emit_entry_note(Emitter& emit, u64 pc, TickHome home) {
   }
   u32 word = 0;
   for (const Gpr reg : {Gpr::rsp, Gpr::rdi, Gpr::rsi, Gpr::rdx}) store(emit, word_at(word++), reg);
-  end_record(emit, CallHeader::of(CallRecord::entry, pc));
+  const CallHeader header = CallHeader::of(CallRecord::entry, pc);
+  end_record(emit, header.word, header.words());
+}
+
+void emit_profile_note(Emitter& emit, ProfileRecord record, u64 pc, u32 uncounted, TickHome home) {
+  constexpr u32 kRsp = offsetof(ProfileNote, rsp), kCounted = offsetof(ProfileNote, counted);
+  if (home == TickHome::vector) {
+    store_instructions(emit, kCounted);
+  } else {
+    store(emit, kCounted, Gpr::rsp);  // the trial
+    emit.store_slot(ORRERY_SLOT_NOTES_ADDRESS, Gpr::rcx);
+    emit.load_slot(Gpr::rcx, ORRERY_SLOT_INSTRUCTIONS);
+    store(emit, kCounted, Gpr::rcx);
+    emit.load_slot(Gpr::rcx, ORRERY_SLOT_NOTES_ADDRESS);
+  }
+  store(emit, kRsp, Gpr::rsp);
+  end_record(emit, ProfileNote::header_of(record, pc, uncounted), kProfileNoteWords - 1);
 }
 
 }  // namespace orrery::translate

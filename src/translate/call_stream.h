@@ -4,6 +4,9 @@
 // Each call and each return writes a record, and so does the entry of each function that is watched. With the
 // stack pointer in every record a reader knows at any time which calls have not returned, whatever the
 // program did to its stack: a call whose stack pointer is not above the present one is over.
+//
+// Or only watched functions are noted (call_path.h): their entries, the calls that led there, and the returns
+// of these; then a record before each entry says which calls have returned since.
 #pragma once
 
 #include <span>
@@ -17,6 +20,9 @@ enum class CallRecord : u8 {
   call = 1,   ///< words: rsp before the return address is pushed
   ret = 2,    ///< words: rsp, which points at the return address; rax
   entry = 3,  ///< of a watched function; words: EnteredFunction
+  /// Words: rsp of the innermost call, of those noted before, that is still on, or one less; calls below it
+  /// have returned. More than any rsp if there is none.
+  outer = 4,
 };
 
 /// At the first instruction of a watched function.
@@ -39,6 +45,7 @@ struct CallHeader {
       case CallRecord::ret:
         return 2;
       case CallRecord::call:
+      case CallRecord::outer:
         return 1;
       case CallRecord::entry:
         return sizeof(EnteredFunction) / sizeof(u64);
@@ -53,16 +60,21 @@ struct CallHeader {
 
 /// Goes through records and shows each to `Sink`: void turn(i32 task, u64 event, u64 ticks),
 /// void call(u64 pc, u64 rsp), void ret(u64 pc, u64 rsp, u64 rax), void entry(u64 pc, const
-/// EnteredFunction&).
+/// EnteredFunction&), and, if only watched functions are noted, void outer(u64 rsp).
 template <class Sink>
 void read_calls(std::span<const u64> records, Sink& sink) {
   const u64* const end = records.data() + records.size();
+  constexpr u32 kWordsAhead = 64;  // what another processor has written comes late
   for (const u64* at = records.data(); at < end;) {
+    __builtin_prefetch(at + kWordsAhead);
     const CallHeader header{*at};
-    const u64* const words = at + 1;
+    const u64* words = at + 1;
     switch (header.record()) {
       case CallRecord::call:
         sink.call(header.pc(), words[0]);
+        // Many come in a row.
+        for (; words + 2 < end && CallHeader{words[1]}.record() == CallRecord::call; words += 2)
+          sink.call(CallHeader{words[1]}.pc(), words[2]);
         break;
       case CallRecord::ret:
         sink.ret(header.pc(), words[0], words[1]);
@@ -70,6 +82,9 @@ void read_calls(std::span<const u64> records, Sink& sink) {
       case CallRecord::entry:
         sink.entry(header.pc(),
                    EnteredFunction{words[0], {words[1], words[2], words[3]}, words[4], words[5]});
+        break;
+      case CallRecord::outer:
+        if constexpr (requires { sink.outer(words[0]); }) sink.outer(words[0]);
         break;
       case CallRecord::turn:
         sink.turn(static_cast<i32>(header.pc()), words[0], words[1]);

@@ -5,6 +5,7 @@
 #include "cpu/vector_state.h"
 #include "translate/chosen_accesses.h"
 #include "translate/translator.h"
+#include "x86/decode.h"
 
 namespace orrery::translate {
 
@@ -18,7 +19,9 @@ constexpr u64 kAccessRoomWords = 1 << 15, kCallRoomWords = 64;
 void Translator::note(Noted what, std::span<u64> stream) {
   if (what != Noted::nothing || noted_ != Noted::nothing) flush();
   noted_ = what;
+  paths_.begin();
   points_.clear();
+  if (stretches_.size() != 0) stretches_.clear();
   slots().chosen_from = 0;
   note_into(stream);
 }
@@ -32,6 +35,7 @@ void Translator::note_into(std::span<u64> stream) {
 void Translator::watch_no_function() {
   const std::vector<u64> all = watched_.addresses();
   drop_blocks_at(watched_.remove(all));
+  paths_.begin();
 }
 
 std::span<const u64> Translator::noted() const {
@@ -40,7 +44,8 @@ std::span<const u64> Translator::noted() const {
 }
 
 bool Translator::has_room_for_notes() const {
-  return stream_.size() - noted().size() >= (notes_calls() ? kCallRoomWords : kAccessRoomWords);
+  if (notes_profile() && !stretches_.has_room()) return false;
+  return stream_.size() - noted().size() >= (notes_accesses() ? kAccessRoomWords : kCallRoomWords);
 }
 
 void Translator::put_record(u64 header, std::span<const u64> words) {
@@ -52,9 +57,35 @@ void Translator::put_record(u64 header, std::span<const u64> words) {
 }
 
 void Translator::note_turn(i32 task, u64 event, u64 ticks) {
+  if (notes_profile()) {
+    const u64 header = ProfileNote::header_of(ProfileRecord::turn, static_cast<u32>(task), 0);
+    return put_record(header, std::array{event, instructions()});
+  }
   const u64 header = notes_calls() ? CallHeader::of(CallRecord::turn, static_cast<u32>(task)).word
                                    : AccessHeader::turn(task).word;
   put_record(header, std::array{event, ticks});
+  if (noted_ == Noted::watched) paths_.switch_to(task);
+}
+
+/// A call or a return did not fit the path: notes all that leads there, to have it done again. False if there
+/// is no room, which is to be asked for again.
+bool Translator::mend_path(ExitIndex exit) {
+  slots().regs.rip = exits_[exit].pc;
+  for (PathFrame& frame : paths_.not_noted()) {
+    if (stream_.size() - noted().size() < 2) {
+      slots().uncounted = 0;
+      return false;
+    }
+    put_record(frame.note, std::array{frame.rsp});
+    frame.note = 0;
+  }
+  const u64 rsp = slots().regs[Gpr::rsp];
+  const Block& block = blocks_[exits_[exit].from];
+  const u8* const code = source_.data() + block.first_source + (exits_[exit].pc - block.pc);
+  const u32 bytes = block.guest_bytes - static_cast<u32>(exits_[exit].pc - block.pc);
+  const bool returns = x86::decode({code, bytes}).category == x86::Category::ret;
+  returns ? paths_.mend_for_return(rsp) : paths_.mend_for_call(rsp);
+  return true;
 }
 
 bool Translator::note_engine(const Access& access) {

@@ -28,6 +28,8 @@
 #define ORRERY_SLOT_NOTES_AT 336
 #define ORRERY_SLOT_NOTES_PLACE 344
 #define ORRERY_SLOT_NOTES_ADDRESS 352
+#define ORRERY_SLOT_ELEMENTS_FROM 376
+#define ORRERY_SLOT_PATH_TOP 384
 #define ORRERY_EXIT_INTERRUPTED 9
 
 #ifndef __ASSEMBLER__
@@ -66,6 +68,9 @@ struct Slots {
   u64 notes_place;      ///< the guest's register that holds notes_at in a block
   u64 notes_address;    ///< the one that is borrowed for addresses there
   u64 chosen_from;      ///< notes_at before what the engine noted for the block just entered
+  u64 uncounted_from;   ///< pc of the first of the uncounted
+  u64 elements_from;    ///< rcx before the repeated string instruction (stretches.h)
+  u64 path_top;         ///< behind the innermost call of the running task (call_path.h)
 };
 static_assert(offsetof(Slots, regs.rflags) == ORRERY_SLOT_RFLAGS);
 static_assert(offsetof(Slots, ticks) == ORRERY_SLOT_TICKS);
@@ -85,6 +90,8 @@ static_assert(offsetof(Slots, regs.gs_base) == ORRERY_SLOT_GS_BASE);
 static_assert(offsetof(Slots, notes_at) == ORRERY_SLOT_NOTES_AT);
 static_assert(offsetof(Slots, notes_place) == ORRERY_SLOT_NOTES_PLACE);
 static_assert(offsetof(Slots, notes_address) == ORRERY_SLOT_NOTES_ADDRESS);
+static_assert(offsetof(Slots, elements_from) == ORRERY_SLOT_ELEMENTS_FROM);
+static_assert(offsetof(Slots, path_top) == ORRERY_SLOT_PATH_TOP);
 static_assert(ORRERY_EXIT_INTERRUPTED == static_cast<int>(ExitCode::interrupted));
 static_assert(ORRERY_SLOTS == memory::layout::kEngineState.start);
 

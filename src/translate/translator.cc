@@ -114,6 +114,10 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
   for (;;) {
     if (slots().stop_requested != 0) stop_after_next_tick();
     const Variant variant = slots().stop_at_tick == kNever ? Variant::fast : Variant::exact;
+    if (notes_profile() && !stretches_.has_room()) {
+      slots().uncounted = 0;
+      return finish(cpu, ExitCode::notes_full, 0);
+    }
     const BlockIndex block = next_block(turn, variant);
     if (block == kNone) {
       const u64 pc = slots().regs.rip;
@@ -155,6 +159,9 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
         continue;
       case ExitCode::interrupted:
         continue;
+      case ExitCode::path:
+        if (!mend_path(index)) return finish(cpu, ExitCode::notes_full, 0);
+        continue;
       default:
         return finish(cpu, code, index);
     }
@@ -174,6 +181,7 @@ std::optional<cpu::Exit> Translator::refuse_target(cpu::CpuState& cpu) {
   if (decoded.category == x86::Category::call_indirect) rsp += 8;
   --slots().ticks;
   if (counts_) --slots().instructions;
+  if (notes_profile()) --counter(stretches_.find_or_add({pc, decoded.length, 1}));
   if (notes_accesses()) put_record(AccessHeader::take_back(true).word, {});
   slots().regs.rip = pc;
   store(cpu);
@@ -238,7 +246,9 @@ cpu::Exit Translator::finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index)
       code != ExitCode::fault && code != ExitCode::stopped_indirect && code != ExitCode::notes_full;
   if (code == ExitCode::stopped_indirect) slots().regs.rip = slots().target;
   if (has_record) slots().regs.rip = exits_[index].pc;
-  if (code == ExitCode::fault || code == ExitCode::notes_full) slots().instructions += slots().uncounted;
+  const bool cut_off = code == ExitCode::fault || code == ExitCode::notes_full;
+  if (cut_off) slots().instructions += slots().uncounted;
+  if (cut_off && notes_profile()) count_cut_off(code);
   store(cpu);
   return leave(code, has_record ? exits_[index] : BlockExit{});
 }
@@ -249,6 +259,7 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   const u32 cache_before = cache_used_;
   BuildOptions options = build_options();
   options.instructions_most = 1;
+  options.alone = true;
   const BlockIndex block = build(cpu.regs.rip, options, false);
   if (block == kNone) return fetch_fault(cpu.regs.rip);
   const Block built = blocks_[block];
@@ -259,7 +270,11 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   const bool at_exit = code == ExitCode::direct || code == ExitCode::end_of_fetch || code == ExitCode::widen;
   if (at_exit) slots().regs.rip = exits_[index].pc;
   cpu::Exit result{.kind = cpu::ExitKind::one_done};
-  if (code == ExitCode::indirect) {
+  bool again = code == ExitCode::widen;
+  if (code == ExitCode::path) {
+    again = mend_path(index);
+    if (!again) result = finish(cpu, ExitCode::notes_full, 0);
+  } else if (code == ExitCode::indirect) {
     if (auto refused = refuse_target(cpu))
       result = *refused;
     else
@@ -276,8 +291,8 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   marks_.resize(built.first_mark);
   source_.resize(built.first_source);
   cache_used_ = cache_before;
-  if (code != ExitCode::widen) return result;
-  widen();
+  if (!again) return result;
+  if (code == ExitCode::widen) widen();
   return run_one_instruction(cpu);
 }
 
@@ -340,7 +355,9 @@ BuildOptions Translator::build_options() {
           .counts = counts_,
           .fixed_approximations = options_.fixed_approximations,
           .points = notes_accesses() ? &points_ : nullptr,
-          .watched = notes_calls() ? &watched_ : nullptr};
+          .watched = notes_calls() || notes_profile() ? &watched_ : nullptr,
+          .paths = noted_ == Noted::watched,
+          .stretches = notes_profile() ? &stretches_ : nullptr};
 }
 
 BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) {
@@ -416,7 +433,7 @@ bool Translator::fits_breakpoints(const Block& block) const {
 }
 
 bool Translator::fits_watched(const Block& block) const {
-  if (!notes_calls()) return true;
+  if (!notes_calls() && !notes_profile()) return true;
   return block.watched == watched_.contains(block.pc) &&
          watched_.at_or_above(block.pc + 1) >= block.pc + block.guest_bytes;
 }
@@ -509,11 +526,34 @@ void Translator::count_instructions(bool wanted) {
   slots().instructions = seen_instructions_ = 0;
 }
 
+/// Of a stretch that was left in its midst: what was done of it, and of a repeated instruction.
+void Translator::count_cut_off(ExitCode code) {
+  const u64 pc = slots().regs.rip, from = slots().uncounted_from;
+  if (slots().uncounted != 0) {
+    const u32 row = stretches_.find_or_add(
+        {from, static_cast<u16>(pc - from), static_cast<u16>(slots().uncounted), StretchKind::whole});
+    ++counter(row);
+  }
+  if (code != ExitCode::fault) return;
+  u8 bytes[15];
+  const u64 have = memory::guarded_copy(bytes, reinterpret_cast<const u8*>(pc), sizeof bytes);
+  const x86::Decoded decoded = x86::decode({bytes, have});
+  if (!x86::is_repeated_string(decoded)) return;
+  const u32 row = stretches_.find_or_add({pc, decoded.length, 0, StretchKind::elements});
+  counter(row) += static_cast<i64>(slots().elements_from - slots().regs[Gpr::rcx]);
+}
+
+void Translator::clear_stretches() {
+  flush();
+  stretches_.clear();
+}
+
 u64 Translator::instructions() const { return slots().instructions; }
 
 void Translator::take_back_instruction(cpu::CpuState& cpu) {
   if (notes_accesses()) put_record(AccessHeader::take_back(false).word, {});
   if (!counts_) return;
+  if (notes_profile()) --counter(stretches_.find_or_add({cpu.regs.rip, 1, 1}));
   --slots().instructions;
   --seen_instructions_;
   --cpu.instructions;
@@ -684,6 +724,13 @@ void give_back(Borrowed borrowed) {
     case Borrowed::call_trial:
       regs[kCallNoteRegister] = slots().notes_place;
       return;
+    case Borrowed::entry_trial:
+      regs[Gpr::rax] = slots().spill_rax;
+      [[fallthrough]];
+    case Borrowed::path_trial:
+      regs[kCallNoteRegister] = slots().notes_place;
+      regs[Gpr::rcx] = slots().notes_address;
+      return;
     case Borrowed::rax:
       regs[Gpr::rax] = slots().spill_rax;
       return;
@@ -723,10 +770,18 @@ Translator::FaultKind Translator::lift_fault(const HostFrame& frame) const {
   lift(frame, block->pc + mark.guest_offset);
   give_back(mark.borrowed);
   slots().uncounted = mark.uncounted;
-  const bool out_of_room = mark.borrowed == Borrowed::notes_trial || mark.borrowed == Borrowed::call_trial;
+  slots().uncounted_from = block->pc + (mark.uncounted == 0 ? mark.guest_offset : begin_of_uncounted(low));
+  const bool out_of_room = is_trial(mark.borrowed);
   slots().exit_code = exit_code(out_of_room ? ExitCode::notes_full : ExitCode::fault, 0);
   if (notes_accesses()) lift_notes(notes_[static_cast<std::size_t>(block - blocks_.data())], *block, mark);
   return FaultKind::guest;
+}
+
+/// Offset in its block of the first of the instructions that are uncounted at the mark.
+u64 Translator::begin_of_uncounted(u32 mark) const {
+  u32 left = marks_[mark].uncounted;
+  for (; left != 0; --mark) left -= marks_[mark - 1].guest_offset != marks_[mark].guest_offset ? 1 : 0;
+  return marks_[mark].guest_offset;
 }
 
 bool Translator::enters(u64 host_pc) {

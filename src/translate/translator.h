@@ -17,6 +17,8 @@
 #include "translate/block_map.h"
 #include "translate/breakpoints.h"
 #include "translate/call_noter.h"
+#include "translate/call_path.h"
+#include "translate/stretches.h"
 #include "x86/isa_table.h"
 
 namespace orrery::translate {
@@ -71,6 +73,7 @@ class Translator final : public cpu::Executor {
 
   /// From here on, from zero, or no more. What was translated is made anew.
   void count_instructions(bool wanted);
+  bool counts_instructions() const { return counts_; }
   /// Done since counting began, by all tasks; 0 if none are counted.
   u64 instructions() const;
   /// What left for the engine to be performed was not: it faulted, or has still to be done.
@@ -78,12 +81,13 @@ class Translator final : public cpu::Executor {
 
   // --- notes of memory accesses (access_stream.h) or of calls (call_stream.h). Not while it runs. ---
 
-  enum class Noted : u8 { nothing, accesses, calls };
+  enum class Noted : u8 { nothing, accesses, calls, profile, watched };  ///< watched: calls that lead to them
   /// From here on, into `stream`, behind which kNotesGuardBytes cannot be written. What was translated is
   /// made anew. When no room is left run() returns ExitKind::notes_full.
   void note(Noted what, std::span<u64> stream);
   bool notes_accesses() const { return noted_ == Noted::accesses; }
-  bool notes_calls() const { return noted_ == Noted::calls; }
+  bool notes_calls() const { return noted_ == Noted::calls || noted_ == Noted::watched; }
+  bool notes_profile() const { return noted_ == Noted::profile; }
   /// The next notes go here.
   void note_into(std::span<u64> stream);
   /// The functions whose entries are noted beside the calls.
@@ -98,6 +102,14 @@ class Translator final : public cpu::Executor {
   void note_turn(i32 task, u64 event, u64 ticks);
   /// Dropped, and that is told by false, if there is no room.
   bool note_engine(const Access& access);
+
+  // --- a profile (stretches.h, profile_stream.h): note(Noted::profile), with instructions counted. ---
+
+  const StretchTable& stretches() const { return stretches_; }
+  /// All counts are zero again.
+  void forget_counts() { stretches_.forget_counts(); }
+  /// The table begins anew; what was translated is made anew.
+  void clear_stretches();
 
   // --- for the host's signal handlers (async-signal context; nothing here allocates) ---
 
@@ -139,6 +151,9 @@ class Translator final : public cpu::Executor {
   void stop_after_next_tick();
   bool note_chosen(BlockIndex index, bool past_breakpoint);
   void put_record(u64 header, std::span<const u64> words);
+  void count_cut_off(ExitCode code);
+  u64 begin_of_uncounted(u32 mark) const;
+  bool mend_path(ExitIndex exit);
   void lift_notes(const BlockNotes& notes, const Block& block, const InstructionMark& mark) const;
   void widen();
   BlockIndex next_block(const Turn& turn, Variant variant);
@@ -196,6 +211,8 @@ class Translator final : public cpu::Executor {
   Noted noted_ = Noted::nothing;
   std::span<u64> stream_;  ///< of notes; empty if none are made
   Breakpoints watched_;
+  StretchTable stretches_;
+  CallPaths paths_;
   std::vector<AccessPoint> points_;
   std::vector<BlockNotes> notes_;  ///< by block, if notes are made
   Statistics statistics_;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 
+#include "lens/heap/call_tree.h"
 #include "recorded_session.h"
 #include "stepped.h"
 #include "translate/call_stream.h"
@@ -167,6 +168,87 @@ void compare_entries(const std::string& words, const std::string& options, const
 
 TEST(CallNotes, HaveTheEntriesOfWatchedFunctions) { compare_entries("calls", "", "work"); }
 TEST(CallNotes, HaveThemWithTheCountersInMemory) { compare_entries("calls", "--cpu host", "work"); }
+
+/// The entries of watched functions, and the calls that led to each, as a reader of either stream knows them.
+class Paths {
+ public:
+  struct Entry {
+    i32 task = 0;
+    u64 pc = 0, rsp = 0, argument = 0, ticks = 0;
+    lens::heap::CallTree::Node node = 0;
+    bool operator==(const Entry&) const = default;
+  };
+  void turn(i32 task, u64, u64) { task_ = task; }
+  void call(u64 pc, u64 rsp) {
+    ++records;
+    calls().call(pc, rsp);
+  }
+  void ret(u64, u64 rsp, u64 rax) {
+    ++records;
+    calls().ret(rsp);
+    returns.emplace_back(rsp, rax);
+  }
+  void outer(u64 rsp) { calls().outer(rsp); }
+  void entry(u64 pc, const EnteredFunction& entered) {
+    entries.push_back(
+        {task_, pc, entered.rsp, entered.arguments[0], entered.ticks, calls().enter(entered.rsp)});
+  }
+  std::vector<u64> stack_of(const Entry& entry) const {
+    std::vector<u64> stack;
+    for (auto node = entry.node; node != 0; node = tree_.parent(node)) stack.push_back(tree_.pc(node));
+    return stack;
+  }
+
+  u64 records = 0;
+  std::vector<Entry> entries;
+  std::vector<std::pair<u64, u64>> returns;
+
+ private:
+  lens::heap::TaskCalls& calls() { return tasks_.try_emplace(task_, tree_).first->second; }
+  i32 task_ = 0;
+  lens::heap::CallTree tree_;
+  std::map<i32, lens::heap::TaskCalls> tasks_;
+};
+
+/// What leads to each entry is the same whether all calls are noted or only those; so are its returns.
+void compare_paths(const std::string& words, const std::string& options, std::vector<std::string> names,
+                   u64 entries_least) {
+  const Recorded recorded(words, options);
+  ASSERT_EQ(recorded.status(), 0);
+  std::vector<u64> functions;
+  for (const std::string& name : names) functions.push_back(recorded.address(name));
+  Paths all, few;
+  for (Paths* paths : {&all, &few}) {
+    Session session(recorded);
+    const auto read = [paths](std::span<const u64> records) { translate::read_calls(records, *paths); };
+    ASSERT_TRUE(
+        static_cast<bool>(paths == &all ? session->note_calls(read) : session->note_watched_calls(read)));
+    ASSERT_TRUE(static_cast<bool>(session->watch_functions(functions)));
+    session.run();
+    EXPECT_TRUE(session.ends_equal());
+  }
+  ASSERT_EQ(few.entries.size(), all.entries.size());
+  EXPECT_GE(few.entries.size(), entries_least);
+  for (std::size_t at = 0; at < all.entries.size(); ++at) {
+    Paths::Entry wanted = all.entries[at], got = few.entries[at];
+    ASSERT_EQ(few.stack_of(got), all.stack_of(wanted)) << words << " at entry " << at;
+    wanted.node = got.node = 0;
+    ASSERT_EQ(got, wanted) << words << " at entry " << at;
+  }
+  // The returns that are noted are some of all, in their order, and each entry's is among them.
+  std::size_t next = 0;
+  for (const auto& each : few.returns) {
+    while (next < all.returns.size() && all.returns[next] != each) ++next;
+    ASSERT_LT(next++, all.returns.size()) << words;
+  }
+  EXPECT_LT(few.records, all.records);
+}
+
+TEST(CallPaths, AreThoseOfAllCalls) { compare_paths("static_paths", "", {"work", "jumps"}, 100); }
+TEST(CallPaths, AreThemWithTheCountersInMemory) {
+  compare_paths("static_paths", "--cpu host", {"work", "malloc"}, 100);
+}
+TEST(CallPaths, OfThreads) { compare_paths("threads", "", {"work"}, 10); }
 
 }  // namespace
 }  // namespace orrery::testing

@@ -68,6 +68,12 @@ static void strings(void) {
     count = bytes / 8;
     target = to;
     __asm__ volatile("rep stosq" : "+D"(target), "+c"(count) : "a"(0L) : "memory");
+    count = bytes % 300;
+    target = to;
+    __asm__ volatile("test %1, %1\n jz 1f\n nop\n rep stosb\n1:"
+                     : "+D"(target), "+c"(count)
+                     : "a"(0L)
+                     : "cc", "memory");
     source = from;
     __asm__ volatile("lodsb" : "+S"(source)::"rax", "memory");
   }
