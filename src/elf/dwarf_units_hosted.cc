@@ -17,39 +17,36 @@ constexpr u64 kAbbreviationsMost = 16'000'000;  // about 0.2 s
 constexpr u64 kTextMost = u64{64} << 20;
 
 /// LEB128, no further than the bytes go.
-u64 read_leb(const FileBytes& bytes, u64& at) {
-  const std::span<const u8> all = bytes.all();
-  if (at < all.size() && all[at] < 0x80) return all[at++];  // nearly always
+u64 read_leb(std::span<const u8> bytes, u64& at) {
+  if (at < bytes.size() && bytes[at] < 0x80) return bytes[at++];  // nearly always
   u64 value = 0;
-  for (unsigned shift = 0; bytes.holds(at, 1); shift += 7) {
-    const u64 byte = bytes.number(at++, 1);
-    if (shift < 64) value |= (byte & 0x7f) << shift;
-    if ((byte & 0x80) == 0) break;
+  for (unsigned shift = 0; at < bytes.size(); shift += 7) {
+    const u8 byte = bytes[at++];
+    if (shift < 64) value |= u64{byte & 0x7fu} << shift;
+    if (byte < 0x80) break;
   }
   return value;
 }
 
-/// How long an abbreviation's list of attributes is; 0 if it does not end. A unit's first entry may come
+u64 read_leb(const FileBytes& bytes, u64& at) { return read_leb(bytes.all(), at); }
+
+/// Goes behind an abbreviation's list of attributes; false if it does not end. A unit's first entry may come
 /// after a thousand others, so this is the loop where a summary spends its time.
-u64 attributes_length(std::span<const u8> bytes, u64& budget) {
-  const u8* at = bytes.data();
-  const u8* const end = at + bytes.size();
-  const auto number = [&at, end] {
-    u64 value = 0;
-    for (unsigned shift = 0; at != end; shift += 7) {
-      const u8 byte = *at++;
-      if (shift < 64) value |= u64{byte & 0x7fu} << shift;
-      if (byte < 0x80) break;
+bool skip_attributes(std::span<const u8> bytes, u64& at, u64& budget) {
+  while (at < bytes.size() && budget-- > 1) {
+    u64 name = 0, form = 0;
+    if (at + 2 <= bytes.size() && bytes[at] < 0x80 && bytes[at + 1] < 0x80) {  // nearly always
+      name = bytes[at++];
+      form = bytes[at++];
+    } else {
+      name = read_leb(bytes, at);
+      form = read_leb(bytes, at);
     }
-    return value;
-  };
-  while (at != end && budget-- > 1) {
-    const u64 name = number(), form = number();
-    if (form == DW_FORM_implicit_const) number();
-    if (name == 0 && form == 0) return static_cast<u64>(at - bytes.data());
+    if (form == DW_FORM_implicit_const) read_leb(bytes, at);
+    if ((name | form) == 0) return true;
   }
   budget = std::max<u64>(budget, 1);
-  return 0;
+  return false;
 }
 
 }  // namespace
@@ -163,23 +160,22 @@ bool DwarfUnits::read_header(DwarfUnit& unit, Entry& entry) {
 // The first entry's abbreviation is nearly always the first of the unit's. Dead ends are paid from a budget,
 // since a hostile file may send each of its million units through the same million abbreviations.
 bool DwarfUnits::find_abbreviation(Entry& entry, u64 code) {
-  constexpr u64 kChunk = 64, kAttributesMost = 4096;
-  u64 at = entry.abbreviations;
-  while (budget_ > 1) {
-    const FileBytes& bytes = abbreviations_.up_to(at + kChunk);
-    if (!bytes.holds(at, 1)) return false;
-    const u64 each = read_leb(bytes, at);
-    if (each == 0) return false;
-    read_leb(bytes, at);  // tag
-    ++at;                 // whether it has children
-    if (each == code) {
-      entry.attributes = at;
-      return true;
-    }
-    const std::span<const u8> more = abbreviations_.up_to(at + kAttributesMost).part(at, kAttributesMost);
-    const u64 length = attributes_length(more, budget_);
-    if (length == 0) return false;
-    at += length;
+  constexpr u64 kWindow = 64 << 10, kLongest = 4096;
+  for (u64 begin = entry.abbreviations; budget_ > 1;) {
+    const std::span<const u8> bytes = abbreviations_.up_to(begin + kWindow).part(begin, kWindow);
+    u64 at = 0;
+    do {
+      const u64 each = read_leb(bytes, at);
+      if (each == 0) return false;
+      read_leb(bytes, at);  // tag
+      ++at;                 // whether it has children
+      if (each == code) {
+        entry.attributes = begin + at;
+        return true;
+      }
+      if (!skip_attributes(bytes, at, budget_)) return false;
+    } while (at + kLongest < bytes.size());
+    begin += at;
   }
   return false;
 }

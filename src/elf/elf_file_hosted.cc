@@ -145,6 +145,12 @@ void ElfFile::check_tables() {
 Segment ElfFile::segment(u64 index) const {
   Segment segment{.index = index, .row = header_.segments_offset + index * segment_row_bytes(bytes_)};
   if (index >= segment_count_) return segment;
+  if (bytes_.wide() && !bytes_.big_endian()) {  // the same at once, as a section below
+    Elf64_Phdr row;
+    std::memcpy(&row, bytes_.all().data() + segment.row, sizeof row);
+    return {index,       segment.row, row.p_type,   row.p_flags, row.p_offset,
+            row.p_vaddr, row.p_paddr, row.p_filesz, row.p_memsz, row.p_align};
+  }
   Fields fields(bytes_, segment.row);
   segment.type = fields.word();
   if (bytes_.wide()) segment.flags = fields.word();

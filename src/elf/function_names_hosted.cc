@@ -16,7 +16,11 @@ void each_function(const Image& image, const std::function<void(const NamedFunct
     if (name == nullptr || name[0] == '\0' || section == SHN_UNDEF) continue;
     const auto type = GELF_ST_TYPE(symbol.st_info);
     if (type != STT_FUNC && type != STT_GNU_IFUNC) continue;
-    visit({.name = name, .address = address, .chooses = type == STT_GNU_IFUNC});
+    visit({.name = name,
+           .address = address,
+           .size_bytes = symbol.st_size,
+           .is_local = GELF_ST_BIND(symbol.st_info) == STB_LOCAL,
+           .chooses = type == STT_GNU_IFUNC});
   }
 }
 

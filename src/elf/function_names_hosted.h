@@ -11,6 +11,8 @@ namespace orrery::elf {
 struct NamedFunction {
   const char* name = "";  ///< as the table has it, mangled
   u64 address = 0;        ///< at run time
+  u64 size_bytes = 0;
+  bool is_local = false;  ///< STB_LOCAL
   bool chooses = false;   ///< STT_GNU_IFUNC: it returns the address of the function that is meant
 };
 

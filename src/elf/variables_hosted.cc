@@ -6,8 +6,11 @@
 #include <cstring>
 #include <set>
 
+#include "elf/demangle_hosted.h"
 #include "elf/dwarf_expression_hosted.h"
+#include "elf/dwarf_names_hosted.h"
 #include "elf/dwarf_scope_hosted.h"
+#include "elf/tail_calls_hosted.h"
 #include "elf/value_text_hosted.h"
 
 namespace orrery::elf {
@@ -18,24 +21,6 @@ constexpr const char* kGone = "<optimized out>";
 constexpr int kCallersAsked = 3;
 /// Blocks within each other; a damaged file may have them without end.
 constexpr int kDepthMost = 64;
-
-/// Visits `die` and everything below it until `visit` returns true.
-template <class Visit>
-bool visit_tree(Dwarf_Die* die, const Visit& visit, int depth = 0) {
-  if (visit(die)) return true;
-  Dwarf_Die child;
-  if (depth > 64 || dwarf_child(die, &child) != 0) return false;
-  do {
-    if (visit_tree(&child, visit, depth + 1)) return true;
-  } while (dwarf_siblingof(&child, &child) == 0);
-  return false;
-}
-
-const char* linkage_name(Dwarf_Die* function) {
-  Dwarf_Attribute attribute;
-  const char* name = dwarf_formstring(dwarf_attr_integrate(function, DW_AT_linkage_name, &attribute));
-  return name ? name : dwarf_diename(function);
-}
 
 constexpr const char* kRegisterNames[kDwarfRegisters] = {"rax", "rdx", "rcx", "rbx", "rsi", "rdi",
                                                          "rbp", "rsp", "r8",  "r9",  "r10", "r11",
@@ -71,6 +56,19 @@ class VariableReader {
       all.push_back(std::move(found));
     }
     return all;
+  }
+
+  /// Who jumped to the frame's function in place of the one that its caller called; the last one first.
+  std::vector<std::string> tail_callers() {
+    std::vector<std::string> names;
+    const Image* image = images_.find(frame().lookup_pc());
+    if (image == nullptr) return names;
+    DwarfScope scope = find_scope(*image, frame().lookup_pc());
+    if (scope.functions.empty()) return names;
+    Entry entry = find_entry(index_, scope);
+    for (auto function = entry.jumps.functions.rbegin(); function != entry.jumps.functions.rend(); ++function)
+      if (const char* name = linkage_name(&*function)) names.emplace_back(name);
+    return names;
   }
 
  private:
@@ -293,69 +291,107 @@ class VariableReader {
     return evaluate(context, operations);
   }
 
-  /// A register's value when the frame's function was entered, from the caller's description of the call
-  /// (DWARF 5, 3.4). Only when that call names this very function: a tail call may stand between.
-  std::optional<u64> on_entry(u64 index, DwarfScope& scope, Dwarf_Attribute* attribute, const Dwarf_Op& op,
-                              int callers_left) {
-    if (callers_left == 0 || index + 1 >= stack_.frames.size()) return std::nullopt;
+  /// The call of a frame's function: by its caller, or by those that it called first and that jumped here.
+  struct Entry {
+    u64 caller = 0;  ///< its frame
+    DwarfScope scope{};
+    Dwarf_Die site{};
+    TailCalls jumps{};
+    u64 jumps_bias = 0;
+    bool is_known = false;  ///< which call sites these are
+  };
+
+  Entry find_entry(u64 index, DwarfScope& callee) {
+    Entry entry{.caller = index + 1};
+    if (index + 1 >= stack_.frames.size()) return entry;
     const Frame& caller = stack_.frames[index + 1];
     const Image* image = images_.find(caller.lookup_pc());
+    const Image* callees = images_.find(stack_.frames[index].lookup_pc());
+    if (image == nullptr || callees == nullptr) return entry;
+    Dwarf_Die& function = callee.functions.back();
+    entry.scope = find_scope(*image, caller.lookup_pc());
+    if (entry.scope.functions.empty() ||
+        !find_call_site(entry.scope.functions.back(), caller.pc - entry.scope.bias, &entry.site))
+      return entry;
+    entry.is_known = calls_function(entry.site, function);
+    if (entry.is_known) return entry;
+    entry.jumps = find_tail_calls(*callees, entry.site, function);
+    entry.jumps_bias = callee.bias;
+    entry.is_known = !entry.jumps.sites.empty();
+    return entry;
+  }
+
+  /// The register that a DW_OP_entry_value operation asks for.
+  static std::optional<u8> register_on_entry(Dwarf_Attribute* attribute, const Dwarf_Op& op) {
     Dwarf_Attribute wanted_attribute;
     Dwarf_Op* wanted = nullptr;
-    size_t wanted_count = 0;
-    if (!image || dwarf_getlocation_attr(attribute, &op, &wanted_attribute) != 0 ||
-        dwarf_getlocation(&wanted_attribute, &wanted, &wanted_count) != 0 || wanted_count != 1) {
+    size_t count = 0;
+    if (dwarf_getlocation_attr(attribute, &op, &wanted_attribute) != 0 ||
+        dwarf_getlocation(&wanted_attribute, &wanted, &count) != 0 || count != 1)
       return std::nullopt;
+    return wanted->atom;
+  }
+
+  /// A register's value when the frame's function was entered, from the caller's description of the call
+  /// (DWARF 5, 3.4).
+  std::optional<u64> on_entry(u64 index, DwarfScope& scope, Dwarf_Attribute* attribute, const Dwarf_Op& op,
+                              int callers_left) {
+    const std::optional<u8> wanted = register_on_entry(attribute, op);
+    if (callers_left == 0 || scope.functions.empty() || !wanted) return std::nullopt;
+    Entry entry = find_entry(index, scope);
+    if (!entry.is_known) return std::nullopt;
+    return passed_value(entry, entry.jumps.sites.size(), *wanted, callers_left - 1);
+  }
+
+  /// `jumps`: how many of the entry's were made before; the last of them passed the register, or the call.
+  std::optional<u64> passed_value(Entry& entry, std::size_t jumps, u8 register_atom, int callers_left) {
+    Dwarf_Die& site = jumps == 0 ? entry.site : entry.jumps.sites[jumps - 1];
+    Dwarf_Attribute attribute;
+    Dwarf_Op* operations = nullptr;
+    size_t count = 0;
+    if (!find_passed(site, register_atom, &attribute) ||
+        dwarf_getlocation(&attribute, &operations, &count) != 0)
+      return std::nullopt;
+    if (jumps == 0) {
+      const auto operand =
+          evaluate_in(entry.caller, entry.scope, &attribute, {operations, count}, callers_left);
+      if (!operand) return std::nullopt;
+      // The expression computes the value itself; what looks like an address is that value.
+      return operand->place == Place::memory ? operand->number
+                                             : scalar_of(stack_.frames[entry.caller], *operand);
     }
-    DwarfScope outer = find_scope(*image, caller.lookup_pc());
-    Dwarf_Die site;
-    if (outer.functions.empty() || !find_call_site(outer, caller, scope.functions.back(), &site))
-      return std::nullopt;
-    return passed_value(index + 1, outer, site, wanted->atom, callers_left - 1);
+    // Of the frame that is gone only what it was entered with can be found.
+    const FrameRegisters none{};
+    const ExpressionContext context{.machine = machine_,
+                                    .registers = none,
+                                    .cfa = std::nullopt,
+                                    .bias = entry.jumps_bias,
+                                    .entry_value = [&](const Dwarf_Op& op) -> std::optional<u64> {
+                                      const std::optional<u8> wanted = register_on_entry(&attribute, op);
+                                      return wanted ? passed_value(entry, jumps - 1, *wanted, callers_left)
+                                                    : std::nullopt;
+                                    },
+                                    .attribute = &attribute};
+    const auto operand = evaluate(context, {operations, count});
+    return operand && operand->place != Place::machine_register ? std::optional(operand->number)
+                                                                : std::nullopt;
   }
 
-  bool find_call_site(DwarfScope& outer, const Frame& caller, Dwarf_Die& callee, Dwarf_Die* site) {
-    return visit_tree(&outer.functions.back(), [&](Dwarf_Die* die) {
-      const int tag = dwarf_tag(die);
-      if (tag != DW_TAG_call_site && tag != DW_TAG_GNU_call_site) return false;
-      Dwarf_Attribute attribute;
-      Dwarf_Addr return_pc = 0;
-      const unsigned name = tag == DW_TAG_call_site ? DW_AT_call_return_pc : DW_AT_low_pc;
-      if (dwarf_formaddr(dwarf_attr(die, name, &attribute), &return_pc) != 0 ||
-          return_pc != caller.pc - outer.bias)
-        return false;
-      Dwarf_Die origin;
-      const unsigned origin_name = tag == DW_TAG_call_site ? DW_AT_call_origin : DW_AT_abstract_origin;
-      if (!dwarf_formref_die(dwarf_attr(die, origin_name, &attribute), &origin)) return false;
-      const char* called = linkage_name(&origin);
-      const char* running = linkage_name(&callee);
-      if (!called || !running || std::strcmp(called, running) != 0) return false;
-      *site = *die;
-      return true;
-    });
-  }
-
-  std::optional<u64> passed_value(u64 index, DwarfScope& outer, Dwarf_Die& site, u8 register_atom,
-                                  int callers_left) {
+  /// The expression for what the call at the site passed in the register.
+  static bool find_passed(Dwarf_Die& site, u8 register_atom, Dwarf_Attribute* value) {
     Dwarf_Die child;
     for (int more = dwarf_child(&site, &child); more == 0; more = dwarf_siblingof(&child, &child)) {
       Dwarf_Attribute attribute;
       Dwarf_Op* operations = nullptr;
       size_t count = 0;
       if (dwarf_getlocation(dwarf_attr(&child, DW_AT_location, &attribute), &operations, &count) != 0 ||
-          count != 1 || operations->atom != register_atom) {
+          count != 1 || operations->atom != register_atom)
         continue;
-      }
       const unsigned name =
           dwarf_tag(&child) == DW_TAG_call_site_parameter ? DW_AT_call_value : DW_AT_GNU_call_site_value;
-      if (!dwarf_attr(&child, name, &attribute) || dwarf_getlocation(&attribute, &operations, &count) != 0)
-        return std::nullopt;
-      const auto operand = evaluate_in(index, outer, &attribute, {operations, count}, callers_left);
-      if (!operand) return std::nullopt;
-      // The expression computes the value itself; what looks like an address is that value.
-      return operand->place == Place::memory ? operand->number : scalar_of(stack_.frames[index], *operand);
+      return dwarf_attr(&child, name, value) != nullptr;
     }
-    return std::nullopt;
+    return false;
   }
 
   StoppedMachine& machine_;
@@ -370,6 +406,14 @@ class VariableReader {
 std::vector<FunctionVariables> variables_of(StoppedMachine& machine, const Images& images, const Stack& stack,
                                             u64 index, Detail detail) {
   return VariableReader(machine, images, stack, index, detail).read(true);
+}
+
+std::vector<std::string> tail_callers_of(StoppedMachine& machine, const Images& images, const Stack& stack,
+                                         u64 index) {
+  std::vector<std::string> names =
+      VariableReader(machine, images, stack, index, Detail::brief).tail_callers();
+  for (std::string& name : names) name = demangle(name.c_str());
+  return names;
 }
 
 std::vector<std::vector<Variable>> arguments_of(StoppedMachine& machine, const Images& images,

@@ -33,6 +33,10 @@ struct FunctionVariables {
 /// Location::frames (inlined functions have their own), innermost first.
 std::vector<FunctionVariables> variables_of(StoppedMachine& machine, const Images& images, const Stack& stack,
                                             u64 index, Detail detail);
+/// Functions without a frame of their own between that frame and its caller: the caller called the last of
+/// these, each ended in a jump to the one before, and the first to the frame's function (tail calls).
+std::vector<std::string> tail_callers_of(StoppedMachine& machine, const Images& images, const Stack& stack,
+                                         u64 index);
 /// The arguments alone, brief.
 std::vector<std::vector<Variable>> arguments_of(StoppedMachine& machine, const Images& images,
                                                 const Stack& stack, u64 index);

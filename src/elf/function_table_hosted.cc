@@ -1,0 +1,106 @@
+#include "elf/function_table_hosted.h"
+
+#include <elfutils/libdwfl.h>
+#include <gelf.h>
+
+#include <algorithm>
+#include <cstring>
+#include <tuple>
+
+#include "elf/demangle_hosted.h"
+#include "elf/function_names_hosted.h"
+#include "elf/source_files_hosted.h"
+
+namespace orrery::elf {
+namespace {
+
+/// Which of two names of one function people know: the one that is seen outside its file, then the one with
+/// fewer underscores before it, then the shorter, then the first in the alphabet.
+bool is_better(const NamedFunction& left, const NamedFunction& right) {
+  const auto rank = [](const NamedFunction& function) {
+    return std::tuple(function.is_local, std::strspn(function.name, "_"), std::strlen(function.name));
+  };
+  if (rank(left) != rank(right)) return rank(left) < rank(right);
+  return std::strcmp(left.name, right.name) < 0;
+}
+
+}  // namespace
+
+FunctionTable::FunctionTable(const Image* image) : image_(image) {
+  if (image == nullptr) return;
+  add_functions();
+  add_plt();
+  set_ends();
+}
+
+void FunctionTable::add_functions() {
+  std::vector<NamedFunction> found;
+  each_function(*image_, [&](const NamedFunction& function) {
+    if (function.address >= image_->start && function.address < image_->end) found.push_back(function);
+  });
+  std::sort(found.begin(), found.end(), [](const NamedFunction& left, const NamedFunction& right) {
+    return left.address != right.address ? left.address < right.address : is_better(left, right);
+  });
+  for (const NamedFunction& each : found) {
+    const u64 end = each.address + each.size_bytes;
+    if (!functions_.empty() && functions_.back().address == each.address)
+      functions_.back().end = std::max(functions_.back().end, end);
+    else
+      functions_.push_back({.address = each.address, .end = end, .name = demangle(each.name)});
+  }
+}
+
+void FunctionTable::add_plt() {
+  GElf_Addr bias = 0;
+  Elf* const elf = dwfl_module_getelf(image_->module, &bias);
+  size_t names = 0;
+  if (elf == nullptr || elf_getshdrstrndx(elf, &names) != 0) return;
+  for (Elf_Scn* section = elf_nextscn(elf, nullptr); section; section = elf_nextscn(elf, section)) {
+    GElf_Shdr header;
+    if (!gelf_getshdr(section, &header)) continue;
+    const char* const name = elf_strptr(elf, names, header.sh_name);
+    if (name == nullptr || std::strncmp(name, ".plt", 4) != 0 || header.sh_size == 0) continue;
+    const u64 start = header.sh_addr + bias;
+    functions_.push_back({.address = start,
+                          .end = start + header.sh_size,
+                          .name = "[" + std::string(name + 1) + "]",
+                          .is_plt = true});
+  }
+  std::stable_sort(functions_.begin(), functions_.end(),
+                   [](const auto& left, const auto& right) { return left.address < right.address; });
+}
+
+/// Assembler's functions may have no size: they go up to what comes next.
+void FunctionTable::set_ends() {
+  for (std::size_t at = 0; at < functions_.size(); ++at) {
+    TableFunction& function = functions_[at];
+    const u64 next = at + 1 < functions_.size() ? functions_[at + 1].address : image_->end;
+    function.end = function.end == function.address ? next : std::min(function.end, next);
+  }
+}
+
+const TableFunction* FunctionTable::find(u64 address) const {
+  const auto above =
+      std::upper_bound(functions_.begin(), functions_.end(), address,
+                       [](u64 wanted, const TableFunction& function) { return wanted < function.address; });
+  if (above == functions_.begin()) return nullptr;
+  const TableFunction& function = *std::prev(above);
+  return address < function.end ? &function : nullptr;
+}
+
+FileLine FunctionTable::line_of(u64 address) {
+  if (image_ == nullptr) return {};
+  Dwarf_Addr bias = 0;
+  Dwarf_Die* const unit = dwfl_module_addrdie(image_->module, address, &bias);
+  Dwarf_Line* const line = unit == nullptr ? nullptr : dwarf_getsrc_die(unit, address - bias);
+  const char* const source = line == nullptr ? nullptr : dwarf_linesrc(line, nullptr, nullptr);
+  if (source == nullptr) return {};
+  FileLine place;
+  dwarf_lineno(line, &place.line);
+  std::string& file = files_[{unit->addr, source}];
+  if (file.empty()) file = absolute_path(unit, source);
+  place.file = &file;
+  return place;
+}
+
+}  // namespace orrery::elf

@@ -1,0 +1,50 @@
+// The functions and source lines of an image, for those who ask about very many addresses: what
+// symbolizer_hosted.h tells of one address takes too long for each instruction of a program.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "elf/images_hosted.h"
+
+namespace orrery::elf {
+
+/// A function of the symbol tables. Of several names for one address, the one that is seen outside. A section
+/// of PLT entries is one row.
+struct TableFunction {
+  u64 address = 0;     ///< at run time
+  u64 end = 0;         ///< exclusive
+  std::string name{};  ///< demangled; of PLT entries, their section's in brackets
+  bool is_plt = false;
+};
+
+struct FileLine {
+  const std::string* file = nullptr;  ///< absolute; null if unknown. Lives as long as the table.
+  int line = 0;
+};
+
+class FunctionTable {
+ public:
+  /// `image` must outlive it; null: a table of nothing.
+  explicit FunctionTable(const Image* image);
+
+  /// By address, none overlapping.
+  const std::vector<TableFunction>& all() const { return functions_; }
+  /// Null if the address lies in none.
+  const TableFunction* find(u64 address) const;
+  /// Of DWARF's line table.
+  FileLine line_of(u64 address);
+
+ private:
+  void add_functions();
+  void add_plt();
+  void set_ends();
+
+  const Image* image_;
+  std::vector<TableFunction> functions_;
+  std::map<std::pair<const void*, const char*>, std::string> files_;  ///< by unit and name there
+};
+
+}  // namespace orrery::elf
