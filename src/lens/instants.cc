@@ -43,10 +43,21 @@ Fallible<ExactInstant> find_event(const Recording& recording, const TreeProcess&
   return found;
 }
 
+/// The event before which the first process stands at its first instruction: those before it are of its exec,
+/// when it has no task yet.
+u64 first_of_program(const Recording& recording, const TreeProcess& process) {
+  trace::TraceReader reader(recording.trace, process.process);
+  trace::EventView event;
+  while (reader.next(event) == trace::ReadStatus::event)
+    if (event.header->task != 0) return event.header->number;
+  return process.first_event;
+}
+
 /// Before the process's first instruction, or behind the fork.
 Fallible<ExactInstant> find_start(const Recording& recording, const TreeProcess& process) {
-  ExactInstant found = TRY(find_event(recording, process, process.first_event));
   // A forked process's first event is its start itself.
+  const u64 event = process.parent ? process.first_event : first_of_program(recording, process);
+  ExactInstant found = TRY(find_event(recording, process, event));
   found.at.ticks = process.parent ? found.at.ticks : 0;
   found.at.time_ns = recording.since_begin(process.start_ns);
   found.pc.reset();
@@ -60,7 +71,18 @@ Fallible<ExactInstant> find_time(const Recording& recording, const TreeProcess& 
     return Failure(name_of(process) + " ran from " + std::to_string(static_cast<double>(begin_ns) / 1e9) +
                    "s to " + std::to_string(static_cast<double>(end_ns) / 1e9) + "s of the recording");
   if (time_ns == begin_ns) return find_start(recording, process);
-  return ExactInstant{.process = process.process, .at = Clock(recording, process.process).find(time_ns)};
+  ExactInstant found{.process = process.process, .at = Clock(recording, process.process).find(time_ns)};
+  if (found.at.task == 0 && !process.parent) {  // the exec that starts the run: nothing stands anywhere yet
+    ExactInstant start = TRY(find_start(recording, process));
+    start.at.time_ns = time_ns;
+    return start;
+  }
+  // While all tasks wait, a replay stands nowhere between two events: what is meant is the call in which the
+  // one of the next event does.
+  ExactInstant next = TRY(find_event(recording, process, found.at.event));
+  if (next.at.task != found.at.task || next.at.ticks != found.at.ticks) return found;
+  next.at.time_ns = found.at.time_ns;
+  return next;
 }
 
 Fallible<ExactInstant> find_crash(const Recording& recording, const TreeProcess& asked, bool is_named) {

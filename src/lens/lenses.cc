@@ -14,12 +14,14 @@ extern const Lens kIoLens;
 extern const Lens kSchedLens;
 extern const Lens kRequestLens;
 extern const Lens kHeapLens;
+extern const Lens kProfileLens;
+extern const Lens kCacheLens;
 
 namespace {
 
 constexpr const Lens* kLenses[] = {
-    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens,  &kLinkLens,    &kStateLens,
-    &kMapLens,     &kPageLens, &kIoLens,    &kSchedLens, &kRequestLens, &kHeapLens,
+    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens,    &kLinkLens, &kStateLens,   &kMapLens,
+    &kPageLens,    &kIoLens,   &kSchedLens, &kRequestLens, &kHeapLens, &kProfileLens, &kCacheLens,
 };
 
 }  // namespace

@@ -37,6 +37,12 @@ std::vector<std::string> split_strings(std::span<const u8> bytes) {
   return strings;
 }
 
+/// What take_event() looks at.
+constexpr EventKind kKinds[] = {EventKind::start, EventKind::fork, EventKind::exec,
+                                EventKind::exit,  EventKind::gap,  EventKind::signal};
+constexpr u16 kCalls[] = {__NR_waitid, __NR_wait4};
+constexpr trace::EventChoice kChoice = {kKinds, kCalls};
+
 class TreeBuilder {
  public:
   TreeBuilder(const std::shared_ptr<const trace::OpenedTrace>& trace, const trace::RecordingInfo& info)
@@ -64,11 +70,11 @@ class TreeBuilder {
     process.first_event = chunks.entries.front().first_number;
     process.start_ns = chunks.entries.front().first_time_ns;
     EventView event;
-    while (reader.next(event) == trace::ReadStatus::event) {
+    while (reader.next_of(kChoice, event) == trace::ReadStatus::event) {
       process.last_event = event.header->number;
       process.end_ns = event.header->time_ns;
       process.end_ticks = event.header->ticks;
-      ++process.event_count;
+      process.event_count = process.last_event - process.first_event + 1;
       take_event(process, event);
     }
     process.ending = reader.ending();

@@ -104,20 +104,26 @@ Result<Stop> ReplaySession::collect_before(u64 event, std::vector<machine::Contr
   return run({.op = ControlOp::run, .argument = event, .collect = 1}, &hits);
 }
 
+/// The engine goes on while the notes of its schedule are read.
 Result<Stop> ReplaySession::run(const ControlRequest& request, std::vector<machine::ControlHit>* hits) {
   forget();
+  TRY(send_request(request));
   for (;;) {
-    TRY(run_until_stop(request, hits));
+    TRY(receive_stop(request, hits));
     if (packet_->reply.breakpoints == 0) breakpoints_.clear();  // the program has been replaced
     note_stop();
-    if (packet_->reply.schedule_notes != 0) TRY(take_schedule());
-    if (stop_.reason != machine::StopReason::schedule_full) return stop_;
+    const bool goes_on = stop_.reason == machine::StopReason::schedule_full;
+    if (packet_->reply.schedule_notes != 0) TRY(fetch_schedule());
+    if (goes_on) TRY(send_request(request));
+    if (!schedule_.empty()) schedule_consumer_(schedule_);
+    schedule_.clear();
+    if (!goes_on) return stop_;
   }
 }
 
-/// The engine goes on into one half of the notes while the other is read.
-Status ReplaySession::run_until_stop(const ControlRequest& request, std::vector<machine::ControlHit>* hits) {
-  TRY(ask(request));
+/// Of a run that has been asked for. The engine goes on into one half of the notes while the other is read.
+Status ReplaySession::receive_stop(const ControlRequest& request, std::vector<machine::ControlHit>* hits) {
+  TRY(receive_reply());
   for (;;) {
     const ControlReply& reply = packet_->reply;
     if (hits != nullptr) {
@@ -126,11 +132,9 @@ Status ReplaySession::run_until_stop(const ControlRequest& request, std::vector<
       std::memcpy(hits->data() + before, packet_->payload, count * sizeof(machine::ControlHit));
     }
     if (reply.notes_lost != 0) return Error{"a system call made more accesses than can be noted"};
-    if (reply.access_points > access_points_.size() && access_consumer_) {
-      const auto kept = std::make_unique<Packet>(*packet_);
-      TRY(learn_access_points());
-      *packet_ = *kept;
-    }
+    if (reply.access_points > access_points_.size() && access_consumer_)
+      TRY(keep_packet_while(&ReplaySession::learn_access_points));
+    if (reply.counts_full != 0) TRY(keep_packet_while(&ReplaySession::learn_counts));
     const u32 half = reply.notes_half;
     const u64 words = reply.notes_words;
     const bool goes_on = reply.stop == machine::StopReason::notes_full;
@@ -141,6 +145,13 @@ Status ReplaySession::run_until_stop(const ControlRequest& request, std::vector<
     notes_read_ = 0;
     TRY(receive_reply());
   }
+}
+
+Status ReplaySession::keep_packet_while(Status (ReplaySession::*ask)()) {
+  const auto kept = std::make_unique<Packet>(*packet_);
+  TRY((this->*ask)());
+  *packet_ = *kept;
+  return Nothing{};
 }
 
 // --- notes ---
@@ -174,6 +185,10 @@ void ReplaySession::consume(u32 half, u64 words) {
   notes_read_ = words;
   if (access_consumer_) access_consumer_(records, access_points_);
   for (const CallConsumer& each : call_consumers_) each(records);
+  if (!profile_consumer_) return;
+  static_assert(alignof(translate::ProfileNote) == alignof(u64));
+  profile_consumer_({reinterpret_cast<const translate::ProfileNote*>(records.data()),
+                     records.size() / translate::kProfileNoteWords});
 }
 
 Status ReplaySession::note_accesses(AccessConsumer consumer) {
@@ -189,30 +204,57 @@ Status ReplaySession::note_calls(CallConsumer consumer) {
   return Nothing{};
 }
 
+Status ReplaySession::note_profile(ProfileConsumer consumer) {
+  TRY(note(machine::Notes::profile));
+  profile_consumer_ = std::move(consumer);
+  counts_.clear();
+  return Nothing{};
+}
+
+/// Adds what was counted since the last time, which the engine forgets.
+Status ReplaySession::learn_counts() {
+  for (u64 row = 0;;) {
+    TRY(ask({.op = ControlOp::take_counts, .argument = row}));
+    const std::size_t before = counts_.size();
+    const std::size_t count = packet_->reply.payload_bytes / sizeof(translate::StretchCount);
+    if (count == 0) break;
+    row = packet_->reply.value;
+    counts_.resize(before + count);
+    std::memcpy(counts_.data() + before, packet_->payload, count * sizeof(translate::StretchCount));
+  }
+  return ask({.op = ControlOp::take_counts, .argument = ~u64{0}});
+}
+
+Result<std::vector<translate::StretchCount>> ReplaySession::take_counts() {
+  TRY(learn_counts());
+  return std::exchange(counts_, {});
+}
+
+Status ReplaySession::note_watched_calls(CallConsumer consumer) {
+  if (call_consumers_.empty()) TRY(note(machine::Notes::watched_calls));
+  call_consumers_.push_back(std::move(consumer));
+  return Nothing{};
+}
+
 Status ReplaySession::watch_functions(std::span<const u64> addresses) {
   return ask_with_addresses(ControlOp::watch_functions, addresses);
 }
 
-Status ReplaySession::note_schedule(std::span<const u64> stop_calls, bool stops_at_locks,
-                                    ScheduleConsumer consumer) {
+Status ReplaySession::note_schedule(std::span<const u64> stop_calls, u32 how, ScheduleConsumer consumer) {
   schedule_consumer_ = std::move(consumer);
-  const u32 question = machine::kScheduleNotes | (stops_at_locks ? machine::kScheduleStopsAtLocks : 0U);
-  return ask({.op = ControlOp::note_schedule, .argument = question}, stop_calls);
+  return ask({.op = ControlOp::note_schedule, .argument = machine::kScheduleNotes | how}, stop_calls);
 }
 
-Status ReplaySession::take_schedule() {
-  schedule_.clear();
+Status ReplaySession::fetch_schedule() {
   for (;;) {
     TRY(ask({.op = ControlOp::take_schedule, .argument = schedule_.size() * sizeof(kernel::ScheduleNote)}));
     const std::size_t before = schedule_.size();
     const std::size_t count = packet_->reply.payload_bytes / sizeof(kernel::ScheduleNote);
-    if (count == 0) break;
+    if (count == 0) return Nothing{};
     schedule_.resize(before + count);
     std::memcpy(static_cast<void*>(schedule_.data() + before), packet_->payload,
                 count * sizeof(kernel::ScheduleNote));
   }
-  schedule_consumer_(schedule_);
-  return Nothing{};
 }
 
 Status ReplaySession::note_first_touches() {

@@ -20,6 +20,8 @@
 #include "machine/control.h"
 #include "machine/control_process.h"
 #include "translate/access_stream.h"
+#include "translate/profile_stream.h"
+#include "translate/stretches.h"
 
 namespace orrery::lens {
 
@@ -89,7 +91,7 @@ class ReplaySession final : public elf::StoppedMachine {
   /// From here on, see ControlOp::count_instructions; at the start, of the whole program.
   Status count_instructions();
 
-  // A session notes one of these: accesses, calls or first touches.
+  // A session notes one of these: accesses, calls, a profile or first touches.
 
   /// Whole records, as translate::AccessReader reads them.
   using AccessConsumer =
@@ -100,8 +102,15 @@ class ReplaySession final : public elf::StoppedMachine {
   /// The same of the calls, as translate::read_calls reads them; to all who asked.
   using CallConsumer = std::function<void(std::span<const u64> records)>;
   Status note_calls(CallConsumer consumer);
+  /// The same, only of calls that lead to watched functions: translate/call_path.h.
+  Status note_watched_calls(CallConsumer consumer);
   /// Functions whose entries are among the calls from here on; a program has none at its start.
   Status watch_functions(std::span<const u64> addresses);
+  /// From here on executions are counted, and these handed over as calls are.
+  using ProfileConsumer = std::function<void(std::span<const translate::ProfileNote> notes)>;
+  Status note_profile(ProfileConsumer consumer);
+  /// Since the last time.
+  Result<std::vector<translate::StretchCount>> take_counts();
   /// From here on, when each page is first read and first written.
   Status note_first_touches();
   /// Those since the last time.
@@ -112,9 +121,10 @@ class ReplaySession final : public elf::StoppedMachine {
   /// The XSAVE area of a task in standard form, or FXSAVE's where the recording's processor has no XSAVE.
   Result<std::vector<u8>> vector_state(i32 task);
   using ScheduleConsumer = std::function<void(std::span<const kernel::ScheduleNote>)>;
-  /// From here on what tasks do is handed over, all of it up to a stop before the run to there returns. Of
-  /// system calls runs stop only at those of `stop_calls`, see ControlOp::note_schedule.
-  Status note_schedule(std::span<const u64> stop_calls, bool stops_at_locks, ScheduleConsumer consumer);
+  /// From here on what tasks do is handed over, all of it up to a stop before the run to there returns; the
+  /// consumer must not ask the session, which may have gone on. Of system calls runs stop only at those of
+  /// `stop_calls`; `how`: kScheduleStopsAtLocks and the like, see ControlOp::note_schedule.
+  Status note_schedule(std::span<const u64> stop_calls, u32 how, ScheduleConsumer consumer);
   /// Of any task of the process, where it last left guest code; nothing if there is no such task.
   std::optional<elf::MachineRegisters> registers_of(i32 task);
   /// The process of the task that the session stands at.
@@ -148,8 +158,10 @@ class ReplaySession final : public elf::StoppedMachine {
   Status note(machine::Notes wanted);
   void consume(u32 half, u64 words);
   Status learn_access_points();
-  Status take_schedule();
-  Status run_until_stop(const machine::ControlRequest& request, std::vector<machine::ControlHit>* hits);
+  Status fetch_schedule();
+  Status learn_counts();
+  Status keep_packet_while(Status (ReplaySession::*ask)());
+  Status receive_stop(const machine::ControlRequest& request, std::vector<machine::ControlHit>* hits);
   void note_stop();
   const std::vector<u8>& page(u64 address);
   void forget();
@@ -163,6 +175,8 @@ class ReplaySession final : public elf::StoppedMachine {
 
   AccessConsumer access_consumer_;
   std::vector<CallConsumer> call_consumers_;
+  ProfileConsumer profile_consumer_;
+  std::vector<translate::StretchCount> counts_;
   std::vector<translate::AccessPoint> access_points_;
   struct Unmap {
     void operator()(const u64* notes) const;

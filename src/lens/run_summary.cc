@@ -78,6 +78,10 @@ void read_exec(const trace::EventView& event, RunSummary& run, const MappedToget
   while (strings.more()) run.arguments.push_back(strings.next());
 }
 
+/// What read_event() looks at. That the program has run, any later event than its first tells.
+constexpr trace::EventKind kKinds[] = {trace::EventKind::start, trace::EventKind::map, trace::EventKind::exit,
+                                       trace::EventKind::exec, trace::EventKind::gap};
+
 void read_event(const trace::EventView& event, RunSummary& run, MappedTogether& together) {
   using trace::EventKind;
   run.last_event = event.header->number;
@@ -121,7 +125,8 @@ Result<RunSummary> summarize(const std::string& directory, const TreeProcess& pr
   for (const trace::LineageStep& step : lineage.steps) {
     trace::TraceReader reader(trace, step.process);
     trace::EventView event;
-    while (reader.next(event) == trace::ReadStatus::event && event.header->number < step.end_event)
+    while (reader.next_of({kKinds}, event) == trace::ReadStatus::event &&
+           event.header->number < step.end_event)
       read_event(event, run, together);
   }
   if (!run.ended && process.fatal_signal == SIGKILL && process.ending == trace::Ending::clean &&

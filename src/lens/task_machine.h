@@ -23,6 +23,9 @@ class TaskMachine final : public elf::StoppedMachine {
     registers_.gs_base = task.gs_base;
   }
 
+  TaskMachine(ReplaySession& session, i32 task, const elf::MachineRegisters& registers)
+      : session_(session), task_(task), registers_(registers) {}
+
   const elf::MachineRegisters& registers() override { return registers_; }
   u64 read(u64 address, std::span<u8> out) override { return session_.read(address, out); }
   const std::vector<elf::MappedRegion>& regions() override { return session_.regions(); }

@@ -87,7 +87,9 @@ class Walk {
     u64 words[machine::kStopCallWords] = {};
     for (std::size_t number = 0; number < all.size(); ++number)
       words[number / 64] |= u64{all.test(number)} << (number % 64);
-    return session_.note_schedule(words, locks, [this, &progress](const auto& told) {
+    const u32 how =
+        (locks ? machine::kScheduleStopsAtLocks : 0U) | (notes ? 0U : machine::kScheduleStopsOnly);
+    return session_.note_schedule(words, how, [this, &progress](const auto& told) {
       for (const kernel::ScheduleNote& each : told) {
         const u64 time_ns = clock_.time_at(each.event, each.task, each.ticks);
         for (const auto& watcher : watchers_)

@@ -14,8 +14,8 @@
 namespace orrery::lens {
 namespace {
 
-/// Reservations of run-times are as large as the address space, and nearly empty.
-constexpr u64 kRegionBytesMost = u64{2} << 30;
+/// Reservations of run-times are as large as the address space, and nearly empty. A GB takes about a second.
+constexpr u64 kRegionBytesMost = u64{16} << 30;
 constexpr u64 kPieceBytes = 1 << 20;
 
 class CoreWriter {
@@ -82,7 +82,7 @@ class CoreWriter {
       const u64 got = session_.read_through(address, std::span(piece).first(wanted));
       for (u64 i = 0; i < got; i += kPageBytes) {
         const std::span<const u8> page = std::span(piece).subspan(i, std::min<u64>(kPageBytes, got - i));
-        const bool is_zero = std::all_of(page.begin(), page.end(), [](u8 byte) { return byte == 0; });
+        const bool is_zero = page[0] == 0 && std::memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
         if (!is_zero) TRY(put(at + (address - region.start) + i, page));
       }
     }

@@ -112,21 +112,22 @@ constexpr AllocatorFunction kFunctions[] = {
 
 }  // namespace
 
-std::map<u64, const AllocatorFunction*> find_allocator_functions(elf::StoppedMachine& machine,
-                                                                 const elf::MappedRegion& region) {
-  std::map<u64, const AllocatorFunction*> found;
+FileFunctions find_allocator_functions(elf::StoppedMachine& machine, const elf::MappedRegion& region) {
+  FileFunctions found{.begin = region.start, .end = region.end};
+  for (const elf::MappedRegion& other : machine.regions()) {
+    if (other.path != region.path) continue;
+    found.begin = std::min(found.begin, other.start);
+    found.end = std::max(found.end, other.end);
+  }
   const std::shared_ptr<load::ObjectFile> file =
       region.kept_file.empty() ? nullptr : load::ObjectFile::open(region.kept_file);
   if (!file) return found;
-  u64 lowest = region.start;
-  for (const elf::MappedRegion& other : machine.regions())
-    if (other.path == region.path) lowest = std::min(lowest, other.start);
-  const u64 bias = lowest - page_floor(file->first_address());
+  const u64 bias = found.begin - page_floor(file->first_address());
   for (const AllocatorFunction& function : kFunctions) {
     const load::Definition* const exported = file->find_definition(function.name);
     const std::optional<u64> own =
         exported != nullptr ? std::optional(exported->address) : file->find_function(function.name);
-    if (own && file->is_code(*own)) found.try_emplace(bias + *own, &function);
+    if (own && file->is_code(*own)) found.by_address.try_emplace(bias + *own, &function);
   }
   return found;
 }

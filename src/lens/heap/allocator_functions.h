@@ -28,9 +28,13 @@ struct AllocatorFunction {
   u8 pointer = kNoArgument;  ///< which argument is the block, or where its address goes
 };
 
-/// The functions of this kind that the images mapped with `region`'s file define, by run-time address.
-/// Empty if the file is no ELF file that is kept.
-std::map<u64, const AllocatorFunction*> find_allocator_functions(elf::StoppedMachine& machine,
-                                                                 const elf::MappedRegion& region);
+/// Those that a mapped file defines.
+struct FileFunctions {
+  u64 begin = 0, end = 0;                                ///< where the file is mapped
+  std::map<u64, const AllocatorFunction*> by_address{};  ///< run-time addresses
+};
+
+/// Of the file that `region` shows; none if it is no ELF file that is kept.
+FileFunctions find_allocator_functions(elf::StoppedMachine& machine, const elf::MappedRegion& region);
 
 }  // namespace orrery::lens::heap

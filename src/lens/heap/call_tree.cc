@@ -1,58 +1,80 @@
 #include "lens/heap/call_tree.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace orrery::lens::heap {
 
-u64 CallTree::home(Node parent, u64 pc) const {
-  u64 hash = (pc ^ u64{parent} << 32) * 0x9e37'79b9'7f4a'7c15;
-  hash ^= hash >> 29;
-  return hash & (slots_.size() - 1);
-}
-
-CallTree::Node CallTree::child(Node parent, u64 pc) {
-  const Node recent = entries_[parent].recent;
-  if (recent != kRoot && entries_[recent].pc == pc) return recent;
-  u64 at = home(parent, pc);
-  for (; slots_[at] != kRoot; at = (at + 1) & (slots_.size() - 1)) {
-    const Entry& entry = entries_[slots_[at]];
-    if (entry.pc == pc && entry.parent == parent) return entries_[parent].recent = slots_[at];
-  }
+CallTree::Node CallTree::add(u64 at, Node parent, u64 pc) {
   const Node made = size();
-  slots_[at] = made;
+  slots_[at] = {pc, parent, made};
   entries_.push_back({.pc = pc, .parent = parent});
-  entries_[parent].recent = made;
-  if (entries_.size() * 2 > slots_.size()) grow();
+  if (entries_.size() * 2 <= slots_.size()) return made;
+  slots_.assign(slots_.size() * 2, Slot{});
+  for (Node node = 1; node < size(); ++node) {
+    const Entry& entry = entries_[node];
+    u64 to = home(entry.parent, entry.pc);
+    while (slots_[to].node != kRoot) to = (to + 1) & (slots_.size() - 1);
+    slots_[to] = {entry.pc, entry.parent, node};
+  }
   return made;
 }
 
-void CallTree::grow() {
-  slots_.assign(slots_.size() * 2, kRoot);
-  for (Node node = 1; node < size(); ++node) {
-    u64 at = home(entries_[node].parent, entries_[node].pc);
-    while (slots_[at] != kRoot) at = (at + 1) & (slots_.size() - 1);
-    slots_[at] = node;
+void CallTree::add_path(u64 hash, Node node) {
+  const auto put = [this](const Path& path) {
+    u64 at = path.hash & (paths_.size() - 1);
+    while (paths_[at].node != kRoot) at = (at + 1) & (paths_.size() - 1);
+    paths_[at] = path;
+  };
+  if (++path_count_ * 2 > paths_.size()) {
+    const std::vector<Path> before = std::exchange(paths_, std::vector<Path>(paths_.size() * 2));
+    for (const Path& each : before)
+      if (each.node != kRoot) put(each);
   }
+  put({hash, node});
+}
+
+/// Of the present stack's calls, which led to an allocator for the first time.
+CallTree::Node TaskCalls::name_path() {
+  CallTree::Node node = CallTree::kRoot;
+  for (std::size_t at = 1; at < stack_->used; ++at) node = tree_->child(node, stack_->frames[at].pc);
+  tree_->add_path(stack_->innermost().path, node);
+  return node;
 }
 
 /// Up within the present stack: what lies below is over. Elsewhere: a stack that reaches there, or a new one.
 /// A frame may be large, so a stack reaches some way below its innermost call.
 void TaskCalls::go_far(u64 rsp) {
   const auto reaches = [rsp](const Stack& stack) {
-    return !stack.frames.empty() && rsp < stack.frames.front().rsp + kFrameBytesMost &&
-           rsp + kReachBytes > stack.frames.back().rsp;
+    return !stack.empty() && rsp < stack.outermost_rsp() + kFrameBytesMost &&
+           rsp + kReachBytes > stack.innermost().rsp;
   };
   const auto holds = [rsp](const Stack& stack) {
-    return !stack.frames.empty() && rsp <= stack.frames.front().rsp && rsp >= stack.frames.back().rsp;
+    return !stack.empty() && rsp <= stack.outermost_rsp() && rsp >= stack.innermost().rsp;
   };
-  if (!stacks_[at_].frames.empty() && !holds(stacks_[at_])) {
+  if (!holds(*stack_)) {
+    const bool empty = stack_->empty();
     auto other = std::find_if(stacks_.begin(), stacks_.end(), holds);
-    if (other == stacks_.end() && reaches(stacks_[at_])) other = stacks_.begin() + static_cast<i64>(at_);
-    if (other == stacks_.end()) other = std::find_if(stacks_.begin(), stacks_.end(), reaches);
-    if (other == stacks_.end()) other = stacks_.emplace(stacks_.end());
-    at_ = static_cast<std::size_t>(other - stacks_.begin());
+    if (other == stacks_.end() && !reaches(*stack_)) {
+      other = std::find_if(stacks_.begin(), stacks_.end(), reaches);
+      if (other == stacks_.end() && !empty) other = stacks_.emplace(stacks_.end());
+    }
+    if (other != stacks_.end()) stack_ = &*other;
   }
-  std::vector<Frame>& frames = stacks_[at_].frames;
-  while (!frames.empty() && frames.back().rsp <= rsp) frames.pop_back();
-  stacks_[at_].named = std::min(stacks_[at_].named, frames.size());
+  stack_->drop_up_to(rsp);
+}
+
+/// The present stack has no call so far out: on another it is, or none is known.
+void TaskCalls::outer_elsewhere(u64 rsp) {
+  for (Stack& other : stacks_) {
+    std::size_t at = other.used;
+    while (at > 1 && other.frames[at - 1].rsp < rsp) --at;
+    if (at == 1 || other.frames[at - 1].rsp > rsp + 1) continue;
+    other.used = at;
+    stack_ = &other;
+    return;
+  }
+  stack_->used = 1;
 }
 
 }  // namespace orrery::lens::heap

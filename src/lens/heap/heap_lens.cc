@@ -40,7 +40,7 @@ class HeapWatcher final : public Watcher {
 
   void begin(ReplaySession& session, const Instant&) override {
     begin_program();
-    asked_ = static_cast<bool>(session.note_calls(
+    asked_ = static_cast<bool>(session.note_watched_calls(
         [this](std::span<const u64> records) { translate::read_calls(records, *tracker_); }));
     look_at_files(session);
   }
@@ -122,28 +122,22 @@ class HeapWatcher final : public Watcher {
     for (const elf::MappedRegion& region : session.regions()) {
       if ((region.protection & PROT_EXEC) == 0 || !region.path.starts_with("/")) continue;
       if (!seen_.emplace(region.path, region.start).second) continue;
-      const auto functions = find_allocator_functions(session, region);
+      const FileFunctions functions = find_allocator_functions(session, region);
       std::vector<u64> addresses;
-      for (const auto& [address, function] : functions) {
+      for (const auto& [address, function] : functions.by_address) {
         addresses.push_back(address);
         if (function->kind != FunctionKind::allocate_to) continue;
         storing_.insert(address);
         break_at(address);
       }
-      u64 begin = region.start, end = region.end;
-      for (const elf::MappedRegion& other : session.regions()) {
-        if (other.path != region.path) continue;
-        begin = std::min(begin, other.start);
-        end = std::max(end, other.end);
-      }
-      if (session.watch_functions(addresses)) tracker_->watch(functions, begin, end);
+      if (session.watch_functions(addresses)) tracker_->watch(functions);
     }
   }
 
   /// The nodes that allocated, and those that led to them.
   std::vector<bool> wanted_nodes() const {
     std::vector<bool> wanted(tracker_->tree().size());
-    const std::vector<NodeSums>& nodes = tracker_->nodes();
+    const std::vector<NodeSums>& nodes = tracker_->heap().nodes();
     for (CallTree::Node node = 1; node < std::min<std::size_t>(nodes.size(), wanted.size()); ++node) {
       if (nodes[node].allocations == 0) continue;
       for (CallTree::Node at = node; at != CallTree::kRoot && !wanted[at]; at = tracker_->tree().parent(at))
@@ -154,6 +148,7 @@ class HeapWatcher final : public Watcher {
 
   /// While the code is still mapped.
   void resolve(ReplaySession& session) {
+    tracker_->settle();
     const std::vector<bool> wanted = wanted_nodes();
     for (CallTree::Node node = 1; node < wanted.size(); ++node) {
       const u64 pc = tracker_->tree().pc(node);
@@ -187,7 +182,7 @@ class HeapWatcher final : public Watcher {
     add_sums();
     add_nodes();
     Times times(recording_, process_);
-    for (const HeapSample& sample : tracker_->samples())
+    for (const HeapSample& sample : tracker_->heap().samples())
       rows_.add(kHeapSample, {.process = process_,
                               .program = program_,
                               .event = sample.place.event,
@@ -197,7 +192,7 @@ class HeapWatcher final : public Watcher {
                               .live_blocks = sample.live_blocks,
                               .live_bytes = sample.live_bytes});
     Times again(recording_, process_);
-    for (const HeapTracker::Live& live : tracker_->live())
+    for (const LiveBlock& live : tracker_->heap().live())
       rows_.add(kHeapBlock, {.process = process_,
                              .program = program_,
                              .number = live.block.number,
@@ -211,7 +206,7 @@ class HeapWatcher final : public Watcher {
   }
 
   void add_sums() {
-    const HeapSums& sums = tracker_->sums();
+    const HeapSums& sums = tracker_->heap().sums();
     Times times(recording_, process_);
     rows_.add(kHeap, {.process = process_,
                       .program = program_,
@@ -219,7 +214,7 @@ class HeapWatcher final : public Watcher {
                       .bytes = sums.bytes,
                       .releases = sums.releases,
                       .temporary = sums.temporary,
-                      .failed = sums.failed,
+                      .failed = tracker_->failed(),
                       .unknown_releases = sums.unknown_releases,
                       .peak_blocks = sums.peak_blocks,
                       .peak_bytes = sums.peak_bytes,
@@ -236,8 +231,9 @@ class HeapWatcher final : public Watcher {
     const std::vector<bool> wanted = wanted_nodes();
     for (CallTree::Node node = 1; node < wanted.size(); ++node) {
       if (!wanted[node]) continue;
-      const NodeSums sums = node < tracker_->nodes().size() ? tracker_->nodes()[node] : NodeSums{};
-      const auto [peak_blocks, peak_bytes] = tracker_->blocks_and_bytes_at_peak(sums);
+      const NodeSums sums =
+          node < tracker_->heap().nodes().size() ? tracker_->heap().nodes()[node] : NodeSums{};
+      const auto [peak_blocks, peak_bytes] = tracker_->heap().blocks_and_bytes_at_peak(sums);
       rows_.add(kHeapNode, {.process = process_,
                             .program = program_,
                             .node = node,
@@ -292,6 +288,6 @@ const Lens kHeapLens = {.name = "heap",
                         .tables = heap::tables,
                         .read = nullptr,
                         .watch = heap::watch,
-                        .notes = machine::Notes::calls};
+                        .notes = machine::Notes::watched_calls};
 
 }  // namespace orrery::lens

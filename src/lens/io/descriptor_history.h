@@ -8,11 +8,15 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "lens/io/descriptor_action.h"
 #include "lens/process_tree.h"
 
 namespace orrery::lens::io {
+
+/// OpenFile::kind of what signalfd(2) makes.
+inline constexpr std::string_view kSignalDescriptor = "signalfd";
 
 struct OpenFile {
   u64 number = 0;  ///< counts from 1 in the order of their opening

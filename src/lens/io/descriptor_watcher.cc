@@ -14,6 +14,7 @@
 #include <cstring>
 #include <map>
 
+#include "lens/io/descriptor_history.h"
 #include "lens/io/socket_address.h"
 
 namespace orrery::lens::io {
@@ -71,10 +72,10 @@ class DescriptorWatcher final : public Watcher {
   void eventfd2(ReplaySession&, const Call& call) { open_as(call, "eventfd", "", call.arguments[1]); }
   void timerfd(ReplaySession&, const Call& call) { open_as(call, "timerfd", "", call.arguments[1]); }
   void signalfd(ReplaySession&, const Call& call) {
-    if (fd_of(call.arguments[0]) < 0) open_as(call, "signalfd", "", 0);
+    if (fd_of(call.arguments[0]) < 0) open_as(call, std::string(kSignalDescriptor), "", 0);
   }
   void signalfd4(ReplaySession&, const Call& call) {
-    if (fd_of(call.arguments[0]) < 0) open_as(call, "signalfd", "", call.arguments[3]);
+    if (fd_of(call.arguments[0]) < 0) open_as(call, std::string(kSignalDescriptor), "", call.arguments[3]);
   }
   void inotify(ReplaySession&, const Call& call) { open_as(call, "inotify", "", 0); }
   void inotify1(ReplaySession&, const Call& call) { open_as(call, "inotify", "", call.arguments[0]); }

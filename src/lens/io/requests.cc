@@ -81,6 +81,12 @@ class ProcessRequests {
   void note_file(const Transfer& transfer, const OpenFilePointer& file) {
     files_[transfer.task] = {transfer.event, file};
   }
+  /// It has read a signal: the poll before that has waited for it.
+  void note_signal(const Transfer& transfer) {
+    std::deque<u64>& signals = lately_[transfer.task].signals_ns;
+    signals.push_back(transfer.begin_ns);
+    if (signals.size() > kPiecesKept) signals.pop_front();
+  }
   void tell_apart_later(const RequestPointer& request) {
     lately_[request->task].pending.push_back({request, request->answered_ns});
   }
@@ -89,6 +95,7 @@ class ProcessRequests {
   struct Piece {
     u64 begin_ns = 0, end_ns = 0;
     Share share = Share::cpu;
+    bool is_poll = false;
   };
   struct Pending {
     RequestPointer request;
@@ -96,6 +103,7 @@ class ProcessRequests {
   };
   struct Lately {
     std::deque<Piece> pieces{};
+    std::deque<u64> signals_ns{};  ///< when signals were read from a descriptor
     std::deque<Pending> pending{};
   };
 
@@ -109,7 +117,8 @@ class ProcessRequests {
 
   void keep(const Stretch& stretch) {
     Lately& lately = lately_[stretch.task];
-    lately.pieces.push_back({stretch.begin_ns, stretch.end_ns, share_of_stretch(stretch)});
+    const bool is_poll = stretch.state == TaskState::blocked && is_readiness(stretch.call->number);
+    lately.pieces.push_back({stretch.begin_ns, stretch.end_ns, share_of_stretch(stretch), is_poll});
     if (lately.pieces.size() > kPiecesKept) lately.pieces.pop_front();
     while (!lately.pending.empty() && lately.pending.front().answered_ns <= stretch.end_ns) {
       tell_apart(*lately.pending.front().request, lately);
@@ -123,6 +132,7 @@ class ProcessRequests {
     auto& shares = request.shares;
     shares[static_cast<u32>(Share::queue)] = request.read_ns - request.arrived_ns;
     u64 told = 0;
+    u64 next_poll_ns = ~u64{0};  // when the poll behind the piece ended
     for (auto piece = lately.pieces.rbegin(); piece != lately.pieces.rend(); ++piece) {
       if (piece->end_ns <= request.read_ns) break;
       const u64 begin = std::max(piece->begin_ns, request.read_ns);
@@ -130,10 +140,19 @@ class ProcessRequests {
       if (end <= begin) continue;
       const bool handed_over =
           request.task != request.reader && piece->begin_ns <= request.read_ns && piece->share != Share::cpu;
-      shares[static_cast<u32>(handed_over ? Share::queue : piece->share)] += end - begin;
+      const bool for_signal = piece->is_poll && is_signal_between(lately, piece->end_ns, next_poll_ns);
+      if (piece->is_poll) next_poll_ns = piece->end_ns;
+      const Share share = handed_over ? Share::queue : for_signal ? Share::lock : piece->share;
+      shares[static_cast<u32>(share)] += end - begin;
       told += end - begin;
     }
     shares[static_cast<u32>(Share::cpu)] += request.answered_ns - request.read_ns - told;
+  }
+
+  static bool is_signal_between(const Lately& lately, u64 from_ns, u64 to_ns) {
+    const auto& signals = lately.signals_ns;
+    const auto at = std::lower_bound(signals.begin(), signals.end(), from_ns);
+    return at != signals.end() && *at < to_ns;
   }
 
   sched::TaskTimeline timeline_;
@@ -202,6 +221,8 @@ void RequestFinder::add(const Transfer& transfer) {
   DescriptorHistory::play(transfer, *file);
   if (transfer.time_ns - transfer.begin_ns >= trace::EventHeader::kWaitLeastNs)
     processes_.at(transfer.process)->note_file(transfer, file);
+  if (transfer.kind == TransferKind::read && file->kind == kSignalDescriptor && !transfer.failed)
+    processes_.at(transfer.process)->note_signal(transfer);
   const bool was_accepted = file->how != nullptr && std::string_view(file->how) == "accepted";
   if (!was_accepted || transfer.failed || transfer.bytes == 0) return;
   if (transfer.kind == TransferKind::read) read(transfer, file);

@@ -23,7 +23,7 @@ namespace orrery::lens::io {
 enum class Share : u8 {
   queue,    ///< it had come, as a poll or a read told, and nobody had read it; or it waited for its thread
   cpu,      ///< the thread ran
-  lock,     ///< waited for a lock, a condition, a semaphore
+  lock,     ///< waited for a lock, a condition, a semaphore; in a poll that a signal's descriptor ended
   disk,     ///< was in calls on files
   network,  ///< waited for other sockets and pipes, or in a poll
   sched,    ///< could have run, and others did

@@ -8,13 +8,13 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <string_view>
 
 #include "base/base_name.h"
 #include "elf/symbolizer_hosted.h"
 #include "elf/unwind_hosted.h"
+#include "lens/call_set.h"
 #include "lens/code_place.h"
 #include "lens/lens.h"
 #include "lens/load/start_stack.h"
@@ -34,11 +34,12 @@ struct Maker {
   std::optional<std::string> function{}, line{}, stack{};
 };
 
-bool changes_map(std::string_view name) {
-  constexpr std::array<std::string_view, 12> kCalls = {
-      "mmap",  "munmap", "mremap", "mprotect", "pkey_mprotect",    "brk",
-      "shmat", "shmdt",  "execve", "execveat", "remap_file_pages", "arch_prctl"};
-  return std::find(kCalls.begin(), kCalls.end(), name) != kCalls.end();
+constexpr u64 kChangesMap[] = {__NR_mmap,          __NR_munmap,   __NR_mremap,          __NR_mprotect,
+                               __NR_pkey_mprotect, __NR_brk,      __NR_shmat,           __NR_shmdt,
+                               __NR_execve,        __NR_execveat, __NR_remap_file_pages};
+
+bool changes_map(const Call& call) {
+  return std::find(std::begin(kChangesMap), std::end(kChangesMap), call.number) != std::end(kChangesMap);
 }
 
 /// The range that a call has mapped anew.
@@ -53,7 +54,12 @@ std::pair<u64, u64> fresh_range(const Call& call) {
 
 class MapWatcher final : public Watcher {
  public:
-  MapWatcher(const TreeProcess& process, Rows& rows) : process_(process), rows_(rows) {}
+  MapWatcher(const TreeProcess& process, Rows& rows)
+      : process_(process), rows_(rows), calls_(set_of(kChangesMap)) {
+    for (const u64 number : {__NR_arch_prctl, __NR_clone, __NR_clone3, __NR_exit}) calls_.set(number);
+  }
+
+  const CallSet* calls() const override { return &calls_; }
 
   void begin(ReplaySession& session, const Instant& now) override {
     begin_map(session, now, process_.parent ? "the parent" : "exec");
@@ -61,7 +67,7 @@ class MapWatcher final : public Watcher {
   }
   void enter(ReplaySession& session, const WalkedCall& walked) override {
     const std::string& name = walked.call.name;
-    if (changes_map(name) && name != "arch_prctl") {
+    if (changes_map(walked.call)) {
       change(session, walked.entry, "growth", {}, {0, 0});
       makers_[walked.entry.task] = maker_of(session);
     }
@@ -74,7 +80,7 @@ class MapWatcher final : public Watcher {
     if (call.name == "arch_prctl" && !call.failed() && call.arguments[0] == ARCH_SET_FS)
       return set_tls(walked.exit.task, call.arguments[1]);
     if (call.name == "clone" || call.name == "clone3") return begin_thread(session, walked);
-    if (!changes_map(call.name)) return;
+    if (!changes_map(call)) return;
     const auto maker = makers_.extract(walked.entry.task);
     change(session, walked.exit, call.name, maker ? maker.mapped() : Maker{}, fresh_range(call));
   }
@@ -378,6 +384,7 @@ class MapWatcher final : public Watcher {
 
   const TreeProcess& process_;
   Rows& rows_;
+  CallSet calls_;
   u32 program_ = 0;
   u64 changes_ = 0;
   bool has_started_ = false;

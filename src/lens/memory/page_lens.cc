@@ -4,15 +4,16 @@
 //
 // The engine filters the stream of accesses (machine/first_touches.h). What it found is fetched before each
 // system call that changes the map, while the map still says what the pages are.
+#include <asm/unistd.h>
 #include <elf.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <string_view>
 
+#include "lens/call_set.h"
 #include "lens/lens.h"
 #include "lens/load/start_stack.h"
 #include "lens/memory/meanings.h"
@@ -89,37 +90,53 @@ constexpr db::Column<MappedFileRow> kFileColumns[] = {
 constexpr db::Table<MappedFileRow> kMappedFile = {"mapped_file", "The files that programs mapped.",
                                                   kFileColumns};
 
-/// When each event of a process was written.
+/// When the events of a process were written, for questions that go forward.
 class EventTimes {
  public:
-  EventTimes(const Recording& recording, u32 process) {
-    trace::TraceReader reader(recording.trace, process);
-    for (trace::EventView view; reader.next(view) == trace::ReadStatus::event;)
-      events_.emplace_back(view.header->number, recording.since_begin(view.header->time_ns));
+  EventTimes(const Recording& recording, u32 process)
+      : recording_(recording), reader_(recording.trace, process) {
+    advance();
+    before_ = next_;
   }
 
-  u64 before(u64 event) const {
-    const auto next = std::lower_bound(events_.begin(), events_.end(), std::pair(event, u64{0}));
-    if (next == events_.begin()) return events_.empty() ? 0 : events_.front().second;
-    return std::prev(next)->second;
+  u64 before(u64 event) {
+    for (; more_ && next_.number < event; advance()) before_ = next_;
+    return recording_.since_begin(before_.time_ns);
   }
 
  private:
-  std::vector<std::pair<u64, u64>> events_;
+  void advance() {
+    trace::EventView view;
+    more_ = reader_.next(view) == trace::ReadStatus::event;
+    if (more_) next_ = *view.header;
+  }
+
+  const Recording& recording_;
+  trace::TraceReader reader_;
+  trace::EventHeader before_, next_;
+  bool more_ = false;
 };
+
+/// While one of these begins, the map still says what the pages are.
+constexpr u64 kChangesMap[] = {__NR_mmap,    __NR_munmap,     __NR_mremap,          __NR_mprotect, __NR_brk,
+                               __NR_madvise, __NR_execve,     __NR_execveat,        __NR_shmat,    __NR_shmdt,
+                               __NR_exit,    __NR_exit_group, __NR_remap_file_pages};
 
 class PageWatcher final : public Watcher {
  public:
   PageWatcher(const Recording& recording, const TreeProcess& process, Rows& rows)
-      : process_(process.process), times_(recording, process.process), rows_(rows) {}
+      : process_(process.process),
+        times_(recording, process.process),
+        rows_(rows),
+        calls_(set_of(kChangesMap)) {}
 
   void begin(ReplaySession& session, const Instant& now) override {
     asked_ = static_cast<bool>(session.note_first_touches());
     if (asked_) note_start(session, now);
     note_program(session);
   }
-  void enter(ReplaySession& session, const WalkedCall& walked) override {
-    if (!changes_map(walked.call.name)) return;
+  const CallSet* calls() const override { return &calls_; }
+  void enter(ReplaySession& session, const WalkedCall&) override {
     take(session);
     note_files(session);
   }
@@ -137,13 +154,6 @@ class PageWatcher final : public Watcher {
   }
 
  private:
-  static bool changes_map(std::string_view name) {
-    constexpr std::array<std::string_view, 13> kCalls = {
-        "mmap",     "munmap", "mremap", "mprotect", "brk",        "madvise",         "execve",
-        "execveat", "shmat",  "shmdt",  "exit",     "exit_group", "remap_file_pages"};
-    return std::find(kCalls.begin(), kCalls.end(), name) != kCalls.end();
-  }
-
   /// The kernel has laid out the stack before the process could be asked.
   void note_start(ReplaySession& session, const Instant& now) {
     constexpr int kRsp = 4;
@@ -296,6 +306,7 @@ class PageWatcher final : public Watcher {
   u32 process_;
   EventTimes times_;
   Rows& rows_;
+  CallSet calls_;
   bool asked_ = false;
   u32 program_ = 0;
   u64 break_ = 0;  ///< where the heap ends, as brk told last

@@ -1,10 +1,10 @@
 // The control block of every process over time: each value, from when to when. Asked of the guest kernel
 // after every system call that may change it.
-#include <algorithm>
-#include <array>
-#include <map>
-#include <string_view>
+#include <asm/unistd.h>
 
+#include <map>
+
+#include "lens/call_set.h"
 #include "lens/lens.h"
 #include "lens/process/block_fields.h"
 
@@ -45,29 +45,31 @@ constexpr db::Column<StateRow> kColumns[] = {
 constexpr db::Table<StateRow> kTable = {
     "process_state", "What the kernel keeps of each process, value by value, from when to when.", kColumns};
 
-bool changes_state(std::string_view name) {
-  constexpr std::array<std::string_view, 30> kCalls = {
-      "setuid",      "setgid",      "setreuid",  "setregid",     "setresuid",      "setresgid",
-      "setfsuid",    "setpgid",     "setsid",    "chdir",        "fchdir",         "chroot",
-      "umask",       "setrlimit",   "prlimit64", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
-      "sigaltstack", "personality", "prctl",     "seccomp",      "clone",          "clone3",
-      "fork",        "vfork",       "execve",    "execveat",     "timer_create",   "timer_delete"};
-  return std::find(kCalls.begin(), kCalls.end(), name) != kCalls.end();
-}
+constexpr u64 kChangesState[] = {
+    __NR_setuid,       __NR_setgid,         __NR_setreuid,     __NR_setregid,     __NR_setresuid,
+    __NR_setresgid,    __NR_setfsuid,       __NR_setpgid,      __NR_setsid,       __NR_chdir,
+    __NR_fchdir,       __NR_chroot,         __NR_umask,        __NR_setrlimit,    __NR_prlimit64,
+    __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_sigaltstack,  __NR_personality,
+    __NR_prctl,        __NR_seccomp,        __NR_clone,        __NR_clone3,       __NR_fork,
+    __NR_vfork,        __NR_execve,         __NR_execveat,     __NR_timer_create, __NR_timer_delete};
 
 class StateWatcher final : public Watcher {
  public:
-  StateWatcher(const TreeProcess& process, Rows& rows) : process_(process), rows_(rows) {}
+  StateWatcher(const TreeProcess& process, Rows& rows)
+      : process_(process), rows_(rows), calls_(set_of(kChangesState)) {
+    calls_.set(__NR_exit);
+  }
+  const CallSet* calls() const override { return &calls_; }
 
   void begin(ReplaySession& session, const Instant& now) override { look(session, now, "start"); }
   /// A thread that ends takes its values along.
   void enter(ReplaySession& session, const WalkedCall& walked) override {
-    if (walked.call.name == "exit") look(session, walked.entry, "exit");
+    if (walked.call.number == __NR_exit) look(session, walked.entry, "exit");
   }
   void leave(ReplaySession& session, const WalkedCall& walked) override {
     const Call& call = walked.call;
-    if (call.failed()) return;
-    if (changes_state(call.name)) look(session, walked.exit, walked.replaced_program() ? "exec" : call.name);
+    if (call.failed() || call.number == __NR_exit) return;
+    look(session, walked.exit, walked.replaced_program() ? "exec" : call.name);
   }
   void end(ReplaySession& session, const Instant& now) override {
     look(session, now, "exit");
@@ -107,6 +109,7 @@ class StateWatcher final : public Watcher {
 
   const TreeProcess& process_;
   Rows& rows_;
+  CallSet calls_;
   u64 set_ = 0;
   std::map<std::string, StateRow> values_{};  ///< those that are so now, by field
 };

@@ -6,6 +6,10 @@
 
 #include <unordered_map>
 
+#include "lens/call_set.h"
+#include "lens/io/descriptor_watcher.h"
+#include "trace/event.h"
+
 namespace orrery::lens::sched {
 
 using kernel::ScheduleNote;
@@ -16,13 +20,40 @@ namespace {
 /// Stacks of more waits at one address tell nothing new.
 constexpr u64 kStacksMostPerFutex = 200;
 constexpr u64 kNameBytesMost = 16;
+constexpr u64 kPolls[] = {__NR_epoll_wait, __NR_epoll_pwait, __NR_epoll_pwait2, __NR_poll,
+                          __NR_ppoll,      __NR_select,      __NR_pselect6};
+
+/// Of what goes through descriptors it keeps what tells of waits; a server has a hundred times as much. Those
+/// are calls that waited, writes, which end others' waits, and the first read after a poll.
+class TransfersOfWaits final : public io::DescriptorSink {
+ public:
+  explicit TransfersOfWaits(io::DescriptorSink& journal) : journal_(journal) {}
+
+  /// Its next transfer is kept.
+  void waited(i32 task) { waited_.insert(task); }
+  /// Its next read is.
+  void polled(i32 task) { polled_.insert(task); }
+
+  void add(io::DescriptorAction action) override { journal_.add(std::move(action)); }
+  void add(const io::Transfer& transfer) override {
+    const bool has_waited = waited_.erase(transfer.task) != 0 ||
+                            transfer.time_ns - transfer.begin_ns >= trace::EventHeader::kWaitLeastNs;
+    const bool is_first = transfer.kind == io::TransferKind::read && polled_.erase(transfer.task) != 0;
+    if (has_waited || is_first || transfer.kind == io::TransferKind::write) journal_.add(transfer);
+  }
+
+ private:
+  io::DescriptorSink& journal_;
+  std::set<i32> waited_, polled_;
+};
 
 class TaskWatcher final : public Watcher {
  public:
   TaskWatcher(const Recording& recording, const TreeProcess& process, ProcessHistory& history,
-              std::unique_ptr<Watcher> descriptors)
+              io::DescriptorSink& journal)
       : history_(history),
-        descriptors_(std::move(descriptors)),
+        transfers_(journal),
+        descriptors_(io::watch_descriptors(recording, process, transfers_)),
         calls_(*descriptors_->calls()),
         words_(process.program),
         timeline_(recording, process, [this](const Stretch& stretch) { keep(stretch); }) {
@@ -49,6 +80,9 @@ class TaskWatcher final : public Watcher {
     descriptors_->note(told, time_ns);
     history_.tasks.insert(told.task);
     timeline_.note(told);
+    if (told.step == ScheduleStep::waits) transfers_.waited(told.task);
+    if (told.step == ScheduleStep::returned && told.number < polls_.size() && polls_.test(told.number))
+      transfers_.polled(told.task);
     if (told.step == ScheduleStep::waits && told.number == __NR_futex)
       waits_[told.task] = {++futex_waits_[told.task], futexes_[told.task],
                            static_cast<i32>(static_cast<u32>(told.words[1]))};
@@ -61,9 +95,12 @@ class TaskWatcher final : public Watcher {
     const Wait& wait = waits_[task];
     if (++stacks_[wait.address] > kStacksMostPerFutex) return;
     SeenWait seen;
-    seen.name = words_.name_of(session, wait.address);
     seen.stack = words_.stack_of(session, task);
-    if (history_.tasks.contains(wait.owner)) seen.owner_stack = words_.stack_of(session, wait.owner);
+    const std::string_view function = std::string_view(seen.stack).substr(0, seen.stack.find(" < "));
+    seen.object = history_.objects[wait.address] = sync_object(session, function, wait.address);
+    seen.name = words_.name_of(session, seen.object.address);
+    const i32 owner = seen.object.owner != 0 ? seen.object.owner : wait.owner;
+    if (history_.tasks.contains(owner)) seen.owner_stack = words_.stack_of(session, owner);
     history_.seen_waits[{task, wait.number}] = std::move(seen);
   }
 
@@ -109,8 +146,10 @@ class TaskWatcher final : public Watcher {
   }
 
   ProcessHistory& history_;
+  TransfersOfWaits transfers_;
   std::unique_ptr<Watcher> descriptors_;
   CallSet calls_;
+  CallSet polls_ = set_of(kPolls);
   StackWords words_;
   TaskTimeline timeline_;
   std::unordered_map<i32, u64> futex_waits_, futexes_;
@@ -121,8 +160,8 @@ class TaskWatcher final : public Watcher {
 }  // namespace
 
 std::unique_ptr<Watcher> watch_tasks(const Recording& recording, const TreeProcess& process,
-                                     ProcessHistory& history, std::unique_ptr<Watcher> descriptors) {
-  return std::make_unique<TaskWatcher>(recording, process, history, std::move(descriptors));
+                                     ProcessHistory& history, io::DescriptorSink& journal) {
+  return std::make_unique<TaskWatcher>(recording, process, history, journal);
 }
 
 }  // namespace orrery::lens::sched

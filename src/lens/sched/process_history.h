@@ -8,14 +8,17 @@
 #include <string>
 #include <vector>
 
+#include "lens/io/descriptor_action.h"
 #include "lens/lens.h"
 #include "lens/sched/stack_words.h"
+#include "lens/sched/sync_object.h"
 #include "lens/sched/task_timeline.h"
 
 namespace orrery::lens::sched {
 
 /// What was seen of a wait on a futex while the replay stood there.
 struct SeenWait {
+  SyncObject object{};
   std::string name{}, stack{}, owner_stack{};
 };
 
@@ -35,6 +38,7 @@ struct ProcessHistory {
   u32 process = 0;
   std::vector<Stretch> stretches{};                      ///< in the order of their ends
   std::map<std::pair<i32, u64>, SeenWait> seen_waits{};  ///< by task and Stretch::futex_wait
+  std::map<u64, SyncObject> objects{};                   ///< by the futex word: the one it was part of last
   std::map<i32, std::string> names{};                    ///< of tasks that were named
   std::set<i32> tasks{};
   std::map<i32, i32> makers{};
@@ -44,6 +48,6 @@ struct ProcessHistory {
 
 /// `history` and `journal` outlive it. Descriptors are watched too, for what calls waited on.
 std::unique_ptr<Watcher> watch_tasks(const Recording& recording, const TreeProcess& process,
-                                     ProcessHistory& history, std::unique_ptr<Watcher> descriptors);
+                                     ProcessHistory& history, io::DescriptorSink& journal);
 
 }  // namespace orrery::lens::sched

@@ -8,7 +8,6 @@
 #include <mutex>
 
 #include "base/base_name.h"
-#include "lens/io/descriptor_watcher.h"
 #include "lens/lens.h"
 #include "lens/sched/process_history.h"
 #include "lens/sched/sched_rows.h"
@@ -55,7 +54,7 @@ class SchedInquiry final : public Inquiry {
     const std::lock_guard lock(mutex_);
     ProcessHistory& history = histories_.emplace_back();
     history.process = process.process;
-    return watch_tasks(recording_, process, history, io::watch_descriptors(recording_, process, journal_));
+    return watch_tasks(recording_, process, history, journal_);
   }
 
   Fallible<Nothing> finish() override {
@@ -158,6 +157,7 @@ class SchedInquiry final : public Inquiry {
     const u64 from = wait.begin_ns, to = wait.end_ns;
     if (wait.other != 0 && wait.end == StretchEnd::woken)
       return Act{to, history.process, wait.other, wait.waker_event, wait.waker_ticks, wait.waker_call};
+    // A signal may come by a descriptor (signalfd), and a poll's end is what tells then.
     if (wait.end == StretchEnd::signal || kind == WaitKind::signal) {
       const auto& own = recording_.tree.at(history.process);
       auto by_kill = kills_.last(own.pid, from, to, ~u32{0});
@@ -165,7 +165,7 @@ class SchedInquiry final : public Inquiry {
     }
     if (wait.end != StretchEnd::ready) return std::nullopt;
     if (kind == WaitKind::child) return exits_.last(history.process, from, to, history.process);
-    if (kind == WaitKind::lock || kind == WaitKind::futex)
+    if (is_on_futex(wait) && kind != WaitKind::thread)
       return futex_wakes_.last(wait.call->arguments[0], from, to, history.process);
     const auto& known = kind == WaitKind::readiness ? became_ready_ : waited_on_;
     const auto file = known.find(&wait);
@@ -173,6 +173,17 @@ class SchedInquiry final : public Inquiry {
     const auto peer = pairs_.find(file->second->number);
     if (peer == pairs_.end()) return std::nullopt;
     return writes_.last(peer->second, from, to, ~u32{0});
+  }
+
+  /// A poll that a signal's descriptor ended has waited for the signal: so PostgreSQL's latches do.
+  WaitKind kind_of_stretch(const ProcessHistory& history, const Stretch& each,
+                           const io::OpenFile* waited_on) const {
+    if (!each.call) return WaitKind::other;
+    const WaitKind kind = kind_of_wait(history, each, waited_on);
+    if (kind != WaitKind::readiness) return kind;
+    const auto ready = became_ready_.find(&each);
+    const bool by_signal = ready != became_ready_.end() && ready->second->kind == io::kSignalDescriptor;
+    return by_signal ? WaitKind::signal : kind;
   }
 
   // --- rows ---
@@ -184,17 +195,44 @@ class SchedInquiry final : public Inquiry {
       add_to(tasks, history, each);
       const auto file = waited_on_.find(&each);
       const io::OpenFile* const waited_on = file == waited_on_.end() ? nullptr : file->second.get();
-      const WaitKind kind = each.call ? kind_of(*each.call, waited_on, history.tasks) : WaitKind::other;
+      const WaitKind kind = kind_of_stretch(history, each, waited_on);
       write_stretch(history, each, kind, waited_on);
       if (each.made) write_wake(history, each, each.begin_ns, maker_of(history, each));
       if (!each.call) continue;
       const std::optional<Act> waker = waker_of(history, each, kind);
       write_wake(history, each, each.end_ns, waker);
-      const bool on_futex = kind == WaitKind::lock || kind == WaitKind::futex || kind == WaitKind::thread;
+      const bool on_futex = is_on_futex(each) || kind == WaitKind::thread;
       if (on_futex) write_lock_wait(history, each, kind, waker, locks);
     }
     for (const auto& [task, row] : tasks) rows_.add(kTasks, row);
     for (const auto& [address, row] : locks) rows_.add(kLocks, row);
+  }
+
+  static bool is_on_futex(const Stretch& wait) { return wait.call && wait.call->number == __NR_futex; }
+
+  /// The object of glibc's that the futex is part of, as far as that was seen.
+  static SyncObject object_of_futex(const ProcessHistory& history, const Stretch& wait) {
+    const auto seen = history.seen_waits.find({wait.task, wait.futex_wait});
+    if (seen != history.seen_waits.end()) return seen->second.object;
+    const auto last = history.objects.find(wait.call->arguments[0]);
+    return last != history.objects.end() ? last->second : SyncObject{.address = wait.call->arguments[0]};
+  }
+
+  static WaitKind kind_of_wait(const ProcessHistory& history, const Stretch& wait, const io::OpenFile* file) {
+    const WaitKind kind = kind_of(*wait.call, file, history.tasks);
+    if (!is_on_futex(wait) || kind == WaitKind::thread) return kind;
+    switch (object_of_futex(history, wait).kind) {
+      case SyncKind::rwlock:
+        return WaitKind::lock;
+      case SyncKind::semaphore:
+        return WaitKind::semaphore;
+      case SyncKind::condition:
+      case SyncKind::barrier:
+        return WaitKind::futex;
+      case SyncKind::unknown:
+        break;
+    }
+    return kind;
   }
 
   static std::optional<Act> maker_of(const ProcessHistory& history, const Stretch& made) {
@@ -228,8 +266,8 @@ class SchedInquiry final : public Inquiry {
 
   std::string object_of(const ProcessHistory& history, const Stretch& each, WaitKind kind,
                         const io::OpenFile* file) const {
-    if (kind == WaitKind::lock || kind == WaitKind::futex) return futex_name(history, each);
     if (kind == WaitKind::thread) return "thread " + std::to_string(each.call->arguments[2]);
+    if (is_on_futex(each)) return futex_name(history, each);
     if (kind == WaitKind::child && each.call->number == __NR_wait4) {
       const auto pid = static_cast<i32>(each.call->arguments[0]);
       return pid > 0 ? "pid " + std::to_string(pid) : "any child";
@@ -254,6 +292,11 @@ class SchedInquiry final : public Inquiry {
   static std::optional<i32> owner_of(const ProcessHistory& history, const Stretch& each, WaitKind kind) {
     if (kind == WaitKind::thread) return static_cast<i32>(each.call->arguments[2]);
     if (kind != WaitKind::lock) return std::nullopt;
+    const auto seen = history.seen_waits.find({each.task, each.futex_wait});
+    if (seen != history.seen_waits.end() && seen->second.object.kind == SyncKind::rwlock) {
+      const i32 writer = seen->second.object.owner;
+      return history.tasks.contains(writer) && writer != each.task ? std::optional(writer) : std::nullopt;
+    }
     const u64 operation = each.call->arguments[1] & FUTEX_CMD_MASK;
     const bool is_pi = operation == FUTEX_LOCK_PI || operation == FUTEX_LOCK_PI2;
     const auto owner = static_cast<i32>(is_pi ? each.call->word & FUTEX_TID_MASK : each.call->owner);
@@ -296,7 +339,7 @@ class SchedInquiry final : public Inquiry {
 
   void write_lock_wait(const ProcessHistory& history, const Stretch& each, WaitKind kind,
                        const std::optional<Act>& waker, std::map<u64, LockRow>& locks) {
-    const u64 address = each.call->arguments[0];
+    const u64 address = object_of_futex(history, each).address;
     LockWaitRow wait{.process = history.process,
                      .address = address,
                      .task = each.task,
@@ -364,7 +407,7 @@ namespace orrery::lens {
 
 extern const Lens kSchedLens;
 const Lens kSchedLens = {.name = "sched",
-                         .version = 1,
+                         .version = 2,
                          .sentence = "What each thread did when, what it waited for, and who woke it.",
                          .tables = sched::tables,
                          .read = nullptr,

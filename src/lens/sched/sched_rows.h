@@ -58,7 +58,7 @@ constexpr db::Column<StretchRow> kStretchColumns[] = {
     db::column<&StretchRow::ticks>("ticks", "Ticks of the thread then."),
     db::column<&StretchRow::reason>(
         "reason",
-        "What a blocked one waits for: lock, condition (or semaphore, barrier), thread, child, pipe, socket, "
+        "What a blocked one waits for: lock, condition (or barrier), thread, child, pipe, socket, "
         "disk, readiness (poll, select, epoll), timer, signal, file lock, semaphore, call; else NULL."),
     db::column<&StretchRow::call>("call", "The system call it is blocked in."),
     db::column<&StretchRow::object>("object", "What that waits on: a lock's name, a path, a peer, a pid."),
@@ -111,9 +111,9 @@ struct LockRow {
 
 constexpr db::Column<LockRow> kLockColumns[] = {
     db::column<&LockRow::process>("process", "Whose futex it is.", db::Key::indexed),
-    db::column<&LockRow::address>("address", "Of the futex word."),
+    db::column<&LockRow::address>("address", "Of the lock, condition, ... of glibc, else of the futex word."),
     db::column<&LockRow::name>("name", "The variable it lies in, as far as symbols tell, else the address."),
-    db::column<&LockRow::reason>("reason", "lock, condition or thread, as in task_stretch."),
+    db::column<&LockRow::reason>("reason", "lock, condition, semaphore or thread, as in task_stretch."),
     db::column<&LockRow::taken_in>("taken_in", "The call stack in which it was waited for longest."),
     db::column<&LockRow::waits>("waits", "How often a thread slept on it."),
     db::column<&LockRow::total_ns>("total_ns", "How long, all waits together."),
@@ -135,7 +135,8 @@ struct LockWaitRow {
 
 constexpr db::Column<LockWaitRow> kLockWaitColumns[] = {
     db::column<&LockWaitRow::process>("process", "Whose futex it is.", db::Key::indexed),
-    db::column<&LockWaitRow::address>("address", "Of the futex word: see lock_contention.", db::Key::indexed),
+    db::column<&LockWaitRow::address>("address", "Of what it slept on: see lock_contention.",
+                                      db::Key::indexed),
     db::column<&LockWaitRow::task>("task", "The thread that slept."),
     db::column<&LockWaitRow::begin_ns>("begin_ns", "From when, in ns since the recording began."),
     db::column<&LockWaitRow::end_ns>("end_ns", "Until it was woken."),

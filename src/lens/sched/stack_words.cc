@@ -1,30 +1,18 @@
 #include "lens/sched/stack_words.h"
 
 #include <cstdio>
+#include <span>
 
 #include "base/base_name.h"
 #include "elf/symbolizer_hosted.h"
 #include "elf/unwind_hosted.h"
 #include "lens/code_place.h"
+#include "lens/task_machine.h"
 
 namespace orrery::lens::sched {
 namespace {
 
 constexpr std::size_t kUsersFramesMost = 4;
-
-/// The same process with another task's registers.
-class OtherTask final : public elf::StoppedMachine {
- public:
-  OtherTask(ReplaySession& session, const elf::MachineRegisters& registers)
-      : session_(session), registers_(registers) {}
-  const elf::MachineRegisters& registers() override { return registers_; }
-  u64 read(u64 address, std::span<u8> out) override { return session_.read(address, out); }
-  const std::vector<elf::MappedRegion>& regions() override { return session_.regions(); }
-
- private:
-  ReplaySession& session_;
-  elf::MachineRegisters registers_;
-};
 
 std::string hex(u64 value) {
   char text[24];
@@ -46,11 +34,12 @@ const StackWords::Words& StackWords::frame(ReplaySession& session, u64 lookup_pc
   Words words;
   if (location.image != nullptr)
     words.users = location.image->path == program_ || !is_system_file(location.image->path);
-  for (const elf::SourceFrame& each : location.frames) {
+  // Of the system's the function that was called says more than what is inlined into it.
+  const std::size_t first = words.users || location.frames.empty() ? 0 : location.frames.size() - 1;
+  for (const elf::SourceFrame& each : std::span(location.frames).subspan(first)) {
     const std::string name = each.function.empty() ? location.symbol : each.function;
     words.text += (words.text.empty() ? "" : " < ") + short_function(name) +
                   (words.users ? source_words(each.source) : "");
-    if (!words.users) break;
   }
   if (words.text.empty()) words.text = short_function(location.symbol);
   if (words.text.empty())
@@ -63,7 +52,7 @@ const StackWords::Words& StackWords::frame(ReplaySession& session, u64 lookup_pc
 std::string StackWords::stack_of(ReplaySession& session, i32 task) {
   const auto registers = session.registers_of(task);
   if (!registers) return "";
-  OtherTask machine(session, *registers);
+  TaskMachine machine(session, task, *registers);
   const elf::Stack stack = elf::unwind(machine, session.images());
   std::string text, systems;
   std::size_t users = 0;

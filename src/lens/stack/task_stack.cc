@@ -70,6 +70,7 @@ class Reader {
       out.users = out.image == wanted_.program || !is_system_file(out.image);
     }
     add_functions(index, location, out);
+    out.tail_callers = elf::tail_callers_of(machine_, images_, stack_, index);
     return out;
   }
 

@@ -48,8 +48,9 @@ struct StackFrame {
   bool signal_frame = false;
   elf::FoundBy found_by = elf::FoundBy::registers;
   std::vector<StackFunction> functions{};
-  std::vector<StackSlot> slots{};  ///< highest address first; only if they were asked for
-  u64 slots_left_out = 0;          ///< of a frame that is too large to be drawn
+  std::vector<std::string> tail_callers{};  ///< see elf::tail_callers_of
+  std::vector<StackSlot> slots{};           ///< highest address first; only if they were asked for
+  u64 slots_left_out = 0;                   ///< of a frame that is too large to be drawn
 };
 
 struct TaskStack {

@@ -1,0 +1,102 @@
+// Caches and translation buffers as cachegrind models them (Valgrind manual, 5): set-associative, least
+// recently used out first, allocating on writes, each access to one line of it or two. Two first levels for
+// instructions and data, behind them one or two levels for both.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/failure_hosted.h"
+#include "base/types.h"
+
+namespace orrery::lens::cache {
+
+struct CacheShape {
+  u64 size_bytes = 0;  ///< 0: there is none
+  u32 ways = 1;
+  u32 line_bytes = 64;  ///< of a translation buffer: of a page
+};
+
+struct CacheShapes {
+  CacheShape i1{32 << 10, 8, 64}, d1{32 << 10, 8, 64}, l2{}, ll{8 << 20, 16, 64};
+  CacheShape itlb{128 * kPageBytes, 8, kPageBytes}, dtlb{64 * kPageBytes, 4, kPageBytes};
+};
+
+/// "SIZE,WAYS,LINE" in bytes, or "none". A failure says what is wrong with it.
+Fallible<CacheShape> parse_cache_shape(const std::string& text);
+/// "ENTRIES,WAYS", or "none".
+Fallible<CacheShape> parse_buffer_shape(const std::string& text);
+/// "32 KB, 8 ways, lines of 64 bytes"
+std::string words_of(const CacheShape& shape);
+
+class Cache {
+ public:
+  explicit Cache(const CacheShape& shape);
+  bool is_there() const { return ways_ != 0; }
+  u32 line_shift() const { return line_shift_; }
+
+  /// Whether an access there would change nothing: it is the line of its set that was used last, as it is
+  /// for most. Always of a cache that is not there.
+  bool is_repeated(u64 address) const {
+    const u64 line = address >> line_shift_;
+    return recent_[line & set_mask_] == line;
+  }
+  /// Whether the line was not there; it is then.
+  bool misses(u64 line) {
+    u64& recent = recent_[line & set_mask_];
+    if (recent == line) return false;
+    recent = line;
+    return misses_beyond_first(line);
+  }
+
+ private:
+  bool misses_beyond_first(u64 line);
+
+  u32 ways_ = 0, line_shift_ = 63;
+  u64 set_mask_ = 0;
+  std::vector<u64> recent_;  ///< of each set, the line used last
+  std::vector<u64> sets_;    ///< all lines of each set, the last used first
+};
+
+/// Where an access was not found: bits.
+using Misses = u32;
+inline constexpr Misses kMissesFirst = 1, kMissesSecond = 2, kMissesLast = 4, kMissesBuffer = 8;
+
+class CacheModel {
+ public:
+  explicit CacheModel(const CacheShapes& shapes);
+
+  Misses data(u64 address, u64 size_bytes) { return access(d1_, dtlb_, address, size_bytes); }
+  Misses instructions(u64 address) { return access(i1_, itlb_, address, 1); }
+  /// Whether data() of it would change nothing and miss nowhere.
+  bool is_repeated_data(u64 address, u64 size_bytes) const {
+    const bool one_line = (address & (data_line_bytes_ - 1)) + size_bytes <= data_line_bytes_;
+    return one_line && d1_.is_repeated(address) && dtlb_.is_repeated(address);
+  }
+  u64 instruction_line_bytes() const { return u64{1} << i1_.line_shift(); }
+  u64 data_line_bytes() const { return data_line_bytes_; }
+
+ private:
+  Misses access(Cache& first, Cache& buffer, u64 address, u64 size_bytes) {
+    const u64 end = address + size_bytes - 1;
+    u64 line = address >> first.line_shift();
+    const u64 last_line = end >> first.line_shift();
+    Misses misses = first.misses(line) ? go_on(line << first.line_shift()) : 0;
+    while (line != last_line)
+      if (first.misses(++line)) misses |= go_on(line << first.line_shift());
+    if (!buffer.is_there()) return misses;
+    u64 page = address >> buffer.line_shift();
+    const u64 last_page = end >> buffer.line_shift();
+    if (buffer.misses(page)) misses |= kMissesBuffer;
+    while (page != last_page)
+      if (buffer.misses(++page)) misses |= kMissesBuffer;
+    return misses;
+  }
+  /// Behind a miss of the first level.
+  Misses go_on(u64 address);
+
+  Cache i1_, d1_, l2_, ll_, itlb_, dtlb_;
+  u64 data_line_bytes_;
+};
+
+}  // namespace orrery::lens::cache

@@ -1,0 +1,79 @@
+#include "lens/cache/program_cache.h"
+
+#include "lens/profile/instruction_counts.h"
+
+namespace orrery::lens::cache {
+namespace {
+
+std::optional<std::string> known(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+}  // namespace
+
+Status ProgramCache::look_at_files(ReplaySession& session) {
+  files_.look(session);
+  return Nothing{};
+}
+
+Status ProgramCache::before_unmapping(ReplaySession& session, u64 start, u64 end) {
+  if (!files_.overlap(start, end)) return Nothing{};
+  TRY(finish(session));
+  files_.forget(start, end);
+  return Nothing{};
+}
+
+ProgramCache::Counts& ProgramCache::counts_at(ReplaySession& session, u64 pc) {
+  const profile::CodePlace place = files_.find(session, pc);
+  return lines_[{place.function, place.file != nullptr ? *place.file : "", place.line}];
+}
+
+/// What was counted since the last time, while the code is still mapped.
+Status ProgramCache::finish(ReplaySession& session) {
+  for (const DataCount& data : counter_.take_data()) {
+    Counts& counts = counts_at(session, data.pc);
+    (data.writes ? counts.writes : counts.reads).add(data.counts);
+  }
+  profile::InstructionCounts executed;
+  profile::add_counts(session, counter_.take_stretches(), executed);
+  for (const auto& [pc, count] : executed)
+    counts_at(session, pc).fetches.references += static_cast<u64>(count.executions);
+  for (const FetchCount& fetch : counter_.take_fetches())
+    counts_at(session, fetch.pc).fetches.add(fetch.counts);
+  return Nothing{};
+}
+
+CacheRows ProgramCache::rows() const {
+  CacheRows rows;
+  rows.caches = {.i1 = words_of(shapes_.i1),
+                 .d1 = words_of(shapes_.d1),
+                 .l2 = words_of(shapes_.l2),
+                 .ll = words_of(shapes_.ll),
+                 .itlb = words_of(shapes_.itlb),
+                 .dtlb = words_of(shapes_.dtlb)};
+  for (const auto& [key, counts] : lines_) {
+    const profile::Function& function = files_.functions()[key.function];
+    rows.lines.push_back({.function = known(function.name),
+                          .object = known(function.object),
+                          .file = known(key.file),
+                          .line = key.line != 0 ? std::optional(key.line) : std::nullopt,
+                          .instructions = counts.fetches.references,
+                          .i1_misses = counts.fetches.first,
+                          .i2_misses = counts.fetches.second,
+                          .ill_misses = counts.fetches.last,
+                          .itlb_misses = counts.fetches.buffer,
+                          .reads = counts.reads.references,
+                          .d1_read_misses = counts.reads.first,
+                          .d2_read_misses = counts.reads.second,
+                          .dll_read_misses = counts.reads.last,
+                          .dtlb_read_misses = counts.reads.buffer,
+                          .writes = counts.writes.references,
+                          .d1_write_misses = counts.writes.first,
+                          .d2_write_misses = counts.writes.second,
+                          .dll_write_misses = counts.writes.last,
+                          .dtlb_write_misses = counts.writes.buffer});
+  }
+  return rows;
+}
+
+}  // namespace orrery::lens::cache

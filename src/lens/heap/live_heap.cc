@@ -1,0 +1,179 @@
+#include "lens/heap/live_heap.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace orrery::lens::heap {
+namespace {
+
+constexpr std::size_t kSamplesMost = 4096;
+
+}  // namespace
+
+LiveHeap::~LiveHeap() {
+  if (!worker_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    ends_ = true;
+  }
+  changed_.notify_all();
+  worker_.join();
+}
+
+void LiveHeap::hand_over() {
+  if (++batches_ <= kBatchesAlone) return apply(batch_);
+  if (!worker_.joinable()) worker_ = std::thread([this] { work(); });
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return waiting_.size() < kBatchesWaiting; });
+  waiting_.push_back(std::move(batch_));
+  const bool is_one = !empty_.empty();
+  if (is_one) {
+    batch_ = std::move(empty_.back());
+    empty_.pop_back();
+  }
+  lock.unlock();
+  changed_.notify_all();
+  if (!is_one) batch_ = Batch();
+}
+
+void LiveHeap::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return ends_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    Batch batch = std::move(waiting_.front());
+    waiting_.erase(waiting_.begin());
+    works_ = true;
+    lock.unlock();
+    changed_.notify_all();
+    apply(batch);
+    lock.lock();
+    works_ = false;
+    empty_.push_back(std::move(batch));
+    changed_.notify_all();
+  }
+}
+
+void LiveHeap::settle() {
+  if (worker_.joinable()) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_.empty() && !works_; });
+  }
+  apply(batch_);
+}
+
+void LiveHeap::finish() {
+  settle();
+  if (!log_.empty()) keep_(log_.take());
+}
+
+void LiveHeap::apply(Batch& batch) {
+  for (std::size_t at = 0; at < batch.used; ++at) {
+    const HeapChange& each = batch.changes[at];
+    if (each.kind == HeapChange::Kind::turn) {
+      place_.event = each.address;
+      place_.task = static_cast<i32>(each.node);
+      continue;
+    }
+    place_.ticks = each.ticks;
+    each.kind == HeapChange::Kind::release ? release(each) : allocate(each);
+  }
+  batch.used = 0;
+}
+
+/// A node's sums, before they are changed: what they were at the peak is kept.
+NodeSums& LiveHeap::change(CallTree::Node node) {
+  if (node >= nodes_.size()) nodes_.resize(std::max<std::size_t>(node + 1, nodes_.size() * 2));
+  NodeSums& sums = nodes_[node];
+  if (sums.peak_epoch != peak_epoch_) {
+    sums.peak_blocks = sums.live_blocks;
+    sums.peak_bytes = sums.live_bytes;
+    sums.peak_epoch = peak_epoch_;
+  }
+  return sums;
+}
+
+std::pair<u64, u64> LiveHeap::blocks_and_bytes_at_peak(const NodeSums& node) const {
+  if (node.peak_epoch == peak_epoch_) return {node.peak_blocks, node.peak_bytes};
+  return {node.live_blocks, node.live_bytes};
+}
+
+void LiveHeap::allocate(const HeapChange& made_by) {
+  if (blocks_.find(made_by.address) != nullptr) release(made_by);  // its release was not seen
+  const u64 size = made_by.size_bytes;
+  LiveBlock& made = blocks_.add(made_by.address);
+  made.block.number = sums_.allocations++;
+  made.block.size_bytes = size;
+  made.block.node = made_by.node;
+  made.made.event = place_.event;
+  made.made.task = place_.task;
+  made.made.ticks = place_.ticks;
+  NodeSums& node = change(made_by.node);
+  ++node.allocations;
+  node.bytes += size;
+  ++node.live_blocks;
+  node.live_bytes += size;
+  sums_.bytes += size;
+  ++sums_.live_blocks;
+  sums_.live_bytes += size;
+  last_allocated_ = made.block.number;
+  if (sums_.live_bytes > sums_.peak_bytes) {
+    sums_.peak_bytes = sums_.live_bytes;
+    sums_.peak_blocks = sums_.live_blocks;
+    sums_.peak = place_;
+    ++peak_epoch_;
+  }
+  log_.allocate(place_, made.block);
+  keep_if_full();
+  sample();
+}
+
+void LiveHeap::release(const HeapChange& from) {
+  const LiveBlock* const known = blocks_.find(from.address);
+  if (known == nullptr) {
+    sums_.unknown_releases += from.by_allocator ? 0 : 1;
+    return;
+  }
+  const u64 number = known->block.number, size = known->block.size_bytes;
+  NodeSums& node = change(known->block.node);
+  blocks_.erase(known);
+  --node.live_blocks;
+  node.live_bytes -= size;
+  ++sums_.releases;
+  --sums_.live_blocks;
+  sums_.live_bytes -= size;
+  if (number == last_allocated_) {
+    ++node.temporary;
+    ++sums_.temporary;
+  }
+  last_allocated_ = kNoBlock;
+  log_.release(place_, number);
+  keep_if_full();
+  sample();
+}
+
+void LiveHeap::keep_if_full() {
+  if (log_.is_full()) keep_(log_.take());
+}
+
+/// Every so often; when there are too many, every other one goes and they become rarer.
+void LiveHeap::sample() {
+  if (--until_sample_ != 0) return;
+  until_sample_ = sample_every_;
+  samples_.push_back({.place = place_, .live_blocks = sums_.live_blocks, .live_bytes = sums_.live_bytes});
+  if (samples_.size() < kSamplesMost) return;
+  for (std::size_t at = 0; at < samples_.size() / 2; ++at) samples_[at] = samples_[2 * at + 1];
+  samples_.resize(samples_.size() / 2);
+  sample_every_ *= 2;
+}
+
+std::vector<LiveBlock> LiveHeap::live() const {
+  std::vector<LiveBlock> found;
+  blocks_.for_each([&](const LiveBlock& each) { found.push_back(each); });
+  std::sort(found.begin(), found.end(), [](const LiveBlock& left, const LiveBlock& right) {
+    return left.block.number < right.block.number;
+  });
+  return found;
+}
+
+}  // namespace orrery::lens::heap

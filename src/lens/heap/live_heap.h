@@ -1,0 +1,128 @@
+// The heap at any time of a run: what is live, its sums by call, and the log of every change. It is given the
+// changes in their order, in batches, which a thread of its own works through where they are many.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/types.h"
+#include "lens/heap/block_map.h"
+#include "lens/heap/call_tree.h"
+#include "lens/heap/heap_log.h"
+
+namespace orrery::lens::heap {
+
+/// What an allocator was seen to do, or where what follows is done. It goes from one processor to another, so
+/// it is kept small.
+struct HeapChange {
+  enum class Kind : u8 { allocate, release, turn };
+  u64 address = 0;     ///< of a turn, the number of the process's next event
+  u64 size_bytes = 0;  ///< of a block that is given out
+  u64 ticks = 0;
+  u32 node = 0;  ///< the call of the allocator; of a turn, the task
+  Kind kind = Kind::allocate;
+  bool by_allocator = false;  ///< called by the allocator's own file
+};
+static_assert(sizeof(HeapChange) == 32);
+
+/// Of the blocks that one call of an allocator has given.
+struct NodeSums {
+  u64 allocations = 0, bytes = 0;
+  u64 temporary = 0;  ///< released before anything else was allocated or released
+  u64 live_blocks = 0, live_bytes = 0;
+  u64 peak_blocks = 0, peak_bytes = 0;  ///< live when the whole heap was largest; see at_peak()
+  u64 peak_epoch = 0;
+};
+
+struct HeapSums {
+  u64 allocations = 0, bytes = 0, releases = 0, temporary = 0;
+  /// Of addresses that no block has, or had before the fork; not by the allocator's own file, as glibc's
+  /// when a thread ends and its cache of released blocks is given up.
+  u64 unknown_releases = 0;
+  u64 live_blocks = 0, live_bytes = 0;
+  u64 peak_blocks = 0, peak_bytes = 0;
+  LoggedPlace peak{};
+};
+
+/// The heap at one time of the run.
+struct HeapSample {
+  LoggedPlace place{};
+  u64 live_blocks = 0, live_bytes = 0;
+};
+
+/// Processors hand one another whole lines, which they fetch in pairs: what one thread writes all the time
+/// lies apart from what another does.
+inline constexpr std::size_t kApartBytes = 128;
+
+class alignas(kApartBytes) LiveHeap {
+ public:
+  /// Is given the log, chunk by chunk, by whichever thread works.
+  using Keep = std::function<void(LogChunk)>;
+  explicit LiveHeap(Keep keep) : keep_(std::move(keep)) {}
+  ~LiveHeap();
+  LiveHeap(const LiveHeap&) = delete;
+  LiveHeap& operator=(const LiveHeap&) = delete;
+
+  /// One more, all of which is to be filled in before the next is asked for.
+  HeapChange& add() {
+    if (batch_.used == kBatchChanges) [[unlikely]]
+      hand_over();
+    return batch_.changes[batch_.used++];
+  }
+  /// All that was added is counted; only then may anything be asked.
+  void settle();
+  /// No more comes: the rest of the log is kept.
+  void finish();
+
+  const HeapSums& sums() const { return sums_; }
+  const std::vector<HeapSample>& samples() const { return samples_; }
+  const std::vector<NodeSums>& nodes() const { return nodes_; }  ///< by node; may be shorter than the tree
+  /// Of a node, what was live when the heap was largest.
+  std::pair<u64, u64> blocks_and_bytes_at_peak(const NodeSums& node) const;
+  /// In the order in which they were given out.
+  std::vector<LiveBlock> live() const;
+
+ private:
+  static constexpr std::size_t kBatchChanges = 2048;
+  struct Batch {
+    std::unique_ptr<HeapChange[]> changes = std::make_unique<HeapChange[]>(kBatchChanges);
+    std::size_t used = 0;
+  };
+  static constexpr u64 kBatchesAlone = 32;           ///< before it is worth a thread
+  static constexpr std::size_t kBatchesWaiting = 4;  ///< then who adds waits too
+
+  void hand_over();
+  void work();
+  void apply(Batch& batch);
+  void allocate(const HeapChange& made_by);
+  void release(const HeapChange& from);
+  NodeSums& change(CallTree::Node node);
+  void sample();
+  void keep_if_full();
+
+  Keep keep_;
+  LogWriter log_;
+  BlockMap blocks_;
+  std::vector<NodeSums> nodes_;
+  HeapSums sums_;
+  u64 peak_epoch_ = 1;
+  LoggedPlace place_{};  ///< of the present change
+  static constexpr u64 kNoBlock = ~u64{0};
+  u64 last_allocated_ = kNoBlock;  ///< number of the block that was allocated last, if nothing came since
+  std::vector<HeapSample> samples_;
+  u64 sample_every_ = 1, until_sample_ = 1;
+
+  alignas(kApartBytes) Batch batch_;  ///< being filled
+  u64 batches_ = 0;
+  alignas(kApartBytes) std::thread worker_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Batch> waiting_, empty_;  ///< under mutex_, as what follows; the first one waits longest
+  bool works_ = false, ends_ = false;
+};
+
+}  // namespace orrery::lens::heap

@@ -1,0 +1,66 @@
+// The code that a program maps: which function and line each address belongs to.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "elf/function_table_hosted.h"
+#include "lens/one_file.h"
+#include "lens/replay_session.h"
+
+namespace orrery::lens::profile {
+
+/// A function, or all code of a file or of a region that belongs to none.
+struct Function {
+  std::string name{};    ///< demangled; "" if unknown
+  std::string object{};  ///< the file, or the region's name; "" for code that the program made itself
+  u64 address = 0;       ///< in the file, as objdump shows it; 0 if the function is unknown
+  std::string file{};    ///< where its first instruction comes from
+  u32 line = 0;          ///< 0 if unknown
+};
+
+struct CodePlace {
+  u32 function = 0;  ///< number of it
+  const std::string* file = nullptr;
+  u32 line = 0;  ///< 0 if unknown
+};
+
+class CodeFiles {
+ public:
+  /// Files whose code has been mapped since the last look. Returns where their functions begin.
+  std::vector<u64> look(ReplaySession& session);
+  bool overlap(u64 start, u64 end) const;
+  /// What was mapped there is gone.
+  void forget(u64 start, u64 end);
+
+  CodePlace find(ReplaySession& session, u64 pc);
+  /// By number. The first is none.
+  const std::vector<Function>& functions() const { return functions_; }
+
+ private:
+  struct Mapped {
+    std::string path;
+    u64 start, end;
+    u64 code_start, code_end;  ///< of its first mapping with code
+    OneFile file;
+    elf::Images images;
+    const elf::Image* image;
+    elf::FunctionTable table;
+    std::vector<u32> numbers;  ///< of the table's functions; 0: none yet
+    u32 unknown = 0;           ///< of code in no function
+
+    Mapped(ReplaySession& session, const elf::MappedRegion& region);
+  };
+
+  Mapped* file_at(u64 pc);
+  u32 number_in(Mapped& file, u64 pc);
+  u32 number_of_region(const std::string& name);
+
+  std::vector<std::unique_ptr<Mapped>> files_;
+  std::vector<Function> functions_{{}};
+  std::vector<std::pair<std::string, u32>> regions_;  ///< without a file, by name
+};
+
+}  // namespace orrery::lens::profile

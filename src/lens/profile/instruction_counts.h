@@ -1,0 +1,32 @@
+// How often each instruction was executed, from the counts of stretches.
+#pragma once
+
+#include <span>
+#include <unordered_map>
+
+#include "elf/stopped_machine_hosted.h"
+#include "translate/stretches.h"
+
+namespace orrery::lens::profile {
+
+struct InstructionCount {
+  i64 executions = 0;
+  i64 elements = 0;  ///< of a repeated string instruction, beyond its executions: see translate/stretches.h
+  i64 branches = 0;  ///< executions, of a conditional jump
+  i64 taken = 0;     ///< of these
+
+  void add(const InstructionCount& other) {
+    executions += other.executions;
+    elements += other.elements;
+    branches += other.branches;
+    taken += other.taken;
+  }
+};
+
+using InstructionCounts = std::unordered_map<u64, InstructionCount>;  ///< by pc
+
+/// Adds what was counted; the code must still be mapped. What cannot be read is counted at the stretch's pc.
+void add_counts(elf::StoppedMachine& machine, std::span<const translate::StretchCount> counted,
+                InstructionCounts& counts);
+
+}  // namespace orrery::lens::profile
