@@ -55,9 +55,10 @@ class Collection {
         progress_("replaying", events_of_all()) {}
 
   Fallible<Nothing> run() {
-    auto replay = ReplayProcess::start(recording_.directory, {.each = [this](u32 process, Fd control) {
-                                         begin(process, std::move(control));
-                                       }});
+    auto replay =
+        ReplayProcess::start(recording_.directory,
+                             {.each = [this](u32 process, Fd control) { begin(process, std::move(control)); },
+                              .trace = recording_.trace});
     if (!replay) return Failure(replay.error());
     const int status = replay.value()->wait();
     {

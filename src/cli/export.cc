@@ -11,11 +11,13 @@
 
 #include "base/base_name.h"
 #include "cli/at_option.h"
+#include "cli/callgrind.h"
 #include "cli/collect.h"
 #include "cli/command.h"
 #include "cli/export_core.h"
 #include "cli/perfetto.h"
 #include "cli/process_option.h"
+#include "cli/profile_report.h"
 #include "cli/recording_text.h"
 #include "cli/rows_text.h"
 #include "lens/tables.h"
@@ -30,6 +32,7 @@ struct ExportOptions {
   std::string csv_table;
   CoreOptions core;
   bool is_core = false;
+  bool callgrind = false;
 };
 
 using Out = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
@@ -137,6 +140,28 @@ Fallible<Nothing> write_csv(const std::string& directory, const std::string& tab
   return Nothing{};
 }
 
+/// The program that the user chose, or the first one; of a process that ran several, the last.
+Fallible<Nothing> export_callgrind(const std::string& directory, const std::string& process, std::FILE* out) {
+  const lens::Recording recording = TRY(lens::open_recording(directory));
+  u32 number = recording.tree.empty() ? 0 : recording.tree.begin()->first;
+  if (!process.empty()) {
+    const std::set<u32> chosen = choose_processes(pids_of(recording.tree), process);
+    if (chosen.size() != 1) return Failure("name one process by its number (see orrery ps)");
+    number = *chosen.begin();
+  }
+  db::Database database = TRY(collect(directory, lenses_of({"profile_function", "process"})));
+  const auto programs = TRY(read_profiles(database, "process = " + std::to_string(number)));
+  if (programs.empty()) return Failure("nothing of that process was executed");
+  db::Statement names =
+      TRY(database.prepare("SELECT command, pid FROM process WHERE process = " + std::to_string(number)));
+  const bool found = TRY(names.step());
+  write_callgrind({.rows = programs.back(),
+                   .command = found ? std::string(names.text(0)) : "",
+                   .pid = found ? static_cast<i32>(names.integer(1)) : 0},
+                  out);
+  return Nothing{};
+}
+
 /// A database of its own, whole and compact.
 Fallible<Nothing> write_sqlite(const std::string& directory, const std::string& path) {
   if (path.empty()) return Failure("a database needs a file: -o FILE");
@@ -152,9 +177,10 @@ Fallible<Nothing> write_file(const ExportOptions& options, const std::string& di
   Out out(options.output.empty() ? stdout : create_private(options.output),
           [](std::FILE* file) { return file == stdout ? std::fflush(file) : std::fclose(file); });
   if (!out) return Failure(options.output + ": " + std::strerror(errno));
-  TRY(options.perfetto ? write_perfetto(directory, out.get())
-      : options.folded ? write_folded(directory, out.get())
-                       : write_csv(directory, options.csv_table, out.get()));
+  TRY(options.perfetto    ? write_perfetto(directory, out.get())
+      : options.folded    ? write_folded(directory, out.get())
+      : options.callgrind ? export_callgrind(directory, options.core.process, out.get())
+                          : write_csv(directory, options.csv_table, out.get()));
   if (std::ferror(out.get()) != 0 || out.get_deleter()(out.release()) != 0)
     return Failure("writing " + (options.output.empty() ? "the output" : options.output) + ": " +
                    std::strerror(errno));
@@ -181,6 +207,8 @@ void add_export(CLI::App& app, Session& session) {
   formats->add_flag("--folded", options->folded, "Stacks of processes with their ticks, for flame graphs");
   formats->add_option("--csv", options->csv_table, "A table; `orrery query --tables` lists them");
   formats->add_flag("--sqlite", options->sqlite, "All tables, as a database");
+  formats->add_flag("--callgrind", options->callgrind,
+                    "The exact profile of a process, for KCachegrind and callgrind_annotate");
   formats->add_flag("--core", options->is_core, "An ELF core file of a process at an instant, for gdb");
   formats->require_option(1);
   add_at_option(*command, options->core.at);
@@ -191,6 +219,7 @@ void add_export(CLI::App& app, Session& session) {
                "  orrery export make-0 --perfetto -o make.pftrace\n"
                "  orrery export --folded | flamegraph.pl > tree.svg\n"
                "  orrery export --csv call -o calls.csv\n"
+               "  orrery export --callgrind -o callgrind.out && kcachegrind callgrind.out\n"
                "  orrery export --core --at crash -o core\n");
   command->callback([options, &session] { session.exit_code = run_export(*options); });
 }

@@ -77,7 +77,7 @@ Fallible<Nothing> export_core(const std::string& directory, const std::string& o
   std::fprintf(stderr, "orrery: %s: process %d %s\n", printable(output).c_str(), process.pid,
                instant_words(stopped->instant).c_str());
   if (written.value().regions_left_out != 0)
-    std::fprintf(stderr, "orrery: %lu regions of more than 2 GB were left out\n",
+    std::fprintf(stderr, "orrery: %lu regions of more than 16 GB were left out\n",
                  written.value().regions_left_out);
   std::fprintf(stderr, "orrery: %s\n", printable(gdb_command(program, output, options.sysroot)).c_str());
   return Nothing{};

@@ -212,8 +212,8 @@ Fallible<std::vector<HeapReport>> read_heaps(db::Database& database, const std::
   return shown;
 }
 
-void print_folded(const HeapReport& report, HeapMeasure measure) {
-  std::map<std::string, u64> lines;
+CountedStacks counted_stacks(const HeapReport& report, HeapMeasure measure) {
+  CountedStacks stacks;
   for (const auto& [number, node] : report.nodes) {
     if (node.of(measure) == 0) continue;
     std::vector<std::string> names;
@@ -224,14 +224,34 @@ void print_folded(const HeapReport& report, HeapMeasure measure) {
         names.push_back(row.function ? *row.function
                                      : "[" + std::string(base_name(row.object.value_or("?"))) + "]");
     }
-    std::string line;
-    for (auto name = names.rbegin(); name != names.rend(); ++name) {
-      std::replace(name->begin(), name->end(), ';', ':');
-      line += (line.empty() ? "" : ";") + *name;
-    }
-    lines[line.empty() ? "[unknown]" : line] += node.of(measure);
+    if (names.empty()) names.emplace_back("[unknown]");
+    std::reverse(names.begin(), names.end());
+    stacks[names] += node.of(measure);
   }
-  for (const auto& [line, value] : lines) std::printf("%s %lu\n", printable(line).c_str(), value);
+  return stacks;
+}
+
+void print_folded(const HeapReport& report, HeapMeasure measure) {
+  for (const auto& [names, value] : counted_stacks(report, measure)) {
+    std::string line;
+    for (std::string name : names) {
+      std::replace(name.begin(), name.end(), ';', ':');
+      line += (line.empty() ? "" : ";") + name;
+    }
+    std::printf("%s %lu\n", printable(line).c_str(), value);
+  }
+}
+
+void print_flame_graphs(const std::vector<HeapReport>& reports, HeapMeasure measure) {
+  const bool counts = measure == HeapMeasure::calls || measure == HeapMeasure::temporary;
+  std::vector<FlameGraph> graphs;
+  for (const HeapReport& report : reports)
+    graphs.push_back({.title = "process #" + std::to_string(report.sums.process) + ", program " +
+                               std::to_string(report.sums.program) + ", heap by " + name_of(measure),
+                      .stacks = counted_stacks(report, measure),
+                      .words = counts ? [](u64 value) { return std::to_string(value) + " blocks"; }
+                                      : [](u64 value) { return human_bytes(value); }});
+  std::fputs(flame_graph_svg(graphs).c_str(), stdout);
 }
 
 }  // namespace orrery::cli

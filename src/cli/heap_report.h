@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/failure_hosted.h"
+#include "cli/flame_graph.h"
 #include "db/database.h"
 #include "lens/heap/heap_tables.h"
 #include "lens/instants.h"
@@ -56,5 +57,7 @@ Fallible<std::vector<HeapReport>> read_heaps(db::Database& database, const std::
 
 /// Writes "outermost;...;innermost count" lines, as flame graph tools read them.
 void print_folded(const HeapReport& report, HeapMeasure measure);
+/// Writes them as one SVG.
+void print_flame_graphs(const std::vector<HeapReport>& reports, HeapMeasure measure);
 
 }  // namespace orrery::cli

@@ -13,6 +13,12 @@
 
 namespace orrery::cli {
 
+/// Shapes of caches, as words; "" for the usual.
+struct CacheOptions {
+  std::string i1{}, d1{}, l2{}, ll{}, itlb{}, dtlb{};
+  bool any() const { return !(i1 + d1 + l2 + ll + itlb + dtlb).empty(); }
+};
+
 struct LayerOptions {
   std::string recording{}, process{}, at{};
   std::string symbol{};        ///< of `link`
@@ -24,13 +30,15 @@ struct LayerOptions {
   bool raw = false;            ///< of `stack`
   bool calls = false;          ///< of `io`
   i64 slowest = 0;             ///< of `io`: so many requests
-  std::string from{}, to{};    ///< of `sched`: a span's instants
+  std::string from{}, to{};    ///< of `sched`, `profile` and `cache`: a span's instants
   bool path = false;           ///< of `sched`
   bool json = false;
   bool all = false;           ///< of reports that are long
-  std::string by{};           ///< of `heap`: what its sites are ordered by
+  std::string by{};           ///< of `heap`, `profile` and `cache`: what its rows are, or are ordered by
   bool folded = false;        ///< of `heap`
+  bool flame = false;         ///< of `heap`
   bool blocks = false;        ///< of `heap`
+  CacheOptions cache{};       ///< of `cache`
   std::string directory{};    ///< of the recording
   std::set<u32> processes{};  ///< those that are shown; all if empty
 

@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/recording_text.h"
 #include "cli/rows_text.h"
+#include "lens/table_examples.h"
 #include "lens/tables.h"
 
 namespace orrery::cli {
@@ -82,6 +83,8 @@ void list_tables(const std::string& only) {
     std::printf("%s\n", table.sentence);
     for (const db::ColumnDescription& column : table.columns)
       std::printf("  %-14s %-8s %s\n", column.name, db::name_of(column.type), column.sentence);
+    for (const db::TableExample& example : lens::table_examples())
+      if (only == example.table) std::printf("%s:\n  %s;\n", example.question, example.sql);
   }
 }
 

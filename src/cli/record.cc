@@ -365,8 +365,9 @@ int record(const RecordOptions& options, machine::Mode mode) {
 }
 
 void add_words(CLI::App& command, RecordOptions& options) {
-  command.add_option("--cpu", options.profile,
-                     "The processor the program sees: auto, host, x86-64-v2, x86-64-v3 or x86-64-v4");
+  command.add_option(
+      "--cpu", options.profile,
+      "The processor the program sees: auto, host, x86-64-v2, x86-64-v3, x86-64-v4 or valgrind");
   command.add_option("--seed", options.seed,
                      "Clocks, random bytes, process ids and who runs when come from this number");
   command.add_option(

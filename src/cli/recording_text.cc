@@ -1,5 +1,6 @@
 #include "cli/recording_text.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -77,6 +78,8 @@ std::optional<std::string> find_recording(const std::string& name) {
 
 std::string printable(std::string_view text) {
   constexpr const char* kDigits = "0123456789abcdef";
+  const auto is_plain = [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; };
+  if (std::all_of(text.begin(), text.end(), is_plain)) return std::string(text);
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);

@@ -138,22 +138,21 @@ void ReplayFamily::begin(const trace::FamilyRequest& request, Fd socket) {
 }
 
 void ReplayFamily::serve(Child& child) {
-  std::string trouble;
-  auto reader = trace::TraceReader::open(recording_, trouble, child.request.process);
+  trace::TraceReader reader(wanted_.trace, child.request.process);
   auto ring = trace::MappedRing::create(trace::kForkedRingBytes);
   int pipe_ends[2] = {-1, -1};
   const bool has_pipe = pipe2(pipe_ends, O_CLOEXEC) == 0;
   Fd life(pipe_ends[0]);
   child.life = Fd(pipe_ends[1]);
-  if (reader == nullptr || !ring || !has_pipe || !ring.value().become_hosted_peer()) {
+  if (!ring || !has_pipe || !ring.value().become_hosted_peer()) {
     refuse(child.socket.get(), ENOMEM);
-    return note_end(child, reader.get(), nullptr);
+    return note_end(child, &reader, nullptr);
   }
   const Fd control = std::move(child.control);
   const int fds[] = {ring.value().fd(), life.get(), control.get()};
   give(child.socket.get(), {fds, control ? std::size(fds) : std::size(fds) - 1});
   life = Fd();
-  feed(child, *reader, ring.value());
+  feed(child, reader, ring.value());
   ring.value().leave_hosted_peer();
 }
 

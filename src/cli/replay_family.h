@@ -34,6 +34,7 @@ class ReplayFamily {
 
   /// Which of the forked processes are replayed, and who is asked questions.
   struct Wanted {
+    std::shared_ptr<const trace::OpenedTrace> trace{};
     std::optional<trace::Lineage> only{};  ///< all if there is none
     std::optional<u32> asked{};            ///< the one process that is, if it is one
     /// The engine's end of the control socket of a process that begins; an empty one if it is not asked.

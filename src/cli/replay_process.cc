@@ -58,14 +58,14 @@ bool made_by_installed_engine(const std::string& recording) {
 Result<std::unique_ptr<ReplayProcess>> ReplayProcess::start(const std::string& recording,
                                                             const ReplayOptions& options) {
   std::string trouble;
-  std::unique_ptr<trace::TraceReader> reader = trace::TraceReader::open(recording, trouble);
-  if (!reader) {
+  const auto trace = options.trace ? options.trace : trace::OpenedTrace::open(recording, trouble);
+  if (!trace) {
     static std::string words;  // an Error does not own them
     words = printable(trouble);
     return Error{words.c_str()};
   }
   std::unique_ptr<ReplayProcess> process(
-      new ReplayProcess(TRY(trace::MappedRing::create()), std::move(reader)));
+      new ReplayProcess(TRY(trace::MappedRing::create()), std::make_unique<trace::TraceReader>(trace, 0)));
   TRY(process->start_engine_of(recording, options));
   process->feeder_ = std::thread([replay = process.get()] { replay->feed(); });
   return process;
@@ -146,6 +146,7 @@ Status ReplayProcess::start_family(const std::string& recording, const ReplayOpt
     ancestors_end_ = alone;
     if (alone) wanted.only = std::move(lineage);
   }
+  wanted.trace = reader_->trace();
   family_ = TRY(ReplayFamily::start(recording, std::move(wanted)));
   return Nothing{};
 }

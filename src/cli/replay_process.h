@@ -28,6 +28,8 @@ struct ReplayOptions {
   /// Every process does: called with our end of its control socket when it begins, from any thread.
   std::function<void(u32 process, Fd control)> each{};
   bool trust = false;  ///< run the engine that the recording holds, not the installed one
+  /// The recording's, if it is open: what is decoded for the replay need not be for its other readers.
+  std::shared_ptr<const trace::OpenedTrace> trace{};
 };
 
 /// engine/doors.h, ReplayStatus: what the engine exits with.

@@ -5,6 +5,7 @@
 #include "cli/at_option.h"
 #include "cli/recording_text.h"
 #include "cli/rows_json.h"
+#include "cli/timing_words.h"
 
 namespace orrery::cli {
 
@@ -15,6 +16,7 @@ Fallible<Nothing> print_sched_json(db::Database& database, const LayerOptions& o
                                                " BETWEEN begin_ns AND end_ns - 1"
                                          : "";
   nlohmann::ordered_json document;
+  document["recording"] = TRY(timing_json(options.directory));
   if (options.instant) document["instant"] = instant_json(*options.instant);
   document["threads"] =
       TRY(rows_json(database, "SELECT * FROM task" + of + " ORDER BY process, begin_ns, task"));

@@ -21,15 +21,19 @@ void add_show(CLI::App& app, Session& session) {
   add_show_io(*command, session);
   add_show_sched(*command, session);
   add_show_cpu(*command, session);
+  add_show_profile(*command, session);
+  add_show_cache(*command, session);
   add_show_stack(*command, session);
   set_examples(*command,
                "  orrery show build make-0\n"
+               "  orrery show cache --by line\n"
                "  orrery show file /bin/ls\n"
                "  orrery show heap\n"
                "  orrery show link\n"
                "  orrery show load\n"
                "  orrery show memory\n"
                "  orrery show pages\n"
+               "  orrery show profile\n"
                "  orrery show sched\n"
                "  orrery show stack --at crash\n");
 }

@@ -17,6 +17,11 @@ void add_show_process(CLI::App& show, Session& session);
 void add_show_pages(CLI::App& show, Session& session);
 void add_show_sched(CLI::App& show, Session& session);
 void add_show_cpu(CLI::App& show, Session& session);
+void add_show_profile(CLI::App& show, Session& session);
+void add_show_cache(CLI::App& show, Session& session);
 void add_show_stack(CLI::App& show, Session& session);
+
+/// `orrery show file PATH` without options. Returns the exit code.
+int show_file_summary(const std::string& path);
 
 }  // namespace orrery::cli

@@ -13,6 +13,7 @@
 #include "cli/recording_text.h"
 #include "cli/show.h"
 #include "cli/style.h"
+#include "cli/timeline.h"
 
 namespace orrery::cli {
 namespace {
@@ -23,7 +24,6 @@ using lens::heap::SampleRow;
 
 constexpr std::size_t kSitesShown = 10;
 constexpr std::size_t kFramesShown = 6;
-constexpr std::size_t kTimelineColumns = 60;
 
 HeapMeasure measure_of(const LayerOptions& options) {
   for (const HeapMeasure measure :
@@ -48,7 +48,7 @@ void print_sums(const HeapReport& report) {
   std::printf("  most at a time: %s in %s, at %s\n", human_bytes(sums.peak_bytes).c_str(),
               blocks(sums.peak_blocks).c_str(), milliseconds(static_cast<double>(sums.peak_ns)).c_str());
   if (sums.temporary != 0)
-    std::printf("  %.0f %% were given back at once\n",
+    std::printf("  %.1f %% were given back at once\n",
                 100.0 * static_cast<double>(sums.temporary) / static_cast<double>(sums.allocations));
   if (sums.failed != 0)
     std::printf("  %s got no block\n", counted(sums.failed, "request", "requests").c_str());
@@ -59,28 +59,18 @@ void print_sums(const HeapReport& report) {
 
 /// The largest size in each part of the time.
 void print_timeline(const HeapReport& report) {
-  const std::vector<SampleRow>& samples = report.samples;
-  if (samples.size() < 2 || samples.back().time_ns == samples.front().time_ns) return;
-  const u64 first = samples.front().time_ns, span = samples.back().time_ns - first;
-  std::vector<u64> most(kTimelineColumns, 0);
-  u64 now = 0;
-  std::size_t next = 0;
-  for (std::size_t column = 0; column < kTimelineColumns; ++column) {
-    most[column] = now;
-    const u64 until =
-        first + span / kTimelineColumns * (column + 1) + (column + 1 == kTimelineColumns ? span : 0);
-    for (; next < samples.size() && samples[next].time_ns <= until; ++next) {
-      now = samples[next].live_bytes;
-      most[column] = std::max(most[column], now);
-    }
-  }
-  const u64 high = std::max<u64>(1, *std::max_element(most.begin(), most.end()));
+  std::vector<std::pair<i64, i64>> steps;
+  for (const SampleRow& sample : report.samples)
+    steps.emplace_back(static_cast<i64>(sample.time_ns), static_cast<i64>(sample.live_bytes));
+  if (steps.size() < 2 || steps.back().first == steps.front().first) return;
+  const std::vector<i64> most = most_by_column(steps);
+  const i64 high = std::max<i64>(1, *std::max_element(most.begin(), most.end()));
   static constexpr const char* kLevels[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   std::printf("\n  ");
-  for (const u64 each : most) std::printf("%s", kLevels[(each * 8 + high - 1) / high]);
-  std::printf("  up to %s\n", human_bytes(high).c_str());
-  const std::string begin = milliseconds(static_cast<double>(first)),
-                    end = milliseconds(static_cast<double>(first + span));
+  for (const i64 each : most) std::printf("%s", kLevels[(each * 8 + high - 1) / high]);
+  std::printf("  up to %s\n", human_bytes(static_cast<u64>(high)).c_str());
+  const std::string begin = milliseconds(static_cast<double>(steps.front().first)),
+                    end = milliseconds(static_cast<double>(steps.back().first));
   std::printf("  %s%*s\n", begin.c_str(), static_cast<int>(kTimelineColumns - begin.size()), end.c_str());
 }
 
@@ -228,6 +218,10 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
     for (const HeapReport& report : reports) print_folded(report, measure);
     return Nothing{};
   }
+  if (options.flame) {
+    print_flame_graphs(reports, measure);
+    return Nothing{};
+  }
   const Style style = Style::for_stream(session.color, STDOUT_FILENO);
   if (options.instant) std::printf("%s\n\n", instant_words(*options.instant).c_str());
   bool is_first = true;
@@ -257,7 +251,7 @@ void add_show_heap(CLI::App& show_command, Session& session) {
       "  orrery show heap                       the sites of most bytes when the heap was largest\n"
       "  orrery show heap --by temporary        who asks for what is given back at once\n"
       "  orrery show heap --at 50% --blocks     every block that was live then\n"
-      "  orrery show heap --by live --folded | flamegraph.pl > live.svg\n"
+      "  orrery show heap --by live --flame > live.svg\n"
       "  orrery query \"SELECT size_bytes, count(*) FROM heap_block GROUP BY 1 ORDER BY 2 DESC\"\n");
   LayerOptions& options = *added.options;
   added.command
@@ -269,6 +263,7 @@ void add_show_heap(CLI::App& show_command, Session& session) {
   added.command->add_flag("--blocks", options.blocks,
                           "Each block that was live at the end or at the instant");
   added.command->add_flag("--folded", options.folded, "Stacks in one line each, for flame graphs");
+  added.command->add_flag("--flame", options.flame, "A flame graph of it: SVG on standard output");
 }
 
 }  // namespace orrery::cli

@@ -99,13 +99,18 @@ Fallible<Nothing> print_connections(db::Database& database, const LayerOptions& 
   return Nothing{};
 }
 
+/// SQL: a descriptor's life at the instant.
+std::string held_then(const LayerOptions& options) {
+  return options.condition("begin_event", "begin_ticks", "begin_ns") + " AND NOT " +
+         options.instant->condition("end_event", "end_ticks", "end_ns");
+}
+
 /// The descriptors as they were at the instant.
 Fallible<Nothing> print_descriptors(db::Database& database, const LayerOptions& options, const Style& style) {
   db::Statement rows = TRY(database.prepare(
       "SELECT process, fd, kind, name, origin, begin_ns FROM (SELECT d.*, kind, name FROM descriptor d"
       " JOIN (SELECT file, kind, name FROM open_file) USING (file)) WHERE " +
-      options.condition("begin_event", "begin_ticks", "begin_ns") + " AND NOT " +
-      options.instant->condition("end_event", "end_ticks", "end_ns") + " ORDER BY 1, 2"));
+      held_then(options) + " ORDER BY 1, 2"));
   std::printf("\n%s\n", style.bold("PROCESS   FD  SINCE          HOW         FILE").c_str());
   while (TRY(rows.step()))
     std::printf("%7s %4ld  %-13s  %-10s  %s %s\n", ("#" + std::to_string(rows.integer(0))).c_str(),
@@ -227,15 +232,29 @@ Fallible<Nothing> show_calls(const LayerOptions& options) {
   return Nothing{};
 }
 
+/// With an instant the descriptors then, and what was opened by then.
+Fallible<Nothing> print_document(db::Database& database, const LayerOptions& options) {
+  nlohmann::ordered_json document;
+  document["recording"] = TRY(timing_json(options.directory));
+  if (options.instant) {
+    document["instant"] = instant_json(*options.instant);
+    document["descriptors"] = TRY(rows_json(
+        database, "SELECT * FROM descriptor WHERE " + held_then(options) + " ORDER BY process, fd"));
+  }
+  document["files"] =
+      TRY(rows_json(database, "SELECT * FROM open_file WHERE " + opened(options) + " ORDER BY file"));
+  document["connections"] =
+      TRY(rows_json(database, "SELECT * FROM connection WHERE file IN (SELECT file FROM open_file WHERE " +
+                                  opened(options) + ") ORDER BY file"));
+  print_json(document);
+  return Nothing{};
+}
+
 Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
   if (options.calls) return show_calls(options);
   if (options.slowest > 0) return show_slowest(options, session);
   db::Database database = TRY(collect(options.directory, {{lens_of_table("open_file")}}));
-  if (options.json) {
-    db::Statement files = TRY(database.prepare("SELECT * FROM open_file WHERE " + opened(options)));
-    TRY(print_rows(files, RowFormat::json, stdout));
-    return Nothing{};
-  }
+  if (options.json) return print_document(database, options);
   const Style style = Style::for_stream(session.color, STDOUT_FILENO);
   if (options.instant) {
     std::printf("%s\n", instant_words(*options.instant).c_str());

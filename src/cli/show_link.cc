@@ -17,6 +17,30 @@
 namespace orrery::cli {
 namespace {
 
+/// SQL over a table of the link layer: what was so by the instant. Who won and what is writable are facts of
+/// objects, so they hold once these are loaded; a trouble, once its library was looked for, its symbol bound
+/// or the objects there whose symbols and versions were missing.
+std::string by_then(const LayerOptions& options, std::string_view table) {
+  const std::string then = options.condition("event", "ticks", "time_ns");
+  if (!options.instant) return options.condition();
+  const auto same = [&](const std::string& other) {
+    return "(SELECT 1 FROM " + other + " WHERE (" + other + ".process, " + other + ".program) = (" +
+           std::string(table) + ".process, " + std::string(table) + ".program) AND " + then;
+  };
+  const auto loaded = [&](const char* object) {
+    return "EXISTS " + same("link_object") + " AND path = " + object + ")";
+  };
+  if (table == "link_writable") return options.condition() + " AND " + loaded("object");
+  if (table == "link_interposition")
+    return options.condition() + " AND " + loaded("winner") + " AND " + loaded("loser");
+  if (table == "link_trouble")
+    return options.condition() + " AND (EXISTS " + same("link_search") + " AND name = subject) OR EXISTS " +
+           same("link_binding") +
+           " AND symbol = subject) OR (kind IN ('missing symbol', 'missing version') AND EXISTS " +
+           same("link_object") + ")))";
+  return then;
+}
+
 /// One program's part of the report.
 class LinkReport {
  public:
@@ -29,8 +53,7 @@ class LinkReport {
         style_(style) {}
 
   Fallible<Nothing> print() {
-    // What was missing in the end, and who won, is told of the whole run.
-    if (!options_.instant) TRY(print_troubles());
+    TRY(print_troubles());
     TRY(print_objects());
     TRY(print_bindings());
     TRY(section(
@@ -38,14 +61,13 @@ class LinkReport {
         "SELECT symbol, scope AS 'in', coalesce(provider, 'not found') AS 'found in',"
         " coalesce(caller_line, caller_function, printf('%#x', caller)) AS 'asked by' FROM link_lookup" +
             by_then_ + " ORDER BY rowid" + (options_.all ? "" : " LIMIT 20")));
-    if (!options_.instant) {
-      TRY(section("Still writable once relocated",
-                  "SELECT object, section, kind, slots, printf('%#x', start) AS 'from', printf('%#x', end) AS"
-                  " 'to' FROM link_writable" +
-                      of_ + " ORDER BY rowid"));
-      TRY(section("Defined more than once", "SELECT symbol, winner, loser, bindings FROM link_interposition" +
-                                                of_ + " ORDER BY symbol, loser"));
-    }
+    TRY(section("Still writable once relocated",
+                "SELECT object, section, kind, slots, printf('%#x', start) AS 'from', printf('%#x', end) AS"
+                " 'to' FROM link_writable" +
+                    of_ + " AND " + by_then(options_, "link_writable") + " ORDER BY rowid"));
+    TRY(section("Defined more than once", "SELECT symbol, winner, loser, bindings FROM link_interposition" +
+                                              of_ + " AND " + by_then(options_, "link_interposition") +
+                                              " ORDER BY symbol, loser"));
     if (!options_.all) return Nothing{};
     TRY(print_choices());
     return print_every_binding();
@@ -125,7 +147,8 @@ class LinkReport {
 
   Fallible<Nothing> print_troubles() {
     db::Statement troubles =
-        TRY(database_.prepare("SELECT kind, subject, words FROM link_trouble" + of_ + " ORDER BY rowid"));
+        TRY(database_.prepare("SELECT kind, subject, words FROM link_trouble" + of_ + " AND " +
+                              by_then(options_, "link_trouble") + " ORDER BY rowid"));
     while (TRY(troubles.step())) {
       const std::string kind(troubles.text(0));
       std::printf("  %s %s: %s\n", kind.starts_with("missing") ? style_.red(kind).c_str() : kind.c_str(),
@@ -199,13 +222,8 @@ Fallible<Nothing> print_rows_json(db::Database& database, const LayerOptions& op
   }
   for (const char* table : {"link_object", "link_search", "link_binding", "link_lookup", "link_writable",
                             "link_interposition", "link_trouble"}) {
-    const std::string_view name = table;
-    const bool has_instants =
-        name != "link_writable" && name != "link_interposition" && name != "link_trouble";
-    if (options.instant && !has_instants) continue;
     std::printf("%s\"%s\": ", separator.c_str(), table);
-    const std::string which =
-        has_instants ? options.condition("event", "ticks", "time_ns") : options.condition();
+    const std::string which = by_then(options, table);
     db::Statement rows = TRY(database.prepare(std::string("SELECT * FROM ") + table + " WHERE " + which));
     TRY(print_rows(rows, RowFormat::json, stdout));
     separator = ", ";

@@ -11,6 +11,7 @@
 #include "cli/layer_options.h"
 #include "cli/memory_address.h"
 #include "cli/memory_map.h"
+#include "cli/memory_over_time.h"
 #include "cli/memory_text.h"
 #include "cli/recording_text.h"
 #include "cli/rows_text.h"
@@ -23,44 +24,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kShownMost = 40;
-constexpr std::size_t kSparkColumns = 60;
 
 // --- history ---
 
 std::string changes_of(const LayerOptions& options) {
   return " FROM map_change WHERE " + options.condition("event", "ticks", "time_ns");
-}
-
-/// How much was mapped over time, from the first change to the last.
-Fallible<Nothing> print_spark(db::Database& database, const LayerOptions& options, i64 process) {
-  db::Statement rows = TRY(database.prepare(
-      "SELECT time_ns, (end - start) * ((permissions IS NOT NULL) -"
-      " (before IS NOT NULL))" +
-      changes_of(options) + " AND process = " + std::to_string(process) + " ORDER BY time_ns, number"));
-  std::vector<std::pair<i64, i64>> steps;
-  i64 bytes = 0;
-  while (TRY(rows.step())) steps.emplace_back(rows.integer(0), bytes += rows.integer(1));
-  if (steps.size() < 2 || steps.back().first == steps.front().first) return Nothing{};
-  const i64 first = steps.front().first, span = steps.back().first - first;
-  std::vector<i64> most(kSparkColumns, 0);
-  std::size_t next = 0;
-  i64 now = 0;
-  for (std::size_t column = 0; column < kSparkColumns; ++column) {
-    most[column] = now;
-    const i64 until = first + span * static_cast<i64>(column + 1) / static_cast<i64>(kSparkColumns);
-    for (; next < steps.size() && steps[next].first <= until; ++next)
-      most[column] = std::max(most[column], now = steps[next].second);
-  }
-  const auto [low, high] = std::minmax_element(most.begin(), most.end());
-  std::printf("  mapped since its start, from %s to %s:\n  ",
-              milliseconds(static_cast<double>(first)).c_str(),
-              milliseconds(static_cast<double>(first + span)).c_str());
-  static constexpr const char* kLevels[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-  for (const i64 each : most)
-    std::printf("%s",
-                kLevels[*high == *low ? 0 : static_cast<std::size_t>((each - *low) * 7 / (*high - *low))]);
-  std::printf(" up to %+ld KiB\n\n", static_cast<long>(*high / 1024));
-  return Nothing{};
 }
 
 /// One change, or several alike that follow each other.
@@ -152,7 +120,7 @@ Fallible<Nothing> print_history(db::Database& database, const LayerOptions& opti
         "%s\n",
         style.bold("process #" + std::to_string(processes.integer(0)) + ", " + printable(processes.text(1)))
             .c_str());
-    TRY(print_spark(database, options, processes.integer(0)));
+    print_over_time(TRY(read_over_time(database, options, processes.integer(0))), style);
     TRY(print_changes(database, options, processes.integer(0), style));
   }
   if (is_first) return Failure("no map was changed there; `orrery ps` lists the processes");
@@ -179,7 +147,8 @@ Json piece_json(const MapPiece& piece, bool has_pages) {
   return json;
 }
 
-Json maps_json(const LayerOptions& options, const std::vector<ProcessMap>& maps) {
+Fallible<Json> maps_json(db::Database& database, const LayerOptions& options,
+                         const std::vector<ProcessMap>& maps) {
   Json json = {{"at", nullptr}, {"processes", Json::array()}};
   if (options.instant) json["at"] = instant_json(*options.instant);
   for (const ProcessMap& map : maps) {
@@ -192,6 +161,7 @@ Json maps_json(const LayerOptions& options, const std::vector<ProcessMap>& maps)
       pieces.push_back(piece_json(piece, map.has_pages));
     }
     process["bytes_by_meaning"] = std::move(sums);
+    process["over_time"] = over_time_json(TRY(read_over_time(database, options, map.process)));
     process["pieces"] = std::move(pieces);
   }
   return json;
@@ -228,7 +198,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
   if (options.history) return print_history(database, options, style);
   const std::vector<ProcessMap> maps = TRY(read_maps(database, options));
   if (options.json) {
-    print_json(maps_json(options, maps));
+    print_json(TRY(maps_json(database, options, maps)));
     return Nothing{};
   }
   for (const ProcessMap& map : maps) {
@@ -247,7 +217,8 @@ void add_show_memory(CLI::App& show_command, Session& session) {
       show,
       "  orrery show memory                     each process, as it was at its end\n"
       "  orrery show memory --at main --pages   what was touched and written by then\n"
-      "  orrery show memory --history           every change, and who made it\n"
+      "  orrery show memory --history           by meaning over time; every change, and who made it\n"
+      "  orrery show memory --history --pages   the same with what was touched, which is resident\n"
       "  orrery show memory --address 0x146fa0001040 --at crash\n"
       "  orrery query \"SELECT made_by, sum(end - start) FROM memory_map GROUP BY made_by ORDER BY 2\"\n");
   LayerOptions& options = *added.options;

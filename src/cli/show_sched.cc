@@ -148,9 +148,11 @@ Fallible<Nothing> print_waits(const Report& report) {
 
 Fallible<Nothing> print_lock_stacks(const Report& report, i64 process, i64 address) {
   db::Statement rows =
-      TRY(report.database.prepare("SELECT task, end_ns - begin_ns, begin_ns, stack, owner, owner_stack, "
-                                  "woken_by FROM lock_wait WHERE process = ? "
-                                  "AND address = ? ORDER BY 2 DESC LIMIT 1"));
+      TRY(report.database.prepare("SELECT l.task, l.end_ns - l.begin_ns, l.begin_ns, l.stack, l.owner, "
+                                  "l.owner_stack, w.by_process, w.by_task, w.how FROM lock_wait l "
+                                  "LEFT JOIN wakeup w ON w.process = l.process AND w.task = l.task "
+                                  "AND w.time_ns = l.end_ns WHERE l.process = ? "
+                                  "AND l.address = ? ORDER BY 2 DESC LIMIT 1"));
   rows.bind(1, process);
   rows.bind(2, address);
   if (!TRY(rows.step())) return Nothing{};
@@ -160,8 +162,9 @@ Fallible<Nothing> print_lock_stacks(const Report& report, i64 process, i64 addre
   if (!rows.is_null(4))
     std::printf("    held by: %ld%s%s\n", rows.integer(4), rows.text(5).empty() ? "" : " in ",
                 printable(rows.text(5)).c_str());
-  if (!rows.is_null(6) && (rows.is_null(4) || rows.integer(6) != rows.integer(4)))
-    std::printf("    woken by: %ld\n", rows.integer(6));
+  if (!rows.is_null(6) && (rows.is_null(4) || rows.integer(7) != rows.integer(4)))
+    std::printf("    woken by: %s by %s\n", task_text({rows.integer(6), rows.integer(7)}).c_str(),
+                std::string(rows.text(8)).c_str());
   return Nothing{};
 }
 

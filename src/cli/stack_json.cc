@@ -76,6 +76,7 @@ Json frame_json(const lens::StackFrame& frame) {
           {"image_offset", frame.image.empty() ? Json() : Json(frame.image_offset)},
           {"users", frame.users},
           {"functions", functions},
+          {"tail_callers", frame.tail_callers},
           {"slots", slots_json(frame)},
           {"slots_left_out", frame.slots_left_out}};
 }

@@ -114,6 +114,9 @@ class Backtrace {
            quiet ? style_.dim(where) : style_.cyan(where), columns(words));
       if (!quiet) add_locals(function.variables.locals);
     }
+    for (const std::string& name : frame.tail_callers)
+      line("⇠", style_.dim(printable(cut(name, 80)) + "()"), style_.dim("jumped there (a tail call)"),
+           columns(name));
   }
 
   void line(const std::string& number, const std::string& words, const std::string& where, u64 wide = 0) {
