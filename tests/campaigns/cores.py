@@ -101,9 +101,10 @@ def short(name):
 def our_frames(task):
     frames = []
     for frame in task["frames"]:
-        for function in frame["functions"]:
+        for number, function in enumerate(frame["functions"], 1):
             frames.append({"pc": frame["pc"], "name": function["function"], "found_by": frame["found_by"], "image": frame["image"],
                            "kind": "signal" if frame["signal_frame"] else "inline" if function["inlined"] else "normal", "has_variables": function["has_variables"],
+                           "tail_callers": frame["tail_callers"] if number == len(frame["functions"]) else None,
                            "variables": function["arguments"] + function["locals"]})
     return frames
 
@@ -144,18 +145,28 @@ def is_explained(ours, gdbs):
 
 class Differences:
     def __init__(self):
-        self.counts, self.examples, self.explained = collections.Counter(), {}, collections.Counter()
+        self.counts, self.examples, self.explained, self.agreed = collections.Counter(), {}, collections.Counter(), collections.Counter()
 
     def add(self, kind, where, words):
         self.counts[kind] += 1
         self.examples.setdefault(kind, []).append(f"{where}: {words}")
 
 
+def without_tails(gdbs):
+    """The frames that there are, and for each the names of those behind it that gdb makes up from call sites."""
+    kept, tails = [], []
+    for frame in gdbs:
+        if frame.get("kind") == "tail" and tails:
+            tails[-1].append(frame["name"])
+        else:
+            kept.append(frame)
+            tails.append([])
+    return kept, tails
+
+
 def compare_thread(task, gdbs, where, differences):
     ours = our_frames(task)
-    kept = [frame for frame in gdbs if frame.get("kind") != "tail"]
-    differences.explained["frames of tail calls, which gdb makes up from call sites"] += len(gdbs) - len(kept)
-    gdbs = kept
+    gdbs, tails = without_tails(gdbs)
     values = 0
     for index, (mine, its) in enumerate(zip(ours, gdbs)):
         if "error" in its:
@@ -179,6 +190,13 @@ def compare_thread(task, gdbs, where, differences):
             else:
                 differences.explained["other name of the same place in a symbol table"] += 1
         values += compare_values(mine, its, f"{where} frame {index} {mine['name']}", differences)
+        if mine["tail_callers"] is not None and list(map(short, mine["tail_callers"])) != list(map(short, tails[index])):
+            if mine["tail_callers"] and not tails[index]:
+                differences.explained["tail calls of functions that gdb knows by no symbol"] += 1
+            else:
+                differences.add("tail call", where, f"frame {index} {mine['name']}: {mine['tail_callers']}, gdb {tails[index]}")
+        else:
+            differences.agreed["frames of tail calls"] += len(tails[index])
     if len(ours) != len(gdbs) and not (gdbs and "error" in gdbs[-1]):
         shorter, longer = sorted((ours, gdbs), key=len)
         if longer is gdbs and longer[len(shorter)]["name"] is None:
@@ -283,6 +301,9 @@ def main():
             for done in pool.map(lambda program: one_program(orrery, folder, *program, each, chosen.seed, differences), programs):
                 totals += done
     print(", ".join(f"{count} {name}" for name, count in totals.items()))
+    for what, count in differences.agreed.items():
+        if count:
+            print(f"  the same:  {count:6}  {what}")
     for why, count in differences.explained.most_common():
         if count:
             print(f"  explained: {count:6}  {why}")

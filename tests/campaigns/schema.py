@@ -1,24 +1,28 @@
 """Checks JSON against the part of JSON Schema that docs/*.schema.json use."""
+import functools
 import json
 import pathlib
 
 
+@functools.cache
 def load(name):
     return json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / f"{name}.schema.json").read_text())
 
 
 FILE_SCHEMA = load("file")
-TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "null": type(None)}
+TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "number": (int, float), "null": type(None)}
 
 
 def is_of(value, name):
-    return isinstance(value, TYPES[name]) and not (name == "integer" and isinstance(value, bool))
+    return isinstance(value, TYPES[name]) and not (name in ("integer", "number") and isinstance(value, bool))
 
 
 def problems(value, schema, root=FILE_SCHEMA, where="$"):
     """What is wrong, in words, first things first."""
     if "$ref" in schema:
-        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+        file, _, name = schema["$ref"].partition("#/$defs/")
+        root = load(file.removesuffix(".schema.json")) if file else root
+        schema = root["$defs"][name]
     if "oneOf" in schema:
         tried = [list(problems(value, each, root, where)) for each in schema["oneOf"]]
         if sum(not each for each in tried) != 1:

@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "campaigns"))
 import schema  # noqa: E402
@@ -118,6 +119,11 @@ def case_heap_folded(orrery, expect):
     recursion = re.compile(r"_start;.*main;" + r"[^;]*recursive;" * 6 + r"[^;]*from_malloc 1$")
     expect([line for line in lines if "recursive" in line and not recursion.match(line)], [], "folded stacks that are no recursion")
     expect(any(recursion.match(line) for line in lines), True, "a folded stack")
+    drawn = xml.etree.ElementTree.fromstring(orrery.run("show", "heap", recording, "--flame", "--by", "calls"))
+    boxes = [box.text for box in drawn.iter("{http://www.w3.org/2000/svg}title")]
+    expect(boxes[0], f"all\n{heap['allocations']} blocks (100.0 %)", "the lowest box")
+    wanted = sum(int(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("_start;"))
+    expect([box.split("\n")[1].split()[0] for box in boxes if box.startswith("_start\n")], [str(wanted)], "the box of _start")
     subprocess.run(["heaptrack", "-o", pathlib.Path(orrery.home) / "heaptrack", program], capture_output=True, check=True)
     told = subprocess.run(["heaptrack_print", *glob.glob(f"{orrery.home}/heaptrack.*")], capture_output=True, text=True).stdout
     # Its own library is loaded before the program's, and allocates for libstdc++ as one more.

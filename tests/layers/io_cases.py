@@ -1,10 +1,23 @@
 """Descriptors and what goes through them, against /proc/self/fd and strace."""
+import json
 import os
 import pathlib
 import re
 import subprocess
+import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "campaigns"))
+import schema  # noqa: E402
+
+SCHEMA = schema.load("reports")
+
+
+def document(orrery, expect, recording, *words):
+    found = json.loads(orrery.run("show", "io", recording, *words, "--json"))
+    expect(list(schema.problems(found, SCHEMA["$defs"]["io"], SCHEMA)), [], "the schema")
+    expect(found["recording"], json.loads(orrery.run("info", recording, "--json"))["timing"], "what recording did to the timing")
+    return found
 
 
 def build(folder):
@@ -35,6 +48,9 @@ def case_descriptors(orrery, expect):
     expect(re.findall(r"#0 +(\d+)  .*ms +(\w+) +(.*)$", shown, re.M),
            [("1", "inherited", "given standard output"), ("3", "opened", "file to"), ("4", "duplicated", "file to"),
             ("40", "duplicated", "file out")], "show io --at")
+    then = document(orrery, expect, recording, "-p", "#0", "--at", "checkpoint:2")
+    names = {row["file"]: row["name"] for row in then["files"]}
+    expect([(row["fd"], names[row["file"]]) for row in then["descriptors"] if row["fd"] > 1], [(3, "to"), (4, "to"), (40, "out")], "the same as JSON")
 
 
 TRANSFER = re.compile(r"(read|write|readv|writev|pread64|recvfrom|sendto|recvmsg|sendmsg|sendfile)\(\d+<([^>]*)>.* = (\d+)$", re.M)
@@ -70,6 +86,9 @@ def case_bytes(orrery, expect):
     connections = orrery.rows(recording, "SELECT how, local, peer, bytes_in, bytes_out, waited_ns, process FROM connection ORDER BY how")
     expect([(c["how"], c["bytes_in"], c["bytes_out"]) for c in connections], [("accepted", 8, 30), ("connected", 30, 8)], "connections")
     expect(connections[0]["local"], connections[1]["peer"], "the server's address")
+    whole = document(orrery, expect, recording)
+    expect(sorted((c["how"], c["bytes_in"], c["bytes_out"]) for c in whole["connections"]), [("accepted", 8, 30), ("connected", 30, 8)], "the JSON's")
+    expect(len(whole["files"]), orrery.rows(recording, "SELECT count(*) AS n FROM open_file")[0]["n"], "files in the JSON")
     listener = orrery.rows(recording, "SELECT waited_ns FROM open_file WHERE call = 'socket' AND process = 0")[0]
     expect(40_000_000 < listener["waited_ns"] < 2_000_000_000, True, f"the wait in accept ({listener})")
     waits = orrery.rows(recording, "SELECT name, waited_ns FROM call WHERE name = 'clock_nanosleep'")

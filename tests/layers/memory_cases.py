@@ -79,6 +79,9 @@ def case_address_space(orrery, expect):
         expect(joined(as_region(piece) for piece in process["pieces"]), regions, f"the map at point {number}")
         expect(process["bytes"], sum(region.end - region.start for region in regions), "its sum")
         expect(sum(process["bytes_by_meaning"].values()), process["bytes"], "the sum of the meanings")
+        over_time = {row["meaning"]: row for row in process["over_time"]["meanings"]}
+        expect({word: row["end_bytes"] for word, row in over_time.items() if row["end_bytes"]}, process["bytes_by_meaning"], "by meaning over time, its end")
+        expect(all(max(row["most_bytes_by_part"]) == row["most_bytes"] >= row["end_bytes"] for row in over_time.values()), True, "its largest")
         meanings = collections.Counter(piece["meaning"] for piece in process["pieces"] if piece["object"] == str(program))
         expect(set(meanings) - {"mapped file"}, {"code", "rodata", "relro", "data", "bss"}, "meanings of the program")
         # The stack, and what the linker allots before the program, depend on environment and vDSO.
@@ -179,7 +182,7 @@ def case_map_history(orrery, expect):
             expect(made[row["caller_function"]] in text, True, f"line {number} of {row['caller_function']}: {text}")
     expect({row["caller_function"] for row in rows} >= set(made), True, "callers")
     text = orrery.run("show", "memory", recording, "--history", "-p", "#0")
-    for words in ("by map_area, spaces.c:", "by grow_heap, spaces.c:", "up to +"):
+    for words in ("by map_area, spaces.c:", "by grow_heap, spaces.c:", "MAPPED ", "anonymous "):
         expect(words in text, True, f"{words!r} in the report")
 
 

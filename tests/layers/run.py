@@ -13,15 +13,19 @@ import subprocess
 import sys
 import tempfile
 
+import cache_cases
 import guided_cases
 import heap_cases
+import instant_cases
 import io_cases
 import memory_cases
 import process_cases
+import profile_cases
 import programs
 import request_cases
 import sched_cases
 import stack_cases
+import table_cases
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -33,11 +37,11 @@ class Orrery:
         self.environment.update(XDG_DATA_HOME=str(self.home / "data"), LC_ALL="C")
         self.count = 0
 
-    def record(self, words, environment=None, status=0):
+    def record(self, words, environment=None, status=0, options=()):
         """Returns the recording's directory."""
         self.count += 1
         recording = self.home / f"r{self.count}"
-        done = subprocess.run([self.program, "record", "-o", recording, "--", *map(str, words)],
+        done = subprocess.run([self.program, "record", *options, "-o", recording, "--", *map(str, words)],
                               env={**self.environment, **(environment or {})}, capture_output=True, text=True, cwd=self.home)
         expect(done.returncode, status, f"status of {words}: {done.stderr}")
         return recording
@@ -919,8 +923,20 @@ def case_layout(orrery):
 
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
-for family in (guided_cases, heap_cases, io_cases, memory_cases, process_cases, request_cases, sched_cases, stack_cases):
-    CASES.update({name: functools.partial(case, expect=expect) for name, case in family.CASES.items()})
+for family in (
+    cache_cases,
+    guided_cases,
+    heap_cases,
+    instant_cases,
+    io_cases,
+    memory_cases,
+    process_cases,
+    profile_cases,
+    request_cases,
+    sched_cases,
+    stack_cases,
+    table_cases,
+):
     CASES.update({name: functools.partial(case, expect=expect) for name, case in family.CASES.items()})
 
 

@@ -114,6 +114,7 @@ def case_lanes(orrery, expect):
     document = json.loads(orrery.run("show", "sched", recording, "--path", "--json"))
     wanted = json.loads((HERE.parents[1] / "docs" / "sched.schema.json").read_text())
     expect(list(schema.problems(document, wanted, wanted)), [], "sched.schema.json")
+    expect(document["recording"], json.loads(orrery.run("info", recording, "--json"))["timing"], "what recording did to the timing")
     path = document["path"]
     expect(all(left["end_ns"] == right["begin_ns"] for left, right in zip(path, path[1:])), True, "no holes in the path")
     end = max(row["end_ns"] for row in document["threads"] if row["process"] == 0)
@@ -133,4 +134,27 @@ def case_lanes(orrery, expect):
     expect(pftrace.read_bytes().count(b"wakes by ") >= wakes and os.path.getsize(pftrace) > 1000, True, "arrows in the Perfetto trace")
 
 
-CASES = {"waits": case_waits, "locks": case_locks, "sched_strace": case_sched_strace, "lanes": case_lanes}
+def case_objects(orrery, expect):
+    """glibc's objects: one each, by name, with who holds it for writing; switches as often as Linux counts them natively."""
+    program = pathlib.Path(orrery.home) / "objects"
+    subprocess.run(["gcc", "-g", "-O1", "-o", program, HERE / "objects.c", "-pthread"], check=True)
+    said = lambda text: {who: (int(task), int(count)) for who, task, count in re.findall(r"^(\w+) (\d+) (-?\d+)$", text, re.M)}
+    native = said(subprocess.run([program], capture_output=True, text=True).stdout)
+    recording = orrery.record([program])
+    mine = said(orrery.run("replay", "-a", recording))
+    writer, reader = mine["writer"][0], mine["reader"][0]
+    waits = orrery.rows(recording, "SELECT lock_contention.name, lock_contention.reason, task, lock_wait.owner, (end_ns - begin_ns) / 1000000 AS ms FROM lock_wait "
+                        "JOIN lock_contention USING (process, address) WHERE end_ns - begin_ns > 3000000 ORDER BY begin_ns")
+    found = [(row["name"], row["reason"], row["task"], row["owner"]) for row in waits if row["reason"] != "thread"]
+    expect(found, [("guarded+8", "lock", reader, writer), ("guarded+8", "lock", writer, None), ("posted", "semaphore", writer, None),
+                   ("changed", "condition", writer, None), ("changed", "condition", writer, None), ("together", "condition", writer, None)], "what was waited for")
+    expect(12 <= waits[0]["ms"] <= 28, True, f"how long the reader waited: {waits[0]}")
+    stacks = orrery.rows(recording, "SELECT stack, owner_stack FROM lock_wait WHERE owner IS NOT NULL ORDER BY begin_ns")
+    expect("main (objects.c:" in stacks[0]["stack"] and "writer (objects.c:" in stacks[0]["owner_stack"], True, f"stacks {stacks[0]}")
+    blocks = {row["task"]: row["blocks"] for row in orrery.rows(recording, "SELECT task, blocks FROM task")}
+    for who, task in (("writer", writer), ("reader", reader)):
+        # Natively a lock or the terminal's pipe may add a few, or spare them: by who comes first on a busy machine.
+        expect(-6 <= native[who][1] - blocks[task] <= 6, True, f"switches of {who}: {blocks[task]}, natively {native[who][1]}")
+
+
+CASES = {"objects": case_objects, "waits": case_waits, "locks": case_locks, "sched_strace": case_sched_strace, "lanes": case_lanes}

@@ -1,12 +1,15 @@
 """Call stacks at an instant: values, frames, tasks."""
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "campaigns"))
 import schema  # noqa: E402
+
+import programs
 
 CPU_SCHEMA = json.loads((HERE.parents[1] / "docs" / "cpu.schema.json").read_text())
 STACK_SCHEMA = json.loads((HERE.parents[1] / "docs" / "stack.schema.json").read_text())
@@ -106,6 +109,24 @@ def case_core(orrery, expect):
     for number, function in enumerate(frames[:next(i for i, each in enumerate(frames) if each["function"] == "main") + 1]):
         expect(f"{function['function'].split('(')[0]} (" in next(line for line in gdb.splitlines() if line.startswith(f"#{number} ")), True, f"frame {number} in {gdb}")
     expect("$1 = 11" in gdb, True, f"the signal: {gdb}")
+
+
+def case_large_core(orrery, expect):
+    """More than 2 GB in one piece: what was written is there, and what was not takes no room."""
+    program = programs.build(orrery.home, "large", """#include <stdlib.h>
+int main(void) {
+  unsigned long size = 3UL << 30;
+  char* bytes = malloc(size);
+  for (unsigned long at = 0; at < size; at += 64 << 20) bytes[at] = (char)(at >> 26) + 1;
+  bytes[size - 1] = 42;
+  return *(volatile int*)0;
+}
+""", "-O0", "-g")
+    core = orrery.home / "core"
+    orrery.run("export", orrery.record([program], status=-11), "--core", "--at", "crash", "-o", core)
+    expect(core.stat().st_blocks * 512 < 100 << 20, True, f"the room it takes: {core.stat().st_blocks * 512}")
+    said = in_gdb(program, core, "p bytes[size - 1]", "p bytes[47UL << 26]", "p bytes[1]")
+    expect(re.findall(r"^\$\d = (-?\d+)", said, re.M), ["42", "48", "0"], "bytes of it")
 
 
 def in_gdb(program, core, *commands):
