@@ -73,6 +73,7 @@ struct BlockExit {
   ExitIndex next_incoming = kNone;  ///< list of exits linked to the same block
   cpu::Gate gate = cpu::Gate::none;
   u8 instruction_bytes = 0;
+  bool noted_entry = false;  ///< the entry of the function that it leads to has been noted
   Variant variant = Variant::fast;
 };
 
@@ -82,6 +83,7 @@ struct Block {
   u32 host_begin = 0;  ///< cache offset of the indirect preface (reloads rax)
   u32 host_entry = 0;  ///< cache offset of the first guest instruction
   u32 host_past = 0;   ///< where to enter it past the breakpoint that it begins at; 0 if it has none
+  u32 host_noted = 0;  ///< where to enter it past the note of its function's entry; 0 if it has none
   u32 host_end = 0;
   u32 first_mark = 0, mark_count = 0;
   u32 first_exit = 0, exit_count = 0;

@@ -151,6 +151,9 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   u8* const body = emit_.at();
   if (notes()) begin_notes();
   if (built_.block.watched) note_entry();
+  const bool begins_with_note = !options.checked && built_.block.host_past == 0;
+  if (built_.block.watched && options_.stretches != nullptr && begins_with_note)
+    built_.block.host_noted = offset(emit_.at());
 
   const u64 limit = pc + kBlockGuestBytesMost < page_floor(pc) + 2 * kPageBytes
                         ? pc + kBlockGuestBytesMost
@@ -240,7 +243,7 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
       return Step::ended;
     case Category::call:
       if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
-      note_call(CallRecord::call);
+      leads_to_watched(target) ? note_enter(target) : note_call(CallRecord::call);
       call(target, next);
       return Step::ended;
     case Category::jump_indirect:
@@ -331,6 +334,18 @@ void BlockBuilder::note_call(CallRecord record) {
   else
     emit_profile_note(emit_, record == CallRecord::call ? ProfileRecord::call : ProfileRecord::ret, pc_,
                       uncounted_ + 1, options_.tick_home);
+  mark(Borrowed::nothing);
+}
+
+/// So that a profile needs one record for the call and the entry.
+bool BlockBuilder::leads_to_watched(u64 target) const {
+  return options_.stretches != nullptr && options_.watched->contains(target);
+}
+
+void BlockBuilder::note_enter(u64 target) {
+  emit_call_note_begin(emit_);
+  mark(Borrowed::call_trial);
+  emit_profile_note(emit_, ProfileRecord::enter, pc_, uncounted_ + 1, options_.tick_home, target);
   mark(Borrowed::nothing);
 }
 
@@ -551,6 +566,7 @@ void BlockBuilder::push_return_address(u64 address, Borrowed borrowed) {
 void BlockBuilder::call(u64 target, u64 return_address) {
   push_return_address(return_address, Borrowed::nothing);
   jump(target, true, Counted::with_this);
+  built_.exits.back().noted_entry = leads_to_watched(target);
 }
 
 // --- indirect transfers ---

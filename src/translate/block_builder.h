@@ -103,6 +103,8 @@ class BlockBuilder {
   void begin_notes();
   void end_notes();
   void note_call(CallRecord record);
+  bool leads_to_watched(u64 target) const;
+  void note_enter(u64 target);
   void count_stretch(u32 instructions, u64 end, StretchKind kind);
   u32 add_stretch(const Stretch& stretch);
   void copy_repeated(const x86::Decoded& decoded);

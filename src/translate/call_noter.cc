@@ -79,7 +79,9 @@ void emit_entry_note(Emitter& emit, u64 pc, TickHome home) {
   end_record(emit, header.word, header.words());
 }
 
-void emit_profile_note(Emitter& emit, ProfileRecord record, u64 pc, u32 uncounted, TickHome home) {
+void emit_profile_note(Emitter& emit, ProfileRecord record, u64 pc, u32 uncounted, TickHome home,
+                       u64 callee) {
+  constexpr u32 kCallee = offsetof(ProfileNote, callee);
   constexpr u32 kRsp = offsetof(ProfileNote, rsp), kCounted = offsetof(ProfileNote, counted);
   if (home == TickHome::vector) {
     store_instructions(emit, kCounted);
@@ -91,6 +93,10 @@ void emit_profile_note(Emitter& emit, ProfileRecord record, u64 pc, u32 uncounte
     emit.load_slot(Gpr::rcx, ORRERY_SLOT_NOTES_ADDRESS);
   }
   store(emit, kRsp, Gpr::rsp);
+  if (record == ProfileRecord::enter) {
+    store_imm32(emit, kCallee, static_cast<u32>(callee));
+    store_imm32(emit, kCallee + 4, static_cast<u32>(callee >> 32));
+  }
   end_record(emit, ProfileNote::header_of(record, pc, uncounted), kProfileNoteWords - 1);
 }
 

@@ -21,6 +21,7 @@ void emit_call_note(Emitter& emit, CallRecord record, u64 pc);
 /// That of the watched function's entry at `pc`.
 void emit_entry_note(Emitter& emit, u64 pc, TickHome home);
 /// Any record of a profile; `uncounted`: instructions up to here that are still to be counted.
-void emit_profile_note(Emitter& emit, ProfileRecord record, u64 pc, u32 uncounted, TickHome home);
+void emit_profile_note(Emitter& emit, ProfileRecord record, u64 pc, u32 uncounted, TickHome home,
+                       u64 callee = 0);
 
 }  // namespace orrery::translate

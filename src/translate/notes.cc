@@ -59,7 +59,7 @@ void Translator::put_record(u64 header, std::span<const u64> words) {
 void Translator::note_turn(i32 task, u64 event, u64 ticks) {
   if (notes_profile()) {
     const u64 header = ProfileNote::header_of(ProfileRecord::turn, static_cast<u32>(task), 0);
-    return put_record(header, std::array{event, instructions()});
+    return put_record(header, std::array{event, instructions(), u64{0}});
   }
   const u64 header = notes_calls() ? CallHeader::of(CallRecord::turn, static_cast<u32>(task)).word
                                    : AccessHeader::turn(task).word;

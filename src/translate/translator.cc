@@ -468,7 +468,9 @@ BlockIndex Translator::revive(const Block& wanted, BlockIndex newest) {
 void Translator::link(ExitIndex exit_index, BlockIndex target) {
   BlockExit& exit = exits_[exit_index];
   if (exit.jump_offset == kNone || exit.linked_to != kNone || !blocks_[exit.from].live) return;
-  Emitter::bind32(cache_at(exit.jump_offset), cache_at(blocks_[target].host_entry));
+  const Block& block = blocks_[target];
+  const bool past_note = exit.noted_entry && block.host_noted != 0;
+  Emitter::bind32(cache_at(exit.jump_offset), cache_at(past_note ? block.host_noted : block.host_entry));
   exit.linked_to = target;
   exit.next_incoming = blocks_[target].incoming;
   blocks_[target].incoming = exit_index;

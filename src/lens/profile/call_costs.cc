@@ -1,89 +1,101 @@
 #include "lens/profile/call_costs.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace orrery::lens::profile {
 
 using translate::ProfileNote;
 using translate::ProfileRecord;
 
+namespace {
+
+constexpr u64 kReturnAddressBytes = 8;
+
+}  // namespace
+
+/// Nearly all notes are known calls and their returns; those that are something else are read as such.
 void CallCosts::read(std::span<const ProfileNote> notes) {
   for (const ProfileNote& note : notes) {
-    if (note.record() == ProfileRecord::turn) {
-      turn(static_cast<i32>(note.pc()), note.instructions());
-      continue;
-    }
-    if (task_ == nullptr) continue;
-    const u64 now = task_->ran + (note.instructions() - turn_began_);
-    switch (note.record()) {
-      case ProfileRecord::call:
-        if (task_->call.site != 0) settle_call(note.pc());
-        task_->call = {note.pc(), note.rsp, now};
-        break;
-      case ProfileRecord::entry:
-        enter(note.pc(), note.rsp, now);
-        break;
-      case ProfileRecord::ret:
-        if (task_->call.site != 0) settle_call(note.pc());
-        while (!task_->frames.empty() && task_->frames.back().rsp <= note.rsp) pop(now);
-        break;
-      case ProfileRecord::turn:
-        break;
-    }
+    const u64 now = note.instructions() + ran_before_turn_;
+    const bool done = note.record() == ProfileRecord::enter ? enter_known(note, now)
+                      : note.record() == ProfileRecord::ret ? return_to_caller(note, now)
+                                                            : false;
+    if (!done) read_other(note, now);
+  }
+}
+
+inline bool CallCosts::enter_known(const ProfileNote& note, u64 now) {
+  const u64 rsp = note.rsp - kReturnAddressBytes;
+  if (task_->call.site != 0 || task_->top().rsp <= rsp) [[unlikely]]
+    return false;
+  push(note.callee, note.pc(), rsp, now);
+  return true;
+}
+
+inline bool CallCosts::return_to_caller(const ProfileNote& note, u64 now) {
+  if (task_->call.site != 0 || task_->top().rsp != note.rsp) [[unlikely]]
+    return false;
+  pop(now);
+  return task_->top().rsp > note.rsp;
+}
+
+void CallCosts::read_other(const ProfileNote& note, u64 now) {
+  if (note.record() == ProfileRecord::turn) return turn(static_cast<i32>(note.pc()), note.instructions());
+  if (note.record() != ProfileRecord::entry && task_->call.site != 0) settle_call(note.pc());
+  switch (note.record()) {
+    case ProfileRecord::enter:
+      return enter_straight(note.pc(), note.callee, note.rsp - kReturnAddressBytes, now);
+    case ProfileRecord::ret:
+      return pop_below(note.rsp + 1, now);
+    case ProfileRecord::call:
+      task_->call = {note.pc(), note.rsp, now};
+      return;
+    case ProfileRecord::entry:
+      return enter(note.pc(), note.rsp, now);
+    case ProfileRecord::turn:
+      return;
   }
 }
 
 void CallCosts::turn(i32 task, u64 instructions) {
-  if (task_ != nullptr) task_->ran += instructions - turn_began_;
-  turn_began_ = instructions;
-  current_ = task;
+  task_->ran = instructions + ran_before_turn_;
   task_ = &tasks_[task];
+  ran_before_turn_ = task_->ran - instructions;
+  task_->depths.resize(functions_.size());
 }
 
 /// The call has led to code that no watched function begins with.
 void CallCosts::settle_call(u64 pc) {
-  const Call call = task_->call;
-  task_->call = {};
-  push(pc, call.site, call.rsp - sizeof(u64), call.at);
+  const Call call = std::exchange(task_->call, {});
+  pop_below(call.rsp - kReturnAddressBytes, call.at);
+  push(pc, call.site, call.rsp - kReturnAddressBytes, call.at);
 }
 
 void CallCosts::enter(u64 function, u64 rsp, u64 now) {
-  std::vector<Frame>& frames = task_->frames;
-  while (!frames.empty() && frames.back().rsp < rsp) pop(now);
-  const Call call = task_->call;
-  task_->call = {};
-  if (call.site != 0) return push(function, call.rsp - sizeof(u64) == rsp ? call.site : 0, rsp, now);
+  pop_below(rsp, now);
+  const Call call = std::exchange(task_->call, {});
+  if (call.site != 0) return push(function, call.rsp - kReturnAddressBytes == rsp ? call.site : 0, rsp, now);
   // A loop back to where the function begins is no call.
-  const bool is_loop =
-      !frames.empty() && functions_[frames.back().function].entry == function && frames.back().rsp == rsp;
-  if (!is_loop) push(function, 0, rsp, now);
+  const Frame& top = task_->top();
+  if (top.rsp != rsp || functions_[top.function].entry != function) push(function, 0, rsp, now);
 }
 
-void CallCosts::push(u64 function, u64 site, u64 rsp, u64 now) {
-  std::vector<Frame>& frames = task_->frames;
-  while (!frames.empty() && frames.back().rsp < rsp) pop(now);
-  const Memo& call = find_call(frames.empty() ? 0 : frames.back().function, site, function);
-  ++edges_[call.edge].calls;
-  ++functions_[call.function].calls;
-  if (task_->depths.size() <= call.function) task_->depths.resize(call.function + 64);
-  ++task_->depths[call.function];
-  frames.push_back({rsp, now, call.function, call.edge});
+/// What lies where the return address goes was left without a return.
+void CallCosts::enter_straight(u64 site, u64 function, u64 rsp, u64 now) {
+  pop_below(rsp, now);
+  const Frame& top = task_->top();
+  const bool is_made_again = top.rsp == rsp && top.entered_at == now;  // after a fault
+  if (is_made_again) return;
+  pop_below(rsp + 1, now);
+  push(function, site, rsp, now);
 }
 
-const CallCosts::Memo& CallCosts::find_call(u32 caller, u64 site, u64 callee) {
-  const u64 mixed = (site ^ callee << 17 ^ caller) * 0x9e37'79b9'7f4a'7c15;
-  Memo& memo = memos_[mixed >> 52];
-  static_assert(kMemos == 1 << (64 - 52));
-  if (memo.function != 0 && memo.site == site && memo.callee == callee && memo.caller == caller) return memo;
+const CallCosts::Memo& CallCosts::learn_call(Memo& memo, u32 caller, u64 site, u64 callee) {
   const u32 function = function_at(callee);
+  task_->depths.resize(std::max(task_->depths.size(), functions_.size()));
   memo = {site, callee, caller, function, edge_of(caller, site, function)};
   return memo;
-}
-
-void CallCosts::pop(u64 now) {
-  const Frame frame = task_->frames.back();
-  task_->frames.pop_back();
-  const u64 cost = now - frame.entered_at;
-  edges_[frame.edge].instructions += cost;
-  if (--task_->depths[frame.function] == 0) functions_[frame.function].instructions += cost;
 }
 
 u32 CallCosts::function_at(u64 entry) {
@@ -121,19 +133,20 @@ std::vector<CallEdge> CallCosts::take_edges() {
 std::vector<CalledFunction> CallCosts::take_functions() {
   std::vector<CalledFunction> taken;
   for (CalledFunction& function : functions_) {
-    if (function.calls == 0 && function.instructions == 0) continue;
+    if (function.instructions == 0) continue;
     taken.push_back(function);
-    function.calls = function.instructions = 0;
+    function.instructions = 0;
   }
   return taken;
 }
 
 CallCosts CallCosts::finished(u64 instructions) const {
   CallCosts copy = *this;
-  if (current_ != 0) copy.tasks_[current_].ran += instructions - turn_began_;
   for (auto& [id, task] : copy.tasks_) {
+    const bool runs = &tasks_.at(id) == task_;
+    const u64 now = runs ? instructions + ran_before_turn_ : task.ran;
     copy.task_ = &task;
-    while (!task.frames.empty()) copy.pop(task.ran);
+    while (task.innermost != 0) copy.pop(now);
   }
   return copy;
 }

@@ -24,7 +24,6 @@ struct CallEdge {
 
 struct CalledFunction {
   u64 entry = 0;
-  u64 calls = 0;
   u64 instructions = 0;  ///< with all that it called; of a recursion, the outermost call's
 };
 
@@ -39,29 +38,43 @@ class CallCosts {
   std::vector<CalledFunction> take_functions();
 
  private:
-  static constexpr std::size_t kMemos = 4096;
+  static constexpr std::size_t kMemos = 4096, kFramesFirst = 256;
 
   struct Frame {
-    u64 rsp;  ///< where its return address lies
-    u64 entered_at;
-    u32 function;
-    u32 edge;
+    u64 rsp = ~u64{0};  ///< where its return address lies; of the outermost, which no call made, above all
+    u64 entered_at = 0;
+    u32 function = 0;
+    u32 edge = 0;
   };
   struct Call {
     u64 site = 0, rsp = 0, at = 0;  ///< site 0: there is none
   };
   struct Task {
     u64 ran = 0;  ///< instructions up to its last turn
-    std::vector<Frame> frames{};
-    std::vector<u32> depths{};  ///< by function: how many of its calls have not returned
-    Call call{};                ///< made, and nothing is known yet of where it leads
+    std::vector<Frame> frames = std::vector<Frame>(kFramesFirst);
+    std::size_t innermost = 0, room = kFramesFirst;
+    std::vector<u32>
+        depths{};  ///< by function: how many of its calls have not returned; of all functions that are known
+    Call call{};   ///< made, and nothing is known yet of where it leads
+
+    const Frame& top() const { return frames[innermost]; }
+    void add(const Frame& frame) {
+      if (++innermost == room) [[unlikely]]
+        frames.resize(room *= 2);
+      frames[innermost] = frame;
+    }
   };
 
   void turn(i32 task, u64 instructions);
+  bool enter_known(const translate::ProfileNote& note, u64 now);
+  bool return_to_caller(const translate::ProfileNote& note, u64 now);
+  void read_other(const translate::ProfileNote& note, u64 now);
   void enter(u64 function, u64 rsp, u64 now);
   void settle_call(u64 pc);
-  void push(u64 function, u64 site, u64 rsp, u64 now);
-  void pop(u64 now);
+  void enter_straight(u64 site, u64 function, u64 rsp, u64 now);
+  void pop_below(u64 rsp, u64 now) {
+    while (task_->top().rsp < rsp) pop(now);
+  }
   u32 function_at(u64 entry);
   u32 edge_of(u32 caller, u64 site, u32 callee);
   /// The edge of a call, remembered: nearly all calls are of few kinds.
@@ -69,7 +82,30 @@ class CallCosts {
     u64 site = 0, callee = 0;
     u32 caller = 0, function = 0, edge = 0;
   };
-  const Memo& find_call(u32 caller, u64 site, u64 callee);
+  const Memo& find_call(u32 caller, u64 site, u64 callee) {
+    const u64 mixed = (site ^ callee << 17 ^ caller) * 0x9e37'79b9'7f4a'7c15;
+    static_assert(kMemos == 1 << (64 - 52));
+    Memo& memo = memos_[mixed >> 52];
+    const bool is_it = memo.site == site && memo.callee == callee && memo.caller == caller;
+    return is_it && memo.function != 0 ? memo : learn_call(memo, caller, site, callee);
+  }
+  [[gnu::noinline]] const Memo& learn_call(Memo& memo, u32 caller, u64 site, u64 callee);
+
+  /// What lies below is over already.
+  void push(u64 function, u64 site, u64 rsp, u64 now) {
+    Task& task = *task_;
+    const Memo& call = find_call(task.top().function, site, function);
+    ++edges_[call.edge].calls;
+    ++task.depths[call.function];
+    task.add({rsp, now, call.function, call.edge});
+  }
+  void pop(u64 now) {
+    Task& task = *task_;
+    const Frame& frame = task.frames[task.innermost--];
+    const u64 cost = now - frame.entered_at;
+    edges_[frame.edge].instructions += cost;
+    if (--task.depths[frame.function] == 0) functions_[frame.function].instructions += cost;
+  }
 
   std::vector<CallEdge> edges_;
   std::vector<CalledFunction> functions_{{}};  ///< the first is none
@@ -78,9 +114,9 @@ class CallCosts {
   HashMap<u32> edge_numbers_;      ///< the first edge of a hash, in a chain
   std::vector<u32> next_edges_;
   std::unordered_map<i32, Task> tasks_;
-  i32 current_ = 0;  ///< whose code runs; 0: nobody's yet
-  Task* task_ = nullptr;
-  u64 turn_began_ = 0;
+  Task nobody_;              ///< before the first turn
+  Task* task_ = &nobody_;    ///< whose code runs
+  u64 ran_before_turn_ = 0;  ///< added to the instructions of all tasks: those of this one
 };
 
 }  // namespace orrery::lens::profile

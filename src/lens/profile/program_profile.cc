@@ -42,15 +42,14 @@ void ProgramProfile::add_calls(ReplaySession& session, CallCosts& costs, Calls& 
     const u32 caller = edge.site != 0     ? site.function
                        : edge.caller != 0 ? files_.find(session, edge.caller).function
                                           : 0;
-    Sums& sums = calls.edges[{caller, file_of(site), site.line, files_.find(session, edge.callee).function}];
+    const u32 callee = files_.find(session, edge.callee).function;
+    Sums& sums = calls.edges[{caller, file_of(site), site.line, callee}];
     sums.calls += edge.calls;
     sums.inclusive += edge.instructions;
+    calls.functions[callee].calls += edge.calls;
   }
-  for (const CalledFunction& function : costs.take_functions()) {
-    Sums& sums = calls.functions[files_.find(session, function.entry).function];
-    sums.calls += function.calls;
-    sums.inclusive += function.instructions;
-  }
+  for (const CalledFunction& function : costs.take_functions())
+    calls.functions[files_.find(session, function.entry).function].inclusive += function.instructions;
 }
 
 Status ProgramProfile::finish(ReplaySession& session) {
