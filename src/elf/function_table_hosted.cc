@@ -88,6 +88,11 @@ const TableFunction* FunctionTable::find(u64 address) const {
   return address < function.end ? &function : nullptr;
 }
 
+void FunctionTable::prepare_lines() {
+  Dwarf_Addr bias = 0;
+  if (image_ != nullptr) dwfl_module_addrdie(image_->module, image_->start, &bias);
+}
+
 FileLine FunctionTable::line_of(u64 address) {
   if (image_ == nullptr) return {};
   Dwarf_Addr bias = 0;

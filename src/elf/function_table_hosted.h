@@ -34,6 +34,9 @@ class FunctionTable {
   const std::vector<TableFunction>& all() const { return functions_; }
   /// Null if the address lies in none.
   const TableFunction* find(u64 address) const;
+  /// What line_of() needs and takes long to get: debug information that is compressed. Any thread may do it,
+  /// as long as nobody asks for lines meanwhile.
+  void prepare_lines();
   /// Of DWARF's line table.
   FileLine line_of(u64 address);
 

@@ -20,6 +20,7 @@ CodeFiles::Mapped::Mapped(ReplaySession& session, const elf::MappedRegion& regio
   if (image == nullptr) return;
   start = image->start;
   end = image->end;
+  preparing = std::jthread([this] { table.prepare_lines(); });
 }
 
 std::vector<u64> CodeFiles::look(ReplaySession& session) {
@@ -55,6 +56,7 @@ CodePlace CodeFiles::find(ReplaySession& session, u64 pc) {
     const elf::MappedRegion* const region = session.find_region(pc);
     return {.function = number_of_region(region != nullptr ? region->path : "")};
   }
+  if (file->preparing.joinable()) file->preparing.join();
   const elf::FileLine place = file->table.line_of(pc);
   return {number_in(*file, pc), place.file, static_cast<u32>(std::max(0, place.line))};
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "elf/function_table_hosted.h"
@@ -50,6 +51,7 @@ class CodeFiles {
     elf::FunctionTable table;
     std::vector<u32> numbers;  ///< of the table's functions; 0: none yet
     u32 unknown = 0;           ///< of code in no function
+    std::jthread preparing;    ///< the table's lines, while the program runs
 
     Mapped(ReplaySession& session, const elf::MappedRegion& region);
   };
