@@ -3,12 +3,20 @@
 // As in cachegrind: instructions are fetched in the order of the program, each before its data; an access
 // that lies in two lines is one reference and at most one miss; an instruction that reads and writes one
 // place is a read; what the kernel accesses does not count.
+//
+// Where there is much to count, batches of the stream are decoded by several threads at once
+// (access_batch.h), and one more shows what they leave to the model, batch after batch.
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <memory>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include "base/hash_map.h"
+#include "lens/cache/access_batch.h"
 #include "lens/cache/cache_model.h"
 #include "translate/access_stream.h"
 #include "translate/stretches.h"
@@ -47,29 +55,22 @@ struct FetchCount {
 
 class CacheCounter {
  public:
-  explicit CacheCounter(const CacheShapes& shapes) : model_(shapes) {}
+  explicit CacheCounter(const CacheShapes& shapes);
+  ~CacheCounter();
+  CacheCounter(const CacheCounter&) = delete;
+  CacheCounter& operator=(const CacheCounter&) = delete;
 
   void read(std::span<const u64> records, std::span<const translate::AccessPoint> points);
 
-  // What was counted since the last time; data before stretches.
-  std::vector<DataCount> take_data();
-  std::vector<FetchCount> take_fetches();
+  /// All that was read is counted; only then may anything be taken.
+  void settle();
+  // What was counted since the last time; stretches before data.
   /// How often code was executed.
   std::vector<translate::StretchCount> take_stretches();
+  std::vector<DataCount> take_data();
+  std::vector<FetchCount> take_fetches();
 
  private:
-  /// How often a block was executed up to some instruction; nearly all are left in one or two places.
-  struct Runs {
-    u64 pc = 0;
-    struct Left {
-      u32 guest_bytes = 0, instructions = 0;
-      i64 count = 0;
-    } left[2];
-  };
-  struct MoreRuns {
-    u32 block = 0;
-    translate::StretchCount run{};
-  };
   /// Of each access, by the program's instruction; references of one that is not repeated follow from how
   /// often its block was executed.
   struct PointCounts {
@@ -77,24 +78,40 @@ class CacheCounter {
     LevelCounts counts{};
     bool writes = false;
   };
+  /// Where a batch is. Who is to do the next thing with it waits for that.
+  enum class Stage : u32 { empty, filled, decoded, ended };
+  struct Slot {
+    AccessBatch batch;
+    std::atomic<Stage> stage = Stage::empty;
 
-  void block(translate::AccessHeader header, const u64* words);
-  void engine(translate::AccessHeader header, const u64* words);
-  void count_run(u32 block, u64 pc, translate::AccessHeader header);
-  void fetch(u64 line, u64 pc);
-  void add_misses(std::size_t point, u64 address, u64 size_bytes);
-  void odd(std::size_t point, const translate::AccessPoint& at, const u64* words);
-  void repeated(LevelCounts& counts, const translate::Access& access, u64 element_bytes);
-  void add_references();
+    void wait_for(Stage wanted) const;
+    void move_to(Stage next);
+  };
+
+  void learn(std::span<const translate::AccessPoint> points);
+  void begin_threads();
+  void hand_over();
+  void decode_every(std::size_t first);
+  void count_all();
+  void count(const AccessBatch& batch);
+  void count_other(const OtherAccess& other);
+  void repeated(LevelCounts& counts, const OtherAccess& other);
+  void add_references(u32 block, const BlockRun& run);
+
+  static constexpr std::size_t kDecodersMost = 3;
+  static constexpr std::size_t kSlots = 2 * kDecodersMost;
 
   CacheModel model_;
-  u64 fetched_ = ~u64{0};                       ///< the line of code fetched last
-  std::vector<Runs> runs_;                      ///< by the block's own point
-  std::vector<LevelCounts> data_;               ///< by point
-  std::vector<translate::AccessPoint> points_;  ///< as they were read last
-  HashMap<LevelCounts> fetches_;                ///< by pc
-  HashMap<PointCounts> others_;                 ///< by pc: accesses that the engine noted
-  HashMap<MoreRuns> more_runs_;  ///< by block and length: of blocks that are left in many places
+  PackedPoints points_;
+  std::vector<LevelCounts> data_;  ///< by point
+  HashMap<LevelCounts> fetches_;   ///< by pc
+  HashMap<PointCounts> others_;    ///< by pc: accesses that the engine noted
+  std::vector<std::unique_ptr<BatchDecoder>> decoders_;
+
+  // Slots are used in turn: batch n lies in slot n % kSlots, and decoder n % (number of them) has it.
+  std::array<Slot, kSlots> slots_;
+  u64 handed_over_ = 0;  ///< batches; the next one is being filled
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace orrery::lens::cache

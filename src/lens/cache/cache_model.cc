@@ -64,21 +64,17 @@ std::string words_of(const CacheShape& shape) {
 }
 
 Cache::Cache(const CacheShape& shape) {
-  if (shape.size_bytes == 0) {
-    recent_.assign(1, 0);  // of one line that holds all addresses
-    return;
-  }
+  if (shape.size_bytes == 0) return;
   const u64 sets = shape.size_bytes / shape.line_bytes / shape.ways;
+  is_there_ = true;
   ways_ = shape.ways;
   line_shift_ = static_cast<u32>(std::countr_zero(shape.line_bytes));
   set_mask_ = sets - 1;
-  recent_.assign(sets, kNoLine);
   sets_.assign(sets * ways_, kNoLine);
 }
 
-bool Cache::misses_beyond_first(u64 line) {
-  u64* const set = sets_.data() + (line & set_mask_) * ways_;
-  u32 way = 0;
+bool Cache::misses_beyond_first(u64* set, u64 line) {
+  u32 way = 1;
   while (way < ways_ && set[way] != line) ++way;
   const bool misses = way == ways_;
   for (u32 at = misses ? ways_ - 1 : way; at > 0; --at) set[at] = set[at - 1];

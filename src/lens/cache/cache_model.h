@@ -32,30 +32,23 @@ std::string words_of(const CacheShape& shape);
 class Cache {
  public:
   explicit Cache(const CacheShape& shape);
-  bool is_there() const { return ways_ != 0; }
+  bool is_there() const { return is_there_; }
   u32 line_shift() const { return line_shift_; }
 
-  /// Whether an access there would change nothing: it is the line of its set that was used last, as it is
-  /// for most. Always of a cache that is not there.
-  bool is_repeated(u64 address) const {
-    const u64 line = address >> line_shift_;
-    return recent_[line & set_mask_] == line;
-  }
-  /// Whether the line was not there; it is then.
+  /// Whether the line was not there; it is then. Never, of a cache that is not there.
   bool misses(u64 line) {
-    u64& recent = recent_[line & set_mask_];
-    if (recent == line) return false;
-    recent = line;
-    return misses_beyond_first(line);
+    u64* const set = sets_.data() + (line & set_mask_) * ways_;
+    return *set != line && misses_beyond_first(set, line);
   }
 
  private:
-  bool misses_beyond_first(u64 line);
+  bool misses_beyond_first(u64* set, u64 line);
 
-  u32 ways_ = 0, line_shift_ = 63;
+  bool is_there_ = false;
+  u32 ways_ = 1, line_shift_ = 63;
   u64 set_mask_ = 0;
-  std::vector<u64> recent_;  ///< of each set, the line used last
-  std::vector<u64> sets_;    ///< all lines of each set, the last used first
+  std::vector<u64> sets_{
+      0};  ///< all lines of each set, the last used first; of none, a line of all addresses
 };
 
 /// Where an access was not found: bits.
@@ -68,12 +61,6 @@ class CacheModel {
 
   Misses data(u64 address, u64 size_bytes) { return access(d1_, dtlb_, address, size_bytes); }
   Misses instructions(u64 address) { return access(i1_, itlb_, address, 1); }
-  /// Whether data() of it would change nothing and miss nowhere.
-  bool is_repeated_data(u64 address, u64 size_bytes) const {
-    const bool one_line = (address & (data_line_bytes_ - 1)) + size_bytes <= data_line_bytes_;
-    return one_line && d1_.is_repeated(address) && dtlb_.is_repeated(address);
-  }
-  u64 instruction_line_bytes() const { return u64{1} << i1_.line_shift(); }
   u64 data_line_bytes() const { return data_line_bytes_; }
 
  private:

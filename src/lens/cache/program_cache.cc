@@ -30,14 +30,15 @@ ProgramCache::Counts& ProgramCache::counts_at(ReplaySession& session, u64 pc) {
 
 /// What was counted since the last time, while the code is still mapped.
 Status ProgramCache::finish(ReplaySession& session) {
-  for (const DataCount& data : counter_.take_data()) {
-    Counts& counts = counts_at(session, data.pc);
-    (data.writes ? counts.writes : counts.reads).add(data.counts);
-  }
+  counter_.settle();
   profile::InstructionCounts executed;
   profile::add_counts(session, counter_.take_stretches(), executed);
   for (const auto& [pc, count] : executed)
     counts_at(session, pc).fetches.references += static_cast<u64>(count.executions);
+  for (const DataCount& data : counter_.take_data()) {
+    Counts& counts = counts_at(session, data.pc);
+    (data.writes ? counts.writes : counts.reads).add(data.counts);
+  }
   for (const FetchCount& fetch : counter_.take_fetches())
     counts_at(session, fetch.pc).fetches.add(fetch.counts);
   return Nothing{};

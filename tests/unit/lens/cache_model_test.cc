@@ -39,13 +39,11 @@ TEST(CacheModel, IsWhatListsSay) {
     std::mt19937_64 random(1);
     for (int i = 0; i < 200'000; ++i) {
       const u64 address = 0x1000 + random() % (i % 3 == 0 ? 300'000 : 20'000);
-      const bool repeated = model.is_repeated_data(address, 1);
       const Misses misses = model.data(address, 1);
       const bool one = first.misses(address), two = one && second.misses(address),
                  three = two && last.misses(address);
       ASSERT_EQ(misses, (one ? kMissesFirst : 0) | (two ? kMissesSecond : 0) | (three ? kMissesLast : 0))
           << i;
-      ASSERT_FALSE(repeated && misses != 0) << i;
     }
   }
 }
@@ -55,7 +53,6 @@ TEST(CacheModel, CountsAnAccessToTwoLinesOnce) {
   EXPECT_EQ(model.data(0x103c, 8), kMissesFirst | kMissesLast | kMissesBuffer);
   EXPECT_EQ(model.data(0x1000, 1), 0u);
   EXPECT_EQ(model.data(0x1040, 1), 0u);
-  EXPECT_FALSE(model.is_repeated_data(0x103c, 8));
   EXPECT_EQ(model.data(0x1ffc, 8), kMissesFirst | kMissesLast | kMissesBuffer);
   EXPECT_EQ(model.data(0x2000, 1), 0u);
 }
