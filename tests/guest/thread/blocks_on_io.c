@@ -185,9 +185,9 @@ static void datagrams(void) {
 // --- time-outs ---
 
 static long limit_of;
-/// Whether a call with a limit of `milliseconds` came back before that. The kernel counts such limits in ticks from
-/// the last one that it saw; a virtual machine that was held up has missed some, and the limit comes too soon. So
-/// it may, but not each of five times.
+/// Whether a call with a limit of `milliseconds` came back before that. The kernel counts such limits in
+/// ticks from the last one that it saw; a virtual machine that was held up has missed some, and the limit
+/// comes too soon. So it may, but not each of five times.
 static int came_too_soon(int tries, long milliseconds) {
   CHECK(limit_of < 5000);
   CHECK(tries < 5 || limit_of >= milliseconds - 1);
