@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "x86/cpu_profile.h"
+#include "x86/profile_names.h"
 
 namespace orrery::cli {
 namespace {
@@ -30,9 +31,8 @@ bool has_spare_registers(const machine::LaunchHeader& header, const x86::CpuProf
   return automatic.spare_vector_registers && (header.xcr0 & x86::kXcr0Avx512) == 0;
 }
 
-/// A level is the same everywhere; any other profile is one vendor's processor.
 bool same_vendor(const machine::LaunchHeader& header, const x86::CpuProfile& here) {
-  if (std::string_view(header.profile).starts_with("x86-64-")) return true;
+  if (x86::is_same_everywhere(header.profile)) return true;
   return std::string_view(header.vendor) == std::string_view(here.vendor.data());
 }
 

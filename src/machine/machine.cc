@@ -13,6 +13,7 @@
 #include "machine/single_step.h"
 #include "x86/cpu_profile.h"
 #include "x86/exception.h"
+#include "x86/profile_names.h"
 
 namespace orrery::machine {
 
@@ -27,15 +28,13 @@ constexpr std::size_t kStackLimit = 3;  // RLIMIT_STACK
 
 /// The default profile hides AVX-512 to have its registers, not to be portable.
 constexpr std::string_view kWideningProfile = "auto";
-/// Of the profiles that replay on any processor of their level.
-constexpr std::string_view kLevelPrefix = "x86-64-";
 
 translate::Translator::Options translator_options(const LaunchHeader& launch) {
   return {
       .tick_home = launch.ticks_in_memory != 0 ? translate::TickHome::memory : translate::TickHome::vector,
       .features = x86::features_of({launch.cpuid, launch.cpuid_count}),
       .may_widen = std::string_view(launch.profile) == kWideningProfile,
-      .fixed_approximations = std::string_view(launch.profile).starts_with(kLevelPrefix),
+      .fixed_approximations = x86::is_same_everywhere(launch.profile),
       .hwcap2 = launch.hwcap2,
       .vector_components = launch.xcr0};
 }
