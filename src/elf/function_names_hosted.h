@@ -1,4 +1,4 @@
-// The functions of an image by name: from its symbol tables and those of its separate debug file.
+// The functions and data of an image by name: from its symbol tables and those of its separate debug file.
 #pragma once
 
 #include <functional>
@@ -18,5 +18,14 @@ struct NamedFunction {
 
 /// Every function that is defined there, in the order of the tables.
 void each_function(const Image& image, const std::function<void(const NamedFunction&)>& visit);
+
+struct NamedData {
+  const char* name = "";  ///< as the table has it, mangled
+  u64 address = 0;        ///< at run time
+  u64 size_bytes = 0;
+};
+
+/// Every object that is defined there and has a size; thread-local ones are not among them.
+void each_object(const Image& image, const std::function<void(const NamedData&)>& visit);
 
 }  // namespace orrery::elf
