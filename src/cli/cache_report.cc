@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <map>
 
-#include "base/base_name.h"
+#include "cli/place_text.h"
 #include "cli/recording_text.h"
-#include "lens/code_place.h"
 
 namespace orrery::cli {
 namespace {
@@ -79,30 +78,8 @@ std::string rate(u64 misses, u64 references) {
 }
 
 std::string place_text(const CacheLineRow& row) {
-  const std::string function = row.function ? lens::short_function(*row.function) : "code without a symbol";
-  if (row.file && row.line)
-    return std::string(base_name(*row.file)) + ":" + std::to_string(*row.line) + " (" + function + ")";
-  return function + " [" + (row.object ? std::string(base_name(*row.object)) : "made at run time") + "]";
-}
-
-std::string sums_text(const CacheRow& caches, const CacheLineRow& sum) {
-  std::string text;
-  const auto line = [&](const std::string& words) { text += "  " + words + "\n"; };
-  line(fmt::format("{} instructions, {} reads, {} writes of data", sum.instructions, sum.reads, sum.writes));
-  line(fmt::format("I1   {:46} missed by {}{}", caches.i1, sum.i1_misses,
-                   rate(sum.i1_misses, sum.instructions)));
-  const u64 data = sum.reads + sum.writes, d1 = sum.d1_read_misses + sum.d1_write_misses;
-  line(fmt::format("D1   {:46} missed by {} reads, {} writes{}", caches.d1, sum.d1_read_misses,
-                   sum.d1_write_misses, rate(d1, data)));
-  if (caches.l2 != "none")
-    line(fmt::format("L2   {:46} missed by {} fetches, {} reads, {} writes", caches.l2, sum.i2_misses,
-                     sum.d2_read_misses, sum.d2_write_misses));
-  line(fmt::format("LL   {:46} missed by {} fetches, {} reads, {} writes", caches.ll, sum.ill_misses,
-                   sum.dll_read_misses, sum.dll_write_misses));
-  line(fmt::format("iTLB {:46} missed by {}", caches.itlb, sum.itlb_misses));
-  line(fmt::format("dTLB {:46} missed by {} reads, {} writes", caches.dtlb, sum.dtlb_read_misses,
-                   sum.dtlb_write_misses));
-  return text;
+  const std::string line = line_text(row.file, row.line), function = function_text(row.function);
+  return line.empty() ? function + " " + object_text(row.object) : line + " (" + function + ")";
 }
 
 }  // namespace
@@ -119,12 +96,44 @@ Fallible<std::vector<CacheRows>> read_caches(db::Database& database, const std::
   return all;
 }
 
+std::string cache_sums_text(const CacheRow& caches, const CacheLineRow& sum, bool with_code) {
+  std::string text;
+  const auto line = [&](const std::string& words) { text += "  " + words + "\n"; };
+  const auto fetches = [&](u64 misses) {
+    return with_code ? std::to_string(misses) + " fetches, " : std::string();
+  };
+  line("shapes: " + caches.shapes);
+  line((with_code ? std::to_string(sum.instructions) + " instructions, " : "") +
+       fmt::format("{} reads, {} writes of data", sum.reads, sum.writes));
+  if (with_code)
+    line(fmt::format("I1   {:46} missed by {}{}", caches.i1, sum.i1_misses,
+                     rate(sum.i1_misses, sum.instructions)));
+  const u64 data = sum.reads + sum.writes, d1 = sum.d1_read_misses + sum.d1_write_misses;
+  line(fmt::format("D1   {:46} missed by {} reads, {} writes{}", caches.d1, sum.d1_read_misses,
+                   sum.d1_write_misses, rate(d1, data)));
+  if (caches.l2 != "none")
+    line(fmt::format("L2   {:46} missed by {}{} reads, {} writes", caches.l2, fetches(sum.i2_misses),
+                     sum.d2_read_misses, sum.d2_write_misses));
+  line(fmt::format("LL   {:46} missed by {}{} reads, {} writes", caches.ll, fetches(sum.ill_misses),
+                   sum.dll_read_misses, sum.dll_write_misses));
+  if (with_code) line(fmt::format("iTLB {:46} missed by {}", caches.itlb, sum.itlb_misses));
+  line(fmt::format("dTLB {:46} missed by {} reads, {} writes", caches.dtlb, sum.dtlb_read_misses,
+                   sum.dtlb_write_misses));
+  return text;
+}
+
+Json caches_json(const CacheRow& caches) {
+  return {{"process", caches.process}, {"program", caches.program}, {"i1", caches.i1},
+          {"d1", caches.d1},           {"l2", caches.l2},           {"ll", caches.ll},
+          {"itlb", caches.itlb},       {"dtlb", caches.dtlb},       {"shapes", caches.shapes}};
+}
+
 std::string cache_text(const CacheRows& rows, bool by_line, bool all, const Style& style) {
   CacheLineRow sum;
   for (const CacheLineRow& row : rows.lines) add(sum, row);
   std::string text =
       style.bold(fmt::format("process #{}, program {}", rows.caches.process, rows.caches.program)) + "\n" +
-      sums_text(rows.caches, sum) + "\n" +
+      cache_sums_text(rows.caches, sum, true) + "\n" +
       style.bold("  LL MISSES    D1 READS   D1 WRITES   I1 MISSES        dTLB         DATA INSTRUCTIONS  ") +
       style.bold(by_line ? "LINE\n" : "FUNCTION\n");
   const std::vector<CacheLineRow> sums = sums_of(rows, by_line);
@@ -141,10 +150,7 @@ std::string cache_text(const CacheRows& rows, bool by_line, bool all, const Styl
 }
 
 Json cache_json(const CacheRows& rows, bool by_line) {
-  const CacheRow& caches = rows.caches;
-  Json json{{"process", caches.process}, {"program", caches.program}, {"i1", caches.i1},
-            {"d1", caches.d1},           {"l2", caches.l2},           {"ll", caches.ll},
-            {"itlb", caches.itlb},       {"dtlb", caches.dtlb}};
+  Json json = caches_json(rows.caches);
   json[by_line ? "lines" : "functions"] = Json::array();
   for (const CacheLineRow& row : sums_of(rows, by_line)) {
     Json one = Json::object();

@@ -20,4 +20,9 @@ Fallible<std::vector<lens::cache::CacheRows>> read_caches(db::Database& database
 std::string cache_text(const lens::cache::CacheRows& rows, bool by_line, bool all, const Style& style);
 nlohmann::ordered_json cache_json(const lens::cache::CacheRows& rows, bool by_line);
 
+/// What all reports of caches say of their shapes and of the sums; `with_code`: of fetches, too.
+std::string cache_sums_text(const lens::cache::CacheRow& caches, const lens::cache::CacheLineRow& sum,
+                            bool with_code);
+nlohmann::ordered_json caches_json(const lens::cache::CacheRow& caches);
+
 }  // namespace orrery::cli

@@ -227,11 +227,17 @@ bool is_spoiled(const std::string& path, const Recording& recording) {
   return !database || !find_missing(database.value(), recording, {});
 }
 
+/// Those first that others need.
 Fallible<Nothing> fill_missing(const std::string& path, const Recording& recording,
                                std::span<const Lens* const> lenses, bool anew) {
   db::Database database = TRY(db::Database::create(path));
-  std::vector<const Lens*> missing = TRY(find_missing(database, recording, lenses));
+  std::vector<const Lens*> missing = TRY(find_missing(database, recording, lenses)), needed;
   if (anew) missing.assign(lenses.begin(), lenses.end());
+  for (const Lens* each : missing)
+    if (each->needs != nullptr) needed.push_back(each->needs);
+  needed = TRY(find_missing(database, recording, needed));
+  if (!needed.empty()) TRY(fill(database, recording, needed));
+  if (!anew) missing = TRY(find_missing(database, recording, missing));
   if (missing.empty()) return Nothing{};
   return fill(database, recording, missing);
 }

@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <map>
 
-#include "base/base_name.h"
+#include "cli/place_text.h"
 #include "cli/recording_text.h"
-#include "lens/code_place.h"
 #include "lens/source_excerpt.h"
 
 namespace orrery::cli {
@@ -21,16 +20,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kRowsShown = 20;
 
-std::string place_text(const std::optional<std::string>& file, const std::optional<u32>& line) {
-  if (!file || !line) return "";
-  return std::string(base_name(*file)) + ":" + std::to_string(*line);
-}
-
-std::string function_text(const FunctionRow& row) {
-  const std::string object = row.object ? std::string(base_name(*row.object)) : "made at run time";
-  if (!row.name) return "code without a symbol [" + object + "]";
-  const std::string place = place_text(row.file, row.line);
-  return lens::short_function(*row.name) + (place.empty() ? "" : " (" + place + ")") + " [" + object + "]";
+std::string function_words(const FunctionRow& row) {
+  const std::string place = row.name ? line_text(row.file, row.line) : "";
+  return function_text(row.name) + (place.empty() ? "" : " (" + place + ")") + " " + object_text(row.object);
 }
 
 class Report {
@@ -101,7 +93,7 @@ class Report {
       const FunctionRow& row = *rows[at];
       add(fmt::format("{:14} {:6.2f} {:18} {:6.2f} {:12}  {}", row.instructions,
                       percent(row.instructions, instructions_), row.inclusive,
-                      percent(row.inclusive, instructions_), row.calls, printable(function_text(row))));
+                      percent(row.inclusive, instructions_), row.calls, printable(function_words(row))));
     }
     add_rest(rows.size(), "functions");
   }
@@ -121,13 +113,13 @@ class Report {
     add(style_.bold("  INSTRUCTIONS      %        JUMPS  TAKEN %  LINE"));
     for (std::size_t at = 0; at < shown(rows.size()); ++at) {
       const LineRow& row = *rows[at];
-      const std::string place = place_text(row.file, row.line);
+      const std::string place = line_text(row.file, row.line);
       const std::string jumps =
           row.branches == 0 ? std::string(21, ' ')
                             : fmt::format("{:12}  {:7.1f}", row.branches, percent(row.taken, row.branches));
       add(fmt::format("{:14} {:6.2f} ", row.instructions, percent(row.instructions, instructions_)) + jumps +
           "  " +
-          printable(place.empty() ? "no line: " + function_text(*functions_.at(row.function)) : place));
+          printable(place.empty() ? "no line: " + function_words(*functions_.at(row.function)) : place));
       if (const std::string text = source_text(row); !text.empty())
         add(style_.dim(std::string(45, ' ') + "    " + printable(text)));
     }
@@ -141,12 +133,11 @@ class Report {
       const CallRow& row = *rows[at];
       const auto caller = functions_.find(row.caller);
       std::string from = caller == functions_.end() ? "the beginning, or a signal"
-                         : caller->second->name     ? lens::short_function(*caller->second->name)
-                                                    : function_text(*caller->second);
-      if (const std::string place = place_text(row.file, row.line); !place.empty())
-        from += " (" + place + ")";
+                         : caller->second->name     ? function_text(caller->second->name)
+                                                    : function_words(*caller->second);
+      if (const std::string place = line_text(row.file, row.line); !place.empty()) from += " (" + place + ")";
       add(fmt::format("{:13} {:6.2f} {:12}  {} -> {}", row.inclusive, percent(row.inclusive, instructions_),
-                      row.calls, printable(from), printable(function_text(*functions_.at(row.callee)))));
+                      row.calls, printable(from), printable(function_words(*functions_.at(row.callee)))));
     }
     add_rest(rows.size(), "calls");
   }

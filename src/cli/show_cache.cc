@@ -3,26 +3,31 @@
 
 #include <cstdio>
 
-#include "cli/at_option.h"
 #include "cli/cache_report.h"
 #include "cli/collect.h"
 #include "cli/command.h"
 #include "cli/layer_options.h"
+#include "cli/object_report.h"
+#include "cli/program_span.h"
 #include "cli/recording_text.h"
 #include "cli/show.h"
-#include "cli/stopped_process.h"
-#include "lens/profile/program_span.h"
+#include "lens/cache/recorded_shapes.h"
 
 namespace orrery::cli {
 namespace {
 
+using Json = nlohmann::ordered_json;
 using lens::cache::CacheRows;
 using lens::cache::CacheShape;
 using lens::cache::CacheShapes;
+using lens::cache::ObjectRows;
+using lens::cache::ProgramCache;
+using lens::cache::ProgramObjects;
 
-/// Those that the user names in place of the usual.
-Fallible<CacheShapes> shapes_of(const CacheOptions& options) {
-  CacheShapes shapes;
+/// Those of the recording, but for those that the user gives.
+Fallible<CacheShapes> shapes_of(const LayerOptions& layer) {
+  const CacheOptions& options = layer.cache;
+  CacheShapes shapes = lens::cache::recorded_shapes(layer.directory);
   struct Named {
     const std::string& text;
     CacheShape& shape;
@@ -42,66 +47,108 @@ Fallible<CacheShapes> shapes_of(const CacheOptions& options) {
   return shapes;
 }
 
-/// Of one process, with shapes of the user's or in a span of its run. `--at` means up to there.
-Fallible<std::vector<CacheRows>> caches_of_span(const LayerOptions& options) {
-  const CacheShapes shapes = TRY(shapes_of(options.cache));
-  const lens::ExactInstant from =
-      TRY(find_instant(options.directory, options.from.empty() ? "start" : options.from, options.processes));
-  const std::set<u32> same{from.process};
-  const lens::ExactInstant to =
-      options.instant ? *options.instant
-                      : TRY(find_instant(options.directory, options.to.empty() ? "end" : options.to, same));
-  if (to.process != from.process) return Failure("both instants must be of one process: choose it with -p");
-  const auto stopped = TRY(stop_process(options.directory, same, from));
-  using lens::cache::ProgramCache;
-  lens::profile::ProgramSpan<ProgramCache> span(*stopped->session,
-                                                [&] { return std::make_unique<ProgramCache>(shapes); });
-  std::vector<CacheRows> programs = TRY(span.go(to));
-  for (u32 program = 0; program < programs.size(); ++program)
-    programs[program].caches.process = to.process, programs[program].caches.program = program;
-  return programs;
+bool is_of_span(const LayerOptions& options) {
+  return options.instant || !options.from.empty() || !options.to.empty() || options.cache.any();
 }
 
+/// Of one process, if shapes are the user's or of a span of its run.
 Fallible<std::vector<CacheRows>> caches_of(const LayerOptions& options) {
-  if (options.instant || !options.from.empty() || !options.to.empty() || options.cache.any())
-    return caches_of_span(options);
+  if (is_of_span(options)) {
+    const CacheShapes shapes = TRY(shapes_of(options));
+    return TRY(rows_of_span<ProgramCache>(
+                   options, [&](const auto&) { return std::make_unique<ProgramCache>(shapes); }))
+        .programs;
+  }
   db::Database database = TRY(collect(options.directory, {{lens_of_table("cache")}}));
   return read_caches(database, options.condition());
 }
 
-Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
-  const std::vector<CacheRows> programs = TRY(caches_of(options));
+void print(const std::vector<std::string>& texts) {
+  for (std::size_t at = 0; at < texts.size(); ++at)
+    std::printf("%s%s", at == 0 ? "" : "\n", texts[at].c_str());
+}
+
+Fallible<Nothing> show_code(const LayerOptions& options, const Style& style) {
   const bool by_line = options.by == "line";
-  if (options.json) {
-    nlohmann::ordered_json json{{"programs", nlohmann::ordered_json::array()}};
-    for (const CacheRows& rows : programs) json["programs"].push_back(cache_json(rows, by_line));
-    print_json(json);
-    return Nothing{};
+  Json json{{"programs", Json::array()}};
+  std::vector<std::string> texts;
+  for (const CacheRows& rows : TRY(caches_of(options))) {
+    if (options.json)
+      json["programs"].push_back(cache_json(rows, by_line));
+    else
+      texts.push_back(cache_text(rows, by_line, options.all, style));
   }
-  const Style style = Style::for_stream(session.color, STDOUT_FILENO);
-  for (std::size_t at = 0; at < programs.size(); ++at)
-    std::printf("%s%s", at == 0 ? "" : "\n", cache_text(programs[at], by_line, options.all, style).c_str());
+  if (options.json) print_json(json);
+  print(texts);
   return Nothing{};
+}
+
+/// Of a span of one process, whose heap's log is in the database.
+Fallible<std::vector<ObjectRows>> objects_of_span(const LayerOptions& options, db::Database& database,
+                                                  const CacheShapes& shapes) {
+  const lens::cache::HeapLogs logs(
+      TRY(database.read(lens::heap::kHeapLog, "ORDER BY process, program, chunk")));
+  std::optional<u32> heap_program;
+  const auto make = [&](const lens::ExactInstant& from) {
+    heap_program = heap_program ? *heap_program + 1 : logs.program_at(from.process, from.at.event);
+    return std::make_unique<ProgramObjects>(shapes, logs.of(from.process, *heap_program), *heap_program);
+  };
+  return TRY(rows_of_span<ProgramObjects>(options, make)).programs;
+}
+
+Fallible<Nothing> show_objects(const LayerOptions& options, const Style& style) {
+  const CacheShapes shapes = TRY(shapes_of(options));
+  const bool of_span = is_of_span(options);
+  db::Database database =
+      TRY(collect(options.directory, {{lens_of_table(of_span ? "heap_log" : "cache_site")}}));
+  const std::vector<ObjectRows> programs = of_span ? TRY(objects_of_span(options, database, shapes))
+                                                   : TRY(read_objects(database, options.condition()));
+  const ObjectView view{.by_field = options.by == "field", .all = options.all, .caches = row_of(shapes)};
+  Json json{{"programs", Json::array()}};
+  std::vector<std::string> texts;
+  for (const ObjectRows& rows : programs) {
+    const HeapStacks stacks = TRY(HeapStacks::read(database, rows.process, rows.heap_program));
+    if (options.json)
+      json["programs"].push_back(objects_json(rows, stacks, view));
+    else
+      texts.push_back(objects_text(rows, stacks, view, style));
+  }
+  if (options.json) print_json(json);
+  print(texts);
+  return Nothing{};
+}
+
+Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
+  const Style style = Style::for_stream(session.color, STDOUT_FILENO);
+  const bool of_objects = options.by == "site" || options.by == "field";
+  return of_objects ? show_objects(options, style) : show_code(options, style);
 }
 
 }  // namespace
 
 void add_show_cache(CLI::App& show_command, Session& session) {
   const AddedLayer added = add_layer(
-      show_command, session, "cache", "What each function and line misses in modelled caches and TLBs", show,
+      show_command, session, "cache",
+      "What each function and line misses in modelled caches and TLBs, like the recorded processor's", show,
       "  orrery show cache                       the functions with most misses of the last level\n"
       "  orrery show cache --by line\n"
+      "  orrery show cache --by site              by what was accessed: heap blocks by who asked, variables, "
+      "stacks\n"
+      "  orrery show cache --by field             by structure and member\n"
       "  orrery show cache --d1 49152,12,64 --l2 2097152,16,64 --ll 33554432,16,64\n"
       "  orrery show cache --from 'load:1' --to 'load:2'\n");
   LayerOptions& options = *added.options;
   CLI::App& command = *added.command;
-  command.add_option("--by", options.by, "What the rows are: functions or lines")
-      ->check(CLI::IsMember({"function", "line"}));
+  command
+      .add_option(
+          "--by", options.by,
+          "What the rows are: functions, lines, memory objects (site), or members of structures (field)")
+      ->check(CLI::IsMember({"function", "line", "site", "field"}));
   command.add_option("--from", options.from, "Count from this instant on, of one process");
   command.add_option("--to", options.to, "Count up to this instant");
   command.add_option("--i1", options.cache.i1, "The first level for instructions: SIZE,WAYS,LINE in bytes");
   command.add_option("--d1", options.cache.d1, "The first level for data");
-  command.add_option("--l2", options.cache.l2, "A second level for both; none if left out");
+  command.add_option("--l2", options.cache.l2, "The second level for both, or none");
   command.add_option("--ll", options.cache.ll, "The last level for both, or none");
   command.add_option("--itlb", options.cache.itlb, "The translation buffer for instructions: ENTRIES,WAYS");
   command.add_option("--dtlb", options.cache.dtlb, "The same for data");

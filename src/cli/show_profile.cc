@@ -8,47 +8,20 @@
 #include "cli/command.h"
 #include "cli/layer_options.h"
 #include "cli/profile_report.h"
+#include "cli/program_span.h"
 #include "cli/recording_text.h"
 #include "cli/show.h"
-#include "cli/stopped_process.h"
-#include "lens/profile/program_span.h"
 
 namespace orrery::cli {
 namespace {
 
 using lens::profile::ProfileRows;
+using lens::profile::ProgramProfile;
 
 ProfileOrder order_of(const std::string& by) {
   if (by == "inclusive") return ProfileOrder::inclusive;
   if (by == "line") return ProfileOrder::line;
   return by == "call" ? ProfileOrder::call : ProfileOrder::function;
-}
-
-struct SpanProfile {
-  lens::ExactInstant from{}, to{};
-  std::vector<ProfileRows> programs{};
-};
-
-/// `--at` means from the beginning up to there.
-Fallible<SpanProfile> profile_of_span(const LayerOptions& options) {
-  SpanProfile span;
-  span.from =
-      TRY(find_instant(options.directory, options.from.empty() ? "start" : options.from, options.processes));
-  const std::set<u32> same{span.from.process};
-  if (options.instant)
-    span.to = *options.instant;
-  else
-    span.to = TRY(find_instant(options.directory, options.to.empty() ? "end" : options.to, same));
-  if (span.to.process != span.from.process)
-    return Failure("both instants must be of one process: choose it with -p");
-  const auto stopped = TRY(stop_process(options.directory, same, span.from));
-  using lens::profile::ProgramProfile;
-  lens::profile::ProgramSpan<ProgramProfile> program_span(*stopped->session,
-                                                          [] { return std::make_unique<ProgramProfile>(); });
-  span.programs = TRY(program_span.go(span.to));
-  for (u32 program = 0; program < span.programs.size(); ++program)
-    for (auto& row : span.programs[program].functions) row.process = span.to.process, row.program = program;
-  return span;
 }
 
 void print_text(const std::vector<ProfileRows>& programs, const LayerOptions& options,
@@ -66,7 +39,8 @@ nlohmann::ordered_json programs_json(const std::vector<ProfileRows>& programs, c
 }
 
 Fallible<Nothing> show_span(const LayerOptions& options, const Session& session) {
-  const SpanProfile span = TRY(profile_of_span(options));
+  const SpanRows<ProgramProfile> span = TRY(
+      rows_of_span<ProgramProfile>(options, [](const auto&) { return std::make_unique<ProgramProfile>(); }));
   if (options.json) {
     print_json({{"from", instant_json(span.from)},
                 {"to", instant_json(span.to)},

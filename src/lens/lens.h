@@ -121,6 +121,8 @@ struct Lens {
   std::unique_ptr<Inquiry> (*inquire)(const Recording& recording, Rows& rows) = nullptr;
   /// What its Watchers have noted. A replay notes one thing: lenses that differ in it are given two replays.
   machine::Notes notes = machine::Notes::nothing;
+  /// A lens whose tables are there before this one looks, and may be read (Rows::read); null: none is needed.
+  const Lens* needs = nullptr;
 };
 
 /// All there are, in the order of the documentation.

@@ -16,12 +16,14 @@ extern const Lens kRequestLens;
 extern const Lens kHeapLens;
 extern const Lens kProfileLens;
 extern const Lens kCacheLens;
+extern const Lens kCacheObjectLens;
 
 namespace {
 
 constexpr const Lens* kLenses[] = {
-    &kProcessLens, &kCallLens, &kBuildLens, &kLoadLens,    &kLinkLens, &kStateLens,   &kMapLens,
-    &kPageLens,    &kIoLens,   &kSchedLens, &kRequestLens, &kHeapLens, &kProfileLens, &kCacheLens,
+    &kProcessLens, &kCallLens, &kBuildLens,   &kLoadLens,  &kLinkLens,
+    &kStateLens,   &kMapLens,  &kPageLens,    &kIoLens,    &kSchedLens,
+    &kRequestLens, &kHeapLens, &kProfileLens, &kCacheLens, &kCacheObjectLens,
 };
 
 }  // namespace

@@ -30,6 +30,13 @@ class Rows {
       note(table.name, added.error());
   }
 
+  /// Those that a lens that is needed (Lens::needs) has found, or that are in the tables already.
+  template <class Row>
+  Fallible<std::vector<Row>> read(const db::Table<Row>& table, const std::string& rest) {
+    const std::lock_guard lock(mutex_);
+    return database_.read(table, rest);
+  }
+
   /// The first failure, if there was one.
   Fallible<Nothing> result() const {
     if (failure_) return *failure_;

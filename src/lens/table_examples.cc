@@ -120,6 +120,12 @@ constexpr db::TableExample kExamples[] = {
     {"cache_line", "The lines that go to memory most often",
      "SELECT file, line, sum(dll_read_misses) AS misses FROM cache_line WHERE line IS NOT NULL"
      " GROUP BY file, line ORDER BY misses DESC LIMIT 10"},
+    {"cache_site", "What is accessed that goes to memory most often",
+     "SELECT kind, coalesce(name, node) AS name, sum(dll_read_misses + dll_write_misses) AS misses"
+     " FROM cache_site GROUP BY kind, name, node ORDER BY misses DESC LIMIT 10"},
+    {"cache_field", "The members of structures that miss the first level most often",
+     "SELECT type, member, offset, sum(d1_read_misses + d1_write_misses) AS misses FROM cache_field"
+     " WHERE kind = 'type' GROUP BY type, member, offset ORDER BY misses DESC LIMIT 10"},
     {"collected", "Which lenses need not be asked again", "SELECT lens, version, event_count FROM collected"},
 };
 

@@ -1,25 +1,20 @@
-// What each line misses in caches like those that are common: references and misses by a model, from the
-// accesses of the replay.
+// What each line misses in caches like those of the recorded processor: references and misses by a model,
+// from the accesses of the replay.
 #include "lens/cache/program_cache.h"
+#include "lens/cache/recorded_shapes.h"
 #include "lens/profile/program_watcher.h"
 
 namespace orrery::lens {
 namespace cache {
 namespace {
 
-std::unique_ptr<Watcher> watch(const Recording&, const TreeProcess& process, Rows& rows) {
+std::unique_ptr<Watcher> watch(const Recording& recording, const TreeProcess& process, Rows& rows) {
   return std::make_unique<profile::ProgramWatcher<ProgramCache>>(
-      [] { return std::make_unique<ProgramCache>(CacheShapes{}); },
-      [number = process.process, &rows](u32 program, const CacheRows& found) {
-        CacheRow caches = found.caches;
-        caches.process = number;
-        caches.program = program;
-        rows.add(kCache, caches);
-        for (CacheLineRow row : found.lines) {
-          row.process = number;
-          row.program = program;
-          rows.add(kCacheLine, row);
-        }
+      process.process,
+      [shapes = recorded_shapes(recording.directory)] { return std::make_unique<ProgramCache>(shapes); },
+      [&rows](const CacheRows& found) {
+        rows.add(kCache, found.caches);
+        for (const CacheLineRow& row : found.lines) rows.add(kCacheLine, row);
       });
 }
 
@@ -30,7 +25,7 @@ std::vector<db::TableDescription> tables() { return {db::describe(kCache), db::d
 
 extern const Lens kCacheLens;
 const Lens kCacheLens = {.name = "cache",
-                         .version = 1,
+                         .version = 2,
                          .sentence = "References and misses in modelled caches and translation buffers.",
                          .tables = cache::tables,
                          .read = nullptr,

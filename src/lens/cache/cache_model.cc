@@ -40,19 +40,21 @@ Fallible<CacheShape> checked(const CacheShape& shape) {
 }  // namespace
 
 Fallible<CacheShape> parse_cache_shape(const std::string& text) {
-  if (text == "none") return CacheShape{};
+  if (text == "none") return CacheShape{.origin = ShapeOrigin::given};
   const std::vector<u64> numbers = numbers_of(text);
   if (numbers.size() != 3 || numbers[0] > kMostBytes || numbers[1] > kMostWays || numbers[2] > kPageBytes)
     return Failure("a cache is SIZE,WAYS,LINE in bytes, as 32768,8,64, or none; not " + text);
-  return checked({numbers[0], static_cast<u32>(numbers[1]), static_cast<u32>(numbers[2])});
+  return checked(
+      {numbers[0], static_cast<u32>(numbers[1]), static_cast<u32>(numbers[2]), ShapeOrigin::given});
 }
 
 Fallible<CacheShape> parse_buffer_shape(const std::string& text) {
-  if (text == "none") return CacheShape{};
+  if (text == "none") return CacheShape{.origin = ShapeOrigin::given};
   const std::vector<u64> numbers = numbers_of(text);
   if (numbers.size() != 2 || numbers[0] > kMostBytes / kPageBytes || numbers[1] > kMostWays)
     return Failure("a translation buffer is ENTRIES,WAYS, as 64,4, or none; not " + text);
-  return checked({numbers[0] * kPageBytes, static_cast<u32>(numbers[1]), static_cast<u32>(kPageBytes)});
+  return checked({numbers[0] * kPageBytes, static_cast<u32>(numbers[1]), static_cast<u32>(kPageBytes),
+                  ShapeOrigin::given});
 }
 
 std::string words_of(const CacheShape& shape) {
@@ -61,6 +63,30 @@ std::string words_of(const CacheShape& shape) {
     return fmt::format("{} pages, {} ways", shape.size_bytes / kPageBytes, shape.ways);
   return fmt::format("{} KB, {} ways, lines of {} bytes", shape.size_bytes >> 10, shape.ways,
                      shape.line_bytes);
+}
+
+std::string origins_of(const CacheShapes& shapes) {
+  const std::pair<const char*, const CacheShape&> named[] = {{"i1", shapes.i1},     {"d1", shapes.d1},
+                                                             {"l2", shapes.l2},     {"ll", shapes.ll},
+                                                             {"itlb", shapes.itlb}, {"dtlb", shapes.dtlb}};
+  const auto names_from = [&](ShapeOrigin origin) {
+    std::string names;
+    for (const auto& [name, shape] : named) {
+      const bool is_none = shape.size_bytes == 0 && shape.origin != ShapeOrigin::given;
+      if (shape.origin == origin && !is_none) names += (names.empty() ? "" : ", ") + std::string(name);
+    }
+    return names;
+  };
+  const std::string recorded = names_from(ShapeOrigin::recorded), given = names_from(ShapeOrigin::given),
+                    usual = names_from(ShapeOrigin::usual);
+  std::string words;
+  const auto add = [&](const std::string& names, const char* from) {
+    if (!names.empty()) words += (words.empty() ? "" : "; ") + names + " " + from;
+  };
+  add(recorded, "of the recorded processor");
+  add(given, "as given");
+  add(usual, "as is usual");
+  return words;
 }
 
 Cache::Cache(const CacheShape& shape) {

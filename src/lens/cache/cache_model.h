@@ -11,10 +11,14 @@
 
 namespace orrery::lens::cache {
 
+/// Where a shape is from: what is common, the processor of the recording, or the user.
+enum class ShapeOrigin : u8 { usual, recorded, given };
+
 struct CacheShape {
   u64 size_bytes = 0;  ///< 0: there is none
   u32 ways = 1;
   u32 line_bytes = 64;  ///< of a translation buffer: of a page
+  ShapeOrigin origin = ShapeOrigin::usual;
 };
 
 struct CacheShapes {
@@ -22,12 +26,14 @@ struct CacheShapes {
   CacheShape itlb{128 * kPageBytes, 8, kPageBytes}, dtlb{64 * kPageBytes, 4, kPageBytes};
 };
 
-/// "SIZE,WAYS,LINE" in bytes, or "none". A failure says what is wrong with it.
+/// "SIZE,WAYS,LINE" in bytes, or "none", of the user's. A failure says what is wrong with it.
 Fallible<CacheShape> parse_cache_shape(const std::string& text);
 /// "ENTRIES,WAYS", or "none".
 Fallible<CacheShape> parse_buffer_shape(const std::string& text);
 /// "32 KB, 8 ways, lines of 64 bytes"
 std::string words_of(const CacheShape& shape);
+/// "i1, d1, ll of the recorded processor; itlb, dtlb as is usual"
+std::string origins_of(const CacheShapes& shapes);
 
 class Cache {
  public:

@@ -10,7 +10,7 @@ namespace orrery::lens::cache {
 
 struct CacheRow {
   u32 process = 0, program = 0;
-  std::string i1{}, d1{}, l2{}, ll{}, itlb{}, dtlb{};
+  std::string i1{}, d1{}, l2{}, ll{}, itlb{}, dtlb{}, shapes{};
 };
 
 inline constexpr db::Column<CacheRow> kCacheColumns[] = {
@@ -22,6 +22,7 @@ inline constexpr db::Column<CacheRow> kCacheColumns[] = {
     db::column<&CacheRow::ll>("ll", "The last level, for both."),
     db::column<&CacheRow::itlb>("itlb", "The buffer of translations for instructions."),
     db::column<&CacheRow::dtlb>("dtlb", "The same for data."),
+    db::column<&CacheRow::shapes>("shapes", "Where their shapes are from."),
 };
 inline constexpr db::Table<CacheRow> kCache = {
     "cache", "The caches that were modelled for each program; they begin empty.", kCacheColumns};

@@ -1,15 +1,23 @@
 #include "lens/cache/program_cache.h"
 
+#include "lens/known.h"
 #include "lens/profile/instruction_counts.h"
 
 namespace orrery::lens::cache {
-namespace {
-
-std::optional<std::string> known(const std::string& text) {
-  return text.empty() ? std::nullopt : std::optional(text);
+CacheRow row_of(const CacheShapes& shapes) {
+  return {.i1 = words_of(shapes.i1),
+          .d1 = words_of(shapes.d1),
+          .l2 = words_of(shapes.l2),
+          .ll = words_of(shapes.ll),
+          .itlb = words_of(shapes.itlb),
+          .dtlb = words_of(shapes.dtlb),
+          .shapes = origins_of(shapes)};
 }
 
-}  // namespace
+void CacheRows::set_program(u32 process, u32 program) {
+  caches.process = process, caches.program = program;
+  for (CacheLineRow& row : lines) row.process = process, row.program = program;
+}
 
 Status ProgramCache::look_at_files(ReplaySession& session) {
   files_.look(session);
@@ -46,18 +54,13 @@ Status ProgramCache::finish(ReplaySession& session) {
 
 CacheRows ProgramCache::rows() const {
   CacheRows rows;
-  rows.caches = {.i1 = words_of(shapes_.i1),
-                 .d1 = words_of(shapes_.d1),
-                 .l2 = words_of(shapes_.l2),
-                 .ll = words_of(shapes_.ll),
-                 .itlb = words_of(shapes_.itlb),
-                 .dtlb = words_of(shapes_.dtlb)};
+  rows.caches = row_of(shapes_);
   for (const auto& [key, counts] : lines_) {
     const profile::Function& function = files_.functions()[key.function];
     rows.lines.push_back({.function = known(function.name),
                           .object = known(function.object),
                           .file = known(key.file),
-                          .line = key.line != 0 ? std::optional(key.line) : std::nullopt,
+                          .line = known(key.line),
                           .instructions = counts.fetches.references,
                           .i1_misses = counts.fetches.first,
                           .i2_misses = counts.fetches.second,

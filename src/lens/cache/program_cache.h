@@ -12,9 +12,14 @@
 
 namespace orrery::lens::cache {
 
+/// Of no program yet.
+CacheRow row_of(const CacheShapes& shapes);
+
 struct CacheRows {
   CacheRow caches{};
   std::vector<CacheLineRow> lines{};
+
+  void set_program(u32 process, u32 program);
 };
 
 /// A Program as lens/profile/programs.h wants it.

@@ -44,7 +44,7 @@ void CodeFiles::forget(u64 start, u64 end) {
   std::erase_if(files_, [&](const auto& file) { return file->code_start < end && start < file->code_end; });
 }
 
-CodeFiles::Mapped* CodeFiles::file_at(u64 pc) {
+CodeFiles::Mapped* CodeFiles::file_at(u64 pc) const {
   for (const auto& file : files_)
     if (pc >= file->start && pc < file->end) return file.get();
   return nullptr;
@@ -56,9 +56,28 @@ CodePlace CodeFiles::find(ReplaySession& session, u64 pc) {
     const elf::MappedRegion* const region = session.find_region(pc);
     return {.function = number_of_region(region != nullptr ? region->path : "")};
   }
-  if (file->preparing.joinable()) file->preparing.join();
+  file->settle();
   const elf::FileLine place = file->table.line_of(pc);
   return {number_in(*file, pc), place.file, static_cast<u32>(std::max(0, place.line))};
+}
+
+u32 CodeFiles::function_at(u64 pc) {
+  Mapped* const file = file_at(pc);
+  if (file == nullptr) return 0;
+  file->settle();
+  return number_in(*file, pc);
+}
+
+const elf::TableFunction* CodeFiles::table_function_at(u64 pc) const {
+  const Mapped* const file = file_at(pc);
+  return file == nullptr ? nullptr : file->table.find(pc);
+}
+
+const elf::Image* CodeFiles::image_at(u64 address) const {
+  Mapped* const file = file_at(address);
+  if (file == nullptr) return nullptr;
+  file->settle();
+  return file->image;
 }
 
 u32 CodeFiles::number_in(Mapped& file, u64 pc) {

@@ -37,6 +37,16 @@ class CodeFiles {
   void forget(u64 start, u64 end);
 
   CodePlace find(ReplaySession& session, u64 pc);
+
+  // Of files alone, so that nobody need be asked.
+
+  /// The number of the function; that of none if no file with code lies there.
+  u32 function_at(u64 pc);
+  /// Null if it is not known where the function begins and ends.
+  const elf::TableFunction* table_function_at(u64 pc) const;
+  /// The image that lies there, code or data; null if there is none.
+  const elf::Image* image_at(u64 address) const;
+
   /// By number. The first is none.
   const std::vector<Function>& functions() const { return functions_; }
 
@@ -54,9 +64,13 @@ class CodeFiles {
     std::jthread preparing;    ///< the table's lines, while the program runs
 
     Mapped(ReplaySession& session, const elf::MappedRegion& region);
+    /// Before anything is asked of the image: it may be asked by one thread at a time.
+    void settle() {
+      if (preparing.joinable()) preparing.join();
+    }
   };
 
-  Mapped* file_at(u64 pc);
+  Mapped* file_at(u64 pc) const;
   u32 number_in(Mapped& file, u64 pc);
   u32 number_of_region(const std::string& name);
 

@@ -7,21 +7,17 @@ namespace profile {
 namespace {
 
 template <class Row>
-void add_all(Rows& rows, const db::Table<Row>& table, std::vector<Row> all, u32 process, u32 program) {
-  for (Row& row : all) {
-    row.process = process;
-    row.program = program;
-    rows.add(table, row);
-  }
+void add_all(Rows& rows, const db::Table<Row>& table, const std::vector<Row>& all) {
+  for (const Row& row : all) rows.add(table, row);
 }
 
 std::unique_ptr<Watcher> watch(const Recording&, const TreeProcess& process, Rows& rows) {
   return std::make_unique<ProgramWatcher<ProgramProfile>>(
-      [] { return std::make_unique<ProgramProfile>(); },
-      [number = process.process, &rows](u32 program, const ProfileRows& found) {
-        add_all(rows, kProfileFunction, found.functions, number, program);
-        add_all(rows, kProfileLine, found.lines, number, program);
-        add_all(rows, kProfileCall, found.calls, number, program);
+      process.process, [] { return std::make_unique<ProgramProfile>(); },
+      [&rows](const ProfileRows& found) {
+        add_all(rows, kProfileFunction, found.functions);
+        add_all(rows, kProfileLine, found.lines);
+        add_all(rows, kProfileCall, found.calls);
       });
 }
 

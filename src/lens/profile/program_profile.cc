@@ -1,16 +1,20 @@
 #include "lens/profile/program_profile.h"
 
+#include "lens/known.h"
+
 namespace orrery::lens::profile {
 namespace {
-
-std::optional<std::string> known(const std::string& text) {
-  return text.empty() ? std::nullopt : std::optional(text);
-}
-std::optional<u32> known(u32 line) { return line == 0 ? std::nullopt : std::optional(line); }
 
 std::string file_of(const CodePlace& place) { return place.file != nullptr ? *place.file : ""; }
 
 }  // namespace
+
+void ProfileRows::set_program(u32 process, u32 program) {
+  const auto set = [=](auto& rows) {
+    for (auto& row : rows) row.process = process, row.program = program;
+  };
+  set(functions), set(lines), set(calls);
+}
 
 Status ProgramProfile::look_at_files(ReplaySession& session) {
   const std::vector<u64> entries = files_.look(session);

@@ -17,6 +17,8 @@ struct ProfileRows {
   std::vector<FunctionRow> functions{};
   std::vector<LineRow> lines{};
   std::vector<CallRow> calls{};
+
+  void set_program(u32 process, u32 program);
 };
 
 class ProgramProfile {

@@ -9,11 +9,11 @@ namespace orrery::lens::profile {
 template <class Program>
 class ProgramWatcher final : public Watcher {
  public:
-  /// `add`: called at the end of the process with the rows of each program, by number.
-  using Add = std::function<void(u32 program, const typename Program::Rows&)>;
-  ProgramWatcher(typename Programs<Program>::Make make, Add add)
-      : programs_(std::move(make)), add_(std::move(add)) {
-    for (const u64 number : Programs<Program>::kCalls) calls_.set(number);
+  /// `add`: called at the end of the process with the rows of each program, which have its numbers.
+  using Add = std::function<void(const typename Program::Rows&)>;
+  ProgramWatcher(u32 process, typename Programs<Program>::Make make, Add add)
+      : process_(process), programs_(std::move(make)), add_(std::move(add)) {
+    for (const u64 number : Programs<Program>::calls()) calls_.set(number);
   }
 
   const CallSet* calls() const override { return &calls_; }
@@ -27,14 +27,18 @@ class ProgramWatcher final : public Watcher {
   }
   void end(ReplaySession& session, const Instant&) override {
     remember(programs_.finish(session));
+    if (failed_) return;
     u32 program = 0;
-    if (!failed_)
-      for (const auto& rows : programs_.rows()) add_(program++, rows);
+    for (typename Program::Rows rows : programs_.rows()) {
+      rows.set_program(process_, program++);
+      add_(rows);
+    }
   }
 
  private:
   void remember(const Status& status) { failed_ = failed_ || !status; }
 
+  u32 process_;
   Programs<Program> programs_;
   Add add_;
   CallSet calls_;
