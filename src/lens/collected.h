@@ -8,6 +8,8 @@
 namespace orrery::lens {
 
 inline constexpr const char* kLayersFile = "layers.sqlite";
+/// Of one lens that was asked in words of the user's.
+inline std::string own_layers_file(const std::string& lens) { return "layers-" + lens + ".sqlite"; }
 
 struct CollectedRow {
   std::string lens{};

@@ -91,6 +91,8 @@ constexpr db::TableExample kExamples[] = {
      " FROM server"},
     {"heap", "What each program asked for, and had at most",
      "SELECT process, program, allocations, bytes, peak_bytes, live_blocks, live_bytes FROM heap"},
+    {"heap_function", "Which allocators were called, and how often",
+     "SELECT name, object, calls FROM heap_function WHERE calls > 0 ORDER BY calls DESC"},
     {"heap_node", "The calls that had most at the peak, with their places",
      "SELECT peak_bytes, peak_blocks, function, file, line FROM heap_node JOIN heap_place"
      " USING (process, program, pc) WHERE depth = 0 ORDER BY peak_bytes DESC LIMIT 10"},
@@ -103,6 +105,12 @@ constexpr db::TableExample kExamples[] = {
      "10"},
     {"heap_log", "How many allocations and releases there were, and what they take",
      "SELECT sum(entries) AS entries, sum(length(columns)) AS bytes FROM heap_log"},
+    {"heap_growth", "What the heap got of the kernel, by system call",
+     "SELECT call, count(*) AS calls, sum(max(mapped, 0)) AS got, sum(max(-mapped, 0)) AS given_back,"
+     " sum(dropped) AS dropped FROM heap_growth GROUP BY call"},
+    {"heap_held", "The ranges that the heap had at the end",
+     "SELECT printf('%#x', start) AS start, end - start AS bytes, is_usable FROM heap_held"
+     " WHERE end_event IS NULL ORDER BY start"},
     {"profile_function", "The functions that executed most, with all that they called",
      "SELECT name, object, instructions, calls, inclusive FROM profile_function ORDER BY instructions DESC"
      " LIMIT 10"},

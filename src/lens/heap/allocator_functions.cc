@@ -112,16 +112,20 @@ constexpr AllocatorFunction kFunctions[] = {
 
 }  // namespace
 
-FileFunctions find_allocator_functions(elf::StoppedMachine& machine, const elf::MappedRegion& region) {
-  FileFunctions found{.begin = region.start, .end = region.end};
+FileFunctions place_of_file(elf::StoppedMachine& machine, const elf::MappedRegion& region) {
+  FileFunctions found{.path = region.path, .begin = region.start, .end = region.end};
   for (const elf::MappedRegion& other : machine.regions()) {
     if (other.path != region.path) continue;
     found.begin = std::min(found.begin, other.start);
     found.end = std::max(found.end, other.end);
   }
+  return found;
+}
+
+void find_known_functions(const elf::MappedRegion& region, FileFunctions& found) {
   const std::shared_ptr<load::ObjectFile> file =
       region.kept_file.empty() ? nullptr : load::ObjectFile::open(region.kept_file);
-  if (!file) return found;
+  if (!file) return;
   const u64 bias = found.begin - page_floor(file->first_address());
   for (const AllocatorFunction& function : kFunctions) {
     const load::Definition* const exported = file->find_definition(function.name);
@@ -129,7 +133,12 @@ FileFunctions find_allocator_functions(elf::StoppedMachine& machine, const elf::
         exported != nullptr ? std::optional(exported->address) : file->find_function(function.name);
     if (own && file->is_code(*own)) found.by_address.try_emplace(bias + *own, &function);
   }
-  return found;
+}
+
+const AllocatorFunction* known_function(std::string_view name) {
+  for (const AllocatorFunction& function : kFunctions)
+    if (function.name == name) return &function;
+  return nullptr;
 }
 
 }  // namespace orrery::lens::heap

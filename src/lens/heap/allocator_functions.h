@@ -4,7 +4,7 @@
 
 #include <map>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "base/types.h"
 #include "elf/stopped_machine_hosted.h"
@@ -21,20 +21,33 @@ enum class FunctionKind : u8 {
 inline constexpr u8 kNoArgument = 0xff;
 
 struct AllocatorFunction {
-  const char* name;
+  std::string_view name;  ///< as it is linked; whoever made it keeps the letters
   FunctionKind kind;
   u8 size = kNoArgument;     ///< which argument is the size
   u8 count = kNoArgument;    ///< by which argument it is multiplied
   u8 pointer = kNoArgument;  ///< which argument is the block, or where its address goes
+  u64 size_bytes = 0;        ///< of each block, where no argument tells
+
+  /// Of the block that a call with these arguments asks for.
+  u64 size_asked(const u64 (&arguments)[3]) const {
+    const u64 each = size == kNoArgument ? size_bytes : arguments[size];
+    return count == kNoArgument ? each : each * arguments[count];
+  }
 };
 
 /// Those that a mapped file defines.
 struct FileFunctions {
+  std::string path{};
   u64 begin = 0, end = 0;                                ///< where the file is mapped
   std::map<u64, const AllocatorFunction*> by_address{};  ///< run-time addresses
 };
 
-/// Of the file that `region` shows; none if it is no ELF file that is kept.
-FileFunctions find_allocator_functions(elf::StoppedMachine& machine, const elf::MappedRegion& region);
+/// Where the file is that `region` shows.
+FileFunctions place_of_file(elf::StoppedMachine& machine, const elf::MappedRegion& region);
+/// Adds those of the allocators that everybody knows; none if `region` shows no ELF file that is kept. Who
+/// was added before stays.
+void find_known_functions(const elf::MappedRegion& region, FileFunctions& file);
+/// The one that is linked under this name; null if it is none of theirs.
+const AllocatorFunction* known_function(std::string_view name);
 
 }  // namespace orrery::lens::heap

@@ -64,6 +64,24 @@ void TaskCalls::go_far(u64 rsp) {
   stack_->drop_up_to(rsp);
 }
 
+TaskCalls::TaskCalls(const TaskCalls& from, CallTree& tree)
+    : tree_(&tree), stacks_(from.stacks_), stack_(nullptr) {
+  for (std::size_t at = 0; at < stacks_.size(); ++at) {
+    Stack& stack = stacks_[at];
+    stack.inherited.clear();
+    for (std::size_t frame = 0; frame < stack.used; ++frame)
+      stack.inherited.push_back(stack.frames[frame].path);
+    if (&from.stacks_[at] == from.stack_) stack_ = &stack;
+  }
+}
+
+/// A path's hash tells of all calls up to there.
+std::size_t TaskCalls::Stack::inherited_frames() const {
+  std::size_t count = std::min(used, inherited.size());
+  while (count > 1 && frames[count - 1].path != inherited[count - 1]) --count;
+  return std::max<std::size_t>(count, 1);
+}
+
 /// The present stack has no call so far out: on another it is, or none is known.
 void TaskCalls::outer_elsewhere(u64 rsp) {
   for (Stack& other : stacks_) {
@@ -74,7 +92,7 @@ void TaskCalls::outer_elsewhere(u64 rsp) {
     stack_ = &other;
     return;
   }
-  stack_->used = 1;
+  stack_->used = stack_->inherited_frames();
 }
 
 }  // namespace orrery::lens::heap

@@ -66,6 +66,11 @@ class CallTree {
 class TaskCalls {
  public:
   explicit TaskCalls(CallTree& tree) : tree_(&tree), stacks_(1), stack_(&stacks_.front()) {}
+  /// The same stacks in a forked process, with a copy of the tree. Who notes its calls knows nothing of those
+  /// from before the fork: they are on until one is noted where they were.
+  TaskCalls(const TaskCalls& from, CallTree& tree);
+  TaskCalls(const TaskCalls&) = delete;
+  TaskCalls& operator=(const TaskCalls&) = delete;
 
   struct Frame {
     u64 rsp = 0;  ///< before the return address was pushed
@@ -113,6 +118,7 @@ class TaskCalls {
   }
   /// That of the present stack.
   Pending& pending() { return stack_->pending; }
+  const Pending& pending() const { return stack_->pending; }
 
  private:
   struct Stack {
@@ -121,10 +127,13 @@ class TaskCalls {
     std::vector<Frame> frames = std::vector<Frame>(64, Frame{.rsp = kAboveAll});
     std::size_t used = 1, room = 64;
     Pending pending;
+    std::vector<u64> inherited;  ///< the paths of calls from before the fork, by frame
 
     bool empty() const { return used == 1; }
     const Frame& innermost() const { return frames[used - 1]; }
     u64 outermost_rsp() const { return empty() ? 0 : frames[1].rsp; }
+    /// Calls from before the fork that are on; at least 1.
+    std::size_t inherited_frames() const;
     void grow() { frames.resize(room *= 2); }
     void drop_up_to(u64 rsp) {
       while (innermost().rsp <= rsp) --used;

@@ -68,6 +68,8 @@ class LogWriter {
  public:
   void allocate(const LoggedPlace& place, const LoggedBlock& block);
   void release(const LoggedPlace& place, u64 block_number);
+  /// Before anything is put in: the number of the first block that is allocated, if it is not 0.
+  void begin_at(u64 block_number) { next_block_ = block_number; }
   bool is_full() const { return entries_ >= kEntriesMost; }
   bool empty() const { return entries_ == 0; }
   /// What was put in since the last time.

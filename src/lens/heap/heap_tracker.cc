@@ -1,19 +1,26 @@
 #include "lens/heap/heap_tracker.h"
 
 namespace orrery::lens::heap {
-namespace {
-
-u64 argument_or(const TaskCalls::Pending& from, u8 argument, u64 otherwise) {
-  return argument == kNoArgument ? otherwise : from.arguments[argument];
-}
-
-}  // namespace
-
 void HeapTracker::watch(const FileFunctions& file) {
   for (const auto& [address, function] : file.by_address) {
     functions_[address] = static_cast<u32>(by_number_.size());
-    by_number_.push_back({*function, file.begin, file.end});
+    by_number_.push_back(
+        {.function = *function, .address = address, .path = file.path, .begin = file.begin, .end = file.end});
   }
+}
+
+std::unique_ptr<const HeapTracker::Inheritance> HeapTracker::inheritance() {
+  settle();
+  auto made = std::make_unique<Inheritance>(
+      Inheritance{.tree = tree_, .calls = nullptr, .heap = heap_.inheritance()});
+  if (calls_ != nullptr) made->calls = std::make_unique<TaskCalls>(*calls_, made->tree);
+  return made;
+}
+
+void HeapTracker::inherit(const Inheritance& from, const LoggedPlace& place) {
+  tree_ = from.tree;
+  if (from.calls != nullptr) tasks_.try_emplace(place.task, *from.calls, tree_);
+  heap_.inherit(from.heap, place);
 }
 
 void HeapTracker::turn(i32 task, u64 event, u64 /*ticks*/) {
@@ -36,8 +43,16 @@ void HeapTracker::entry(u64 pc, const translate::EnteredFunction& entered) {
   made.node = node;
   for (int argument = 0; argument < 3; ++argument) made.arguments[argument] = entered.arguments[argument];
   made.ticks = entered.ticks;
+  ++by_number_[*number].calls;
   const AllocatorFunction& function = by_number_[*number].function;
   if (function.kind == FunctionKind::release) release(made, made.arguments[function.pointer]);
+}
+
+HeapTracker::Inside HeapTracker::inside(u64 rsp) const {
+  if (calls_ == nullptr) return {};
+  const Pending& pending = calls_->pending();
+  if (pending.rsp == 0 || pending.rsp < rsp) return {};
+  return {.function = &by_number_[pending.function], .node = pending.node};
 }
 
 void HeapTracker::abandon(Pending& pending) {
@@ -52,7 +67,7 @@ void HeapTracker::returned(u64 rax) {
   from.rsp = 0;
   if (function.kind == FunctionKind::release || function.kind == FunctionKind::allocate_to) return;
   const bool takes_back = function.kind == FunctionKind::reallocate && from.arguments[function.pointer] != 0;
-  const u64 size = argument_or(from, function.size, 0) * argument_or(from, function.count, 1);
+  const u64 size = function.size_asked(from.arguments);
   if (takes_back && (rax != 0 || size == 0)) release(from, from.arguments[function.pointer]);
   if (rax != 0)
     allocate(from, rax);
@@ -69,7 +84,7 @@ void HeapTracker::allocate(const Pending& from, u64 address) {
   const AllocatorFunction& function = by_number_[from.function].function;
   HeapChange& change = change_by(from);
   change.address = address;
-  change.size_bytes = argument_or(from, function.size, 0) * argument_or(from, function.count, 1);
+  change.size_bytes = function.size_asked(from.arguments);
   change.kind = HeapChange::Kind::allocate;
 }
 

@@ -5,6 +5,7 @@
 // one that takes it back.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -21,6 +22,16 @@ namespace orrery::lens::heap {
 class HeapTracker {
  public:
   explicit HeapTracker(LiveHeap::Keep keep) : heap_(std::move(keep)) {}
+
+  /// What a process has that the running task forks.
+  struct Inheritance {
+    CallTree tree;
+    std::unique_ptr<TaskCalls> calls;  ///< of that task
+    LiveHeap::Inherited heap;
+  };
+  std::unique_ptr<const Inheritance> inheritance();
+  /// Before anything comes. `place`: where the process begins, with the task that it has.
+  void inherit(const Inheritance& from, const LoggedPlace& place);
 
   /// Functions that are watched from here on.
   void watch(const FileFunctions& file);
@@ -49,17 +60,27 @@ class HeapTracker {
   /// No more comes.
   void finish() { heap_.finish(); }
 
+  /// A function that is or was watched.
+  struct Watched {
+    AllocatorFunction function;
+    u64 address = 0;
+    std::string path;        ///< of its file
+    u64 begin = 0, end = 0;  ///< where that is mapped
+    u64 calls = 0;           ///< of the program, not of other such functions
+  };
+  /// The function that the task which runs is in, and the call of it; null if it is in none.
+  struct Inside {
+    const Watched* function = nullptr;
+    CallTree::Node node = CallTree::kRoot;
+  };
+  Inside inside(u64 rsp) const;
+  const std::vector<Watched>& watched() const { return by_number_; }
   const CallTree& tree() const { return tree_; }
   const LiveHeap& heap() const { return heap_; }
   u64 failed() const { return failed_; }  ///< requests that got no block
 
  private:
   using Pending = TaskCalls::Pending;
-  struct Watched {
-    AllocatorFunction function;
-    u64 begin, end;  ///< of its file
-  };
-
   void returned(u64 rax);
   /// A function that was left by an exception or longjmp: where the stack pointer is above its.
   void drop_abandoned(u64 rsp) {

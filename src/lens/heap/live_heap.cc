@@ -98,11 +98,21 @@ std::pair<u64, u64> LiveHeap::blocks_and_bytes_at_peak(const NodeSums& node) con
   return {node.live_blocks, node.live_bytes};
 }
 
+void LiveHeap::inherit(const Inherited& from, const LoggedPlace& place) {
+  blocks_ = from.blocks;
+  next_block_ = first_block_ = from.next_block;
+  sums_.live_blocks = sums_.peak_blocks = from.live_blocks;
+  sums_.live_bytes = sums_.peak_bytes = from.live_bytes;
+  sums_.peak = place;
+  log_.begin_at(from.next_block);
+}
+
 void LiveHeap::allocate(const HeapChange& made_by) {
   if (blocks_.find(made_by.address) != nullptr) release(made_by);  // its release was not seen
   const u64 size = made_by.size_bytes;
   LiveBlock& made = blocks_.add(made_by.address);
-  made.block.number = sums_.allocations++;
+  ++sums_.allocations;
+  made.block.number = next_block_++;
   made.block.size_bytes = size;
   made.block.node = made_by.node;
   made.made.event = place_.event;
@@ -135,16 +145,19 @@ void LiveHeap::release(const HeapChange& from) {
     return;
   }
   const u64 number = known->block.number, size = known->block.size_bytes;
-  NodeSums& node = change(known->block.node);
+  const CallTree::Node by = known->block.node;
   blocks_.erase(known);
-  --node.live_blocks;
-  node.live_bytes -= size;
   ++sums_.releases;
   --sums_.live_blocks;
   sums_.live_bytes -= size;
-  if (number == last_allocated_) {
-    ++node.temporary;
-    ++sums_.temporary;
+  if (number >= first_block_) {
+    NodeSums& node = change(by);
+    --node.live_blocks;
+    node.live_bytes -= size;
+    if (number == last_allocated_) {
+      ++node.temporary;
+      ++sums_.temporary;
+    }
   }
   last_allocated_ = kNoBlock;
   log_.release(place_, number);
@@ -169,7 +182,9 @@ void LiveHeap::sample() {
 
 std::vector<LiveBlock> LiveHeap::live() const {
   std::vector<LiveBlock> found;
-  blocks_.for_each([&](const LiveBlock& each) { found.push_back(each); });
+  blocks_.for_each([&](const LiveBlock& each) {
+    if (each.block.number >= first_block_) found.push_back(each);
+  });
   std::sort(found.begin(), found.end(), [](const LiveBlock& left, const LiveBlock& right) {
     return left.block.number < right.block.number;
   });

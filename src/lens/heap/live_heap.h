@@ -29,7 +29,7 @@ struct HeapChange {
 };
 static_assert(sizeof(HeapChange) == 32);
 
-/// Of the blocks that one call of an allocator has given.
+/// Of the blocks that one call of an allocator has given; without inherited ones.
 struct NodeSums {
   u64 allocations = 0, bytes = 0;
   u64 temporary = 0;  ///< released before anything else was allocated or released
@@ -40,10 +40,10 @@ struct NodeSums {
 
 struct HeapSums {
   u64 allocations = 0, bytes = 0, releases = 0, temporary = 0;
-  /// Of addresses that no block has, or had before the fork; not by the allocator's own file, as glibc's
+  /// Of addresses that no block has; not by the allocator's own file, as glibc's
   /// when a thread ends and its cache of released blocks is given up.
   u64 unknown_releases = 0;
-  u64 live_blocks = 0, live_bytes = 0;
+  u64 live_blocks = 0, live_bytes = 0;  ///< with those that were inherited and are still there
   u64 peak_blocks = 0, peak_bytes = 0;
   LoggedPlace peak{};
 };
@@ -67,6 +67,24 @@ class alignas(kApartBytes) LiveHeap {
   LiveHeap(const LiveHeap&) = delete;
   LiveHeap& operator=(const LiveHeap&) = delete;
 
+  /// What a forked process has from the beginning.
+  struct Inherited {
+    BlockMap blocks{};
+    u64 next_block = 0;  ///< the number of the next block
+    u64 live_blocks = 0, live_bytes = 0;
+    u64 log_entries = 0;  ///< how much of the log tells of them
+  };
+  /// For a process that is forked now.
+  Inherited inheritance() const {
+    return {.blocks = blocks_,
+            .next_block = next_block_,
+            .live_blocks = sums_.live_blocks,
+            .live_bytes = sums_.live_bytes,
+            .log_entries = sums_.allocations + sums_.releases};
+  }
+  /// Before anything is added. `place`: where the process begins.
+  void inherit(const Inherited& from, const LoggedPlace& place);
+
   /// One more, all of which is to be filled in before the next is asked for.
   HeapChange& add() {
     if (batch_.used == kBatchChanges) [[unlikely]]
@@ -83,7 +101,7 @@ class alignas(kApartBytes) LiveHeap {
   const std::vector<NodeSums>& nodes() const { return nodes_; }  ///< by node; may be shorter than the tree
   /// Of a node, what was live when the heap was largest.
   std::pair<u64, u64> blocks_and_bytes_at_peak(const NodeSums& node) const;
-  /// In the order in which they were given out.
+  /// In the order in which they were given out; without inherited ones.
   std::vector<LiveBlock> live() const;
 
  private:
@@ -110,6 +128,8 @@ class alignas(kApartBytes) LiveHeap {
   std::vector<NodeSums> nodes_;
   HeapSums sums_;
   u64 peak_epoch_ = 1;
+  u64 next_block_ = 0;   ///< number of the next block
+  u64 first_block_ = 0;  ///< of those that are not inherited
   LoggedPlace place_{};  ///< of the present change
   static constexpr u64 kNoBlock = ~u64{0};
   u64 last_allocated_ = kNoBlock;  ///< number of the block that was allocated last, if nothing came since
