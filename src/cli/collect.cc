@@ -124,21 +124,35 @@ class Collection {
   std::optional<Failure> failure_;
 };
 
-lens::CollectedRow mark_of(const Lens& lens, const Recording& recording) {
-  return {.lens = lens.name,
-          .version = lens.version,
+/// A lens, and what it is asked.
+struct Question {
+  const Lens* lens;
+  std::string name;  ///< by which it is known that it was asked
+  std::function<std::unique_ptr<lens::Inquiry>(const Recording&, lens::Rows&)>
+      inquire{};  ///< if not as usual
+};
+
+std::vector<Question> usual_questions(std::span<const Lens* const> lenses) {
+  std::vector<Question> questions;
+  for (const Lens* each : lenses) questions.push_back({.lens = each, .name = each->name});
+  return questions;
+}
+
+lens::CollectedRow mark_of(const Question& question, const Recording& recording) {
+  return {.lens = question.name,
+          .version = question.lens->version,
           .trace_bytes = recording.trace->file_bytes(),
           .event_count = recording.info.event_count};
 }
 
 /// Those whose tables are not there, or not of this lens and this trace.
-Fallible<std::vector<const Lens*>> find_missing(db::Database& database, const Recording& recording,
-                                                std::span<const Lens* const> wanted) {
+Fallible<std::vector<Question>> find_missing(db::Database& database, const Recording& recording,
+                                             std::span<const Question> wanted) {
   if (!TRY(database.has_table(lens::kCollected.name))) TRY(database.create_table(lens::kCollected));
   const std::vector<lens::CollectedRow> done = TRY(database.read(lens::kCollected));
-  std::vector<const Lens*> missing;
-  for (const Lens* each : wanted) {
-    const lens::CollectedRow mark = mark_of(*each, recording);
+  std::vector<Question> missing;
+  for (const Question& each : wanted) {
+    const lens::CollectedRow mark = mark_of(each, recording);
     const bool there = std::any_of(done.begin(), done.end(), [&](const lens::CollectedRow& row) {
       return row.lens == mark.lens && row.version == mark.version && row.trace_bytes == mark.trace_bytes &&
              row.event_count == mark.event_count;
@@ -165,20 +179,26 @@ Inquiries& round_for(const Lens& lens, std::vector<Round>& rounds) {
   return rounds.emplace_back(Round{.notes = lens.notes}).inquiries;
 }
 
+void ask(const Question& question, const Recording& recording, lens::Rows& rows, std::vector<Round>& rounds) {
+  const Lens& lens = *question.lens;
+  if (question.inquire) return round_for(lens, rounds).push_back(question.inquire(recording, rows));
+  if (lens.read != nullptr) lens.read(recording, rows);
+  if (lens.inquire != nullptr) round_for(lens, rounds).push_back(lens.inquire(recording, rows));
+  if (lens.watch != nullptr)
+    round_for(lens, rounds).push_back(std::make_unique<EachAlone>(lens, recording, rows));
+}
+
 Fallible<Nothing> fill(db::Database& database, const Recording& recording,
-                       const std::vector<const Lens*>& lenses) {
+                       const std::vector<Question>& questions) {
   db::Transaction transaction = TRY(database.begin());
   std::vector<Round> rounds;
   lens::Rows rows(database);
-  for (const Lens* each : lenses) {
-    for (const db::TableDescription& table : each->tables()) {
+  for (const Question& each : questions) {
+    for (const db::TableDescription& table : each.lens->tables()) {
       TRY(database.execute(std::string("DROP TABLE IF EXISTS ") + table.name));
       TRY(database.execute(db::create_table_sql(table)));
     }
-    if (each->read != nullptr) each->read(recording, rows);
-    if (each->inquire != nullptr) round_for(*each, rounds).push_back(each->inquire(recording, rows));
-    if (each->watch != nullptr)
-      round_for(*each, rounds).push_back(std::make_unique<EachAlone>(*each, recording, rows));
+    ask(each, recording, rows, rounds);
   }
   for (const Round& round : rounds) {
     TRY(Collection(recording, round.inquiries).run());
@@ -186,11 +206,12 @@ Fallible<Nothing> fill(db::Database& database, const Recording& recording,
   }
   TRY(rows.result());
   auto note = TRY(database.inserter(lens::kCollected));
-  for (const Lens* each : lenses) {
-    for (const db::TableDescription& table : each->tables())
+  for (const Question& each : questions) {
+    for (const db::TableDescription& table : each.lens->tables())
       TRY(database.execute(db::create_indexes_sql(table)));
-    TRY(database.execute(std::string("DELETE FROM collected WHERE lens = '") + each->name + "'"));
-    TRY(note.add(mark_of(*each, recording)));
+    TRY(database.execute(each.inquire ? "DELETE FROM collected"
+                                      : "DELETE FROM collected WHERE lens = '" + each.name + "'"));
+    TRY(note.add(mark_of(each, recording)));
   }
   return transaction.commit();
 }
@@ -201,8 +222,8 @@ struct Place {
   bool passing = false;
 };
 
-Fallible<Place> choose_place(const std::string& directory) {
-  const std::string beside = directory + "/" + lens::kLayersFile;
+Fallible<Place> choose_place(const std::string& directory, const std::string& file) {
+  const std::string beside = directory + "/" + file;
   const Fd made(open(beside.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
   struct stat status {};
   if (made && fstat(made.get(), &status) == 0 && S_ISREG(status.st_mode)) return Place{beside};
@@ -229,14 +250,14 @@ bool is_spoiled(const std::string& path, const Recording& recording) {
 
 /// Those first that others need.
 Fallible<Nothing> fill_missing(const std::string& path, const Recording& recording,
-                               std::span<const Lens* const> lenses, bool anew) {
+                               const std::vector<Question>& questions, bool anew) {
   db::Database database = TRY(db::Database::create(path));
-  std::vector<const Lens*> missing = TRY(find_missing(database, recording, lenses)), needed;
-  if (anew) missing.assign(lenses.begin(), lenses.end());
-  for (const Lens* each : missing)
-    if (each->needs != nullptr) needed.push_back(each->needs);
-  needed = TRY(find_missing(database, recording, needed));
-  if (!needed.empty()) TRY(fill(database, recording, needed));
+  std::vector<Question> missing = anew ? questions : TRY(find_missing(database, recording, questions));
+  std::vector<const Lens*> needed;
+  for (const Question& each : missing)
+    if (each.lens->needs != nullptr) needed.push_back(each.lens->needs);
+  const std::vector<Question> before = TRY(find_missing(database, recording, usual_questions(needed)));
+  if (!before.empty()) TRY(fill(database, recording, before));
   if (!anew) missing = TRY(find_missing(database, recording, missing));
   if (missing.empty()) return Nothing{};
   return fill(database, recording, missing);
@@ -250,17 +271,18 @@ void tell_damage(const Recording& recording) {
                " are damaged: what was found ends there");
 }
 
-Fallible<db::Database> collect_into(const std::string& directory, std::span<const Lens* const> lenses,
-                                    bool anew) {
+/// `file`: of the recording, where the tables are kept.
+Fallible<db::Database> collect_into(const std::string& directory, const std::string& file,
+                                    const std::vector<Question>& questions, bool anew) {
   const Fd turn = wait_for_turn(directory);
   const Recording recording = TRY(lens::open_recording(directory));
   tell_damage(recording);
-  Place place = TRY(choose_place(directory));
+  Place place = TRY(choose_place(directory, file));
   if (!place.passing && is_spoiled(place.path, recording)) {
     unlink(place.path.c_str());
-    place = TRY(choose_place(directory));
+    place = TRY(choose_place(directory, file));
   }
-  const auto filled = fill_missing(place.path, recording, lenses, anew);
+  const auto filled = fill_missing(place.path, recording, questions, anew);
   auto database =
       filled ? db::Database::open_for_reading(place.path) : Fallible<db::Database>(filled.error());
   if (place.passing) unlink(place.path.c_str());
@@ -270,11 +292,18 @@ Fallible<db::Database> collect_into(const std::string& directory, std::span<cons
 }  // namespace
 
 Fallible<db::Database> collect(const std::string& directory, std::span<const Lens* const> lenses) {
-  return collect_into(directory, lenses, false);
+  return collect_into(directory, lens::kLayersFile, usual_questions(lenses), false);
 }
 
 Fallible<db::Database> collect_anew(const std::string& directory, std::span<const Lens* const> lenses) {
-  return collect_into(directory, lenses, true);
+  return collect_into(directory, lens::kLayersFile, usual_questions(lenses), true);
+}
+
+Fallible<db::Database> collect_own(const std::string& directory, const OwnQuestion& question) {
+  const std::string lens = question.lens->name;
+  const Question asked{
+      .lens = question.lens, .name = lens + " " + question.words, .inquire = question.inquire};
+  return collect_into(directory, lens::own_layers_file(lens), {asked}, false);
 }
 
 const Lens* lens_of_table(const std::string& table) {

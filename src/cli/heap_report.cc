@@ -4,18 +4,14 @@
 #include <cstdio>
 
 #include "base/base_name.h"
+#include "cli/heap_history.h"
 #include "cli/recording_text.h"
-#include "lens/clock.h"
-#include "lens/heap/heap_log.h"
 
 namespace orrery::cli {
 namespace {
 
-using lens::heap::BlockRow;
 using lens::heap::HeapRow;
 using lens::heap::LoggedPlace;
-using lens::heap::LogReader;
-using lens::heap::LogRow;
 using lens::heap::NodeRow;
 using lens::heap::PlaceRow;
 using lens::heap::SampleRow;
@@ -24,90 +20,75 @@ std::string of_program(const HeapRow& heap) {
   return "WHERE process = " + std::to_string(heap.process) + " AND program = " + std::to_string(heap.program);
 }
 
-/// Where a process was at an instant that may be another's.
-LoggedPlace place_in(const lens::Recording& recording, u32 process, const lens::ExactInstant& instant) {
-  if (process == instant.process)
-    return {.event = instant.at.event, .task = instant.at.task, .ticks = instant.at.ticks};
-  const lens::Instant there = lens::Clock(recording, process).find(instant.at.time_ns);
-  return {.event = there.event, .task = there.task, .ticks = there.ticks};
-}
+/// Behind all.
+constexpr LoggedPlace kEnd = {.event = ~u64{0}, .task = 0, .ticks = ~u64{0}};
 
-bool is_behind(const LoggedPlace& entry, const LoggedPlace& at) {
-  if (entry.event != at.event) return entry.event > at.event;
-  return entry.task == at.task && entry.ticks > at.ticks;
+/// What is live where the history stands, by node and block by block.
+void set_live(HeapReport& report, const HeapHistory& history) {
+  for (auto& [number, node] : report.nodes) node.live_blocks = node.live_bytes = 0;
+  report.blocks.clear();
+  report.sums.live_blocks = report.sums.live_bytes = 0;
+  for (const auto& [number, block] : history.live()) {
+    HeapNode& node = report.nodes[block.node];
+    ++node.live_blocks, ++report.sums.live_blocks;
+    node.live_bytes += block.size_bytes, report.sums.live_bytes += block.size_bytes;
+    report.blocks.push_back(block);
+  }
 }
 
 /// Makes of the report of the whole run that of an instant.
-class Rewind {
- public:
-  Rewind(HeapReport& report, const LoggedPlace& at) : report_(report), at_(at) {
-    report_.has_instant = true;
-    HeapRow& sums = report_.sums;
-    sums.allocations = sums.bytes = sums.releases = sums.live_blocks = sums.live_bytes = 0;
-    for (auto& [number, node] : report_.nodes)
-      node.calls = node.bytes = node.live_blocks = node.live_bytes = 0;
-    report_.blocks.clear();
-    std::erase_if(report_.samples, [&](const SampleRow& sample) {
-      return is_behind({sample.event, sample.task, sample.ticks}, at_);
-    });
+Fallible<Nothing> rewind(HeapReport& report, HeapHistories& histories, const LoggedPlace& at) {
+  report.has_instant = true;
+  const std::unique_ptr<HeapHistory> history = TRY(histories.begin(report.sums));
+  TRY(history->go_to(at));
+  HeapRow& sums = report.sums;
+  sums.allocations = sums.bytes = 0;
+  sums.releases = history->releases();
+  for (auto& [number, node] : report.nodes) node.calls = node.bytes = 0;
+  for (const auto& [number, counts] : history->given()) {
+    HeapNode& node = report.nodes[number];
+    node.calls = counts.blocks, sums.allocations += counts.blocks;
+    node.bytes = counts.bytes, sums.bytes += counts.bytes;
   }
+  set_live(report, *history);
+  std::erase_if(report.samples, [&](const SampleRow& sample) {
+    return is_behind({sample.event, sample.task, sample.ticks}, at);
+  });
+  return Nothing{};
+}
 
-  Fallible<Nothing> read(db::Database& database, lens::Clock clock) {
-    for (u32 chunk = 0;; ++chunk) {
-      const auto rows = TRY(database.read(lens::heap::kHeapLog,
-                                          of_program(report_.sums) + " AND chunk = " + std::to_string(chunk) +
-                                              " AND first_event <= " + std::to_string(at_.event)));
-      if (rows.empty() || !read_chunk(rows.front(), clock)) break;
-    }
-    for (auto& [number, block] : live_) report_.blocks.push_back(std::move(block));
-    return Nothing{};
+/// Of a whole run, with what was inherited: it is in no row of the process's own.
+Fallible<Nothing> add_inherited(HeapReport& report, HeapHistories& histories) {
+  const std::unique_ptr<HeapHistory> history = TRY(histories.begin(report.sums));
+  TRY(history->go_to({report.sums.peak_event, report.sums.peak_task, report.sums.peak_ticks}));
+  for (auto& [number, node] : report.nodes) node.peak_blocks = node.peak_bytes = 0;
+  for (const auto& [number, block] : history->live()) {
+    HeapNode& node = report.nodes[block.node];
+    ++node.peak_blocks;
+    node.peak_bytes += block.size_bytes;
   }
+  TRY(history->go_to(kEnd));
+  set_live(report, *history);
+  return Nothing{};
+}
 
- private:
-  bool read_chunk(const LogRow& row, lens::Clock& clock) {
-    LogReader reader(row.columns);
-    for (u64 i = 0; i < row.entries; ++i) {
-      const LogReader::Entry entry = reader.next(next_block_);
-      if (is_behind(entry.place, at_)) return false;
-      entry.is_release ? release(entry.block.number) : allocate(entry, clock);
-    }
-    return true;
+/// The calls that made what was inherited.
+Fallible<Nothing> add_inherited_nodes(HeapReport& report, db::Database& database, HeapHistories& histories) {
+  HeapRow program = report.sums;
+  u32 nodes = ~u32{0};
+  while (const std::optional<HeapRow> from = TRY(histories.parent(program))) {
+    nodes = std::min(nodes, program.inherited_nodes);
+    for (const NodeRow& row : TRY(database.read(lens::heap::kHeapNode, of_program(*from))))
+      if (row.node < nodes) report.nodes.try_emplace(row.node, HeapNode{.parent = row.parent, .pc = row.pc});
+    std::map<u64, std::vector<PlaceRow>> places;
+    for (PlaceRow& row :
+         TRY(database.read(lens::heap::kHeapPlace, of_program(*from) + " ORDER BY pc, depth")))
+      places[row.pc].push_back(std::move(row));
+    report.places.merge(places);
+    program = *from;
   }
-
-  void allocate(const LogReader::Entry& entry, lens::Clock& clock) {
-    HeapRow& sums = report_.sums;
-    HeapNode& node = report_.nodes[entry.block.node];
-    const u64 bytes = entry.block.size_bytes;
-    ++sums.allocations, ++node.calls, ++sums.live_blocks, ++node.live_blocks;
-    sums.bytes += bytes, node.bytes += bytes, sums.live_bytes += bytes, node.live_bytes += bytes;
-    live_[entry.block.number] = {
-        .process = sums.process,
-        .program = sums.program,
-        .number = entry.block.number,
-        .address = entry.block.address,
-        .size_bytes = bytes,
-        .node = entry.block.node,
-        .event = entry.place.event,
-        .task = entry.place.task,
-        .ticks = entry.place.ticks,
-        .time_ns = clock.time_at(entry.place.event, entry.place.task, entry.place.ticks)};
-  }
-
-  void release(u64 number) {
-    const auto known = live_.find(number);
-    if (known == live_.end()) return;
-    HeapRow& sums = report_.sums;
-    HeapNode& node = report_.nodes[known->second.node];
-    ++sums.releases, --sums.live_blocks, --node.live_blocks;
-    sums.live_bytes -= known->second.size_bytes, node.live_bytes -= known->second.size_bytes;
-    live_.erase(known);
-  }
-
-  HeapReport& report_;
-  LoggedPlace at_;
-  u64 next_block_ = 0;
-  std::map<u64, BlockRow> live_;
-};
+  return Nothing{};
+}
 
 Fallible<HeapReport> read_heap(db::Database& database, const HeapRow& sums) {
   HeapReport report{.sums = sums};
@@ -195,18 +176,25 @@ Fallible<std::vector<HeapReport>> read_heaps(db::Database& database, const std::
   std::vector<HeapReport> reports;
   const auto heaps =
       TRY(database.read(lens::heap::kHeap, "WHERE " + condition + " ORDER BY process, program"));
-  for (const HeapRow& heap : heaps) reports.push_back(TRY(read_heap(database, heap)));
-  if (!instant) return reports;
   const lens::Recording recording = TRY(lens::open_recording(directory));
-  for (HeapReport& report : reports) {
-    const LoggedPlace at = place_in(recording, report.sums.process, *instant);
-    TRY(Rewind(report, at).read(database, lens::Clock(recording, report.sums.process)));
+  HeapHistories histories(database, recording);
+  for (const HeapRow& heap : heaps) {
+    HeapReport& report = reports.emplace_back(TRY(read_heap(database, heap)));
+    if (heap.inherited_blocks == 0) continue;
+    TRY(add_inherited_nodes(report, database, histories));
+    TRY(add_inherited(report, histories));
   }
-  // Of a process only the program that ran then, or was the last to have a heap before.
+  if (!instant) return reports;
   std::vector<HeapReport> shown;
-  for (HeapReport& report : reports) {
-    if (report.sums.allocations == 0) continue;
-    if (!shown.empty() && shown.back().sums.process == report.sums.process) shown.pop_back();
+  for (std::size_t number = 0; number < reports.size(); ++number) {
+    HeapReport& report = reports[number];
+    const u32 process = report.sums.process;
+    if (recording.since_begin(recording.tree.at(process).start_ns) > instant->at.time_ns) continue;
+    const LoggedPlace at = place_in(recording, process, *instant);
+    // Of a process only the program that ran then.
+    const bool is_last = number + 1 == reports.size() || reports[number + 1].sums.process != process;
+    if (!is_last && reports[number + 1].sums.begin_event <= at.event) continue;
+    TRY(rewind(report, histories, at));
     shown.push_back(std::move(report));
   }
   return shown;

@@ -33,14 +33,18 @@ struct LayerOptions {
   std::string from{}, to{};    ///< of `sched`, `profile` and `cache`: a span's instants
   bool path = false;           ///< of `sched`
   bool json = false;
-  bool all = false;           ///< of reports that are long
-  std::string by{};           ///< of `heap`, `profile` and `cache`: what its rows are, or are ordered by
-  bool folded = false;        ///< of `heap`
-  bool flame = false;         ///< of `heap`
-  bool blocks = false;        ///< of `heap`
-  CacheOptions cache{};       ///< of `cache`
-  std::string directory{};    ///< of the recording
-  std::set<u32> processes{};  ///< those that are shown; all if empty
+  bool all = false;            ///< of reports that are long
+  std::string by{};            ///< of `heap`, `profile` and `cache`: what its rows are, or are ordered by
+  bool folded = false;         ///< of `heap`
+  bool flame = false;          ///< of `heap`
+  bool blocks = false;         ///< of `heap`
+  std::string allocator{};     ///< of `heap`: the user's own, see lens/heap/own_allocator.h; "" for the known
+  bool growth = false;         ///< of `heap`
+  bool chunks = false;         ///< of `heap`
+  bool fragmentation = false;  ///< of `heap`
+  CacheOptions cache{};        ///< of `cache`
+  std::string directory{};     ///< of the recording
+  std::set<u32> processes{};   ///< those that are shown; all if empty
 
   std::optional<lens::ExactInstant> instant{};  ///< what `at` means; of the whole run if there is none
 

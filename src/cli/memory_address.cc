@@ -5,6 +5,8 @@
 #include <cstdio>
 
 #include "cli/at_option.h"
+#include "cli/heap_block.h"
+#include "cli/heap_words.h"
 #include "cli/recorded_files.h"
 #include "cli/recording_text.h"
 #include "cli/replay_process.h"
@@ -22,12 +24,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr u64 kBytesShown = 16;
 constexpr u64 kRedZoneBytes = 128;  ///< below the stack pointer, a leaf function's own (System V ABI, 3.2.2)
-
-std::string hexadecimal(u64 number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%#lx", number);
-  return text;
-}
 
 Json bytes_at(lens::ReplaySession& session, u64 address) {
   u8 bytes[kBytesShown] = {};
@@ -141,6 +137,9 @@ Fallible<Json> name_address(const LayerOptions& options, const ProcessMap& map, 
   found["symbol"] = piece->object.empty() ? Json(nullptr) : symbol_at(*session.value(), address);
   found["frame"] = piece->meaning == "stack" ? frame_at(*session.value(), address) : Json(nullptr);
   found["bytes"] = bytes_at(*session.value(), address);
+  const bool may_be_heap = piece->meaning == "heap" || piece->meaning == "anonymous";
+  found["block"] = may_be_heap ? TRY(find_heap_block(options.directory, process, options.instant, address))
+                               : Json(nullptr);
   return found;
 }
 
@@ -165,6 +164,10 @@ void print_address(const Json& found) {
   }
   if (const Json& frame = found["frame"]; !frame.is_null())
     std::printf("  frame    %s\n", printable(frame_words(frame)).c_str());
+  if (const Json& block = found["block"]; !block.is_null())
+    std::printf("  block    %s\n", printable(heap_block_words(block, address)).c_str());
+  else if (found["meaning"] == "heap")
+    std::printf("  block    none: it is the allocator's own, or was never given out\n");
   std::printf("  piece    %s-%s %s, %lu bytes from its start; there since %s%s\n",
               hexadecimal(found["start"]).c_str(), hexadecimal(found["end"]).c_str(),
               found["permissions"].get<std::string>().c_str(), address - found["start"].get<u64>(),

@@ -4,16 +4,20 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "base/base_name.h"
 #include "cli/at_option.h"
 #include "cli/collect.h"
 #include "cli/command.h"
+#include "cli/heap_chunks.h"
+#include "cli/heap_fragmentation.h"
+#include "cli/heap_growth.h"
 #include "cli/heap_report.h"
+#include "cli/heap_words.h"
 #include "cli/layer_options.h"
 #include "cli/recording_text.h"
 #include "cli/show.h"
 #include "cli/style.h"
 #include "cli/timeline.h"
+#include "lens/heap/heap_lens.h"
 
 namespace orrery::cli {
 namespace {
@@ -32,14 +36,15 @@ HeapMeasure measure_of(const LayerOptions& options) {
   return options.instant ? HeapMeasure::live : HeapMeasure::peak;
 }
 
-std::string counted(u64 count, const char* one, const char* many) {
-  return std::to_string(count) + " " + (count == 1 ? one : many);
-}
-
-std::string blocks(u64 count) { return counted(count, "block", "blocks"); }
-
 void print_sums(const HeapReport& report) {
   const lens::heap::HeapRow& sums = report.sums;
+  if (sums.inherited_blocks != 0)
+    std::printf("  %s of process #%u from before the fork: %s\n", blocks(sums.inherited_blocks).c_str(),
+                *sums.inherited_from, human_bytes(sums.inherited_bytes).c_str());
+  if (sums.allocations == 0 && sums.inherited_blocks == 0) {
+    std::printf("  no block was given out%s\n", report.has_instant ? " before" : "");
+    return;
+  }
   std::printf("  %s given out, of %s together; %lu given back\n", blocks(sums.allocations).c_str(),
               human_bytes(sums.bytes).c_str(), sums.releases);
   std::printf("  %s: %s in %s\n", report.has_instant ? "live then" : "live at its end",
@@ -47,14 +52,13 @@ void print_sums(const HeapReport& report) {
   if (report.has_instant) return;
   std::printf("  most at a time: %s in %s, at %s\n", human_bytes(sums.peak_bytes).c_str(),
               blocks(sums.peak_blocks).c_str(), milliseconds(static_cast<double>(sums.peak_ns)).c_str());
-  if (sums.temporary != 0)
+  if (sums.temporary != 0 && sums.allocations != 0)
     std::printf("  %.1f %% were given back at once\n",
                 100.0 * static_cast<double>(sums.temporary) / static_cast<double>(sums.allocations));
   if (sums.failed != 0)
     std::printf("  %s got no block\n", counted(sums.failed, "request", "requests").c_str());
   if (sums.unknown_releases != 0)
-    std::printf("  %s of what was no block of this program's, or its parent's from before the fork\n",
-                counted(sums.unknown_releases, "release", "releases").c_str());
+    std::printf("  %s of what was no block\n", counted(sums.unknown_releases, "release", "releases").c_str());
 }
 
 /// The largest size in each part of the time.
@@ -72,25 +76,6 @@ void print_timeline(const HeapReport& report) {
   const std::string begin = milliseconds(static_cast<double>(steps.front().first)),
                     end = milliseconds(static_cast<double>(steps.back().first));
   std::printf("  %s%*s\n", begin.c_str(), static_cast<int>(kTimelineColumns - begin.size()), end.c_str());
-}
-
-std::string words_of(const PlaceRow& row) {
-  std::string words = row.function.value_or("?");
-  if (row.file)
-    return words + " (" + std::string(base_name(*row.file)) + ":" + std::to_string(*row.line) + ")";
-  if (row.object) words += " [" + std::string(base_name(*row.object)) + "]";
-  return words;
-}
-
-/// Innermost first, with inlined functions.
-std::vector<const PlaceRow*> frames_of(const HeapReport& report, u32 node) {
-  std::vector<const PlaceRow*> frames;
-  for (const u32 each : report.stack_of(node)) {
-    const auto place = report.places.find(report.nodes.at(each).pc);
-    if (place == report.places.end()) continue;
-    for (const PlaceRow& row : place->second) frames.push_back(&row);
-  }
-  return frames;
 }
 
 void print_site(const HeapReport& report, const HeapSite& site, bool whole, const Style& style) {
@@ -137,21 +122,6 @@ void print_blocks(const HeapReport& report, const Style& style) {
 
 // --- JSON ---
 
-Json place_json(const PlaceRow& row) {
-  Json json{{"pc", row.pc}};
-  if (row.function) json["function"] = *row.function;
-  if (row.file) json["file"] = *row.file;
-  if (row.line) json["line"] = *row.line;
-  if (row.object) json["object"] = *row.object;
-  return json;
-}
-
-Json stack_json(const HeapReport& report, u32 node) {
-  Json stack = Json::array();
-  for (const PlaceRow* frame : frames_of(report, node)) stack.push_back(place_json(*frame));
-  return stack;
-}
-
 Json site_json(const HeapReport& report, const HeapSite& site) {
   const HeapNode& sums = site.sums;
   return {{"calls", sums.calls},
@@ -170,6 +140,12 @@ Json report_json(const HeapReport& report, HeapMeasure measure, bool with_blocks
   Json json{{"process", sums.process},      {"program", sums.program},   {"allocations", sums.allocations},
             {"bytes", sums.bytes},          {"releases", sums.releases}, {"live_blocks", sums.live_blocks},
             {"live_bytes", sums.live_bytes}};
+  json["inherited"] = nullptr;
+  if (sums.inherited_from)
+    json["inherited"] = {{"process", *sums.inherited_from},
+                         {"program", *sums.inherited_program},
+                         {"blocks", sums.inherited_blocks},
+                         {"bytes", sums.inherited_bytes}};
   if (!report.has_instant) {
     json["temporary"] = sums.temporary;
     json["failed"] = sums.failed;
@@ -179,12 +155,7 @@ Json report_json(const HeapReport& report, HeapMeasure measure, bool with_blocks
   }
   json["sites"] = Json::array();
   for (const HeapSite& site : report.sites(measure)) json["sites"].push_back(site_json(report, site));
-  json["samples"] = Json::array();
-  for (const SampleRow& sample : report.samples)
-    json["samples"].push_back({{"event", sample.event},
-                               {"time_ns", sample.time_ns},
-                               {"live_blocks", sample.live_blocks},
-                               {"live_bytes", sample.live_bytes}});
+  json["samples"] = samples_json(report);
   if (!with_blocks) return json;
   json["blocks"] = Json::array();
   for (const lens::heap::BlockRow& block : report.blocks)
@@ -201,37 +172,90 @@ Json report_json(const HeapReport& report, HeapMeasure measure, bool with_blocks
 
 // --- the command ---
 
-Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
-  db::Database database = TRY(collect(options.directory, {{lens_of_table("heap")}}));
-  const auto reports = TRY(read_heaps(database, options.directory, options.condition(), options.instant));
+/// The tables of the allocators that are asked for. `own`: in what words, if they are the user's.
+Fallible<db::Database> collect_heap(const LayerOptions& options, std::string& own) {
+  if (options.allocator.empty()) return collect(options.directory, {{&lens::kHeapLens}});
+  own = TRY(lens::heap::OwnAllocator::parse(options.allocator)).text();
+  const auto inquire = [&own](const lens::Recording& recording, lens::Rows& rows) {
+    return lens::heap::inquire_own(recording, rows, lens::heap::OwnAllocator::parse(own).take());
+  };
+  return collect_own(options.directory, {.lens = &lens::kHeapLens, .words = own, .inquire = inquire});
+}
+
+/// "process #0, program 0", with what is above it in a report.
+void print_heading(const HeapReport& report, bool is_first, const Style& style) {
+  std::printf("%s%s\n", is_first ? "" : "\n",
+              style
+                  .bold("process #" + std::to_string(report.sums.process) + ", program " +
+                        std::to_string(report.sums.program))
+                  .c_str());
+}
+
+void print_top(const LayerOptions& options, const std::string& own) {
+  if (options.instant) std::printf("%s\n", instant_words(*options.instant).c_str());
+  if (!own.empty()) std::printf("blocks of %s\n", printable(own).c_str());
+  if (options.instant || !own.empty()) std::printf("\n");
+}
+
+Json top_json(const LayerOptions& options, const std::string& own) {
+  Json json = Json::object();
+  if (!own.empty()) json["allocator"] = own;
+  if (options.instant) json["at"] = instant_json(*options.instant);
+  json["programs"] = Json::array();
+  return json;
+}
+
+Fallible<Nothing> show_chunks(db::Database& database, const LayerOptions& options, const Style& style) {
+  const StoppedHeap heap = TRY(stop_heap(database, options));
+  if (!heap.glibc) return Failure(heap.no_glibc);
+  if (options.json)
+    print_json(chunks_json(heap));
+  else
+    print_chunks(heap, options.all, style);
+  return Nothing{};
+}
+
+Fallible<Nothing> show_fragmentation(db::Database& database, const LayerOptions& options) {
+  const StoppedHeap heap = TRY(stop_heap(database, options));
+  const HeapFragmentation found = TRY(read_fragmentation(database, options, heap));
+  if (options.json)
+    print_json(fragmentation_json(found, heap));
+  else
+    print_fragmentation(found, heap);
+  return Nothing{};
+}
+
+Fallible<Nothing> show_growth(db::Database& database, const std::vector<HeapReport>& reports,
+                              const LayerOptions& options, const std::string& own, const Style& style) {
+  const std::vector<HeapGrowth> all = TRY(read_growth(database, options, reports));
+  Json json = top_json(options, own);
+  if (!options.json) print_top(options, own);
+  for (const HeapGrowth& growth : all) {
+    if (options.json) {
+      json["programs"].push_back(growth_json(growth));
+      continue;
+    }
+    print_heading(*growth.report, &growth == &all.front(), style);
+    print_growth(growth, options.all, style);
+  }
+  if (options.json) print_json(json);
+  return Nothing{};
+}
+
+Fallible<Nothing> show_blocks(const std::vector<HeapReport>& reports, const LayerOptions& options,
+                              const std::string& own, const Style& style) {
   const HeapMeasure measure = measure_of(options);
   if (options.json) {
-    Json json{{"by", name_of(measure)}};
-    if (options.instant) json["at"] = instant_json(*options.instant);
-    json["programs"] = Json::array();
+    Json json = top_json(options, own);
+    json["by"] = name_of(measure);
     for (const HeapReport& report : reports)
       json["programs"].push_back(report_json(report, measure, options.blocks));
     print_json(json);
     return Nothing{};
   }
-  if (options.folded) {
-    for (const HeapReport& report : reports) print_folded(report, measure);
-    return Nothing{};
-  }
-  if (options.flame) {
-    print_flame_graphs(reports, measure);
-    return Nothing{};
-  }
-  const Style style = Style::for_stream(session.color, STDOUT_FILENO);
-  if (options.instant) std::printf("%s\n\n", instant_words(*options.instant).c_str());
-  bool is_first = true;
+  print_top(options, own);
   for (const HeapReport& report : reports) {
-    std::printf("%s%s\n", is_first ? "" : "\n",
-                style
-                    .bold("process #" + std::to_string(report.sums.process) + ", program " +
-                          std::to_string(report.sums.program))
-                    .c_str());
-    is_first = false;
+    print_heading(report, &report == &reports.front(), style);
     print_sums(report);
     print_timeline(report);
     if (options.blocks)
@@ -239,7 +263,25 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
     else
       print_sites(report, measure, options.all, style);
   }
-  if (is_first) return Failure("no allocator was called there; `orrery ps` lists the processes");
+  return Nothing{};
+}
+
+Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
+  std::string own;
+  db::Database database = TRY(collect_heap(options, own));
+  const Style style = Style::for_stream(session.color, STDOUT_FILENO);
+  if (options.chunks) return show_chunks(database, options, style);
+  if (options.fragmentation) return show_fragmentation(database, options);
+  const auto reports = TRY(read_heaps(database, options.directory, options.condition(), options.instant));
+  if (reports.empty())
+    return Failure("no process ran there that could be asked; `orrery ps` lists the processes");
+  if (options.growth) return show_growth(database, reports, options, own, style);
+  if (options.flame) {
+    print_flame_graphs(reports, measure_of(options));
+    return Nothing{};
+  }
+  if (!options.folded) return show_blocks(reports, options, own, style);
+  for (const HeapReport& report : reports) print_folded(report, measure_of(options));
   return Nothing{};
 }
 
@@ -252,6 +294,10 @@ void add_show_heap(CLI::App& show_command, Session& session) {
       "  orrery show heap --by temporary        who asks for what is given back at once\n"
       "  orrery show heap --at 50% --blocks     every block that was live then\n"
       "  orrery show heap --by live --flame > live.svg\n"
+      "  orrery show heap --growth              what malloc got of the kernel, and gave back\n"
+      "  orrery show heap --at 90% --fragmentation\n"
+      "  orrery show heap --at crash --chunks   glibc's headers and lists\n"
+      "  orrery show heap --allocator 'pool_alloc(_, size), pool_free(_, block)'\n"
       "  orrery query \"SELECT size_bytes, count(*) FROM heap_block GROUP BY 1 ORDER BY 2 DESC\"\n");
   LayerOptions& options = *added.options;
   added.command
@@ -260,6 +306,25 @@ void add_show_heap(CLI::App& show_command, Session& session) {
           "What sites are ordered by: bytes live at the peak, live at the end or at the instant, bytes "
           "of all, calls, or blocks given back at once")
       ->check(CLI::IsMember({"peak", "live", "bytes", "calls", "temporary"}));
+  CLI::Option* const own =
+      added.command
+          ->add_option(
+              "--allocator", options.allocator,
+              "An allocator of one's own in place of the known ones, or beside them after a +: functions "
+              "with what their arguments are: size, count, block, to (where the block's address is "
+              "stored) or _ for others; size=BYTES where none tells")
+          ->type_name("FUNCTIONS");
+  added.command->add_flag(
+      "--growth", options.growth,
+      "What the allocators got of the kernel (brk, mmap) over time, beside what was live");
+  added.command
+      ->add_flag("--chunks", options.chunks,
+                 "glibc's heap at an instant, chunk by chunk, with its arenas and lists of free chunks")
+      ->excludes(own);
+  added.command
+      ->add_flag("--fragmentation", options.fragmentation,
+                 "What of the memory that the heap holds is live at an instant, and where the rest is")
+      ->excludes(own);
   added.command->add_flag("--blocks", options.blocks,
                           "Each block that was live at the end or at the instant");
   added.command->add_flag("--folded", options.folded, "Stacks in one line each, for flame graphs");

@@ -133,4 +133,49 @@ def case_heap_folded(orrery, expect):
     expect(temporary, heap["temporary"], "heaptrack's temporary blocks")
 
 
+OWN = "pool_alloc(_, size), pool_calloc(_, count, size), pool_grow(_, block, size), node_new(size=48), pool_store(_, to, size), pool_free(_, block)"
+
+
+def case_heap_own(orrery, expect):
+    """Blocks of a program's own allocators, static functions among them, are those that it says it holds; in place of malloc's, or beside them."""
+    program = pathlib.Path(orrery.home) / "pools"
+    subprocess.run(["gcc", "-g", "-O1", "-w", "-o", program, HERE / "pools.c", "-lpthread"], check=True)
+    recording = orrery.record([program])
+    points = said_live(orrery.run("replay", "-a", recording))
+    expect(sorted(points), [1, 2], "points")
+    for point, live in points.items():
+        heap = heap_of(orrery, expect, recording, "-p", "#0", "--allocator", OWN, "--at", f"seen:{point}", "--blocks")
+        expect(sorted((block["address"], block["size_bytes"]) for block in heap["blocks"]), live, f"blocks at point {point}")
+    stacks = {block["size_bytes"]: [plain(frame) for frame in block["stack"]] for block in heap["blocks"]}
+    expect((stacks[150][0], stacks[48][0], stacks[200][0], stacks[44][:2]), ("main", "main", "main", ["asks_pool", "work"]), "who asked")
+    expect(len({block["task"] for block in heap["blocks"]}), 2, "threads that asked")
+    expect((pathlib.Path(recording) / "layers-heap.sqlite").exists(), True, "what was found is kept")
+    child = heap_of(orrery, expect, recording, "-p", "#1", "--allocator", OWN, "--blocks")
+    expect(sorted(block["size_bytes"] for block in child["blocks"]), sorted([999] + [size for _, size in points[2]]), "blocks of the child")
+    expect(child["inherited"]["blocks"], len(points[2]), "those of its parent")
+    # The wrapper's callers ask, and malloc's other blocks are there too.
+    plainly, wrapped = (heap_of(orrery, expect, recording, "-p", "#0", *words, "--blocks") for words in ((), ("--allocator", "+checked(size)")))
+    both = [[(block["size_bytes"], plain(block["stack"][0])) for block in each["blocks"] if block["size_bytes"] in (65, 1 << 20)] for each in (plainly, wrapped)]
+    expect(both, [[(1 << 20, "main"), (65, "checked")], [(1 << 20, "main"), (65, "asks_checked")]], "sites of a wrapper")
+    expect(wrapped["allocations"], plainly["allocations"], "blocks with a wrapper")
+    for words, trouble in (("pool_aloc(_, size)", "there is pool_alloc"), ("pool_alloc(size, what)", "not \"what\""), ("pool_alloc(_)", "which argument is the size")):
+        done = subprocess.run([orrery.program, "show", "heap", recording, "--allocator", words], env=orrery.environment, capture_output=True, text=True)
+        expect((done.returncode, trouble in done.stderr), (69, True), f"{words}: {done.stderr}")
+    functions = {row["name"] for row in orrery.rows(recording, "SELECT name FROM heap_function WHERE process = 0 AND object LIKE '%libc.so.6'")}
+    expect({"malloc", "free", "calloc", "realloc"} <= functions, True, "the known allocators")
+
+
+def case_heap_none(orrery, expect):
+    """Where nothing was allocated yet there are no blocks, which is no failure."""
+    program = pathlib.Path(orrery.home) / "none"
+    source = program.with_suffix(".c")
+    source.write_text("#include <stdlib.h>\nint main(void) { return malloc(7) == 0; }\n")
+    subprocess.run(["gcc", "-fno-builtin", "-o", program, source], check=True)
+    recording = orrery.record([program])
+    heap = heap_of(orrery, expect, recording, "--at", "main", "--blocks")
+    expect((heap["allocations"], heap["live_blocks"], heap["blocks"]), (0, 0, []), "blocks at main")
+    expect("no block was given out" in orrery.run("show", "heap", recording, "--at", "main"), True, "the report")
+    expect(heap_of(orrery, expect, recording)["live_bytes"], 7, "at the end")
+
+
 CASES = {name[len("case_"):]: case for name, case in list(globals().items()) if name.startswith("case_")}

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 
+import arena_cases
 import cache_cases
 import guided_cases
 import heap_cases
@@ -924,6 +925,7 @@ def case_layout(orrery):
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
 for family in (
+    arena_cases,
     cache_cases,
     guided_cases,
     heap_cases,

@@ -5,6 +5,8 @@
 #include "base/prng.h"
 #include "lens/heap/call_tree.h"
 #include "lens/heap/heap_log.h"
+#include "lens/heap/held_memory.h"
+#include "lens/heap/own_allocator.h"
 
 namespace orrery::lens::heap {
 namespace {
@@ -119,6 +121,77 @@ TEST(CallTree, KeepsNodesApart) {
     ASSERT_EQ(stacks[node], wanted);
     ASSERT_EQ(stack_of(tree, node), wanted);
   }
+}
+
+// --- an allocator of the user's own ---
+
+std::string parsed(const char* words) {
+  auto own = heap::OwnAllocator::parse(words);
+  return own ? own.value().text() : own.error().sentence;
+}
+
+TEST(OwnAllocator, IsWrittenAsItIsUnderstood) {
+  EXPECT_EQ(parsed("pool_alloc( _,size ),pool_free(_, block)"), "pool_alloc(_, size), pool_free(_, block)");
+  EXPECT_EQ(parsed("+ zalloc(count, size)"), "+zalloc(count, size)");
+  EXPECT_EQ(parsed("node_new(size=64)"), "node_new(size=64)");
+  EXPECT_EQ(parsed("grow(block, size)"), "grow(block, size)");
+  EXPECT_EQ(parsed("store(_, to, size)"), "store(_, to, size)");
+  EXPECT_EQ(parsed("Pool<int, 4>::get(_, size), Pool<int, 4>::put(_, block)"),
+            "Pool<int, 4>::get(_, size), Pool<int, 4>::put(_, block)");
+}
+
+TEST(OwnAllocator, GuessesByNames) {
+  EXPECT_EQ(parsed("xmalloc, xcalloc, xrealloc, xfree"),
+            "xmalloc(size), xcalloc(count, size), xrealloc(block, size), xfree(block)");
+  EXPECT_EQ(parsed("memalign, my_release"), "memalign(_, size), my_release(block)");
+}
+
+TEST(OwnAllocator, SaysWhatIsWrong) {
+  EXPECT_NE(parsed("get(_)").find("which argument is the size?"), std::string::npos);
+  EXPECT_NE(parsed("get(bytes)").find("not \"bytes\""), std::string::npos);
+  EXPECT_NE(parsed("get(size, size)").find("size is there twice"), std::string::npos);
+  EXPECT_NE(parsed("get(_, _, _, size)").find("only the first 3"), std::string::npos);
+  EXPECT_NE(parsed("get(size=x)").find("no size in bytes"), std::string::npos);
+  EXPECT_NE(parsed("(size)").find("no name"), std::string::npos);
+}
+
+// --- what allocators hold ---
+
+class Held : public ::testing::Test {
+ protected:
+  heap::HeldMemory::Change call(const char* name, std::array<u64, 6> arguments, u64 result,
+                                bool by_allocator = true) {
+    Call made{.name = name, .arguments = arguments, .returned = true, .result = static_cast<i64>(result)};
+    return held_.apply(made, {}, by_allocator);
+  }
+  heap::HeldMemory held_;
+};
+
+TEST_F(Held, ByBreak) {
+  EXPECT_FALSE(call("brk", {0}, 0x1000).any());
+  EXPECT_EQ(call("brk", {0x9000}, 0x9000).mapped, 0x8000);
+  EXPECT_EQ(call("brk", {0xa000}, 0xa000, false).mapped, 0);
+  EXPECT_EQ(call("brk", {0x5000}, 0x5000).mapped, -0x4000);
+  EXPECT_EQ(held_.usable_bytes(), 0x4000);
+}
+
+TEST_F(Held, ReservesAndOpens) {
+  constexpr u64 kBoth = 3;
+  const auto reserved = call("mmap", {0, 0x100000, 0}, 0x700000);
+  EXPECT_EQ(std::pair(reserved.mapped, reserved.usable), std::pair(i64{0x100000}, i64{0}));
+  EXPECT_EQ(call("munmap", {0x780000, 0x80000}, 0).mapped, -0x80000);
+  EXPECT_EQ(call("mprotect", {0x700000, 0x21000, kBoth}, 0).usable, 0x21000);
+  EXPECT_EQ(call("madvise", {0x710000, 0x200000, 4}, 0).dropped, 0x70000u);
+  EXPECT_EQ(held_.pieces().size(), 2u);
+  EXPECT_EQ(call("mmap", {0x700000, 0x1000, 0}, 0x700000, false).usable, -0x1000);
+}
+
+TEST_F(Held, Moves) {
+  call("mmap", {0, 0x2000, 3}, 0x700000);
+  EXPECT_EQ(call("mremap", {0x700000, 0x2000, 0x5000}, 0x900000).usable, 0x3000);
+  EXPECT_EQ(held_.pieces().at(0).start, 0x900000u);
+  EXPECT_EQ(held_.take_gone().at(0).start, 0x700000u);
+  EXPECT_FALSE(call("mmap", {0, 0x2000, 3}, 0x100000, false).any());
 }
 
 }  // namespace

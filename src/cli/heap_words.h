@@ -1,0 +1,27 @@
+// How reports of the heap name the calls that asked for blocks.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/heap_report.h"
+
+namespace orrery::cli {
+
+/// "1 block", "2 blocks"
+std::string counted(u64 count, const char* one, const char* many);
+std::string blocks(u64 count);
+/// "0x141000000000"
+std::string hexadecimal(u64 number);
+
+/// "grow (list.c:12)", or with its object where there is no line.
+std::string words_of(const lens::heap::PlaceRow& row);
+/// Innermost first, with inlined functions.
+std::vector<const lens::heap::PlaceRow*> frames_of(const HeapReport& report, u32 node);
+/// The innermost one, fit to be printed; "?" if it is not known.
+std::string site_words(const HeapReport& report, u32 node);
+nlohmann::ordered_json stack_json(const HeapReport& report, u32 node);
+nlohmann::ordered_json samples_json(const HeapReport& report);
+
+}  // namespace orrery::cli
