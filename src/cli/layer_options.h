@@ -25,16 +25,19 @@ struct LayerOptions {
   std::string address{};       ///< of `memory`
   bool history = false;        ///< of `memory`
   bool pages = false;          ///< of `memory`
+  bool copies = false;         ///< of `memory`
   i32 task = 0;                ///< of `stack`, `cpu` and `sched`: only this one; 0: all, or the current one
   std::optional<u64> frame{};  ///< of `stack`: only this one
   bool raw = false;            ///< of `stack`
+  bool deepest = false;        ///< of `stack`
   bool calls = false;          ///< of `io`
   i64 slowest = 0;             ///< of `io`: so many requests
-  std::string from{}, to{};    ///< of `sched`, `profile` and `cache`: a span's instants
+  std::string from{}, to{};    ///< of `sched`, `profile`, `cache` and `stack`: a span's instants
   bool path = false;           ///< of `sched`
   bool json = false;
   bool all = false;            ///< of reports that are long
   std::string by{};            ///< of `heap`, `profile` and `cache`: what its rows are, or are ordered by
+  bool inlined = false;        ///< of `profile`
   bool folded = false;         ///< of `heap`
   bool flame = false;          ///< of `heap`
   bool blocks = false;         ///< of `heap`

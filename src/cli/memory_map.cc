@@ -20,6 +20,11 @@ std::string is_there(const LayerOptions& options, const char* begin, const char*
   return came + " AND (" + gone + " OR NOT " + at(end) + ")";
 }
 
+MapPiece* piece_of(ProcessMap& map, u64 address) {
+  const MapPiece* const piece = find_piece(map, address);
+  return piece == nullptr ? nullptr : &map.pieces[static_cast<std::size_t>(piece - map.pieces.data())];
+}
+
 Fallible<Nothing> add_pages(db::Database& database, const LayerOptions& options, ProcessMap& map) {
   const std::string written =
       options.instant
@@ -30,14 +35,32 @@ Fallible<Nothing> add_pages(db::Database& database, const LayerOptions& options,
       " AND program = " + std::to_string(map.program) + " AND " + is_there(options, "first", "gone")));
   map.has_pages = true;
   while (TRY(pages.step())) {
-    const u64 address = static_cast<u64>(pages.integer(0));
-    if (const MapPiece* piece = find_piece(map, address)) {
-      auto& counted = map.pieces[static_cast<std::size_t>(piece - map.pieces.data())].pages;
-      ++counted.touched;
-      counted.written += pages.integer(1) != 0 ? 1 : 0;
+    if (MapPiece* const piece = piece_of(map, static_cast<u64>(pages.integer(0)))) {
+      ++piece->pages.touched;
+      piece->pages.written += pages.integer(1) != 0 ? 1 : 0;
     }
   }
   return Nothing{};
+}
+
+Fallible<Nothing> add_resident(db::Database& database, const LayerOptions& options,
+                               std::vector<ProcessMap>& maps) {
+  const auto resident = TRY(read_resident(database, options));
+  for (ProcessMap& map : maps) {
+    const auto pages = resident.find(map.process);
+    if (pages == resident.end()) continue;
+    for (const auto& [address, page] : pages->second)
+      if (MapPiece* const piece = piece_of(map, address)) piece->resident += page;
+  }
+  return Nothing{};
+}
+
+/// SQL: of other processes than the instant's, those that have not ended by then.
+std::string still_lives(const LayerOptions& options) {
+  if (!options.instant) return "1";
+  return "(process = " + std::to_string(options.instant->process) +
+         " OR (SELECT p.end_ns FROM process p WHERE p.process = m.process) > " +
+         std::to_string(options.instant->at.time_ns) + ")";
 }
 
 }  // namespace
@@ -52,7 +75,8 @@ Fallible<std::vector<ProcessMap>> read_maps(db::Database& database, const LayerO
       "SELECT process, program, start, end, permissions, meaning, object, made_by, file_offset, thread, "
       "begin_event,"
       " begin_ns, (SELECT p.program FROM process p WHERE p.process = m.process) FROM memory_map m WHERE " +
-      options.condition() + " AND " + is_there(options, "begin", "end") + " ORDER BY process, start"));
+      options.condition() + " AND " + is_there(options, "begin", "end") + " AND " + still_lives(options) +
+      " ORDER BY process, start"));
   std::vector<ProcessMap> maps;
   while (TRY(rows.step())) {
     if (maps.empty() || maps.back().process != rows.integer(0))
@@ -70,8 +94,9 @@ Fallible<std::vector<ProcessMap>> read_maps(db::Database& database, const LayerO
     piece.begin_event = rows.integer(10);
     piece.begin_ns = rows.integer(11);
   }
-  if (options.pages)
-    for (ProcessMap& map : maps) TRY(add_pages(database, options, map));
+  if (!options.pages) return maps;
+  for (ProcessMap& map : maps) TRY(add_pages(database, options, map));
+  TRY(add_resident(database, options, maps));
   return maps;
 }
 
@@ -89,6 +114,7 @@ ProcessMap without_seams(ProcessMap map) {
     whole.back().end = piece.end;
     whole.back().pages.touched += piece.pages.touched;
     whole.back().pages.written += piece.pages.written;
+    whole.back().resident += piece.resident;
   }
   map.pieces = std::move(whole);
   return map;

@@ -9,6 +9,7 @@
 
 #include "base/failure_hosted.h"
 #include "cli/layer_options.h"
+#include "cli/memory_resident.h"
 #include "db/database.h"
 
 namespace orrery::cli {
@@ -25,6 +26,7 @@ struct MapPiece {
   i64 thread = 0;  ///< 0: it is no thread's
   i64 begin_event = 0, begin_ns = 0;
   TouchedPages pages{};
+  Resident resident{};
 
   u64 bytes() const { return end - start; }
 };
@@ -39,7 +41,7 @@ struct ProcessMap {
 };
 
 /// Those of the processes that `options` names, at its instant, or else at the end of each. With
-/// LayerOptions::pages their touched pages.
+/// LayerOptions::pages their touched pages, and what of them is resident.
 Fallible<std::vector<ProcessMap>> read_maps(db::Database& database, const LayerOptions& options);
 
 /// The same without the seams between pieces that are alike and touch each other: those that grew one by one.

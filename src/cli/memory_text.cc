@@ -83,30 +83,33 @@ void print_bar(const ProcessMap& map, const Style& style) {
   std::printf("\n");
 }
 
-void print_pages(const TouchedPages& pages, bool has_pages) {
-  if (has_pages)
-    std::printf(" %9ld %9ld", static_cast<long>(pages.touched * 4), static_cast<long>(pages.written * 4));
+constexpr const char* kResidentHeads = "      RSS      PSS  SH-CLEAN SH-DIRTY  PR-CLEAN PR-DIRTY     ANON";
+
+void print_resident(const Resident& resident, bool has_pages) {
+  if (!has_pages) return;
+  std::printf(" %8ld %8ld  %8ld %8ld  %8ld %8ld %8ld", kib(resident.rss), kib(static_cast<u64>(resident.pss)),
+              kib(resident.shared_clean), kib(resident.shared_dirty), kib(resident.private_clean),
+              kib(resident.private_dirty), kib(resident.anonymous));
 }
 
 void print_sums(const ProcessMap& map, const Style& style) {
-  std::printf("%s\n", style
-                          .bold(std::string("         KIB") + (map.has_pages ? "   TOUCHED   WRITTEN" : "") +
-                                "  PIECES  MEANING")
-                          .c_str());
+  std::printf(
+      "%s\n",
+      style.bold(std::string("         KIB") + (map.has_pages ? kResidentHeads : "") + "  PIECES  MEANING")
+          .c_str());
   for (const MeaningSign& sign : kSigns) {
     u64 bytes = 0;
     long count = 0;
-    TouchedPages pages;
+    Resident resident;
     for (const MapPiece& piece : map.pieces) {
       if (piece.meaning != sign.meaning) continue;
       bytes += piece.bytes();
-      pages.touched += piece.pages.touched;
-      pages.written += piece.pages.written;
+      resident += piece.resident;
       ++count;
     }
     if (count == 0) continue;
     std::printf("%12ld", kib(bytes));
-    print_pages(pages, map.has_pages);
+    print_resident(resident, map.has_pages);
     std::printf("  %6ld  %s %-12s %s\n", count,
                 colored(sign.letter, std::string(1, sign.letter), style).c_str(), sign.meaning,
                 style.dim(sign.sentence).c_str());
@@ -117,7 +120,7 @@ void print_sums(const ProcessMap& map, const Style& style) {
 struct Line {
   u64 start = 0, end = 0;
   std::string permissions{}, words{}, made_by{};
-  TouchedPages pages{};
+  Resident resident{};
 };
 
 bool is_image(const MapPiece& piece) { return !piece.object.empty() && piece.meaning != "mapped file"; }
@@ -150,10 +153,7 @@ std::vector<Line> lines_of(const ProcessMap& map, bool all) {
     line.permissions = !all && is_image(piece) && end > first + 1 ? "" : piece.permissions;
     line.words = !all && is_image(piece) ? image_words(map, first, end) : meaning_words(piece);
     line.made_by = piece.made_by;
-    for (; first < end; ++first) {
-      line.pages.touched += map.pieces[first].pages.touched;
-      line.pages.written += map.pieces[first].pages.written;
-    }
+    for (; first < end; ++first) line.resident += map.pieces[first].resident;
   }
   return lines;
 }
@@ -161,14 +161,14 @@ std::vector<Line> lines_of(const ProcessMap& map, bool all) {
 void print_lines(const ProcessMap& map, bool all, const Style& style) {
   std::printf("%s\n", style
                           .bold(std::string("         START           END       KIB") +
-                                (map.has_pages ? "   TOUCHED   WRITTEN" : "") + "  PERM  WHAT, AND BY WHOM")
+                                (map.has_pages ? kResidentHeads : "") + "  PERM  WHAT, AND BY WHOM")
                           .c_str());
   u64 end = 0;
   for (const Line& line : lines_of(map, all)) {
     if (end != 0 && line.start - end >= kGapBytes)
       std::printf("%s\n", style.dim("               " + human_bytes(line.start - end) + " free").c_str());
     std::printf("  %012lx  %012lx %9ld", line.start, line.end, kib(line.end - line.start));
-    print_pages(line.pages, map.has_pages);
+    print_resident(line.resident, map.has_pages);
     std::printf("  %-4s  %s%s\n", line.permissions.c_str(), printable(line.words).c_str(),
                 line.made_by.empty() ? "" : style.dim("  by " + printable(line.made_by)).c_str());
     end = line.end;
@@ -181,17 +181,23 @@ void print_map(const ProcessMap& map, bool all, const Style& style) {
   std::printf("%s\n",
               style.bold("process #" + std::to_string(map.process) + ", " + printable(map.path)).c_str());
   u64 writable = 0;
-  TouchedPages pages, dirty;
+  TouchedPages pages;
+  Resident resident;
   for (const MapPiece& piece : map.pieces) {
     if (piece.permissions[1] == 'w') writable += piece.bytes();
     pages.touched += piece.pages.touched;
-    if (piece.permissions[3] == 'p') dirty.written += piece.pages.written;
+    pages.written += piece.pages.written;
+    resident += piece.resident;
   }
   std::printf("  %ld KiB mapped in %zu pieces, %ld KiB of them writable", kib(map.bytes()), map.pieces.size(),
               kib(writable));
   if (map.has_pages)
-    std::printf("; %ld KiB touched, %ld KiB private and written", static_cast<long>(pages.touched * 4),
-                static_cast<long>(dirty.written * 4));
+    std::printf(
+        "; %ld KiB touched, %ld KiB written\n  %ld KiB resident: %ld KiB private, %ld KiB shared; PSS %ld "
+        "KiB",
+        static_cast<long>(pages.touched * 4), static_cast<long>(pages.written * 4), kib(resident.rss),
+        kib(resident.private_clean + resident.private_dirty),
+        kib(resident.shared_clean + resident.shared_dirty), kib(static_cast<u64>(resident.pss)));
   std::printf("\n\n");
   const ProcessMap whole = without_seams(map);
   print_bar(whole, style);

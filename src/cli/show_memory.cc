@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/layer_options.h"
 #include "cli/memory_address.h"
+#include "cli/memory_copies.h"
 #include "cli/memory_map.h"
 #include "cli/memory_over_time.h"
 #include "cli/memory_text.h"
@@ -143,6 +144,7 @@ Json piece_json(const MapPiece& piece, bool has_pages) {
   if (has_pages) {
     json["touched_pages"] = piece.pages.touched;
     json["written_pages"] = piece.pages.written;
+    json["resident"] = resident_json(piece.resident);
   }
   return json;
 }
@@ -156,11 +158,14 @@ Fallible<Json> maps_json(db::Database& database, const LayerOptions& options,
     process = {
         {"process", map.process}, {"program", map.program}, {"path", map.path}, {"bytes", map.bytes()}};
     Json sums = Json::object(), pieces = Json::array();
+    Resident resident;
     for (const MapPiece& piece : map.pieces) {
       sums[piece.meaning] = sums.value(piece.meaning, u64{0}) + piece.bytes();
+      resident += piece.resident;
       pieces.push_back(piece_json(piece, map.has_pages));
     }
     process["bytes_by_meaning"] = std::move(sums);
+    if (map.has_pages) process["resident"] = resident_json(resident);
     process["over_time"] = over_time_json(TRY(read_over_time(database, options, map.process)));
     process["pieces"] = std::move(pieces);
   }
@@ -184,10 +189,11 @@ Fallible<Nothing> show_address(db::Database& database, const LayerOptions& optio
 
 Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
   std::vector<const lens::Lens*> lenses = {lens_of_table("memory_map"), lens_of_table("process")};
-  if (options.pages) lenses.push_back(lens_of_table("page"));
+  if (options.pages || options.copies) lenses.push_back(lens_of_table("page"));
   db::Database database = TRY(collect(options.directory, lenses));
   if (!options.address.empty()) return show_address(database, options);
   const Style style = Style::for_stream(session.color, STDOUT_FILENO);
+  if (options.copies) return show_copies(database, options, style);
   if (options.history && options.json) {
     db::Statement rows =
         TRY(database.prepare("SELECT *" + changes_of(options) + " ORDER BY process, number"));
@@ -216,7 +222,8 @@ void add_show_memory(CLI::App& show_command, Session& session) {
       show_command, session, "memory", "The address space: what lies where, who made it, and when it changed",
       show,
       "  orrery show memory                     each process, as it was at its end\n"
-      "  orrery show memory --at main --pages   what was touched and written by then\n"
+      "  orrery show memory --at main --pages   what was resident then: shared or private, clean or dirty\n"
+      "  orrery show memory --copies            which writes broke copy-on-write, and whose they were\n"
       "  orrery show memory --history           by meaning over time; every change, and who made it\n"
       "  orrery show memory --history --pages   the same with what was touched, which is resident\n"
       "  orrery show memory --address 0x146fa0001040 --at crash\n"
@@ -224,7 +231,9 @@ void add_show_memory(CLI::App& show_command, Session& session) {
   LayerOptions& options = *added.options;
   added.command->add_flag("--history", options.history, "The changes of the map, with who made them");
   added.command->add_flag("--pages", options.pages,
-                          "Count the pages that were touched and written, which takes a slower replay");
+                          "Tell what is resident, shared and private, which takes a slower replay");
+  added.command->add_flag("--copies", options.copies,
+                          "The writes that broke copy-on-write, of files' pages and after forks");
   added.command->add_option("--address", options.address, "What this address means at the instant");
 }
 

@@ -32,6 +32,8 @@ struct MappedRegion {
   int flags = 0;          ///< MAP_*
   std::string path;       ///< as /proc/PID/maps shows it; "" for anonymous memory
   std::string kept_file;  ///< where the file's bytes can be read now; "" if nowhere
+  u64 object = 0;         ///< the same number for what shows the same bytes of a file or of shared memory
+                          ///< (counted anew by each process for what has no file); 0: its own, or not known
   bool contains(u64 address) const { return address >= start && address < end; }
 };
 

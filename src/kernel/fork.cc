@@ -84,6 +84,8 @@ void become_child(Task& task, const ForkWish& wish, i32 pid) {
 Forked fork_process(Task& maker, const ForkWish& wish) {
   Process& process = maker.process;
   if (shares_with_children(process.space())) process.scheduler.join_turns();
+  if (memory::AccessSink* const sink = process.space().access_sink(); sink != nullptr && !wish.waits)
+    sink->pages_lent();
   host::ForkRequest request{.flags = wish.host_flags, .borrows = wish.waits};
   const i64 pid = process.host.fork(request);
   if (pid == 0) {

@@ -431,7 +431,8 @@ const std::vector<elf::MappedRegion>& ReplaySession::regions() {
                           .protection = static_cast<int>(region.protection),
                           .flags = static_cast<int>(region.flags),
                           .path = path,
-                          .kept_file = is_file ? files_.kept(path, region.inode) : ""});
+                          .kept_file = is_file ? files_.kept(path, region.inode) : "",
+                          .object = region.object});
     }
   }
   has_regions_ = true;

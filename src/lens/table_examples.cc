@@ -58,6 +58,10 @@ constexpr db::TableExample kExamples[] = {
     {"page", "How much was touched and written, by meaning",
      "SELECT meaning, count(*) * 4096 AS touched, sum(is_written) * 4096 AS written FROM page"
      " GROUP BY meaning ORDER BY touched DESC"},
+    {"page_frame", "Who broke out of copy-on-write after a fork, and how many pages",
+     "SELECT c.process, c.function, count(*) AS pages FROM page_frame c WHERE c.came = 'copied' AND EXISTS"
+     " (SELECT 1 FROM page_frame o WHERE o.frame = c.from_frame AND o.process <> c.process)"
+     " GROUP BY c.process, c.function ORDER BY pages DESC"},
     {"mapped_file", "Of which files a program mapped more than their size",
      "SELECT path, file_bytes, mapped_bytes FROM mapped_file ORDER BY mapped_bytes DESC"},
     {"open_file", "The files with the most traffic",

@@ -180,8 +180,9 @@ struct ControlTask {
 struct ControlRegion {
   u64 start, end, offset, inode;
   u32 protection, flags;
-  u32 kind;  ///< memory::RegionKind
-  u32 file;  ///< the same number for regions of the same file, 0 if none
+  u32 kind;    ///< memory::RegionKind
+  u32 file;    ///< the same number for regions of the same file, 0 if none
+  u64 object;  ///< memory::Region::object
   char path[200];
 };
 

@@ -379,6 +379,12 @@ void ControlServer::pages_moved(u64 from, u64 from_bytes, u64 to) {
   touches_.move(from, from_bytes, to);
 }
 
+void ControlServer::pages_lent() {
+  if (notes_ != Notes::first_touches) return;
+  filter_notes();
+  touches_.forget_writes();
+}
+
 // --- breakpoints ---
 
 u32 ControlServer::change_breakpoints(const ControlRequest& request) {
@@ -430,6 +436,7 @@ u32 ControlServer::list_regions(u64 above) {
     out.flags = static_cast<u32>(region->flags);
     out.kind = static_cast<u32>(region->kind);
     out.file = region->file;
+    out.object = region->object;
     if (region->file != 0) {
       const memory::MappedFile& file = space.files()[region->file - 1];
       out.inode = file.inode;

@@ -78,6 +78,7 @@ class ControlServer final : public memory::AccessSink, public kernel::ScheduleSi
   void accessed(u64 address, u64 size_bytes, bool writes) override;
   void pages_gone(u64 address, u64 size_bytes) override;
   void pages_moved(u64 from, u64 from_bytes, u64 to) override;
+  void pages_lent() override;
   void noted(kernel::ScheduleNote note) override;
 
  private:

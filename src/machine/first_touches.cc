@@ -44,6 +44,15 @@ void FirstTouches::move(u64 from, u64 from_bytes, u64 to) {
   for (const ControlTouch& page : moved) touched_[page.page - from + to] = page.how;
 }
 
+void FirstTouches::forget_writes() {
+  std::vector<std::pair<u64, u8>> written;
+  touched_.for_each([&](u64 page, u8 how) {
+    if ((how & kWritten) != 0) written.emplace_back(page, how);
+  });
+  for (const auto& [page, how] : written) touched_[page] = static_cast<u8>(how & ~kWritten);
+  std::fill(std::begin(recent_), std::end(recent_), Recent{});
+}
+
 void FirstTouches::clear() {
   touched_.clear();
   found_.clear();

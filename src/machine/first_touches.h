@@ -21,6 +21,8 @@ class FirstTouches {
   void forget(u64 address, u64 size_bytes);
   /// What was touched there counts as touched here.
   void move(u64 from, u64 from_bytes, u64 to);
+  /// Pages that were written are noted again with the next write.
+  void forget_writes();
   void clear();
 
   // --- what the reader calls ---
@@ -31,7 +33,7 @@ class FirstTouches {
   void access(const translate::Access& access) { see(static_cast<u8>(access.kind), access); }
 
  private:
-  static constexpr u8 kExecuted = 4;
+  static constexpr u8 kWritten = 2, kExecuted = 4;
   static constexpr u64 kRecentPages = 256;
   struct Recent {
     u64 page = 1;  ///< of which none begins there

@@ -13,6 +13,8 @@ class AccessSink {
   /// What lay there is not there any more.
   virtual void pages_gone(u64 address, u64 size_bytes) = 0;
   virtual void pages_moved(u64 from, u64 from_bytes, u64 to) = 0;
+  /// A child is about to be given all pages too: who writes one from now on is given a copy.
+  virtual void pages_lent() = 0;
 
  protected:
   ~AccessSink() = default;

@@ -175,6 +175,7 @@ class AddressSpace {
 
   /// Null: nobody.
   void set_access_sink(AccessSink* sink) { sink_ = sink; }
+  AccessSink* access_sink() const { return sink_; }
 
   /// The program has been lent layout::kLendable: what the engine kept there is gone for good.
   bool table_is_lent() const { return table_is_lent_; }

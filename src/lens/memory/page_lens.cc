@@ -4,19 +4,27 @@
 //
 // The engine filters the stream of accesses (machine/first_touches.h). What it found is fetched before each
 // system call that changes the map, while the map still says what the pages are.
+//
+// A child begins with what its parent had at the fork (memory/page_frames.h), which the parent's watcher
+// leaves for it before the fork is made.
 #include <asm/unistd.h>
 #include <elf.h>
+#include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <string_view>
+#include <utility>
 
 #include "lens/call_set.h"
+#include "lens/code_place.h"
 #include "lens/lens.h"
 #include "lens/load/start_stack.h"
 #include "lens/memory/meanings.h"
+#include "lens/memory/page_frames.h"
 #include "trace/trace_file_hosted.h"
 
 namespace orrery::lens {
@@ -117,40 +125,87 @@ class EventTimes {
   bool more_ = false;
 };
 
-/// While one of these begins, the map still says what the pages are.
-constexpr u64 kChangesMap[] = {__NR_mmap,    __NR_munmap,     __NR_mremap,          __NR_mprotect, __NR_brk,
-                               __NR_madvise, __NR_execve,     __NR_execveat,        __NR_shmat,    __NR_shmdt,
-                               __NR_exit,    __NR_exit_group, __NR_remap_file_pages};
+/// While one of these begins, the map still says what the pages are, or a child is given them.
+constexpr u64 kCalls[] = {__NR_mmap,    __NR_munmap,     __NR_mremap,           __NR_mprotect, __NR_brk,
+                          __NR_madvise, __NR_execve,     __NR_execveat,         __NR_shmat,    __NR_shmdt,
+                          __NR_exit,    __NR_exit_group, __NR_remap_file_pages, __NR_fork,     __NR_vfork,
+                          __NR_clone,   __NR_clone3};
+
+/// What parents leave for their children.
+class Inheritances {
+ public:
+  using Inheritance = memory::PageFrames::Inheritance;
+
+  /// `event`: the parent's next one before the fork.
+  void leave(u32 parent, u64 event, Inheritance given) {
+    const std::lock_guard lock(mutex_);
+    given_[{parent, event}] = std::move(given);
+  }
+  std::optional<Inheritance> take(const TreeProcess& child) {
+    if (!child.parent || !child.fork_event) return std::nullopt;
+    const std::lock_guard lock(mutex_);
+    const auto above = given_.upper_bound({*child.parent, *child.fork_event});
+    if (above == given_.begin() || std::prev(above)->first.first != *child.parent) return std::nullopt;
+    return std::move(given_.extract(std::prev(above)).mapped());
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::pair<u32, u64>, Inheritance> given_;
+};
+
+/// The flags of clone(2); those that fork(2) and vfork(2) stand for.
+u64 clone_flags(ReplaySession& session, const Call& call) {
+  u64 flags = 0;
+  if (call.number == __NR_clone) return call.arguments[0];
+  if (call.number == __NR_clone3) session.read_value(call.arguments[0], flags);  // clone_args begins with it
+  if (call.number == __NR_vfork) flags = CLONE_VM | CLONE_VFORK;
+  return flags;
+}
+
+bool makes_tasks(u64 number) {
+  return number == __NR_fork || number == __NR_vfork || number == __NR_clone || number == __NR_clone3;
+}
 
 class PageWatcher final : public Watcher {
  public:
-  PageWatcher(const Recording& recording, const TreeProcess& process, Rows& rows)
-      : process_(process.process),
+  PageWatcher(const Recording& recording, const TreeProcess& process, Rows& rows, Inheritances& inheritances)
+      : tree_(process),
+        process_(process.process),
         times_(recording, process.process),
         rows_(rows),
-        calls_(set_of(kChangesMap)) {}
+        inheritances_(inheritances),
+        calls_(set_of(kCalls)),
+        frames_(process.process, rows) {}
 
   void begin(ReplaySession& session, const Instant& now) override {
     asked_ = static_cast<bool>(session.note_first_touches());
-    if (asked_) note_start(session, now);
+    if (asked_ && !tree_.parent) note_start(session, now);
+    if (const auto given = inheritances_.take(tree_)) {
+      frames_.inherit(*given, session.regions(), now);
+      break_ = given->break_end;
+    }
     note_program(session);
   }
   const CallSet* calls() const override { return &calls_; }
-  void enter(ReplaySession& session, const WalkedCall&) override {
+  void enter(ReplaySession& session, const WalkedCall& walked) override {
     take(session);
+    if (makes_tasks(walked.call.number)) return lend(session, walked);
     note_files(session);
   }
   void leave(ReplaySession& session, const WalkedCall& walked) override {
-    if (!walked.replaced_program()) return forget(walked);
+    if (!walked.replaced_program()) return forget(session, walked);
     finish_program();
+    frames_.finish(walked.exit, false);
     ++program_;
     take(session, true);
     note_program(session);
   }
-  void end(ReplaySession& session, const Instant&) override {
+  void end(ReplaySession& session, const Instant& now) override {
     take(session);
     note_files(session);
     finish_program();
+    frames_.finish(now, true);
   }
 
  private:
@@ -167,6 +222,21 @@ class PageWatcher final : public Watcher {
                     .task = now.task,
                     .how = 2,
                     .by_kernel = true});
+  }
+
+  void lend(ReplaySession& session, const WalkedCall& walked) {
+    const u64 flags = clone_flags(session, walked.call);
+    if ((flags & CLONE_THREAD) != 0) return;
+    const bool borrows = (flags & CLONE_VM) != 0;
+    Inheritances::Inheritance given;
+    if (!borrows) {
+      given = frames_.lend(session.regions());
+      for (auto& [address, page] : pages_) page.is_lent = page.row.is_written;
+    }
+    given.borrows_memory = given.borrows_memory || borrows;
+    given.break_end = break_;
+    given.time_ns = walked.entry.time_ns;
+    inheritances_.leave(process_, walked.entry.event, std::move(given));
   }
 
   void note_program(ReplaySession& session) {
@@ -201,11 +271,14 @@ class PageWatcher final : public Watcher {
   }
 
   /// Pages that the call took away begin anew, if the memory comes back.
-  void forget(const WalkedCall& walked) {
+  void forget(ReplaySession& session, const WalkedCall& walked) {
     const Call& call = walked.call;
     const auto& arguments = call.arguments;
     if (call.failed() || !call.returned) return;
     const u64 result = static_cast<u64>(call.result);
+    if (call.name == "madvise" && (arguments[2] == MADV_WIPEONFORK || arguments[2] == MADV_KEEPONFORK))
+      frames_.wipe_in_children(arguments[0], arguments[0] + arguments[1], arguments[2] == MADV_WIPEONFORK);
+    if (call.name == "shmdt") forget_unmapped(session, walked.exit);
     if (call.name == "munmap" || (call.name == "madvise" && gives_back(arguments[2])))
       forget(arguments[0], arguments[1], walked.exit);
     else if (call.name == "mmap")
@@ -223,10 +296,19 @@ class PageWatcher final : public Watcher {
     return advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE;
   }
 
+  void forget_unmapped(ReplaySession& session, const Instant& now) {
+    u64 free_from = 0;
+    for (const elf::MappedRegion& region : session.regions()) {
+      if (free_from < region.start) forget(free_from, region.start - free_from, now);
+      free_from = region.end;
+    }
+  }
+
   void forget(u64 start, u64 bytes, const Instant& now) {
     const u64 end = start + bytes;
+    frames_.forget(page_floor(start), end, now);
     for (auto page = pages_.lower_bound(page_floor(start)); page != pages_.end() && page->first < end;) {
-      PageRow& row = page->second;
+      PageRow& row = page->second.row;
       row.gone_event = now.event;
       row.gone_ticks = now.ticks;
       row.gone_ns = now.time_ns;
@@ -237,30 +319,35 @@ class PageWatcher final : public Watcher {
 
   /// What was touched at the old place counts as touched at the new one.
   void move(u64 from, u64 from_bytes, u64 to, u64 to_bytes, const Instant& now) {
-    std::vector<PageRow> moved;
+    std::vector<Page> moved;
+    frames_.move(from, from_bytes, to, to_bytes, now);
     for (auto page = pages_.lower_bound(from); page != pages_.end() && page->first < from + from_bytes;
          ++page)
       if (page->first - from < to_bytes) moved.push_back(page->second);
     forget(from, from_bytes, now);
     forget(to, to_bytes, now);
-    for (PageRow& row : moved) {
-      row.page = to + (row.page - from);
-      pages_[row.page] = row;
+    for (Page& page : moved) {
+      page.row.page = to + (page.row.page - from);
+      pages_[page.row.page] = page;
     }
   }
 
   void add(ReplaySession& session, const machine::ControlTouch& touch) {
     const bool reads = (touch.how & 1) != 0, writes = (touch.how & 2) != 0, executes = (touch.how & 4) != 0;
     const auto [found, is_new] = pages_.try_emplace(touch.page);
-    PageRow& row = found->second;
-    const bool again = !is_new && ((reads && row.is_read) || (writes && row.is_written && !row.by_kernel) ||
-                                   (executes && row.is_executed));
+    PageRow& row = found->second.row;
+    // The engine tells of the first write after a fork once more.
+    const bool rewrites = writes && std::exchange(found->second.is_lent, found->second.is_lent && !writes);
+    const bool again =
+        !is_new && ((reads && row.is_read) || (writes && row.is_written && !row.by_kernel && !rewrites) ||
+                    (executes && row.is_executed));
     if (again) rows_.add(kPage, row);
     if (!is_new && !again) {
       row.is_read = row.is_read || reads;
       if (writes && !row.is_written) note_written(row, touch);
       row.is_written = row.is_written || writes;
       row.is_executed = row.is_executed || executes;
+      if (writes) note_frame(session, touch, row);
       return;
     }
     row = {.process = process_,
@@ -282,6 +369,31 @@ class PageWatcher final : public Watcher {
     row.meaning = meaning.word == "relro" ? "data" : meaning.word;
     row.object = meaning.object;
     row.file_offset = meaning.file_offset;
+    note_frame(session, touch, row);
+  }
+
+  void note_frame(ReplaySession& session, const machine::ControlTouch& touch, const PageRow& row) {
+    const bool copies = frames_.touch({.page = touch.page,
+                                       .pc = touch.by_kernel ? 0 : touch.pc,
+                                       .writes = (touch.how & 2) != 0,
+                                       .task = touch.task,
+                                       .event = touch.event,
+                                       .ticks = touch.ticks,
+                                       .instructions = touch.instructions,
+                                       .time_ns = times_.before(touch.event),
+                                       .region = session.find_region(touch.page),
+                                       .meaning = row.meaning,
+                                       .object = row.object});
+    if (!copies || touch.by_kernel) return;
+    auto [place, is_new] = places_.try_emplace(touch.pc);
+    if (is_new) {
+      const elf::Location found = elf::locate(session.images(), touch.pc);
+      if (!found.symbol.empty()) place->second.function = short_function(found.symbol);
+      if (!found.frames.empty() && found.frames.front().source.line != 0)
+        place->second.line =
+            found.frames.front().source.file + ":" + std::to_string(found.frames.front().source.line);
+    }
+    frames_.name_copier(touch.page, place->second.function, place->second.line);
   }
 
   void note_written(PageRow& row, const machine::ControlTouch& touch) {
@@ -291,8 +403,9 @@ class PageWatcher final : public Watcher {
   }
 
   void finish_program() {
-    for (const auto& [page, row] : pages_) rows_.add(kPage, row);
+    for (const auto& [address, page] : pages_) rows_.add(kPage, page.row);
     pages_.clear();
+    places_.clear();
     for (auto& [path, row] : files_) {
       row.process = process_;
       row.program = program_;
@@ -303,33 +416,62 @@ class PageWatcher final : public Watcher {
     images_.clear();
   }
 
+  struct Page {
+    PageRow row{};
+    bool is_lent = false;  ///< written before a fork, and not since
+  };
+  struct Place {
+    std::optional<std::string> function{}, line{};
+  };
+
+  const TreeProcess& tree_;
   u32 process_;
   EventTimes times_;
   Rows& rows_;
+  Inheritances& inheritances_;
   CallSet calls_;
+  memory::PageFrames frames_;
   bool asked_ = false;
   u32 program_ = 0;
   u64 break_ = 0;  ///< where the heap ends, as brk told last
-  std::map<u64, PageRow> pages_;
+  std::map<u64, Page> pages_;
+  std::map<u64, Place> places_;  ///< of instructions that made copies
   memory::ImageFiles images_;
   std::map<std::string, MappedFileRow> files_;
 };
 
-std::unique_ptr<Watcher> watch(const Recording& recording, const TreeProcess& process, Rows& rows) {
-  return std::make_unique<PageWatcher>(recording, process, rows);
+class PageInquiry final : public Inquiry {
+ public:
+  PageInquiry(const Recording& recording, Rows& rows) : recording_(recording), rows_(rows) {}
+
+  std::unique_ptr<Watcher> watch(const TreeProcess& process) override {
+    return std::make_unique<PageWatcher>(recording_, process, rows_, inheritances_);
+  }
+
+ private:
+  const Recording& recording_;
+  Rows& rows_;
+  Inheritances inheritances_;
+};
+
+std::unique_ptr<Inquiry> inquire(const Recording& recording, Rows& rows) {
+  return std::make_unique<PageInquiry>(recording, rows);
 }
 
-std::vector<db::TableDescription> tables() { return {db::describe(kPage), db::describe(kMappedFile)}; }
+std::vector<db::TableDescription> tables() {
+  return {db::describe(kPage), db::describe(memory::kFrame), db::describe(kMappedFile)};
+}
 
 }  // namespace
 
 extern const Lens kPageLens;
 const Lens kPageLens = {.name = "pages",
-                        .version = 2,
-                        .sentence = "Which pages of memory each program touched, and when first.",
+                        .version = 3,
+                        .sentence = "Which pages of memory each program touched, and what processes shared.",
                         .tables = tables,
                         .read = nullptr,
-                        .watch = watch,
+                        .watch = nullptr,
+                        .inquire = inquire,
                         .notes = machine::Notes::first_touches};
 
 }  // namespace orrery::lens
