@@ -211,6 +211,11 @@ void print_process_block(const Json& block, bool all, const Style& style) {
   std::printf("  directory  %s\n", printable(block["directory"].get<std::string>()).c_str());
   std::printf("  user       %s, group %s; umask %04o\n", ids("users").c_str(), ids("groups").c_str(),
               block["umask"].get<unsigned>());
+  std::string supplementary;
+  for (const Json& group : block.value("supplementary_groups", Json::array()))
+    supplementary += " " + std::to_string(group.get<u32>());
+  std::printf("  besides    supplementary groups%s\n",
+              supplementary.empty() ? " none" : supplementary.c_str());
   std::string rest;
   if (!block["dumpable"].get<bool>()) rest += ", not dumpable";
   if (block["no_new_privileges"].get<bool>()) rest += ", no new privileges";
@@ -219,7 +224,7 @@ void print_process_block(const Json& block, bool all, const Style& style) {
   if (block["timers"].get<u32>() != 0) rest += ", " + std::to_string(block["timers"].get<u32>()) + " timers";
   if (block["personality"].get<u32>() != 0)
     rest += ", personality " + std::to_string(block["personality"].get<u32>());
-  if (!rest.empty()) std::printf("  besides    %s\n", rest.c_str() + 2);
+  if (!rest.empty()) std::printf("             %s\n", rest.c_str() + 2);
   print_tasks(block["tasks"], style);
   print_signals(block, style);
   print_limits(block["limits"], all, style);

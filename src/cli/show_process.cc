@@ -2,9 +2,12 @@
 // processes; with --history how the block came to be so.
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdio>
+#include <sstream>
 
 #include "cli/at_option.h"
+#include "cli/capability_words.h"
 #include "cli/collect.h"
 #include "cli/command.h"
 #include "cli/layer_options.h"
@@ -42,18 +45,24 @@ Fallible<Json> descriptors_json(db::Database& database, const lens::ExactInstant
 
 /// All processes, with what has become of them at the time.
 Fallible<Json> tree_json(db::Database& database, u64 time_ns) {
-  db::Statement rows =
-      TRY(database.prepare("WITH RECURSIVE tree(process, depth, path) AS (SELECT process, 0, printf('%08d', "
-                           "process) FROM process WHERE"
-                           " parent IS NULL UNION ALL SELECT p.process, depth + 1, path || printf('%08d', "
-                           "p.process) FROM process p JOIN"
-                           " tree t ON p.parent = t.process) SELECT process, parent, pid, depth, command, "
-                           "start_ns, end_ns, \"end\" FROM"
-                           " tree JOIN process USING (process) ORDER BY path"));
+  db::Statement rows = TRY(database.prepare(
+      "WITH RECURSIVE tree(process, depth, path) AS (SELECT process, 0, printf('%08d', "
+      "process) FROM process WHERE"
+      " parent IS NULL UNION ALL SELECT p.process, depth + 1, path || printf('%08d', "
+      "p.process) FROM process p JOIN"
+      " tree t ON p.parent = t.process) SELECT process, parent, pid, depth, command, "
+      "start_ns, end_ns, \"end\", coalesce(reaped_ns, (SELECT q.end_ns FROM process q WHERE q.process = "
+      "process.parent), end_ns) FROM"
+      " tree JOIN process USING (process) ORDER BY path"));
   Json found = Json::array();
   while (TRY(rows.step())) {
     const u64 start = static_cast<u64>(rows.integer(5)), end = static_cast<u64>(rows.integer(6));
-    const char* state = start > time_ns ? "not yet" : end <= time_ns ? "ended" : "lives";
+    // Until its parent was told, or had ended too.
+    const u64 gone = static_cast<u64>(rows.integer(8));
+    const char* state = start > time_ns   ? "not yet"
+                        : end > time_ns   ? "lives"
+                        : gone <= time_ns ? "ended"
+                                          : "zombie";
     found.push_back({{"process", rows.integer(0)},
                      {"parent", rows.is_null(1) ? Json(nullptr) : Json(rows.integer(1))},
                      {"pid", rows.integer(2)},
@@ -65,6 +74,68 @@ Fallible<Json> tree_json(db::Database& database, u64 time_ns) {
                      {"state", state}});
   }
   return found;
+}
+
+/// 0 if it is none: the file may be damaged.
+template <class Number>
+Number number_of(const std::string& text, int base) {
+  Number value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value, base);
+  return value;
+}
+
+/// What the process's own kernel does not know, or what others have changed.
+Fallible<Nothing> add_inherited(db::Database& database, const lens::ExactInstant& instant, Json& json) {
+  db::Statement rows = TRY(database.prepare(
+      "SELECT field, value FROM process_state WHERE process = " + std::to_string(instant.process) +
+      " AND field IN ('group', 'supplementary groups') AND begin_ns <= " +
+      std::to_string(instant.at.time_ns) + " ORDER BY number"));
+  while (TRY(rows.step())) {
+    const std::string value(rows.text(1));
+    if (rows.text(0) == "group") {
+      json["group"] = number_of<i64>(value, 10);
+      continue;
+    }
+    json["supplementary_groups"] = Json::array();
+    for (std::istringstream words(value); !words.eof();)
+      if (u32 group = 0; words >> group) json["supplementary_groups"].push_back(group);
+  }
+  return Nothing{};
+}
+
+/// What the first process of the recording had from who recorded it.
+Fallible<Json> inherited_json(const std::string& directory) {
+  const lens::Recording recording = TRY(lens::open_recording(directory));
+  Json json = Json::object();
+  json["cgroup"] = Json::array();
+  for (const auto& [name, value] : recording.info.inherited) {
+    if (name == "cgroup")
+      json["cgroup"].push_back(value);
+    else if (name.starts_with("Cap"))
+      json["capabilities"][name] = number_of<u64>(value, 16);
+    else if (name.starts_with("ns/"))
+      json["namespaces"][name.substr(3)] = value;
+    else if (name != "Groups")
+      json[name] = number_of<i64>(value, 10);
+  }
+  return json;
+}
+
+void print_inherited(const Json& json, const Style& style) {
+  const Json& inherited = json["at_record"];
+  if (!inherited.contains("capabilities")) return;
+  std::printf("\n%s\n", style.bold("  WHEN THE RECORDING BEGAN").c_str());
+  for (const auto& [name, set] : inherited["capabilities"].items())
+    std::printf("  %-14s %s\n", name.c_str(), capability_words(set.get<u64>()).c_str());
+  for (const Json& each : inherited["cgroup"])
+    std::printf("  %-14s %s\n", "cgroup", printable(each.get<std::string>()).c_str());
+  std::string namespaces;
+  if (inherited.contains("namespaces"))
+    for (const auto& [name, value] : inherited["namespaces"].items())
+      namespaces += (namespaces.empty() ? "" : " ") + value.get<std::string>();
+  std::printf("  %-14s %s\n", "namespaces", printable(namespaces).c_str());
+  std::printf("  %-14s oom_score_adj %ld, nice %ld\n", "", inherited.value("oom_score_adj", 0L),
+              inherited.value("nice", 0L));
 }
 
 void print_descriptors(const Json& descriptors, bool all, const Style& style) {
@@ -132,10 +203,13 @@ Fallible<Nothing> show_history(const LayerOptions& options, const Session& sessi
 Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
   if (options.history) return show_history(options, session);
   db::Database database =
-      TRY(collect(options.directory, {{lens_of_table("descriptor"), lens_of_table("process")}}));
+      TRY(collect(options.directory,
+                  {{lens_of_table("descriptor"), lens_of_table("process"), lens_of_table("process_state")}}));
   const auto stopped = TRY(stop_process(options.directory, options.processes, options.instant));
   Json json = {{"at", instant_json(stopped->instant)}};
   json.update(TRY(process_block_json(*stopped->session)));
+  TRY(add_inherited(database, stopped->instant, json));
+  json["at_record"] = TRY(inherited_json(options.directory));
   json["descriptors"] = TRY(descriptors_json(database, stopped->instant, !options.instant));
   json["tree"] = TRY(tree_json(database, stopped->instant.at.time_ns));
   if (options.json) {
@@ -146,6 +220,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
   std::printf("%s\n\n%s\n", instant_words(stopped->instant).c_str(),
               style.bold("process #" + std::to_string(stopped->instant.process)).c_str());
   print_process_block(json, options.all, style);
+  if (options.all) print_inherited(json, style);
   print_descriptors(json["descriptors"], options.all, style);
   print_tree(json["tree"], stopped->instant, style);
   return Nothing{};

@@ -11,6 +11,7 @@ struct ProcessRow {
   std::string program{}, command{};
   bool executed = false;
   u64 start_ns = 0, end_ns = 0;
+  std::optional<u64> reaped_ns{};
   u64 events = 0, ticks = 0;
   std::optional<int> exit_status{}, signal{};
   std::string end{};
@@ -28,6 +29,9 @@ constexpr db::Column<ProcessRow> kColumns[] = {
     db::column<&ProcessRow::executed>("executed", "1 if it ran a program of its own, 0 if its parent's."),
     db::column<&ProcessRow::start_ns>("start_ns", "When it began, in ns since the recording did."),
     db::column<&ProcessRow::end_ns>("end_ns", "Its last event, in ns since the recording began."),
+    db::column<&ProcessRow::reaped_ns>("reaped_ns",
+                                       "When its parent was told of its end, in ns since the recording "
+                                       "began: a zombie until then. NULL: it was not."),
     db::column<&ProcessRow::events>("events", "How many events it has."),
     db::column<&ProcessRow::ticks>("ticks", "Ticks of its processor until its last event."),
     db::column<&ProcessRow::exit_status>("exit_status", "What it exited with; NULL if it did not."),
@@ -43,6 +47,11 @@ std::string joined(const std::vector<std::string>& words) {
   return line;
 }
 
+std::optional<u64> reaped_at(const Recording& recording, const TreeProcess& process) {
+  if (process.told.time_ns == 0) return std::nullopt;
+  return recording.since_begin(process.told.time_ns);
+}
+
 void read(const Recording& recording, Rows& rows) {
   for (const auto& [number, process] : recording.tree)
     rows.add(kTable, ProcessRow{.process = number,
@@ -54,6 +63,7 @@ void read(const Recording& recording, Rows& rows) {
                                 .executed = process.executed,
                                 .start_ns = recording.since_begin(process.start_ns),
                                 .end_ns = recording.since_begin(process.end_ns),
+                                .reaped_ns = reaped_at(recording, process),
                                 .events = process.event_count,
                                 .ticks = process.end_ticks,
                                 .exit_status = process.exit_status,
@@ -67,7 +77,7 @@ std::vector<db::TableDescription> tables() { return {db::describe(kTable)}; }
 
 extern const Lens kProcessLens;
 const Lens kProcessLens = {.name = "process",
-                           .version = 1,
+                           .version = 2,
                            .sentence = "The process tree.",
                            .tables = tables,
                            .read = read,

@@ -175,12 +175,23 @@ class TreeBuilder {
     constexpr u64 kUsageBytes = 144;
     const u64 bytes = event.payload.size();
     const auto status = read_front<i32>(event.payload);
-    if (!status || (bytes != sizeof *status && bytes != sizeof *status + kUsageBytes)) return;
     if (event.header->result <= 0) return;
     const i32 pid = static_cast<i32>(event.header->result);
     const u64 time_ns = event.header->time_ns;
+    if (!status || (bytes != sizeof *status && bytes != sizeof *status + kUsageBytes))
+      return note_waited(parent, pid, time_ns);
     if (WIFSIGNALED(*status)) note_end(parent, pid, {{}, WTERMSIG(*status), time_ns});
     if (WIFEXITED(*status)) note_end(parent, pid, {WEXITSTATUS(*status), {}, time_ns});
+  }
+
+  /// For a child, but without asking how it ended.
+  void note_waited(const TreeProcess& parent, i32 pid, u64 time_ns) {
+    for (auto number = parent.children.rbegin(); number != parent.children.rend(); ++number) {
+      TreeProcess& child = tree_[*number];
+      if (child.pid != pid) continue;
+      child.told.time_ns = time_ns;
+      return;
+    }
   }
 
   /// Pids are used again: the child that had it last is meant. Its own events, read later, know better.

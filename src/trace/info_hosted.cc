@@ -1,6 +1,7 @@
 #include "trace/info_hosted.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -49,6 +50,7 @@ void for_each_line(const RecordingInfo& info,
   line("kernel", info.kernel);
   line("cpu", info.cpu);
   line("profile", info.profile);
+  for (const auto& [name, value] : info.inherited) line("inherited", name + " " + value);
   if (info.seed) line("seed", std::to_string(*info.seed));
   if (info.aslr != 0) line("aslr", std::to_string(info.aslr));
   line("started_ns", std::to_string(info.started_ns));
@@ -79,6 +81,12 @@ void take_line(RecordingInfo& info, std::string_view key, std::string_view value
   if (key == "kernel") info.kernel = unescape_line(value);
   if (key == "cpu") info.cpu = unescape_line(value);
   if (key == "profile") info.profile = unescape_line(value);
+  if (key == "inherited") {
+    const std::string text = unescape_line(value);
+    const std::size_t blank = text.find(' ');
+    if (blank != std::string::npos)
+      info.inherited.emplace_back(text.substr(0, blank), text.substr(blank + 1));
+  }
   if (key == "seed") info.seed = parse_number<u64>(value);
   if (key == "aslr") take_number(info.aslr, value);
   if (key == "started_ns") take_number(info.started_ns, value);
@@ -163,6 +171,40 @@ Status note_fatal_signal(const std::string& recording, int signal) {
   return write_info(recording, info);
 }
 
+std::string RecordingInfo::inherited_value(const std::string& name) const {
+  for (const auto& [known, value] : inherited)
+    if (known == name) return value;
+  return "";
+}
+
+namespace {
+
+void describe_inherited(RecordingInfo& info) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    const std::size_t colon = line.find(":\t");
+    if (colon == std::string::npos || (!line.starts_with("Groups") && !line.starts_with("Cap"))) continue;
+    std::string value = line.substr(colon + 2);
+    while (!value.empty() && value.back() == ' ') value.pop_back();
+    info.inherited.emplace_back(line.substr(0, colon), value);
+  }
+  std::ifstream cgroups("/proc/self/cgroup");
+  for (std::string line; std::getline(cgroups, line);) info.inherited.emplace_back("cgroup", line);
+  for (const char* name : {"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}) {
+    char target[64];
+    const std::string path = std::string("/proc/self/ns/") + name;
+    const ssize_t size = readlink(path.c_str(), target, sizeof target);
+    if (size > 0)
+      info.inherited.emplace_back(std::string("ns/") + name,
+                                  std::string(target, static_cast<std::size_t>(size)));
+  }
+  std::ifstream score("/proc/self/oom_score_adj");
+  if (std::string value; score >> value) info.inherited.emplace_back("oom_score_adj", value);
+  info.inherited.emplace_back("nice", std::to_string(getpriority(PRIO_PROCESS, 0)));
+}
+
+}  // namespace
+
 void describe_host(RecordingInfo& info) {
   utsname names{};
   if (uname(&names) == 0) {
@@ -177,6 +219,7 @@ void describe_host(RecordingInfo& info) {
     break;
   }
   info.started_ns = realtime_ns();
+  describe_inherited(info);
 }
 
 }  // namespace orrery::trace

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -28,6 +29,9 @@ struct RecordingInfo {
   std::string kernel{};   ///< release
   std::string cpu{};      ///< model name
   std::string profile{};  ///< --cpu
+  /// What the first process had from its parent and no event tells, by name: Groups, CapEff and the like as
+  /// in /proc/self/status, cgroup (one a line), ns/mnt and the like, oom_score_adj, nice.
+  std::vector<std::pair<std::string, std::string>> inherited{};
   std::optional<u64> seed{};
   u64 aslr = 0;        ///< --aslr
   u64 started_ns = 0;  ///< CLOCK_REALTIME
@@ -42,6 +46,9 @@ struct RecordingInfo {
   u64 trace_bytes = 0;  ///< as stored
   u64 process_count = 0;
   u64 killed_count = 0;  ///< of these, without an event that tells the end
+
+  /// Of the first of that name; "" if it is not known.
+  std::string inherited_value(const std::string& name) const;
 };
 
 /// Takes over what the last event of a trace says of its end.
@@ -58,7 +65,7 @@ Status settle_recording(const std::string& recording);
 /// Of a guest whose end no event tells, its parent knows the signal that killed it.
 Status note_fatal_signal(const std::string& recording, int signal);
 
-/// Host, kernel, cpu, start time: of this machine, now.
+/// Host, kernel, cpu, start time: of this machine, now; and what a child of this process will have inherited.
 void describe_host(RecordingInfo& info);
 
 }  // namespace orrery::trace

@@ -8,6 +8,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "campaigns"))
 import schema  # noqa: E402
 
+import programs
+
 HERE = pathlib.Path(__file__).resolve().parent
 SCHEMA = schema.load("process")
 
@@ -103,6 +105,125 @@ def case_block(orrery, expect):
     for words in ("blocks SIGHUP", "on_usr1  SA_RESTART", "open files                           100", "in rt_sigtimedwait([USR2]", "THE TREE OVER TIME"):
         expect(words in orrery.run("show", "process", recording, "-p", "#1", "--at", "seen"), True, f"{words!r} in the report")
     expect("on_usr1 SA_RESTART" in orrery.run("show", "process", recording, "--history"), True, "the history's report")
+
+
+OTHERS = r"""
+#define _GNU_SOURCE
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+__attribute__((noinline)) void seen(int number) { __asm__ volatile("" : : "r"(number)); }
+static void tell(int end) { if (write(end, "x", 1) != 1) _exit(1); }
+static void await(int end) { char word; if (read(end, &word, 1) != 1) _exit(1); }
+int main(void) {
+  int down[2], up[2];
+  if (pipe(down) != 0 || pipe(up) != 0) return 1;
+  const gid_t groups[] = {7, 4711, 100};
+  const int may_set = setgroups(3, groups) == 0;
+  const pid_t child = fork();
+  if (child == 0) {
+    await(down[0]);
+    printf("child %d %d\n", getpid(), getpgrp()), fflush(stdout);
+    seen(1);
+    const pid_t grandchild = fork();
+    if (grandchild == 0) {
+      printf("grandchild %d %d\n", getpid(), getpgrp()), fflush(stdout);
+      seen(2);
+      _exit(0);
+    }
+    waitpid(grandchild, 0, 0);
+    tell(up[1]);
+    await(down[0]);
+    _exit(3);
+  }
+  setpgid(child, 0);
+  tell(down[1]);
+  await(up[0]);
+  tell(down[1]);
+  siginfo_t ended;
+  waitid(P_PID, child, &ended, WEXITED | WNOWAIT);
+  char line[100];
+  FILE* status;
+  snprintf(line, sizeof line, "/proc/%d/stat", child);
+  status = fopen(line, "r");
+  char state = 0;
+  if (status && fscanf(status, "%*d %*s %c", &state) == 1) printf("state %c %d\n", state, may_set);
+  fflush(stdout);
+  seen(3);
+  waitpid(child, 0, 0);
+  seen(4);
+  return 0;
+}
+"""
+
+
+def case_process_others(orrery, expect):
+    """What other processes change: a child's group that its parent sets, and its child's; a zombie; supplementary groups that a child has from its parent."""
+    program = programs.build(orrery.home, "others", OTHERS)
+    recording = orrery.record([program])
+    text = orrery.run("replay", "-a", recording)
+    said = {line.split()[0]: line.split()[1:] for line in text.splitlines()}
+    expect(said["child"][0], said["child"][1], "the child leads its group")
+    at = lambda process, word: json.loads(orrery.run("show", "process", recording, "-p", process, "--at", word, "--json"))
+    for process, word, name in (("#1", "seen:1", "child"), ("#2", "seen:1", "grandchild")):
+        block = at(process, word)
+        expect(list(schema.problems(block, SCHEMA, SCHEMA)), [], "the schema")
+        expect([block["pid"], block["group"]], [int(each) for each in said[name]], f"the group of the {name}")
+        if said["state"][1] == "1":
+            expect(block["supplementary_groups"], [7, 4711, 100], "its supplementary groups")
+    zombie = {each["process"]: each["state"] for each in at("#0", "seen:1")["tree"]}
+    expect((said["state"][0], zombie[1]), ("Z", "zombie"), "a child that has ended and was not waited for")
+    expect({each["process"]: each["state"] for each in at("#0", "seen:2")["tree"]}[1], "ended", "one that was")
+    rows = orrery.rows(recording, "SELECT process, value, call, task FROM process_state WHERE field = 'group' AND process = 1 ORDER BY number")
+    expect([(row["value"], row["call"]) for row in rows[-1:]], [(said["child"][0], "setpgid")], "who set the child's group")
+
+
+INHERITED = r"""
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+static void copy_out(const char* path, const char* name) {
+  char line[300];
+  FILE* from = fopen(path, "r");
+  while (from && fgets(line, sizeof line, from)) printf("%s %s", name, line);
+}
+int main(void) {
+  static const char* const kNames[] = {"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"};
+  copy_out("/proc/self/status", "status");
+  copy_out("/proc/self/cgroup", "cgroup");
+  copy_out("/proc/self/oom_score_adj", "oom");
+  printf("nice %d\n", getpriority(PRIO_PROCESS, 0));
+  for (int at = 0; at < 8; ++at) {
+    char path[60], target[100] = "";
+    snprintf(path, sizeof path, "/proc/self/ns/%s", kNames[at]);
+    if (readlink(path, target, sizeof target - 1) > 0) printf("ns %s %s\n", kNames[at], target);
+  }
+  return 0;
+}
+"""
+
+
+def case_process_inherited(orrery, expect):
+    """Groups, capabilities, cgroup, namespaces and scores that a recording began with: what its program reads in /proc, and reads there natively."""
+    program = programs.build(orrery.home, "inherited", INHERITED)
+    recording = orrery.record([program])
+    natively = subprocess.run([program], capture_output=True, text=True).stdout
+    for text in (orrery.run("replay", "-a", recording), natively):
+        block = json.loads(orrery.run("show", "process", recording, "--json"))
+        expect(list(schema.problems(block, SCHEMA, SCHEMA)), [], "the schema")
+        status = dict(re.findall(r"^status (\w+):\t(.*)$", text, re.M))
+        had = block["at_record"]
+        expect(block["supplementary_groups"], [int(word) for word in status["Groups"].split()], "supplementary groups")
+        expect(had["capabilities"], {name: int(value, 16) for name, value in status.items() if name.startswith("Cap")}, "capabilities")
+        expect(had["cgroup"], re.findall(r"^cgroup (.*)$", text, re.M), "cgroup")
+        expect(had["namespaces"], dict(re.findall(r"^ns (\w+) (.*)$", text, re.M)), "namespaces")
+        expect((had["oom_score_adj"], had["nice"]), tuple(int(re.search(rf"^{name} (-?\d+)$", text, re.M)[1]) for name in ("oom", "nice")), "scores")
+    report = orrery.run("show", "process", recording, "--all")
+    for words in ("WHEN THE RECORDING BEGAN", "CapEff", "namespaces", "supplementary groups"):
+        expect(words in report, True, f"{words!r} in the report")
 
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
