@@ -7,6 +7,7 @@
 
 #include "cli/at_option.h"
 #include "cli/command.h"
+#include "cli/deepest_stack.h"
 #include "cli/layer_options.h"
 #include "cli/recording_text.h"
 #include "cli/show.h"
@@ -45,6 +46,8 @@ Fallible<Nothing> check(const std::vector<lens::TaskStack>& stacks, const LayerO
 }
 
 Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
+  if (options.deepest) return show_deepest(options, session);
+  if (!options.from.empty() || !options.to.empty()) return Failure("--from and --to are for --deepest");
   const auto stopped = TRY(stop_process(options.directory, options.processes, options.instant));
   const std::vector<lens::TaskStack> stacks = read_stacks(*stopped, options);
   TRY(check(stacks, options));
@@ -70,9 +73,14 @@ void add_show_stack(CLI::App& show_command, Session& session) {
                 "Call stacks of all tasks at an instant, with arguments and locals", show,
                 "  orrery show stack --at crash\n"
                 "  orrery show stack --at parse_line:3 --raw\n"
+                "  orrery show stack --deepest            the high-water mark of each stack\n"
                 "  orrery show stack redis-server-0 --at 50% --task 4711 --frame 2 --raw\n");
   layer.command->add_option("-t,--task", layer.options->task, "Only the task (thread) with this id");
   layer.command->add_option("--frame", layer.options->frame, "Only this frame; 0 is the innermost");
+  layer.command->add_flag("--deepest", layer.options->deepest,
+                          "How deep each stack went over the run, where, and the bytes of each call");
+  layer.command->add_option("--from", layer.options->from, "With --deepest: from this instant on");
+  layer.command->add_option("--to", layer.options->to, "With --deepest: up to this instant");
   layer.command->add_flag("--raw", layer.options->raw, "Draw the words of the frames");
 }
 

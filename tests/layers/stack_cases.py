@@ -164,4 +164,126 @@ def check_memory_operands(orrery, expect, recording):
     expect("What it works on" in orrery.run("show", "cpu", recording, "--at", "main", "--all"), True, "the report")
 
 
+def case_deepest(orrery, expect):
+    """How deep each stack went: the lowest byte that the program itself finds overwritten of a pattern, and who wrote it; and the bytes of each call."""
+    for level in (0, 2):
+        program = orrery.home / f"depths{level}"
+        subprocess.run(["gcc", "-g", f"-O{level}", "-pthread", "-w", "-fno-optimize-sibling-calls", "-o", program, HERE / "depths.c"], check=True)
+        measured = lambda text: {name: (int(address, 0) if address != "(nil)" else 0, int(count)) for name, address, count in map(str.split, text.splitlines())}
+        natively = measured(subprocess.run([program], capture_output=True, text=True, check=True).stdout)
+        recording = orrery.record([program])
+        said = measured(orrery.run("replay", "-a", recording))
+        for name in ("main", "thread0", "thread1", "thread2", "step"):
+            expect(said[name][1], natively[name][1], f"bytes of {name}, as natively")
+        shown = json.loads(orrery.run("show", "stack", recording, "--deepest", "--from", "begin", "--to", "finish", "--json"))
+        expect(list(schema.problems(shown, STACK_SCHEMA, STACK_SCHEMA)), [], "problems with the schema")
+        first = min(each["task"] for each in shown["stacks"])
+        main = next(each for each in shown["stacks"] if each["task"] == first and each["kind"] == "own")
+        alternate = next(each for each in shown["stacks"] if each["kind"] == "alternate")
+        others = sorted((each for each in shown["stacks"] if each["task"] != first), key=lambda each: each["task"])
+        about = [(each["task"], each["kind"], each["bytes"]) for each in shown["stacks"]]
+        expect(len(others), 3, f"stacks of threads, -O{level}: {about}")
+        for name, each in (("main", main), ("alternate", alternate), *((f"thread{at}", other) for at, other in enumerate(others))):
+            expect(each["lowest"], said[name][0], f"the lowest byte of {name} that was written")
+        names = [frame["function"] for frame in main["frames"]]
+        expect((names.count("down"), names[-1]), (1001, "_start"), "the calls of the deep recursion")
+        expect({frame["bytes"] for frame in main["frames"] if frame["function"] == "down"} - {said["step"][1]}, set(), "bytes of each call of it")
+        expect(("on_signal" in [frame["function"] for frame in alternate["frames"]], any(frame["signal_frame"] for frame in alternate["frames"])),
+               (True, True), "the handler on its own stack")
+        expect([frame["function"] for frame in others[1]["frames"]].count("down"), 151, "the recursion of a thread")
+        text = orrery.run("show", "stack", recording, "--deepest", "--from", "begin", "--to", "finish", "--task", first)
+        for words in ("1000 x  down (depths.c:", "bytes of its stack written", "bytes of its alternate stack written", "FUNCTION"):
+            expect(words in text, True, f"{words!r} in {text}")
+    whole = json.loads(orrery.run("show", "stack", recording, "--deepest", "--json"))
+    main = next(each for each in whole["stacks"] if each["task"] == first and each["kind"] == "own")
+    expect(any(frame["function"] == "fill" for frame in main["frames"]), True, "of the whole run, filling it is the deepest")
+    orrery.run("show", "stack", recording, "--from", "begin", status=69)
+
+
+VIRTUAL = r"""
+#include <cstdio>
+struct Base { int base = 11; virtual ~Base() {} };
+struct Left : virtual Base { long left = 22; };
+struct Right : virtual Base { short right = 33; };
+struct Other { virtual int value() { return 1; } char other = 'o'; };
+struct Both : Left, Right, virtual Other { double both = 4.5; };
+struct Deep : virtual Both { unsigned deep = 66; };
+struct Holder { Both first; int between = 7; Left second; };
+__attribute__((noinline)) void here() { __asm__ volatile(""); }
+__attribute__((noinline)) int look(Both& by_reference, Base* by_pointer) {
+  Both both; Deep deep; Holder holder; Left pair[2];
+  both.base = 1, deep.left = 2, holder.first.right = 3, holder.second.base = 4, pair[1].base = 5;
+  here();
+  return both.base + (int)deep.left + holder.between + pair[1].base + by_reference.base + by_pointer->base;
+}
+int main() { Both both; both.base = 99; return look(both, &both) == 0; }
+"""
+
+
+def case_virtual_bases(orrery, expect):
+    """Objects with virtual bases, as gdb prints them of the core there; and calls through PLTs, as objdump names them."""
+    import cores
+    source = orrery.home / "virtual.cc"
+    source.write_text(VIRTUAL)
+    program = orrery.home / "virtual"
+    subprocess.run(["g++", "-g", "-O0", "-o", program, source], check=True)
+    recording, core = orrery.record([program]), orrery.home / "core"
+    orrery.run("export", recording, "--core", "--at", "here", "-o", core)
+    shown = stacks(orrery, expect, recording, "--at", "here")
+    look = next(frame for frame in shown["tasks"][0]["frames"] if frame["functions"][0]["function"].startswith("look"))["functions"][0]
+    ours = {each["name"]: each["value"] for each in look["locals"]}
+    names = ("both", "deep", "holder", "pair")
+    text = in_gdb(program, core, "up", *(f"print {name}" for name in names))
+    gdbs = re.findall(r"^\$\d+ = (.*)$", text, re.M)
+    expect(len(gdbs), len(names), "what gdb prints")
+    for name, theirs in zip(names, gdbs):
+        expect(cores.plain(ours[name]), cores.plain(theirs), f"the value of {name}")
+        expect("…" in ours[name], False, "nothing is left out")
+
+
+CALLS = r"""
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#define APART __attribute__((noinline))
+APART int call_puts(const char* text) { return puts(text) + 1; }
+APART char* call_strdup(const char* text) { return strdup(text) + 0; }
+APART void call_qsort(char* text) { qsort(text, strlen(text), 1, (int (*)(const void*, const void*))strcmp); }
+APART double call_cos(double angle) { return cos(angle) * 2; }
+APART int call_atoi(const char* text) { return atoi(text) * 3; }
+int main(int count, char** words) {
+  call_puts(words[0]);
+  char* copy = call_strdup(words[0]);
+  call_qsort(copy);
+  return call_cos((double)count) + call_atoi(copy) > 100;
+}
+"""
+
+
+def case_plt_names(orrery, expect):
+    """Calls through PLTs in the disassembly have the names that objdump gives them, with each kind of table."""
+    source = orrery.home / "calls.c"
+    source.write_text(CALLS)
+    for flags in ((), ("-Wl,-z,ibtplt", "-fcf-protection"), ("-Wl,-z,now", "-fno-plt"), ("-Wl,-z,now",), ("-no-pie",)):
+        program = orrery.home / "calls"
+        subprocess.run(["gcc", "-O1", "-fno-builtin", "-fno-optimize-sibling-calls", "-o", program, source, "-lm", *flags], check=True)
+        recording = orrery.record([program])
+        text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", program], capture_output=True, text=True, check=True).stdout
+        called = {int(at, 16): name for at, name in re.findall(r"^ +([0-9a-f]+):\s+call +[0-9a-f]+ <([^>+]+@plt)>", text, re.M)}
+        base = min(row["start"] for row in orrery.rows(recording, f"SELECT start FROM memory_map WHERE object = '{program}'"))
+        bias = 0 if "-no-pie" in flags else base
+        seen = set()
+        for function in ("call_puts", "call_strdup", "call_qsort", "call_cos", "call_atoi"):
+            context = json.loads(orrery.run("show", "cpu", recording, "--at", function, "--json"))
+            expect(list(schema.problems(context, CPU_SCHEMA, CPU_SCHEMA)), [], "problems with the schema")
+            for each in context["instructions"]:
+                name = called.get(each["address"] - bias)
+                expect(name is None or f"<{name}>" in each["text"], True, f"{each['text']} is {name} with {flags}")
+                expect("@plt" in each["text"], name is not None, f"{each['text']} with {flags}")
+                seen.add(name)
+        expect(seen - {None}, set(called.values()) - {"__cxa_finalize@plt"}, f"names with {flags}")
+        expect(len(seen) > 5, "-fno-plt" not in flags, f"how many: {seen}")
+
+
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
