@@ -36,6 +36,9 @@ class Report {
       branches_ += row.branches;
       taken_ += row.taken;
     }
+    if (!view.inlined) return;
+    for (const LineRow& row : rows.lines)
+      if (row.inlined) inlined_[row.function][*row.inlined] += row.instructions;
   }
 
   std::string text() {
@@ -94,8 +97,22 @@ class Report {
       add(fmt::format("{:14} {:6.2f} {:18} {:6.2f} {:12}  {}", row.instructions,
                       percent(row.instructions, instructions_), row.inclusive,
                       percent(row.inclusive, instructions_), row.calls, printable(function_words(row))));
+      if (view_.inlined) add_inlined(row);
     }
     add_rest(rows.size(), "functions");
+  }
+
+  /// What the function executed of each that was inlined into it, the most first.
+  void add_inlined(const FunctionRow& function) {
+    std::vector<std::pair<u64, std::string>> ordered;
+    for (const auto& [name, instructions] : inlined_[function.function])
+      ordered.emplace_back(instructions, name);
+    std::stable_sort(ordered.begin(), ordered.end(),
+                     [](const auto& left, const auto& right) { return left.first > right.first; });
+    for (const auto& [instructions, name] : ordered)
+      add(style_.dim(fmt::format("{:14} {:6.2f} {:40}    inlined {}", instructions,
+                                 percent(instructions, instructions_), "",
+                                 printable(lens::short_function(name)))));
   }
 
   std::string source_text(const LineRow& row) const {
@@ -119,7 +136,8 @@ class Report {
                             : fmt::format("{:12}  {:7.1f}", row.branches, percent(row.taken, row.branches));
       add(fmt::format("{:14} {:6.2f} ", row.instructions, percent(row.instructions, instructions_)) + jumps +
           "  " +
-          printable(place.empty() ? "no line: " + function_words(*functions_.at(row.function)) : place));
+          printable(place.empty() ? "no line: " + function_words(*functions_.at(row.function)) : place) +
+          (row.inlined ? style_.dim("  inlined " + printable(lens::short_function(*row.inlined))) : ""));
       if (const std::string text = source_text(row); !text.empty())
         add(style_.dim(std::string(45, ' ') + "    " + printable(text)));
     }
@@ -146,6 +164,7 @@ class Report {
   const ProfileView& view_;
   const Style& style_;
   std::map<u32, const FunctionRow*> functions_;
+  std::map<u32, std::map<std::string, u64>> inlined_;  ///< by function, instructions of each
   u64 instructions_ = 0, elements_ = 0, branches_ = 0, taken_ = 0;
   std::string text_;
 };
@@ -173,6 +192,7 @@ Json function_json(const FunctionRow& row) {
 
 Json line_json(const LineRow& row) {
   Json json{{"function", row.function}};
+  put(json, "inlined", row.inlined);
   put(json, "file", row.file);
   put(json, "line", row.line);
   json.update({{"instructions", row.instructions},

@@ -22,6 +22,7 @@ enum class ProfileOrder : u8 { function, inclusive, line, call };
 struct ProfileView {
   ProfileOrder order = ProfileOrder::function;
   bool all = false;         ///< not only the first rows
+  bool inlined = false;     ///< functions with those that were inlined into them
   std::string recording{};  ///< where packed source lies
 };
 

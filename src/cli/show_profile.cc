@@ -27,7 +27,7 @@ ProfileOrder order_of(const std::string& by) {
 void print_text(const std::vector<ProfileRows>& programs, const LayerOptions& options,
                 const Session& session) {
   const Style style = Style::for_stream(session.color, STDOUT_FILENO);
-  const ProfileView view{order_of(options.by), options.all, options.directory};
+  const ProfileView view{order_of(options.by), options.all, options.inlined, options.directory};
   for (std::size_t at = 0; at < programs.size(); ++at)
     std::printf("%s%s", at == 0 ? "" : "\n", profile_text(programs[at], view, style).c_str());
 }
@@ -70,6 +70,7 @@ void add_show_profile(CLI::App& show_command, Session& session) {
       show_command, session, "profile", "How often each function, line and call was executed, exactly", show,
       "  orrery show profile                           the functions that executed most themselves\n"
       "  orrery show profile --by inclusive            with all that they called\n"
+      "  orrery show profile --inlined                 with what was inlined into each\n"
       "  orrery show profile --by line                 source lines, and how often their jumps were taken\n"
       "  orrery show profile --from main --to 'stop:1' only what lies between two instants\n"
       "  orrery export --callgrind -o callgrind.out    for KCachegrind and callgrind_annotate\n");
@@ -79,6 +80,8 @@ void add_show_profile(CLI::App& show_command, Session& session) {
                    "What the rows are: functions by their own instructions or with "
                    "those they called (inclusive), lines, or calls")
       ->check(CLI::IsMember({"function", "inclusive", "line", "call"}));
+  added.command->add_flag("--inlined", options.inlined,
+                          "Below each function, what it executed of those that were inlined into it");
   added.command->add_option("--from", options.from, "Count from this instant on, of one process");
   added.command->add_option("--to", options.to, "Count up to this instant");
 }

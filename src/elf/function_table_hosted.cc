@@ -4,11 +4,14 @@
 #include <gelf.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <tuple>
 
 #include "elf/demangle_hosted.h"
+#include "elf/frame_ranges_hosted.h"
 #include "elf/function_names_hosted.h"
+#include "elf/inlined_reader_hosted.h"
 #include "elf/source_files_hosted.h"
 
 namespace orrery::elf {
@@ -30,6 +33,7 @@ FunctionTable::FunctionTable(const Image* image) : image_(image) {
   if (image == nullptr) return;
   add_functions();
   add_plt();
+  add_unnamed();
   set_ends();
 }
 
@@ -70,6 +74,34 @@ void FunctionTable::add_plt() {
                    [](const auto& left, const auto& right) { return left.address < right.address; });
 }
 
+/// Code of stripped files, and of functions without a symbol in others.
+void FunctionTable::add_unnamed() {
+  std::vector<TableFunction> found;
+  for (const CodeRange& range : frame_ranges(*image_)) {
+    if (range.start < image_->start || range.end > image_->end) continue;
+    const auto above =
+        std::upper_bound(functions_.begin(), functions_.end(), range.start,
+                         [](u64 wanted, const TableFunction& function) { return wanted < function.address; });
+    if (above != functions_.begin()) {
+      TableFunction& before = *std::prev(above);
+      if (before.address == range.start && before.end == before.address) before.end = range.end;
+      if (range.start < before.end) continue;
+    }
+    char name[32];
+    std::snprintf(name, sizeof name, "sub_%lx", static_cast<unsigned long>(range.start - image_->bias));
+    found.push_back({.address = range.start, .end = range.end, .name = name});
+  }
+  std::sort(found.begin(), found.end(),
+            [](const auto& left, const auto& right) { return left.address < right.address; });
+  const auto same = std::unique(found.begin(), found.end(), [](const auto& left, const auto& right) {
+    return left.address == right.address;
+  });
+  const auto middle = static_cast<std::ptrdiff_t>(functions_.size());
+  functions_.insert(functions_.end(), found.begin(), same);
+  std::inplace_merge(functions_.begin(), functions_.begin() + middle, functions_.end(),
+                     [](const auto& left, const auto& right) { return left.address < right.address; });
+}
+
 /// Assembler's functions may have no size: they go up to what comes next.
 void FunctionTable::set_ends() {
   for (std::size_t at = 0; at < functions_.size(); ++at) {
@@ -106,6 +138,17 @@ FileLine FunctionTable::line_of(u64 address) {
   if (file.empty()) file = absolute_path(unit, source);
   place.file = &file;
   return place;
+}
+
+const std::string& FunctionTable::inlined_at(u64 address) {
+  static const std::string kNone;
+  if (image_ == nullptr) return kNone;
+  Dwarf_Addr bias = 0;
+  Dwarf_Die* const unit = dwfl_module_addrdie(image_->module, address, &bias);
+  if (unit == nullptr) return kNone;
+  const auto [known, is_new] = inlined_.try_emplace(unit->addr);
+  if (is_new) known->second = read_inlined_code(unit);
+  return known->second.at(address - bias);
 }
 
 }  // namespace orrery::elf

@@ -8,11 +8,13 @@
 #include <vector>
 
 #include "elf/images_hosted.h"
+#include "elf/inlined_code_hosted.h"
 
 namespace orrery::elf {
 
-/// A function of the symbol tables. Of several names for one address, the one that is seen outside. A section
-/// of PLT entries is one row.
+/// A function of the symbol tables; where these have none, code with unwind rules of its own (sub_1139, by
+/// its address in the file). Of several names for one address, the one that is seen outside. A section of PLT
+/// entries is one row.
 struct TableFunction {
   u64 address = 0;     ///< at run time
   u64 end = 0;         ///< exclusive
@@ -39,15 +41,20 @@ class FunctionTable {
   void prepare_lines();
   /// Of DWARF's line table.
   FileLine line_of(u64 address);
+  /// The innermost function that was inlined there, demangled; "" if none was, or without DWARF. Lives as
+  /// long as the table.
+  const std::string& inlined_at(u64 address);
 
  private:
   void add_functions();
   void add_plt();
+  void add_unnamed();
   void set_ends();
 
   const Image* image_;
   std::vector<TableFunction> functions_;
   std::map<std::pair<const void*, const char*>, std::string> files_;  ///< by unit and name there
+  std::map<const void*, InlinedCode> inlined_;                        ///< by unit
 };
 
 }  // namespace orrery::elf

@@ -10,6 +10,7 @@
 
 #include "base/types.h"
 #include "elf/debug_files_hosted.h"
+#include "elf/plt_hosted.h"
 #include "elf/stopped_machine_hosted.h"
 
 struct Dwfl;
@@ -25,6 +26,7 @@ struct Image {
   Dwfl_Module* module = nullptr;
   std::vector<std::string> needed;  ///< DT_NEEDED
   std::string soname;               ///< DT_SONAME
+  std::shared_ptr<PltEntries> plt = std::make_shared<PltEntries>();
 };
 
 /// Where the debug file of one image is to be found.

@@ -29,8 +29,8 @@ struct SourceFrame {
 
 struct Location {
   const Image* image = nullptr;
-  u64 image_offset = 0;             ///< address in the file: what objdump shows
-  std::string symbol;               ///< demangled, from DWARF or the symbol table; "" if none
+  u64 image_offset = 0;  ///< address in the file: what objdump shows
+  std::string symbol;    ///< demangled, from DWARF or the symbol table; of a PLT entry "puts@plt"; "" if none
   u64 symbol_offset = 0;            ///< from the symbol's start; valid if `symbol` is not empty
   std::vector<SourceFrame> frames;  ///< innermost first; empty without DWARF
 };

@@ -8,7 +8,10 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <set>
 
+#include "elf/dwarf_expression_hosted.h"
+#include "elf/quoted_text_hosted.h"
 #include "elf/scope_names_hosted.h"
 #include "elf/symbolizer_hosted.h"
 
@@ -43,46 +46,6 @@ bool is_character(Dwarf_Die* type) {
   const u64 encoding = number_of(type, DW_AT_encoding, 0);
   return dwarf_tag(type) == DW_TAG_base_type && (encoding == DW_ATE_signed_char || encoding == DW_ATE_UTF) &&
          number_of(type, DW_AT_byte_size, 0) == 1;
-}
-
-/// How many bytes at `at` are one UTF-8 character; 0 if they are none.
-u64 utf8_bytes(const std::string& text, u64 at) {
-  const u8 first = static_cast<u8>(text[at]);
-  const u64 bytes = first < 0x80                    ? 1
-                    : first >= 0xc2 && first < 0xe0 ? 2
-                    : (first & 0xf0) == 0xe0        ? 3
-                    : (first & 0xf8) == 0xf0        ? 4
-                                                    : 0;
-  for (u64 i = 1; i < bytes; ++i) {
-    if (at + i >= text.size() || (static_cast<u8>(text[at + i]) & 0xc0) != 0x80) return 0;
-  }
-  return bytes;
-}
-
-/// C's escapes for what cannot be printed; the text is cut after `most` bytes.
-std::string quoted(const std::string& text, u64 most) {
-  std::string out = "\"";
-  u64 at = 0;
-  while (at < text.size() && at < most) {
-    const char letter = text[at];
-    const u64 bytes = utf8_bytes(text, at);
-    if (letter == '"' || letter == '\\') {
-      out += std::string("\\") + letter;
-    } else if (letter == '\n') {
-      out += "\\n";
-    } else if (letter == '\t') {
-      out += "\\t";
-    } else if (bytes == 0 || static_cast<u8>(letter) < 0x20 || letter == 0x7f) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned>(static_cast<u8>(letter)));
-      out += escape;
-    } else {
-      out += text.substr(at, bytes);
-    }
-    at += bytes == 0 ? 1 : bytes;
-  }
-  out += '"';
-  return at < text.size() ? out + kMore : out;
 }
 
 std::string character_text(u64 bits, bool is_signed) {
@@ -203,7 +166,7 @@ class Printer {
       case DW_TAG_structure_type:
       case DW_TAG_class_type:
       case DW_TAG_union_type:
-        return members(type, offset, depth);
+        return object(type, offset, depth);
       case DW_TAG_array_type: {
         const std::vector<u64> dimensions = array_dimensions(type, context_);
         return array(type, dimensions, 0, offset, depth);
@@ -269,6 +232,15 @@ class Printer {
     return brief_ ? text : "@" + hexadecimal(bits) + ": " + text;
   }
 
+  /// Of a whole object; a virtual base that several of its bases have is shown once, as gdb does.
+  std::string object(Dwarf_Die* type, u64 offset, int depth) {
+    std::set<const void*> before;
+    std::swap(virtual_bases_, before);
+    const std::string text = members(type, offset, depth);
+    std::swap(virtual_bases_, before);
+    return text;
+  }
+
   std::string members(Dwarf_Die* type, u64 offset, int depth) {
     if (depth <= 0) return std::string("{") + kMore + "}";
     Known why = Known::yes;
@@ -283,10 +255,11 @@ class Printer {
       if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) ||
           dwarf_attr(&child, DW_AT_external, &attribute) || dwarf_attr(&child, DW_AT_declaration, &attribute))
         continue;
+      if (tag == DW_TAG_inheritance && !is_first(&child)) continue;
       if (shown++ == limits_.members) return text + ", " + kMore + "}";
       if (shown > 1) text += ", ";
       text += tag == DW_TAG_inheritance ? "<" + type_name(&child) + "> = " : member_name(&child);
-      text += member(&child, offset, depth);
+      text += tag == DW_TAG_inheritance ? base(&child, offset, depth) : member(&child, offset, depth);
     }
     return text + "}";
   }
@@ -298,12 +271,54 @@ class Printer {
 
   std::string member(Dwarf_Die* member, u64 offset, int depth) {
     Dwarf_Die type;
-    Dwarf_Attribute attribute;
-    // Of a virtual base the place is an expression over the object.
-    if (!resolved_type(member, &type) || dwarf_attr(member, DW_AT_virtuality, &attribute)) return kMore;
+    if (!resolved_type(member, &type)) return kMore;
     const u64 width = number_of(member, DW_AT_bit_size, 0);
     if (width != 0) return bit_field(member, &type, offset, width);
     return text(&type, offset + number_of(member, DW_AT_data_member_location, 0), depth - 1);
+  }
+
+  static bool is_virtual(Dwarf_Die* inheritance) {
+    return number_of(inheritance, DW_AT_virtuality, DW_VIRTUALITY_none) == DW_VIRTUALITY_virtual;
+  }
+
+  bool is_first(Dwarf_Die* inheritance) {
+    Dwarf_Die type;
+    return !is_virtual(inheritance) || !resolved_type(inheritance, &type) ||
+           virtual_bases_.insert(type.addr).second;
+  }
+
+  std::string base(Dwarf_Die* inheritance, u64 offset, int depth) {
+    Dwarf_Die type;
+    if (!resolved_type(inheritance, &type)) return kMore;
+    if (!is_virtual(inheritance))
+      return members(&type, offset + number_of(inheritance, DW_AT_data_member_location, 0), depth - 1);
+    const std::optional<u64> place = virtual_place(inheritance, offset);
+    if (!place) return kMore;
+    const ValueBytes there = read_value_bytes(context_.machine, *place, size_of_type(&type, context_));
+    Printer printer(context_, there, brief_ ? Detail::brief : Detail::full);
+    std::swap(printer.virtual_bases_, virtual_bases_);
+    const std::string text = printer.members(&type, 0, depth - 1);
+    std::swap(printer.virtual_bases_, virtual_bases_);
+    return text;
+  }
+
+  /// Where the virtual base of the object at `offset` lies: an expression over its address, which asks its
+  /// virtual table (DWARF 5, 5.7.3).
+  std::optional<u64> virtual_place(Dwarf_Die* inheritance, u64 offset) {
+    Dwarf_Attribute attribute;
+    Dwarf_Op* operations = nullptr;
+    size_t count = 0;
+    if (!value_.address || !dwarf_attr(inheritance, DW_AT_data_member_location, &attribute) ||
+        dwarf_getlocation(&attribute, &operations, &count) != 0)
+      return std::nullopt;
+    std::vector<Dwarf_Op> all{
+        {.atom = DW_OP_const8u, .number = *value_.address + offset, .number2 = 0, .offset = 0}};
+    all.insert(all.end(), operations, operations + count);
+    const FrameRegisters none{};
+    const auto found =
+        evaluate({.machine = context_.machine, .registers = none, .cfa = {}, .attribute = &attribute}, all);
+    if (!found || found->place != Place::memory) return std::nullopt;
+    return found->number;
   }
 
   std::string bit_field(Dwarf_Die* member, Dwarf_Die* type, u64 offset, u64 width) {
@@ -384,6 +399,7 @@ class Printer {
   const ValueBytes& value_;
   bool brief_;
   const Limits& limits_;
+  std::set<const void*> virtual_bases_;  ///< of the present object, those that were shown
 };
 
 /// Tags that only dress another type.

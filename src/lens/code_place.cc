@@ -73,6 +73,7 @@ std::string short_function(const std::string& name) {
        {" [clone .cold]", " [clone .part.0]", " [clone .isra.0]", " [clone .constprop.0]", ".cold"}) {
     if (text.ends_with(suffix)) text.resize(text.size() - std::string(suffix).size());
   }
+  const std::string plt = text.ends_with("@plt") ? "@plt" : "";
   if (const auto version = text.find('@'); version != std::string::npos && version > 0) text.resize(version);
   if (text.starts_with("__GI_")) text.erase(0, 5);
   // The parameter list is the last bracketed part, before an optional " const".
@@ -90,7 +91,7 @@ std::string short_function(const std::string& name) {
   replace_all(text, "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >",
               "std::string");
   replace_all(text, "std::__cxx11::", "std::");
-  return text;
+  return text + plt;
 }
 
 bool is_system_file(const std::string& path) {

@@ -212,4 +212,63 @@ def case_profile_text(orrery, expect):
     expect("main (machine.c:" in orrery.run("show", "profile", recording, "--by", "call", "--all"), True, "a call's place")
 
 
+def case_profile_stripped(orrery, expect):
+    """Functions of a stripped program are those of the program before it was stripped, by their addresses: as often executed and called."""
+    for name in ("machine.c", "recursion.c", "virtuals.cc"):
+        program = build(orrery.home, HERE / "profiled" / name)
+        bare = orrery.home / "bare"
+        named = functions_of(profile_of(orrery, expect, orrery.record([program], NOW))[0])
+        subprocess.run(["strip", "-s", "-o", bare, program], check=True)
+        recording = orrery.record([bare], NOW)
+        found = functions_of(profile_of(orrery, expect, recording)[0])
+        # Without unwind rules: what crti.o and crtstuff.c have.
+        without = ("_init", "_fini", "deregister_tm_clones", "register_tm_clones", "__do_global_dtors_aux", "frame_dummy")
+        own = {address: row for (path, address), row in named.items() if path == str(program) and row["name"] not in without}
+        others = {address: row for (path, address), row in found.items() if path == str(bare)}
+        expect(len(own) >= 3, True, f"functions of {name}")
+        for address, row in own.items():
+            expect(address in others, True, f"{row['name']} of {name} at {address:x}: {sorted(map(hex, others))}")
+            expect((others[address]["name"], others[address]["instructions"], others[address]["calls"]),
+                   (f"sub_{address:x}", row["instructions"], row["calls"]), f"{row['name']} of {name}")
+        expect(f"sub_{min(own):x} [bare]" in orrery.run("show", "profile", recording, "--all"), True, "the report")
+
+
+def plain_name(name):
+    """Without arguments and templates, which each tool spells in its way."""
+    name = re.sub(r"\[abi:\w+\]| \[clone [^\]]*\]", "", name)
+    while (bare := re.sub(r"<[^<>]*>|\([^()]*\)( const)?", "", name)) != name and bare:
+        name = bare
+    return name.split("::")[-1].split()[-1].split(".")[0] if name.split() else name
+
+
+def case_profile_inlined(orrery, expect):
+    """What each function executed of those inlined into it: Callgrind's cost of each instruction, given to the innermost function that addr2line -i names there."""
+    inlined_into = set()
+    for name in ("machine.c", "sorting.c", "numbers.c", "strings.c"):
+        program = build(orrery.home, HERE / "profiled" / name)
+        callgrind = Callgrind(orrery.home, program)
+        costs = {address: cost for (path, address), cost in callgrind.costs.items() if os.path.realpath(path) == str(program)}
+        addresses = sorted(costs)
+        text = subprocess.run(["addr2line", "-e", program, "-C", "-f", "-i", "-a", *map(hex, addresses)], capture_output=True, text=True, check=True).stdout
+        chains = {int(each.split("\n", 1)[0], 16): each.strip().split("\n")[1::2] for each in re.split(r"^0x", text, flags=re.M)[1:]}
+        wanted = collections.Counter()
+        for address, cost in costs.items():
+            chain = chains[address]
+            wanted[plain_name(chain[-1]), plain_name(chain[0]) if len(chain) > 1 else None] += cost
+        recording = orrery.record([program], NOW)
+        span = profile_of(orrery, expect, recording, "--from", "main", "--to", "exit", "--by", "line")[0]
+        functions = {row["function"]: row for row in span["functions"] if row.get("object") == str(program)}
+        mine = collections.Counter()
+        for row in span["lines"]:
+            if row["function"] in functions and "name" in functions[row["function"]]:
+                inlined = row.get("inlined")
+                mine[plain_name(functions[row["function"]]["name"]), plain_name(inlined) if inlined else None] += valgrinds(row)
+        compared = {key: cost for key, cost in wanted.items() if key[0] and "?" not in key[0] and "plt" not in key[0] and "operator" not in str(key) and "" not in key and cost > 20}
+        inlined_into |= {key for key in compared if key[1] is not None}
+        for key, cost in compared.items():
+            expect(abs(mine[key] - cost) <= 8, True, f"{name}: {key} executed {mine[key]}, {cost}")
+    expect(len(inlined_into) >= 1, True, f"inlined functions: {inlined_into}")
+    expect(" inlined " in orrery.run("show", "profile", recording, "--inlined", "--all"), True, "the report")
+
+
 CASES = {name[len("case_"):]: case for name, case in list(globals().items()) if name.startswith("case_")}

@@ -58,7 +58,9 @@ CodePlace CodeFiles::find(ReplaySession& session, u64 pc) {
   }
   file->settle();
   const elf::FileLine place = file->table.line_of(pc);
-  return {number_in(*file, pc), place.file, static_cast<u32>(std::max(0, place.line))};
+  const std::string& inlined = file->table.inlined_at(pc);
+  return {number_in(*file, pc), place.file, static_cast<u32>(std::max(0, place.line)),
+          inlined.empty() ? nullptr : &inlined};
 }
 
 u32 CodeFiles::function_at(u64 pc) {

@@ -25,7 +25,8 @@ struct Function {
 struct CodePlace {
   u32 function = 0;  ///< number of it
   const std::string* file = nullptr;
-  u32 line = 0;  ///< 0 if unknown
+  u32 line = 0;                          ///< 0 if unknown
+  const std::string* inlined = nullptr;  ///< the innermost function that was inlined there; null if none was
 };
 
 class CodeFiles {

@@ -30,7 +30,7 @@ std::vector<db::TableDescription> tables() {
 
 extern const Lens kProfileLens;
 const Lens kProfileLens = {.name = "profile",
-                           .version = 1,
+                           .version = 2,
                            .sentence = "How often each line, function and call was executed, exactly.",
                            .tables = profile::tables,
                            .read = nullptr,

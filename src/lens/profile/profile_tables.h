@@ -21,7 +21,9 @@ inline constexpr db::Column<FunctionRow> kFunctionColumns[] = {
     db::column<&FunctionRow::process>("process", "A process of the table process.", db::Key::indexed),
     db::column<&FunctionRow::program>("program", "Counts the programs that the process ran, from 0."),
     db::column<&FunctionRow::function>("function", "Numbered in each program."),
-    db::column<&FunctionRow::name>("name", "By the symbol tables; null for code that belongs to none."),
+    db::column<&FunctionRow::name>("name",
+                                   "By the symbol tables; sub_ and its address where only unwind rules tell "
+                                   "of it; null for other code."),
     db::column<&FunctionRow::object>("object",
                                      "The file, or the region; null for code the program made itself."),
     db::column<&FunctionRow::address>("address", "In the file, as objdump shows it."),
@@ -42,7 +44,7 @@ inline constexpr db::Table<FunctionRow> kProfileFunction = {
 
 struct LineRow {
   u32 process = 0, program = 0, function = 0;
-  std::optional<std::string> file{};
+  std::optional<std::string> inlined{}, file{};
   std::optional<u32> line{};
   u64 instructions = 0, elements = 0, branches = 0, taken = 0;
 };
@@ -51,6 +53,8 @@ inline constexpr db::Column<LineRow> kLineColumns[] = {
     db::column<&LineRow::process>("process", "A process of the table process.", db::Key::indexed),
     db::column<&LineRow::program>("program", "Counts the programs that the process ran, from 0."),
     db::column<&LineRow::function>("function", "Of profile_function: whose code it is, inlined or its own."),
+    db::column<&LineRow::inlined>(
+        "inlined", "The innermost function that was inlined there; null for the function's own code."),
     db::column<&LineRow::file>("file", "The source file; null without DWARF."),
     db::column<&LineRow::line>("line", "The line in it."),
     db::column<&LineRow::instructions>("instructions", "Executed of this line; see profile_function."),

@@ -5,6 +5,7 @@
 namespace orrery::lens::profile {
 namespace {
 
+std::string inlined_in(const CodePlace& place) { return place.inlined != nullptr ? *place.inlined : ""; }
 std::string file_of(const CodePlace& place) { return place.file != nullptr ? *place.file : ""; }
 
 }  // namespace
@@ -34,7 +35,7 @@ Status ProgramProfile::take(ReplaySession& session) {
   add_counts(session, TRY(session.take_counts()), counts);
   for (const auto& [pc, count] : counts) {
     const CodePlace place = files_.find(session, pc);
-    lines_[{place.function, file_of(place), place.line}].add(count);
+    lines_[{place.function, inlined_in(place), file_of(place), place.line}].add(count);
   }
   add_calls(session, costs_, calls_);
   return Nothing{};
@@ -70,6 +71,7 @@ ProfileRows ProgramProfile::rows() const {
   for (const auto& [key, count] : lines_) {
     selfs[key.function].add(count);
     rows.lines.push_back({.function = key.function,
+                          .inlined = known(key.inlined),
                           .file = known(key.file),
                           .line = known(key.line),
                           .instructions = static_cast<u64>(count.executions),

@@ -41,6 +41,7 @@ class ProgramProfile {
  private:
   struct LineKey {
     u32 function;
+    std::string inlined;
     std::string file;
     u32 line;
     auto operator<=>(const LineKey&) const = default;

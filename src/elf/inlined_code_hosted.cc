@@ -1,0 +1,78 @@
+#include "elf/inlined_code_hosted.h"
+
+#include <dwarf.h>
+
+#include <iterator>
+
+#include "elf/function_die_name_hosted.h"
+#include "elf/inlined_reader_hosted.h"
+
+namespace orrery::elf {
+namespace {
+
+/// Deeper than any compiler nests; a damaged file may nest without end.
+constexpr int kDepthMost = 200;
+
+/// Entries that have code, or that may hold some that do.
+bool may_hold_code(int tag) {
+  switch (tag) {
+    case DW_TAG_subprogram:
+    case DW_TAG_inlined_subroutine:
+    case DW_TAG_lexical_block:
+    case DW_TAG_try_block:
+    case DW_TAG_catch_block:
+    case DW_TAG_namespace:
+    case DW_TAG_module:
+    case DW_TAG_class_type:
+    case DW_TAG_structure_type:
+    case DW_TAG_union_type:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void add_ranges(Dwarf_Die* inlined, InlinedCode& code) {
+  const std::string name = function_name(inlined);
+  Dwarf_Addr base = 0, start = 0, end = 0;
+  for (ptrdiff_t at = 0; (at = dwarf_ranges(inlined, at, &base, &start, &end)) > 0;)
+    code.add(start, end, name);
+}
+
+void add_below(Dwarf_Die* parent, int depth, InlinedCode& code) {
+  Dwarf_Die child;
+  if (depth > kDepthMost || dwarf_child(parent, &child) != 0) return;
+  do {
+    const int tag = dwarf_tag(&child);
+    if (!may_hold_code(tag)) continue;
+    if (tag == DW_TAG_inlined_subroutine) add_ranges(&child, code);
+    add_below(&child, depth + 1, code);
+  } while (dwarf_siblingof(&child, &child) == 0);
+}
+
+}  // namespace
+
+u32 InlinedCode::number_at(u64 address) const {
+  const auto above = starts_.upper_bound(address);
+  return above == starts_.begin() ? 0 : std::prev(above)->second;
+}
+
+const std::string& InlinedCode::at(u64 address) const { return names_[number_at(address)]; }
+
+void InlinedCode::add(u64 start, u64 end, const std::string& name) {
+  if (start >= end) return;
+  const auto [known, is_new] = numbers_.try_emplace(name, static_cast<u32>(names_.size()));
+  if (is_new) names_.push_back(name);
+  const u32 behind = number_at(end);
+  starts_.erase(starts_.lower_bound(start), starts_.upper_bound(end));
+  starts_[start] = known->second;
+  starts_[end] = behind;
+}
+
+InlinedCode read_inlined_code(Dwarf_Die* unit) {
+  InlinedCode code;
+  add_below(unit, 0, code);
+  return code;
+}
+
+}  // namespace orrery::elf
