@@ -2,7 +2,10 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
+#include <utility>
 
+#include "cli/at_option.h"
 #include "cli/cache_report.h"
 #include "cli/collect.h"
 #include "cli/command.h"
@@ -51,13 +54,27 @@ bool is_of_span(const LayerOptions& options) {
   return options.instant || !options.from.empty() || !options.to.empty() || options.cache.any();
 }
 
+/// Where a report's span begins and ends; none of a whole run.
+using Ends = std::optional<std::pair<lens::ExactInstant, lens::ExactInstant>>;
+
+void put_ends(const Ends& ends, Json& json) {
+  if (ends) json.update({{"from", instant_json(ends->first)}, {"to", instant_json(ends->second)}});
+}
+
+void print_ends(const Ends& ends, bool json) {
+  if (ends && !json)
+    std::printf("from %s\nto %s\n\n", instant_words(ends->first).c_str(),
+                instant_words(ends->second).c_str());
+}
+
 /// Of one process, if shapes are the user's or of a span of its run.
-Fallible<std::vector<CacheRows>> caches_of(const LayerOptions& options) {
+Fallible<std::vector<CacheRows>> caches_of(const LayerOptions& options, Ends& ends) {
   if (is_of_span(options)) {
     const CacheShapes shapes = TRY(shapes_of(options));
-    return TRY(rows_of_span<ProgramCache>(
-                   options, [&](const auto&) { return std::make_unique<ProgramCache>(shapes); }))
-        .programs;
+    auto span = TRY(rows_of_span<ProgramCache>(
+        options, [&](const auto&) { return std::make_unique<ProgramCache>(shapes); }));
+    ends = {span.from, span.to};
+    return std::move(span.programs);
   }
   db::Database database = TRY(collect(options.directory, {{lens_of_table("cache")}}));
   return read_caches(database, options.condition());
@@ -70,15 +87,19 @@ void print(const std::vector<std::string>& texts) {
 
 Fallible<Nothing> show_code(const LayerOptions& options, const Style& style) {
   const bool by_line = options.by == "line";
+  Ends ends;
+  const std::vector<CacheRows> programs = TRY(caches_of(options, ends));
   Json json{{"programs", Json::array()}};
+  put_ends(ends, json);
   std::vector<std::string> texts;
-  for (const CacheRows& rows : TRY(caches_of(options))) {
+  for (const CacheRows& rows : programs) {
     if (options.json)
       json["programs"].push_back(cache_json(rows, by_line));
     else
       texts.push_back(cache_text(rows, by_line, options.all, style));
   }
   if (options.json) print_json(json);
+  print_ends(ends, options.json);
   print(texts);
   return Nothing{};
 }

@@ -1,4 +1,5 @@
 """`--at`: every kind of instant, in every layer that has a state at one."""
+import json
 import re
 
 import programs
@@ -64,7 +65,33 @@ def case_instants(orrery, expect):
             seen[layer] = shown(orrery, recording, layer, word)
         expect(None in seen.values(), False, f"reports that do not say where they are: {seen}")
         expect(len(set(seen.values())), 1, f"where {word} is: {seen}")
+    check_spans(orrery, expect, recording, words)
     check_places(orrery, expect, recording, end_ns)
+
+
+def span_of(orrery, recording, layer, *words):
+    """Where the span begins and ends, and how many instructions it has."""
+    text = orrery.run("show", layer, recording, "-p", "#0", *words)
+    place = r"at ([\d.]+) s: event (\d+) of process #(\d+), task (\d+), tick (\d+)$"
+    ends = [re.search(rf"^{word} {place}", text, re.M) for word in ("from", "to")]
+    expect_both = all(ends)
+    found = json.loads(orrery.run("show", layer, recording, "-p", "#0", *words, "--json"))
+    instructions = sum(row["instructions"] for program in found["programs"] for row in program["functions"])
+    return [(float(end[1]), *(int(each) for each in end.groups()[1:])) for end in ends] if expect_both else text, instructions
+
+
+def check_spans(orrery, expect, recording, words):
+    """A profile and the caches of a span: it lies where the other layers say, and two spans that meet have what the whole has."""
+    for layer in ("profile", "cache"):
+        whole = json.loads(orrery.run("show", layer, recording, "-p", "#0", "--json"))
+        instructions = sum(row["instructions"] for program in whole["programs"] for row in program["functions"])
+        for word in words if layer == "profile" else (words[0], "93.5%", "step:15"):
+            here = shown(orrery, recording, "process", word)
+            before, first = span_of(orrery, recording, layer, "--at", word)
+            expect(span_of(orrery, recording, layer, "--to", word), (before, first), f"--to and --at {word}")
+            behind, rest = span_of(orrery, recording, layer, "--from", word, "--to", "end")
+            expect((before[1], behind[0]), (here, here), f"where {word} is for {layer}")
+            expect(first + rest, instructions, f"instructions up to {word} and from there")
 
 
 def check_places(orrery, expect, recording, end_ns):

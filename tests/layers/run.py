@@ -25,6 +25,7 @@ import profile_cases
 import programs
 import request_cases
 import sched_cases
+import sharing_cases
 import stack_cases
 import table_cases
 
@@ -936,6 +937,7 @@ for family in (
     profile_cases,
     request_cases,
     sched_cases,
+    sharing_cases,
     stack_cases,
     table_cases,
 ):
