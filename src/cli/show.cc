@@ -18,6 +18,7 @@ void add_show(CLI::App& app, Session& session) {
   add_show_memory(*command, session);
   add_show_pages(*command, session);
   add_show_heap(*command, session);
+  add_show_errors(*command, session);
   add_show_io(*command, session);
   add_show_sched(*command, session);
   add_show_cpu(*command, session);
@@ -27,6 +28,7 @@ void add_show(CLI::App& app, Session& session) {
   set_examples(*command,
                "  orrery show build make-0\n"
                "  orrery show cache --by line\n"
+               "  orrery show errors\n"
                "  orrery show file /bin/ls\n"
                "  orrery show heap\n"
                "  orrery show link\n"

@@ -7,6 +7,7 @@ namespace orrery::cli {
 
 /// Adds its subcommand to `show`, as a command adds itself to the application.
 void add_show_build(CLI::App& show, Session& session);
+void add_show_errors(CLI::App& show, Session& session);
 void add_show_file(CLI::App& show, Session& session);
 void add_show_heap(CLI::App& show, Session& session);
 void add_show_io(CLI::App& show, Session& session);

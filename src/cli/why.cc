@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/errors_report.h"
 #include "cli/process_option.h"
 #include "cli/recorded_files.h"
 #include "cli/recording_text.h"
@@ -72,6 +73,25 @@ Result<lens::why::Facts> gather(const std::string& directory, const lens::TreePr
   return facts;
 }
 
+/// Errors of heap memory of the process. Checking takes some ten times as long as the replay, so nobody waits for
+/// that of a long run without having asked for it (`orrery show errors`), and none are told if it fails.
+std::vector<lens::why::HeapError> read_heap_errors(const std::string& directory, const lens::RunSummary& run) {
+  constexpr std::size_t kErrorsMost = 20;
+  auto report = read_errors(directory, "process = " + std::to_string(run.process), kErrorsMost);
+  std::vector<lens::why::HeapError> errors;
+  if (!report) return errors;
+  for (const lens::errors::MemoryErrorRow& row : report.value().errors) {
+    const auto stack = [&](const ErrorPlace& place) {
+      const lens::StackFact* const found = report.value().stack_at(place);
+      return found == nullptr ? lens::StackFact{} : *found;
+    };
+    lens::why::HeapError& error = errors.emplace_back(lens::why::HeapError{.row = row, .stack = stack(place_of(row))});
+    if (row.made_pc) error.made = stack(made_place(row));
+    if (row.gone_pc) error.gone = stack(gone_place(row));
+  }
+  return errors;
+}
+
 int run_why(const WhyOptions& options, const Session& session) {
   const auto found = find_recording(options.recording);
   if (!found) return kCannotRun;
@@ -95,7 +115,11 @@ int run_why(const WhyOptions& options, const Session& session) {
   if (chain.size() == 1)
     for (const u32 child : lens::why::find_crashed(tree, *from))
       facts.crashed.push_back(lens::why::fact_of(tree.at(child)));
-  const lens::why::Verdict verdict = lens::why::explain(facts);
+  lens::why::Verdict verdict = lens::why::explain(facts);
+  if (lens::why::asks_about_heap(verdict)) {
+    facts.heap_errors = read_heap_errors(directory, facts.run);
+    if (!facts.heap_errors.empty()) verdict = lens::why::explain(facts);
+  }
   const std::string text = options.json
                                ? why_json(verdict, facts)
                                : why_text(verdict, facts, Style::for_stream(session.color, STDOUT_FILENO));

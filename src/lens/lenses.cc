@@ -17,6 +17,7 @@ extern const Lens kHeapLens;
 extern const Lens kProfileLens;
 extern const Lens kCacheLens;
 extern const Lens kCacheObjectLens;
+extern const Lens kErrorsLens;
 
 namespace {
 
@@ -24,6 +25,7 @@ constexpr const Lens* kLenses[] = {
     &kProcessLens, &kCallLens, &kBuildLens,   &kLoadLens,  &kLinkLens,
     &kStateLens,   &kMapLens,  &kPageLens,    &kIoLens,    &kSchedLens,
     &kRequestLens, &kHeapLens, &kProfileLens, &kCacheLens, &kCacheObjectLens,
+    &kErrorsLens,
 };
 
 }  // namespace

@@ -192,7 +192,15 @@ void ReplaySession::consume(u32 half, u64 words) {
 }
 
 Status ReplaySession::note_accesses(AccessConsumer consumer) {
-  TRY(note(machine::Notes::accesses));
+  return note_accesses_as(machine::Notes::accesses, std::move(consumer));
+}
+
+Status ReplaySession::note_accesses_and_entries(AccessConsumer consumer) {
+  return note_accesses_as(machine::Notes::accesses_and_entries, std::move(consumer));
+}
+
+Status ReplaySession::note_accesses_as(machine::Notes wanted, AccessConsumer consumer) {
+  TRY(note(wanted));
   access_consumer_ = std::move(consumer);
   access_points_.clear();
   return Nothing{};

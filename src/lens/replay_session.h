@@ -99,12 +99,14 @@ class ReplaySession final : public elf::StoppedMachine {
   /// From here on the accesses that the process makes are noted and handed over: while a run goes on, and at
   /// its end those up to the stop.
   Status note_accesses(AccessConsumer consumer);
+  /// The same with the registers at the entries of watched functions and at all returns.
+  Status note_accesses_and_entries(AccessConsumer consumer);
   /// The same of the calls, as translate::read_calls reads them; to all who asked.
   using CallConsumer = std::function<void(std::span<const u64> records)>;
   Status note_calls(CallConsumer consumer);
   /// The same, only of calls that lead to watched functions: translate/call_path.h.
   Status note_watched_calls(CallConsumer consumer);
-  /// Functions whose entries are among the calls from here on; a program has none at its start.
+  /// Functions whose entries are among the notes from here on; a program has none at its start.
   Status watch_functions(std::span<const u64> addresses);
   /// From here on executions are counted, and these handed over as calls are.
   using ProfileConsumer = std::function<void(std::span<const translate::ProfileNote> notes)>;
@@ -156,6 +158,7 @@ class ReplaySession final : public elf::StoppedMachine {
   Status receive_reply();
   Status ask_with_addresses(machine::ControlOp op, std::span<const u64> addresses);
   Status note(machine::Notes wanted);
+  Status note_accesses_as(machine::Notes wanted, AccessConsumer consumer);
   void consume(u32 half, u64 words);
   Status learn_access_points();
   Status fetch_schedule();

@@ -4,6 +4,12 @@ namespace orrery::lens {
 namespace {
 
 constexpr db::TableExample kExamples[] = {
+    {"checked", "Which programs were checked", "SELECT process, program, heap, blocks FROM checked"},
+    {"memory_error", "What was done wrong, and how far from its block",
+     "SELECT kind, function, line, times, distance, relation, block_bytes FROM memory_error ORDER BY number"},
+    {"leak", "Who lost most",
+     "SELECT kind, function, line, count(*) AS blocks, sum(size_bytes) AS bytes FROM leak"
+     " WHERE kind IN ('definite', 'indirect') GROUP BY 1, 2, 3 ORDER BY bytes DESC"},
     {"process", "How long each process lived, and how it ended",
      "SELECT process, pid, command, (end_ns - start_ns) / 1e6 AS ms, end FROM process ORDER BY start_ns"},
     {"call", "The calls that failed, and how often",

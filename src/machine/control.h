@@ -7,7 +7,7 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 8;
+inline constexpr u32 kControlVersion = 9;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
 inline constexpr u32 kAddressesMost = 4096;          ///< most addresses in one request
 inline constexpr u32 kBreakpointsMost = 1 << 16;     ///< most breakpoints a process can have
@@ -49,7 +49,8 @@ enum class ControlOp : u32 {
   /// fit; reply.value = bytes in all. Left out are all: they are forgotten.
   take_touches = 12,
   access_points = 13,  ///< argument = index of the first; payload: translate::AccessPoint[], no more if none
-  /// Payload: addresses of functions whose entries are noted too while calls are; they join those of before.
+  /// Payload: addresses of functions whose entries are noted too while calls or accesses are; they join those
+  /// of before.
   /// Gone after a successful execve; a forked process has none.
   watch_functions = 14,
   tasks = 15,  ///< argument = index of the first; payload: ControlTask[] of the process, leader first
@@ -76,6 +77,7 @@ enum class Notes : u32 {
   calls = 3,          ///< each call and return: translate/call_stream.h
   profile = 4,        ///< the same as translate/profile_stream.h has it, and counts: translate/stretches.h
   watched_calls = 5,  ///< as calls, only those that lead to watched functions
+  accesses_and_entries = 6,  ///< as accesses, with the registers at watched functions
 };
 
 /// Records go into one half of the file, from its beginning on; every reply says into which and how many

@@ -279,7 +279,7 @@ u32 ControlServer::note_schedule(const ControlRequest& request) {
 // --- notes of memory accesses and calls ---
 
 u32 ControlServer::note(Notes wanted, int file) {
-  if (wanted > Notes::watched_calls) return EINVAL;
+  if (wanted > Notes::accesses_and_entries) return EINVAL;
   const bool shared = wanted != Notes::nothing && wanted != Notes::first_touches;
   if (shared && file < 0) return EBADF;
   halves_ = {};
@@ -296,8 +296,9 @@ u32 ControlServer::note(Notes wanted, int file) {
   const Noted noted = wanted == Notes::nothing         ? Noted::nothing
                       : wanted == Notes::calls         ? Noted::calls
                       : wanted == Notes::profile       ? Noted::profile
-                      : wanted == Notes::watched_calls ? Noted::watched
-                                                       : Noted::accesses;
+                      : wanted == Notes::watched_calls ? Noted::watched_calls
+                      : wanted == Notes::accesses_and_entries ? Noted::accesses_and_entries
+                                                              : Noted::accesses;
   translator_->note(noted, halves_[0]);
   memory::AccessSink* const sink = notes_accesses() ? this : nullptr;
   kernel_.address_space().set_access_sink(sink);

@@ -72,7 +72,10 @@ class ControlServer final : public memory::AccessSink, public kernel::ScheduleSi
 
   /// Guest code ran until no room was left, or until little is.
   void make_room(kernel::Task& task);
-  bool notes_accesses() const { return notes_ == Notes::accesses || notes_ == Notes::first_touches; }
+  bool notes_accesses() const {
+    return notes_ == Notes::accesses || notes_ == Notes::accesses_and_entries ||
+           notes_ == Notes::first_touches;
+  }
   /// What is accessed from now on is the gated instruction's at `pc`; 0: the kernel's.
   void perform_gate(u64 pc) { gate_pc_ = pc; }
   void accessed(u64 address, u64 size_bytes, bool writes) override;

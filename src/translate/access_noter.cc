@@ -149,6 +149,7 @@ void AccessNoter::note_one(Emitter& emit, const MemoryAccess& access, const Deco
   AddressForm form;
   switch (access.addressing) {
     case Addressing::pushed:
+      point.call = decoded.category == Category::call || decoded.category == Category::call_indirect;
       point.address = u64{0} - access.size_bytes;
       point.word = note(emit, Gpr::rsp);
       return;
@@ -203,6 +204,10 @@ void AccessNoter::before(Emitter& emit, const Decoded& decoded, std::span<const 
   const bool pops_operand = accesses.count == 2 && accesses.items[0].addressing == Addressing::popped;
   const bool by_stack = pops_operand && x86::address_form(decoded, bytes).base == number(Gpr::rsp);
   if (by_stack) points_->back().address += accesses.items[0].size_bytes;
+}
+
+void AccessNoter::value(Emitter& emit, Gpr reg, u64 pc) {
+  points_->push_back({.pc = pc, .word = note(emit, reg), .end_reg = reg});
 }
 
 void AccessNoter::after(Emitter& emit) {

@@ -41,6 +41,8 @@ class AccessNoter {
   void try_end(Emitter& emit);
   /// Notes what the instruction is about to access.
   void before(Emitter& emit, const x86::Decoded& decoded, std::span<const u8> bytes, u64 pc);
+  /// Notes what a register holds before the instruction at `pc`.
+  void value(Emitter& emit, Gpr reg, u64 pc);
   /// What only shows when it is done.
   void after(Emitter& emit);
   void instruction_done() { ++instructions_; }

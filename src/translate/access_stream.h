@@ -5,6 +5,9 @@
 // writes a record of what only the run knows: one word for each address that is not known beforehand, behind
 // a header that says how far the block got. So an access costs one or two instructions, and a reader has the
 // pc, size and direction of each, and the instructions and ticks that passed.
+//
+// If functions are watched, registers are noted as accesses are: at their entries those of EnteredValues,
+// and rax before each return, whose access of the return address comes just before.
 #pragma once
 
 #include <span>
@@ -20,6 +23,10 @@ using x86::AccessKind;
 
 inline constexpr u16 kNoWord = 0xffff;
 
+/// Noted at the entry of a watched function, in this order, before the accesses of its first instruction.
+inline constexpr cpu::Gpr kEnteredValues[] = {cpu::Gpr::rsp, cpu::Gpr::rdi, cpu::Gpr::rsi, cpu::Gpr::rdx};
+
+/// An access, or a register whose value is noted: kind none, and nothing but its word and `end_reg`.
 struct AccessPoint {
   u64 pc = 0;
   u64 address = 0;          ///< added to its word, if it has one
@@ -30,7 +37,8 @@ struct AccessPoint {
   u16 points = 0;           ///< of the block's own row, which comes first: how many follow
   AccessKind kind = AccessKind::none;
   bool narrow = false;               ///< addresses have 32 bits
-  cpu::Gpr end_reg = cpu::Gpr::rax;  ///< repeated: which register that is
+  bool call = false;                 ///< a call puts its return address there
+  cpu::Gpr end_reg = cpu::Gpr::rax;  ///< repeated, or noted for its value: which register that is
 };
 
 /// What a record's header is.
@@ -79,6 +87,7 @@ struct Access {
   u64 address = 0, size_bytes = 0, pc = 0;
   AccessKind kind = AccessKind::none;
   AccessBy by = AccessBy::instruction;
+  bool call = false;  ///< a call puts its return address there
 };
 
 /// Of a block that ran, by its record's words.
@@ -93,11 +102,12 @@ inline Access access_at(const AccessPoint& point, const u64* words) {
   }
   if (point.narrow) address &= 0xffff'ffff;
   if (point.base_word != kNoWord) address += words[point.base_word];
-  return {address, bytes, point.pc, point.kind, AccessBy::instruction};
+  return {address, bytes, point.pc, point.kind, AccessBy::instruction, point.call};
 }
 
 /// Goes through records and shows each access to `Sink`: void access(const Access&), and void block(header,
-/// points) for each stretch of a block that was executed, before its accesses. Keeps count of the instant.
+/// points) for each stretch of a block that was executed, before its accesses; if it has it, void
+/// value(const AccessPoint&, u64) for each register. Keeps count of the instant.
 class AccessReader {
  public:
   i32 task = 0;
@@ -136,6 +146,10 @@ class AccessReader {
     sink.block(header, block);
     const u64 past = block.pc + header.guest_bytes();
     for (const AccessPoint* point = &block + 1; point <= &block + block.points && point->pc < past; ++point) {
+      if (point->kind == AccessKind::none) {
+        if constexpr (requires { sink.value(*point, u64{}); }) sink.value(*point, words[point->word]);
+        continue;
+      }
       const Access access = access_at(*point, words);
       if (access.size_bytes != 0) sink.access(access);
     }

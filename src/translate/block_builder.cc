@@ -260,6 +260,7 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
       return Step::ended;
     case Category::ret:
       if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
+      if (notes() && options_.watched != nullptr) noter_.value(emit_, Gpr::rax, pc_);
       note_call(CallRecord::ret);
       ret(decoded);
       return Step::ended;
@@ -325,7 +326,7 @@ void BlockBuilder::end_notes() {
 // --- notes of calls ---
 
 void BlockBuilder::note_call(CallRecord record) {
-  if (options_.watched == nullptr) return;
+  if (options_.watched == nullptr || notes()) return;
   if (options_.paths) return note_path(record);
   emit_call_note_begin(emit_);
   mark(Borrowed::call_trial);
@@ -351,6 +352,10 @@ void BlockBuilder::note_enter(u64 target) {
 
 void BlockBuilder::note_entry() {
   pc_ = built_.block.pc;
+  if (notes()) {
+    for (const Gpr reg : kEnteredValues) noter_.value(emit_, reg, pc_);
+    return;
+  }
   if (options_.paths) emit_path_entry(emit_, [this] { mark(Borrowed::entry_trial); });
   emit_call_note_begin(emit_);
   mark(Borrowed::call_trial);

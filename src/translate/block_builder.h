@@ -38,7 +38,8 @@ struct BuildOptions {
   const Breakpoints* breakpoints = nullptr;  ///< leave before each of them
   std::vector<AccessPoint>* points =
       nullptr;                           ///< note accesses, and add what describes them (access_noter.h)
-  const Breakpoints* watched = nullptr;  ///< note calls, and the entries of these functions (call_noter.h)
+  const Breakpoints* watched = nullptr;  ///< note calls, and the entries of these functions (call_noter.h);
+                                         ///< beside accesses what access_stream.h says
   bool paths = false;                    ///< of calls only those that lead there (call_path.h)
   StretchTable* stretches = nullptr;     ///< count executions, and note calls as a profile's
   bool alone = false;                    ///< what is counted gets StretchTable::find_or_add()'s rows

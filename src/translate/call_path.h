@@ -1,5 +1,5 @@
 // The calls of the running task that have not returned, kept where emitted code can reach them. A replay that
-// is asked only for some functions (Translator::Noted::watched) notes of the calls those that led there: a
+// is asked only for some functions (Translator::Noted::watched_calls) notes of the calls those that led there: a
 // call that returns before a watched function is entered costs a push and a pop here, and no record.
 //
 // A frame is pushed at each call and popped at the return that fits it: whose stack pointer then is as before

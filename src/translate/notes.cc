@@ -64,7 +64,7 @@ void Translator::note_turn(i32 task, u64 event, u64 ticks) {
   const u64 header = notes_calls() ? CallHeader::of(CallRecord::turn, static_cast<u32>(task)).word
                                    : AccessHeader::turn(task).word;
   put_record(header, std::array{event, ticks});
-  if (noted_ == Noted::watched) paths_.switch_to(task);
+  if (noted_ == Noted::watched_calls) paths_.switch_to(task);
 }
 
 /// A call or a return did not fit the path: notes all that leads there, to have it done again. False if there

@@ -355,8 +355,8 @@ BuildOptions Translator::build_options() {
           .counts = counts_,
           .fixed_approximations = options_.fixed_approximations,
           .points = notes_accesses() ? &points_ : nullptr,
-          .watched = notes_calls() || notes_profile() ? &watched_ : nullptr,
-          .paths = noted_ == Noted::watched,
+          .watched = notes_entries() ? &watched_ : nullptr,
+          .paths = noted_ == Noted::watched_calls,
           .stretches = notes_profile() ? &stretches_ : nullptr};
 }
 
@@ -433,7 +433,7 @@ bool Translator::fits_breakpoints(const Block& block) const {
 }
 
 bool Translator::fits_watched(const Block& block) const {
-  if (!notes_calls() && !notes_profile()) return true;
+  if (!notes_entries()) return true;
   return block.watched == watched_.contains(block.pc) &&
          watched_.at_or_above(block.pc + 1) >= block.pc + block.guest_bytes;
 }

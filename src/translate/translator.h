@@ -81,16 +81,28 @@ class Translator final : public cpu::Executor {
 
   // --- notes of memory accesses (access_stream.h) or of calls (call_stream.h). Not while it runs. ---
 
-  enum class Noted : u8 { nothing, accesses, calls, profile, watched };  ///< watched: calls that lead to them
+  enum class Noted : u8 {
+    nothing,
+    accesses,
+    accesses_and_entries,  ///< with the values at watched functions
+    calls,
+    watched_calls,  ///< those that lead to watched functions
+    profile,
+  };
   /// From here on, into `stream`, behind which kNotesGuardBytes cannot be written. What was translated is
   /// made anew. When no room is left run() returns ExitKind::notes_full.
   void note(Noted what, std::span<u64> stream);
-  bool notes_accesses() const { return noted_ == Noted::accesses; }
-  bool notes_calls() const { return noted_ == Noted::calls || noted_ == Noted::watched; }
+  bool notes_accesses() const {
+    return noted_ == Noted::accesses || noted_ == Noted::accesses_and_entries;
+  }
+  bool notes_calls() const { return noted_ == Noted::calls || noted_ == Noted::watched_calls; }
   bool notes_profile() const { return noted_ == Noted::profile; }
+  bool notes_entries() const {
+    return notes_calls() || notes_profile() || noted_ == Noted::accesses_and_entries;
+  }
   /// The next notes go here.
   void note_into(std::span<u64> stream);
-  /// The functions whose entries are noted beside the calls.
+  /// The functions whose entries are noted beside the calls, or the accesses.
   void watch_functions(std::span<const u64> addresses) { drop_blocks_at(watched_.add(addresses)); }
   void watch_no_function();
   /// What was noted since it was forgotten.

@@ -15,6 +15,7 @@ import tempfile
 
 import arena_cases
 import cache_cases
+import errors_cases
 import guided_cases
 import heap_cases
 import instant_cases
@@ -40,12 +41,13 @@ class Orrery:
         self.count = 0
 
     def record(self, words, environment=None, status=0, options=()):
-        """Returns the recording's directory."""
+        """Returns the recording's directory. `status`: None for any."""
         self.count += 1
         recording = self.home / f"r{self.count}"
         done = subprocess.run([self.program, "record", *options, "-o", recording, "--", *map(str, words)],
                               env={**self.environment, **(environment or {})}, capture_output=True, text=True, cwd=self.home)
-        expect(done.returncode, status, f"status of {words}: {done.stderr}")
+        if status is not None:
+            expect(done.returncode, status, f"status of {words}: {done.stderr}")
         return recording
 
     def run(self, *words, status=0):
@@ -928,6 +930,7 @@ CASES = {name[5:]: value for name, value in globals().items() if name.startswith
 for family in (
     arena_cases,
     cache_cases,
+    errors_cases,
     guided_cases,
     heap_cases,
     instant_cases,

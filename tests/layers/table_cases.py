@@ -114,7 +114,7 @@ REPORTS = (
     ("show sched", "sched"), ("show sched --at 50%", "sched"), ("show sched --path", "sched"),
     ("show cache", "cache"), ("show cache --by line", "cache"),
     ("show profile", "profile"), ("show profile --by line", "profile"), ("show profile --by call", "profile"),
-    ("show heap", "heap"), ("show heap --at 90%", "heap"), ("show heap --blocks", "heap"),
+    ("show heap", "heap"), ("show heap --at 90%", "heap"), ("show heap --blocks", "heap"), ("show errors", "errors"),
     ("why", "reports#why"), ("info", "reports#info"), ("info --verify", "reports#info"), ("ps", "reports#ps"))
 
 

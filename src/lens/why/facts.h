@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "lens/call.h"
 #include "lens/code_place.h"
+#include "lens/errors/error_tables.h"
 #include "lens/memory_operand.h"
 #include "lens/replay_session.h"
 #include "lens/run_summary.h"
@@ -36,6 +37,12 @@ struct Fault {
   std::optional<Call> unmapped_by{};  ///< the call that took the memory away, if it was mapped once
 };
 
+/// An error of heap memory that was made before the end, with the stacks of what it tells of.
+struct HeapError {
+  errors::MemoryErrorRow row{};
+  StackFact stack{}, made{}, gone{};
+};
+
 struct Facts {
   RunSummary run{};
   bool replayed = false;  ///< false: the rest is empty
@@ -48,6 +55,7 @@ struct Facts {
   /// Processes above this one that ended as they did because this one did, the first one in front.
   std::vector<ProcessFact> blaming{};
   std::vector<ProcessFact> crashed{};   ///< below it, where its own end does not tell of them
+  std::vector<HeapError> heap_errors{};  ///< in the order of the run; empty too if the heap was not checked
   std::optional<ProcessFact> native{};  ///< whose end this one passed on, and whose program was not recorded
 };
 

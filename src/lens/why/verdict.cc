@@ -92,6 +92,7 @@ Verdict explain(const Facts& facts) {
     }
   }
   if (!explained) verdict = clean(facts);
+  if (asks_about_heap(verdict)) tell_of_heap_errors(facts, verdict);
   tell_of_others(facts, verdict);
   for (Hint& hint : common_hints(facts)) verdict.hints.push_back(std::move(hint));
   return verdict;
@@ -135,6 +136,14 @@ const char* name_of(Category category) {
       return "assertion";
     case Category::heap_corruption:
       return "heap_corruption";
+    case Category::heap_overrun:
+      return "heap_overrun";
+    case Category::use_after_free:
+      return "use_after_free";
+    case Category::double_free:
+      return "double_free";
+    case Category::invalid_free:
+      return "invalid_free";
     case Category::stack_smash:
       return "stack_smash";
     case Category::uncaught_exception:

@@ -28,6 +28,10 @@ enum class Category : u8 {
   abort,
   assertion,
   heap_corruption,
+  heap_overrun,
+  use_after_free,
+  double_free,
+  invalid_free,
   stack_smash,
   uncaught_exception,
   signal,
@@ -78,6 +82,11 @@ std::optional<Verdict> explain_other_signal(const Facts& facts);
 std::optional<Verdict> explain_failed_start(const Facts& facts);
 std::optional<Verdict> explain_loader(const Facts& facts);
 std::optional<Verdict> explain_exit_status(const Facts& facts);
+
+/// Whether errors of heap memory, if there were any, would explain it.
+bool asks_about_heap(const Verdict& verdict);
+/// Adds what Facts::heap_errors tell to the verdict on the same run.
+void tell_of_heap_errors(const Facts& facts, Verdict& verdict);
 
 // --- shared by the explanations ---
 std::string program_name(const Facts& facts);

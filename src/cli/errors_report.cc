@@ -1,0 +1,106 @@
+#include "cli/errors_report.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "cli/stopped_process.h"
+
+namespace orrery::cli {
+
+using lens::errors::LeakRow;
+using lens::errors::MemoryErrorRow;
+
+namespace {
+
+constexpr u64 kFramesShown = 12;
+
+int rank_of(const std::string& kind) {
+  static constexpr std::array kKinds = {"definite", "indirect", "possible", "reachable"};
+  return static_cast<int>(std::find(kKinds.begin(), kKinds.end(), kind) - kKinds.begin());
+}
+
+std::vector<LeakSite> sites_of(const std::vector<LeakRow>& leaks) {
+  using Key = std::tuple<u32, u32, std::string, std::string, std::string, u32>;
+  std::map<Key, LeakSite> sites;
+  for (const LeakRow& leak : leaks) {
+    LeakSite& site = sites[{leak.process, leak.program, leak.kind, leak.function.value_or(""),
+                            leak.file.value_or(leak.object.value_or("")), leak.line.value_or(0)}];
+    if (site.blocks == 0 || leak.size_bytes > site.first.size_bytes) site.first = leak;
+    ++site.blocks;
+    site.bytes += leak.size_bytes;
+  }
+  std::vector<LeakSite> sorted;
+  for (const auto& [key, site] : sites) sorted.push_back(site);
+  std::stable_sort(sorted.begin(), sorted.end(), [](const LeakSite& a, const LeakSite& b) {
+    const int rank_a = rank_of(a.first.kind), rank_b = rank_of(b.first.kind);
+    return rank_a != rank_b ? rank_a < rank_b : a.bytes > b.bytes;
+  });
+  return sorted;
+}
+
+/// Brings a replay of each process to the places, in their order. Of several tasks between two events only the
+/// replay knows which came first: where it has gone past a place it is begun anew.
+Fallible<Nothing> read_stacks(const std::string& directory, const std::set<ErrorPlace>& places,
+                              std::map<ErrorPlace, lens::StackFact>& stacks) {
+  std::unique_ptr<StoppedProcess> stopped;
+  std::string program;
+  for (const ErrorPlace& place : places) {
+    const lens::ExactInstant instant{
+        .process = place.process,
+        .at = {.event = place.event, .task = place.task, .ticks = place.ticks},
+        .pc = place.pc};
+    const bool same = stopped && stopped->instant.process == place.process;
+    if (!same || !lens::seek(*stopped->session, instant)) {
+      stopped = TRY(stop_process(directory, {place.process}, instant));
+      program = program_of(*stopped);
+    }
+    stacks[place] = lens::stack_of(*stopped->session, program, kFramesShown);
+  }
+  return Nothing{};
+}
+
+}  // namespace
+
+const lens::StackFact* ErrorsReport::stack_at(const ErrorPlace& place) const {
+  const auto found = stacks.find(place);
+  return found == stacks.end() ? nullptr : &found->second;
+}
+
+ErrorPlace place_of(const MemoryErrorRow& row) {
+  return {row.process, row.event, row.task, row.ticks, row.pc};
+}
+ErrorPlace made_place(const MemoryErrorRow& row) {
+  return {row.process, row.made_event.value_or(0), row.made_task.value_or(0), row.made_ticks.value_or(0),
+          row.made_pc.value_or(0)};
+}
+ErrorPlace gone_place(const MemoryErrorRow& row) {
+  return {row.process, row.gone_event.value_or(0), row.gone_task.value_or(0), row.gone_ticks.value_or(0),
+          row.gone_pc.value_or(0)};
+}
+ErrorPlace place_of(const LeakRow& row) { return {row.process, row.event, row.task, row.ticks, row.pc}; }
+
+Fallible<ErrorsReport> read_errors(const std::string& directory, const std::string& condition,
+                                   std::size_t stacks_most) {
+  ErrorsReport report;
+  db::Database database = TRY(collect(directory, {{lens_of_table("memory_error")}}));
+  const std::string where = "WHERE " + condition + " ORDER BY process, program";
+  report.programs = TRY(database.read(lens::errors::kChecked, where));
+  report.errors = TRY(database.read(lens::errors::kMemoryError, where + ", number"));
+  report.leaks = TRY(database.read(lens::errors::kLeak, where + ", address"));
+  report.sites = sites_of(report.leaks);
+  std::set<ErrorPlace> places;
+  for (std::size_t at = 0; at < std::min(stacks_most, report.errors.size()); ++at) {
+    const MemoryErrorRow& error = report.errors[at];
+    places.insert(place_of(error));
+    if (error.made_pc) places.insert(made_place(error));
+    if (error.gone_pc) places.insert(gone_place(error));
+  }
+  std::size_t shown = 0;
+  for (const LeakSite& site : report.sites)
+    if (site.first.kind != "reachable" && shown++ < stacks_most) places.insert(place_of(site.first));
+  TRY(read_stacks(directory, places, report.stacks));
+  return report;
+}
+
+}  // namespace orrery::cli

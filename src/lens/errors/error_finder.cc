@@ -1,0 +1,175 @@
+#include "lens/errors/error_finder.h"
+
+#include <algorithm>
+#include <bit>
+#include <string_view>
+
+namespace orrery::lens::errors {
+
+using cpu::Gpr;
+using heap::FunctionKind;
+using heap::kNoArgument;
+using translate::Access;
+using translate::AccessBy;
+using translate::AccessKind;
+
+namespace {
+
+/// By the name of a function (Itanium C++ ABI, 5.1.5: operators new, new[], delete and delete[]).
+Family family_of(std::string_view name) {
+  if (name.starts_with("_Znw") || name.starts_with("_Zdl")) return Family::scalar_new;
+  if (name.starts_with("_Zna") || name.starts_with("_Zda")) return Family::array_new;
+  return Family::malloc;
+}
+
+u64 size_of(const heap::AllocatorFunction& function, const u64 (&arguments)[3]) {
+  const auto argument = [&](u8 number, u64 otherwise) {
+    return number == kNoArgument ? otherwise : arguments[number];
+  };
+  return argument(function.size, 0) * argument(function.count, 1);
+}
+
+}  // namespace
+
+std::unique_ptr<ErrorFinder> ErrorFinder::forked() const {
+  return std::unique_ptr<ErrorFinder>(new ErrorFinder(shadow_, blocks_));
+}
+
+void ErrorFinder::watch(const heap::FileFunctions& file) {
+  for (const auto& [address, function] : file.by_address) {
+    functions_[address] = static_cast<u32>(by_number_.size());
+    by_number_.push_back({*function, family_of(function->name)});
+  }
+  if (!file.by_address.empty())
+    allocators_.push_back({file.by_address.begin()->first, file.by_address.rbegin()->first});
+}
+
+void ErrorFinder::value(const translate::AccessPoint& point, u64 word) {
+  switch (point.end_reg) {
+    case Gpr::rsp:
+      entering_ = {.pc = point.pc, .rsp = word};
+      return;
+    case Gpr::rdi:
+      entering_.arguments[0] = word;
+      return;
+    case Gpr::rsi:
+      entering_.arguments[1] = word;
+      return;
+    case Gpr::rdx:
+      entering_.arguments[2] = word;
+      return entered(entering_);
+    default:
+      break;
+  }
+  // rax before a return, whose return address was read just before.
+  Pending& made = pending();
+  if (made.rsp == last_.address && made.rsp != 0) returned(made, word);
+}
+
+void ErrorFinder::entered(const Entered& entered) {
+  const u32* const number = functions_.find(entered.pc);
+  if (number == nullptr) return;
+  Pending& made = pending();
+  // One that was left by longjmp or an exception does not count as being in it.
+  if (made.rsp != 0 && made.rsp >= entered.rsp) return;
+  made = {.rsp = entered.rsp, .function = *number, .place = place(entered.pc), .ran_to = made.ran_to};
+  for (int argument = 0; argument < 3; ++argument) made.arguments[argument] = entered.arguments[argument];
+  const MadeCall& call = calls_[entered.rsp / sizeof(u64) % kCallsKept];
+  made.called_from = call.address == entered.rsp ? call.pc : 0;
+  const heap::AllocatorFunction& function = by_number_[*number].function;
+  if (function.kind == FunctionKind::release) take_back(made, made.arguments[function.pointer]);
+}
+
+void ErrorFinder::returned(Pending& made, u64 rax) {
+  const Pending from = made;
+  made.rsp = 0;
+  const heap::AllocatorFunction& function = by_number_[from.function].function;
+  if (function.kind == FunctionKind::allocate_to) to_be_stored_[reader_.task] = from;
+  if (function.kind == FunctionKind::release || function.kind == FunctionKind::allocate_to) return;
+  const bool takes_back = function.kind == FunctionKind::reallocate && from.arguments[function.pointer] != 0;
+  if (takes_back && (rax != 0 || size_of(function, from.arguments) == 0))
+    take_back(from, from.arguments[function.pointer]);
+  if (rax != 0) give(from, rax);
+}
+
+void ErrorFinder::stored(i32 task, u64 address) {
+  const auto from = to_be_stored_.find(task);
+  if (from == to_be_stored_.end()) return;
+  if (address != 0) give(from->second, address);
+  to_be_stored_.erase(from);
+}
+
+void ErrorFinder::mapped(i32 task, u64 address, u64 size_bytes) {
+  const bool by_allocator = pending_[task].rsp != 0;
+  by_allocator ? shadow_.hold(address, size_bytes) : shadow_.let_go(address, size_bytes);
+}
+
+void ErrorFinder::give(const Pending& by, u64 address) {
+  const Watched& watched = by_number_[by.function];
+  const u64 size = size_of(watched.function, by.arguments);
+  shadow_.give(address, size);
+  blocks_.give({.address = address,
+                .size_bytes = size,
+                .family = watched.family,
+                .made = by.place,
+                .made_by = by.called_from});
+}
+
+bool ErrorFinder::is_allocators(u64 pc) const {
+  return std::any_of(allocators_.begin(), allocators_.end(),
+                     [&](const memory::layout::Range& code) { return code.contains(pc); });
+}
+
+void ErrorFinder::take_back(const Pending& by, u64 address) {
+  if (address == 0 || (blocks_.find(address) == nullptr && is_allocators(by.called_from))) return;
+  MemoryError error{.place = by.place, .called_from = by.called_from, .address = address};
+  if (const HeapBlock* const block = blocks_.find(address)) {
+    if (block->family != by_number_[by.function].family) {
+      error.kind = ErrorKind::mismatched_free;
+      error.neighbour = Neighbour{*block, true, Relation::inside, 0};
+      add(error, by.called_from);
+    }
+    shadow_.take_back(address, block->size_bytes);
+    return blocks_.take_back(address, by.place, by.called_from);
+  }
+  error.neighbour = blocks_.neighbour(address);
+  const bool was_block = error.neighbour && !error.neighbour->live &&
+                         error.neighbour->relation == Relation::inside && error.neighbour->distance == 0;
+  error.kind = was_block ? ErrorKind::double_free : ErrorKind::invalid_free;
+  add(error, by.called_from);
+}
+
+void ErrorFinder::suspect(const Access& access) {
+  if (is_allocators(access.pc)) return;
+  constexpr u64 kSyscallBytes = 2;
+  const u64 pc = access.by == AccessBy::kernel ? pending().ran_to - kSyscallBytes : access.pc;
+  MemoryError error{.place = place(pc),
+                    .address = access.address,
+                    .size_bytes = access.size_bytes,
+                    .writes = access.kind != AccessKind::read};
+  error.kind = access.by == AccessBy::kernel ? ErrorKind::invalid_argument
+               : error.writes                ? ErrorKind::invalid_write
+                                             : ErrorKind::invalid_read;
+  constexpr u64 kVectorBytes = 16;
+  if (error.kind == ErrorKind::invalid_read && access.size_bytes >= kVectorBytes) {
+    const u64 group = access.address & ~(kWideReadBytes - 1);
+    error.partly_allowed = shadow_.allows_some(group, kWideReadBytes);
+    const bool aligned = access.address % access.size_bytes == 0 && std::has_single_bit(access.size_bytes);
+    if (aligned && shadow_.allows_some(access.address, access.size_bytes)) return;
+  }
+  add(error, pc + (error.partly_allowed ? 1 : 0));
+}
+
+/// `same`: where it was made, or one more for those that are told apart there.
+void ErrorFinder::add(MemoryError error, u64 same) {
+  const auto [known, is_new] = numbers_.try_emplace({error.kind, same}, errors_.size());
+  if (!is_new) {
+    ++errors_[known->second].count;
+    return;
+  }
+  if (error.size_bytes != 0)
+    error.neighbour = blocks_.neighbour(shadow_.first_forbidden(error.address, error.size_bytes));
+  errors_.push_back(error);
+}
+
+}  // namespace orrery::lens::errors

@@ -1,0 +1,110 @@
+"""Errors of heap memory and leaks, against Memcheck."""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "campaigns"))
+import schema  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+SCHEMA = schema.load("errors")
+
+KINDS = {"InvalidRead": "invalid_read", "InvalidWrite": "invalid_write", "InvalidFree": "invalid_free", "MismatchedFree": "mismatched_free",
+         "SyscallParam": "invalid_argument"}
+LEAKS = {"Leak_DefinitelyLost": "definite", "Leak_IndirectlyLost": "indirect", "Leak_PossiblyLost": "possible"}
+RELATIONS = {"after": "behind", "inside": "inside", "before": "before"}
+
+
+def build(folder, source, *flags):
+    program = pathlib.Path(folder) / (pathlib.Path(source).stem + "".join(flags).replace("-", "_").replace("/", "_"))
+    compiler = "g++" if source.endswith("cc") else "gcc"
+    subprocess.run([compiler, "-g", "-fno-builtin", "-w", *flags, "-o", program, HERE / "broken" / source, "-lpthread"], check=True)
+    return program
+
+
+def own_line(frames, source):
+    """The innermost line of the program's own source."""
+    return next((int(line) for file, line in frames if file == source and line), None)
+
+
+def memchecks(program, source, *words):
+    """(kind, line, relation, distance, size, line of the allocation, line of the release) of each error, and {(kind, line): (bytes, blocks)} of leaks."""
+    out = pathlib.Path(str(program) + ".xml")
+    subprocess.run(["valgrind", "-q", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible", "--track-origins=no", "--undef-value-errors=no",
+                    "--leak-check-heuristics=none", "--vex-guest-chase=no", "--xml=yes", f"--xml-file={out}", program, *words], capture_output=True)
+    errors, leaks = [], {}
+    for error in xml.etree.ElementTree.parse(out).getroot().iter("error"):
+        stacks = [[(frame.findtext("file"), frame.findtext("line")) for frame in stack] for stack in error.iter("stack")]
+        kind, lines = error.findtext("kind"), [own_line(stack, source) for stack in stacks]
+        if kind in LEAKS:
+            direct = re.search(r"\(([\d,]+) direct", error.findtext("xwhat/text"))
+            size = int(direct[1].replace(",", "") if direct else error.findtext("xwhat/leakedbytes"))
+            blocks = int(error.findtext("xwhat/leakedblocks"))
+            before = leaks.get((LEAKS[kind], lines[0]), (0, 0))
+            leaks[LEAKS[kind], lines[0]] = (before[0] + size, before[1] + blocks)
+            continue
+        told = re.search(r"([\d,]+) bytes (after|inside|before) a block of size ([\d,]+) (alloc'd|free'd)", error.findtext("auxwhat") or "")
+        place = ()
+        if told:
+            freed = told[4] == "free'd"
+            place = (RELATIONS[told[2]], *(int(told[at].replace(",", "")) for at in (1, 3)), lines[2] if freed else lines[1], lines[1] if freed else None)
+        errors.append((KINDS[kind], lines[0], *place))
+    return errors, leaks
+
+
+def errors_of(orrery, expect, recording):
+    found = json.loads(orrery.run("show", "errors", recording, "--json"))
+    expect(list(schema.problems(found, SCHEMA, SCHEMA)), [], "the schema")
+    return found
+
+
+def ours(found, source):
+    def line_at(place):
+        return own_line([(pathlib.Path(frame.get("file", "")).name, frame.get("line")) for frame in place["stack"]], source)
+    errors, leaks = [], {}
+    for error in found["errors"]:
+        # A second release is, to Memcheck, an invalid one.
+        kind = "invalid_free" if error["kind"] == "double_free" else error["kind"]
+        place = ()
+        if block := error.get("block"):
+            place = (block["relation"], block["distance"], block["size_bytes"], line_at(block["made"]), line_at(block["gone"]) if "gone" in block else None)
+        errors.append((kind, line_at(error["at"]), *place))
+    for leak in found["leaks"]:
+        if leak["kind"] != "reachable":
+            key = leak["kind"], line_at(leak["first"])
+            before = leaks.get(key, (0, 0))
+            leaks[key] = (before[0] + leak["bytes"], before[1] + leak["blocks"])
+    return errors, leaks
+
+
+# What Memcheck does not tell: by default it lets aligned reads run over the end of a block.
+BEYOND_MEMCHECK = {"reads_across_the_end": [("invalid_read", "behind", 0, 10)]}
+
+# Memcheck has functions of its own for these, which write byte by byte or word by word: the line counts.
+BY_LINE = ("copies_too_much", "terminates_behind", "formats_too_much")
+
+
+def case_heap_errors(orrery, expect):
+    """Each error of heap memory has Memcheck's kind, line, distance to its block, and lines of its allocation and release; leaks are its leaks."""
+    source = "heap_errors.c"
+    for flags in (("-O0",), ("-O2",)):
+        program = build(orrery.home, source, *flags)
+        for name in subprocess.run([program], capture_output=True, text=True, check=True).stdout.split():
+            wanted_errors, wanted_leaks = memchecks(program, source, name)
+            errors, leaks = ours(errors_of(orrery, expect, orrery.record([program, name], status=None)), source)
+            if more := BEYOND_MEMCHECK.get(name):
+                expect([(error[0], *error[2:5]) for error in errors if error not in wanted_errors], more, f"{name} {flags}: beyond Memcheck")
+                errors = [error for error in errors if error in wanted_errors]
+            if name in BY_LINE:
+                errors, wanted_errors = sorted({error[:2] for error in errors}), sorted({error[:2] for error in wanted_errors})
+            # Where Memcheck knows no block, what we say of one is beyond it.
+            errors = [error[:2] if len(wanted) == 2 else error for error, wanted in zip(errors, wanted_errors)] + errors[len(wanted_errors):]
+            expect(errors, wanted_errors, f"{name} {flags}: errors")
+            if not any(error[0] == "invalid_free" for error in wanted_errors):  # natively, the C library aborts there
+                expect(leaks, wanted_leaks, f"{name} {flags}: leaks")
+
+
+CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
