@@ -7,6 +7,7 @@
 
 #include "cli/place_text.h"
 #include "cli/recording_text.h"
+#include "lens/code_place.h"
 #include "lens/source_excerpt.h"
 
 namespace orrery::cli {
