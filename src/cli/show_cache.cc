@@ -106,7 +106,7 @@ Fallible<Nothing> show_code(const LayerOptions& options, const Style& style) {
 
 /// Of a span of one process, whose heap's log is in the database.
 Fallible<std::vector<ObjectRows>> objects_of_span(const LayerOptions& options, db::Database& database,
-                                                  const CacheShapes& shapes) {
+                                                  const CacheShapes& shapes, Ends& ends) {
   const lens::cache::HeapLogs logs(
       TRY(database.read(lens::heap::kHeapLog, "ORDER BY process, program, chunk")));
   std::optional<u32> heap_program;
@@ -114,7 +114,9 @@ Fallible<std::vector<ObjectRows>> objects_of_span(const LayerOptions& options, d
     heap_program = heap_program ? *heap_program + 1 : logs.program_at(from.process, from.at.event);
     return std::make_unique<ProgramObjects>(shapes, logs.of(from.process, *heap_program), *heap_program);
   };
-  return TRY(rows_of_span<ProgramObjects>(options, make)).programs;
+  auto span = TRY(rows_of_span<ProgramObjects>(options, make));
+  ends = {span.from, span.to};
+  return std::move(span.programs);
 }
 
 Fallible<Nothing> show_objects(const LayerOptions& options, const Style& style) {
@@ -122,10 +124,12 @@ Fallible<Nothing> show_objects(const LayerOptions& options, const Style& style) 
   const bool of_span = is_of_span(options);
   db::Database database =
       TRY(collect(options.directory, {{lens_of_table(of_span ? "heap_log" : "cache_site")}}));
-  const std::vector<ObjectRows> programs = of_span ? TRY(objects_of_span(options, database, shapes))
+  Ends ends;
+  const std::vector<ObjectRows> programs = of_span ? TRY(objects_of_span(options, database, shapes, ends))
                                                    : TRY(read_objects(database, options.condition()));
   const ObjectView view{.by_field = options.by == "field", .all = options.all, .caches = row_of(shapes)};
   Json json{{"programs", Json::array()}};
+  put_ends(ends, json);
   std::vector<std::string> texts;
   for (const ObjectRows& rows : programs) {
     const HeapStacks stacks = TRY(HeapStacks::read(database, rows.process, rows.heap_program));
@@ -135,6 +139,7 @@ Fallible<Nothing> show_objects(const LayerOptions& options, const Style& style) 
       texts.push_back(objects_text(rows, stacks, view, style));
   }
   if (options.json) print_json(json);
+  print_ends(ends, options.json);
   print(texts);
   return Nothing{};
 }
