@@ -8,7 +8,6 @@ namespace orrery::lens::errors {
 
 using cpu::Gpr;
 using heap::FunctionKind;
-using heap::kNoArgument;
 using translate::Access;
 using translate::AccessBy;
 using translate::AccessKind;
@@ -20,13 +19,6 @@ Family family_of(std::string_view name) {
   if (name.starts_with("_Znw") || name.starts_with("_Zdl")) return Family::scalar_new;
   if (name.starts_with("_Zna") || name.starts_with("_Zda")) return Family::array_new;
   return Family::malloc;
-}
-
-u64 size_of(const heap::AllocatorFunction& function, const u64 (&arguments)[3]) {
-  const auto argument = [&](u8 number, u64 otherwise) {
-    return number == kNoArgument ? otherwise : arguments[number];
-  };
-  return argument(function.size, 0) * argument(function.count, 1);
 }
 
 }  // namespace
@@ -87,7 +79,7 @@ void ErrorFinder::returned(Pending& made, u64 rax) {
   if (function.kind == FunctionKind::allocate_to) to_be_stored_[reader_.task] = from;
   if (function.kind == FunctionKind::release || function.kind == FunctionKind::allocate_to) return;
   const bool takes_back = function.kind == FunctionKind::reallocate && from.arguments[function.pointer] != 0;
-  if (takes_back && (rax != 0 || size_of(function, from.arguments) == 0))
+  if (takes_back && (rax != 0 || function.size_asked(from.arguments) == 0))
     take_back(from, from.arguments[function.pointer]);
   if (rax != 0) give(from, rax);
 }
@@ -106,7 +98,7 @@ void ErrorFinder::mapped(i32 task, u64 address, u64 size_bytes) {
 
 void ErrorFinder::give(const Pending& by, u64 address) {
   const Watched& watched = by_number_[by.function];
-  const u64 size = size_of(watched.function, by.arguments);
+  const u64 size = watched.function.size_asked(by.arguments);
   shadow_.give(address, size);
   blocks_.give({.address = address,
                 .size_bytes = size,

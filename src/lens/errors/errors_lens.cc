@@ -279,7 +279,8 @@ class ErrorWatcher final : public Watcher {
     for (const elf::MappedRegion& region : session.regions()) {
       if ((region.protection & PROT_EXEC) == 0 || !region.path.starts_with("/")) continue;
       if (!seen_.emplace(region.path, region.start).second) continue;
-      const heap::FileFunctions functions = heap::find_allocator_functions(session, region);
+      heap::FileFunctions functions = heap::place_of_file(session, region);
+      heap::find_known_functions(region, functions);
       std::vector<u64> addresses;
       for (const auto& [address, function] : functions.by_address) {
         addresses.push_back(address);
