@@ -133,7 +133,7 @@ def plain(text):
 # Explained: why a value may differ without one of the two being wrong.
 def is_explained(ours, gdbs):
     if "…" in ours:
-        return "we leave out what is long or of virtual bases"
+        return "we leave out what is long"
     if ours == "<optimized out>":
         return "we do not take registers for kept that a callee may have changed, or the place is an expression that is not followed"
     if "<synthetic pointer>" in gdbs or gdbs.startswith("<error"):
