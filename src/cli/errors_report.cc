@@ -39,17 +39,16 @@ std::vector<LeakSite> sites_of(const std::vector<LeakRow>& leaks) {
   return sorted;
 }
 
-/// Brings a replay of each process to the places, in their order. Of several tasks between two events only the
-/// replay knows which came first: where it has gone past a place it is begun anew.
+/// Brings a replay of each process to the places, in their order. Of several tasks between two events only
+/// the replay knows which came first: where it has gone past a place it is begun anew.
 Fallible<Nothing> read_stacks(const std::string& directory, const std::set<ErrorPlace>& places,
                               std::map<ErrorPlace, lens::StackFact>& stacks) {
   std::unique_ptr<StoppedProcess> stopped;
   std::string program;
   for (const ErrorPlace& place : places) {
-    const lens::ExactInstant instant{
-        .process = place.process,
-        .at = {.event = place.event, .task = place.task, .ticks = place.ticks},
-        .pc = place.pc};
+    const lens::ExactInstant instant{.process = place.process,
+                                     .at = {.event = place.event, .task = place.task, .ticks = place.ticks},
+                                     .pc = place.pc};
     const bool same = stopped && stopped->instant.process == place.process;
     if (!same || !lens::seek(*stopped->session, instant)) {
       stopped = TRY(stop_process(directory, {place.process}, instant));

@@ -16,6 +16,15 @@ std::string words_of(const PlaceRow& place) {
   return words;
 }
 
+Json place_json(const PlaceRow& place) {
+  Json json{{"pc", place.pc}};
+  if (place.function) json["function"] = *place.function;
+  if (place.file) json["file"] = *place.file;
+  if (place.line) json["line"] = *place.line;
+  if (place.object) json["object"] = *place.object;
+  return json;
+}
+
 Fallible<HeapStacks> HeapStacks::read(db::Database& database, u32 process, u32 program) {
   HeapStacks stacks;
   const std::string of =
@@ -45,14 +54,7 @@ std::vector<const PlaceRow*> HeapStacks::frames_of(u32 node) const {
 
 Json HeapStacks::json_of(u32 node) const {
   Json stack = Json::array();
-  for (const PlaceRow* frame : frames_of(node)) {
-    Json one{{"pc", frame->pc}};
-    if (frame->function) one["function"] = *frame->function;
-    if (frame->file) one["file"] = *frame->file;
-    if (frame->line) one["line"] = *frame->line;
-    if (frame->object) one["object"] = *frame->object;
-    stack.push_back(std::move(one));
-  }
+  for (const PlaceRow* frame : frames_of(node)) stack.push_back(place_json(*frame));
   return stack;
 }
 

@@ -15,6 +15,7 @@ namespace orrery::cli {
 
 /// "make_node (walk.c:12)", or "make_node [libx.so]".
 std::string words_of(const lens::heap::PlaceRow& place);
+nlohmann::ordered_json place_json(const lens::heap::PlaceRow& place);
 
 class HeapStacks {
  public:

@@ -2,7 +2,6 @@
 
 #include <cstdio>
 
-#include "base/base_name.h"
 #include "cli/recording_text.h"
 
 namespace orrery::cli {
@@ -22,14 +21,6 @@ std::string hexadecimal(u64 number) {
   return text;
 }
 
-std::string words_of(const PlaceRow& row) {
-  std::string words = row.function.value_or("?");
-  if (row.file)
-    return words + " (" + std::string(base_name(*row.file)) + ":" + std::to_string(*row.line) + ")";
-  if (row.object) words += " [" + std::string(base_name(*row.object)) + "]";
-  return words;
-}
-
 std::vector<const PlaceRow*> frames_of(const HeapReport& report, u32 node) {
   std::vector<const PlaceRow*> frames;
   for (const u32 each : report.stack_of(node)) {
@@ -43,15 +34,6 @@ std::vector<const PlaceRow*> frames_of(const HeapReport& report, u32 node) {
 std::string site_words(const HeapReport& report, u32 node) {
   const std::vector<const PlaceRow*> frames = frames_of(report, node);
   return frames.empty() ? "?" : printable(words_of(*frames.front()));
-}
-
-static Json place_json(const PlaceRow& row) {
-  Json json{{"pc", row.pc}};
-  if (row.function) json["function"] = *row.function;
-  if (row.file) json["file"] = *row.file;
-  if (row.line) json["line"] = *row.line;
-  if (row.object) json["object"] = *row.object;
-  return json;
 }
 
 Json stack_json(const HeapReport& report, u32 node) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/heap_report.h"
+#include "cli/heap_stacks.h"
 
 namespace orrery::cli {
 
@@ -15,8 +16,6 @@ std::string blocks(u64 count);
 /// "0x141000000000"
 std::string hexadecimal(u64 number);
 
-/// "grow (list.c:12)", or with its object where there is no line.
-std::string words_of(const lens::heap::PlaceRow& row);
 /// Innermost first, with inlined functions.
 std::vector<const lens::heap::PlaceRow*> frames_of(const HeapReport& report, u32 node);
 /// The innermost one, fit to be printed; "?" if it is not known.

@@ -49,7 +49,8 @@ std::string block_words(const MemoryErrorRow& error) {
   if (error.relation == "behind")
     return (*error.distance == 0 ? "right" : bytes_words(*error.distance)) + " behind " + block + gone;
   if (error.relation == "before") return bytes_words(*error.distance) + " before " + block + gone;
-  return (*error.distance == 0 ? "the beginning of " : bytes_words(*error.distance) + " into ") + block + gone;
+  return (*error.distance == 0 ? "the beginning of " : bytes_words(*error.distance) + " into ") + block +
+         gone;
 }
 
 std::string frame_words(const lens::FrameFact& frame) {
@@ -86,7 +87,8 @@ class Text {
     if (errors.empty()) std::printf("  no error of heap memory\n");
     for (std::size_t at = 0; at < std::min(errors.size(), most_); ++at) print_error(*errors[at]);
     if (errors.size() > most_)
-      std::printf("\n  %s\n", style_.dim("and " + std::to_string(errors.size() - most_) + " more: --all").c_str());
+      std::printf("\n  %s\n",
+                  style_.dim("and " + std::to_string(errors.size() - most_) + " more: --all").c_str());
     print_leaks(program);
   }
 
@@ -114,9 +116,10 @@ class Text {
       std::printf("      and given back\n");
       print_stack(gone_place(error), "by");
     }
-    std::printf("      %s\n", style_.dim("orrery show stack --at " + std::to_string(error.event) + "+" +
-                                         std::to_string(error.ticks) + "  (" +
-                                         milliseconds(static_cast<double>(error.time_ns)) + ")")
+    std::printf("      %s\n", style_
+                                  .dim("orrery show stack --at " + std::to_string(error.event) + "+" +
+                                       std::to_string(error.ticks) + "  (" +
+                                       milliseconds(static_cast<double>(error.time_ns)) + ")")
                                   .c_str());
   }
 
@@ -151,7 +154,9 @@ class Text {
   void print_site(const LeakSite& site) const {
     std::printf("\n      %s in %s, %s, given out\n", bytes_words(site.bytes).c_str(),
                 blocks_words(site.blocks).c_str(),
-                site.first.kind == "possible" ? "perhaps lost" : site.first.kind == "indirect" ? "lost with others" : "lost");
+                site.first.kind == "possible"   ? "perhaps lost"
+                : site.first.kind == "indirect" ? "lost with others"
+                                                : "lost");
     print_stack(place_of(site.first), "by");
   }
 
@@ -197,8 +202,10 @@ Json error_json(const ErrorsReport& report, const MemoryErrorRow& error) {
   if (error.line) json["line"] = *error.line;
   json["at"] = place_json(report, place_of(error));
   if (!error.relation) return json;
-  json["block"] = {{"relation", *error.relation},     {"distance", *error.distance},
-                   {"address", *error.block_address}, {"size_bytes", *error.block_bytes},
+  json["block"] = {{"relation", *error.relation},
+                   {"distance", *error.distance},
+                   {"address", *error.block_address},
+                   {"size_bytes", *error.block_bytes},
                    {"made", place_json(report, made_place(error))}};
   if (error.gone_pc) json["block"]["gone"] = place_json(report, gone_place(error));
   return json;
@@ -213,8 +220,11 @@ Json report_json(const ErrorsReport& report) {
                                 {"blocks", program.blocks}});
   for (const MemoryErrorRow& error : report.errors) json["errors"].push_back(error_json(report, error));
   for (const LeakSite& site : report.sites) {
-    Json leak{{"process", site.first.process}, {"program", site.first.program}, {"kind", site.first.kind},
-              {"blocks", site.blocks},         {"bytes", site.bytes}};
+    Json leak{{"process", site.first.process},
+              {"program", site.first.program},
+              {"kind", site.first.kind},
+              {"blocks", site.blocks},
+              {"bytes", site.bytes}};
     if (site.first.function) leak["function"] = *site.first.function;
     if (site.first.file) leak["file"] = *site.first.file;
     if (site.first.line) leak["line"] = *site.first.line;
@@ -242,11 +252,13 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 }  // namespace
 
 void add_show_errors(CLI::App& show_command, Session& session) {
-  add_layer(show_command, session, "errors",
-            "Invalid accesses of the heap, wrong releases, and blocks that were lost", show,
-            "  orrery show errors                     each with the stacks of the access, its block and its release\n"
-            "  orrery show errors --json\n"
-            "  orrery query \"SELECT function, line, sum(size_bytes) FROM leak GROUP BY 1, 2 ORDER BY 3 DESC\"\n");
+  add_layer(
+      show_command, session, "errors",
+      "Invalid accesses of the heap, wrong releases, and blocks that were lost", show,
+      "  orrery show errors                     each with the stacks of the access, its block and its "
+      "release\n"
+      "  orrery show errors --json\n"
+      "  orrery query \"SELECT function, line, sum(size_bytes) FROM leak GROUP BY 1, 2 ORDER BY 3 DESC\"\n");
 }
 
 }  // namespace orrery::cli

@@ -73,9 +73,10 @@ Result<lens::why::Facts> gather(const std::string& directory, const lens::TreePr
   return facts;
 }
 
-/// Errors of heap memory of the process. Checking takes some ten times as long as the replay, so nobody waits for
-/// that of a long run without having asked for it (`orrery show errors`), and none are told if it fails.
-std::vector<lens::why::HeapError> read_heap_errors(const std::string& directory, const lens::RunSummary& run) {
+/// Errors of heap memory of the process. Checking takes some ten times as long as the replay, so nobody waits
+/// for that of a long run without having asked for it (`orrery show errors`), and none are told if it fails.
+std::vector<lens::why::HeapError> read_heap_errors(const std::string& directory,
+                                                   const lens::RunSummary& run) {
   constexpr std::size_t kErrorsMost = 20;
   auto report = read_errors(directory, "process = " + std::to_string(run.process), kErrorsMost);
   std::vector<lens::why::HeapError> errors;
@@ -85,7 +86,8 @@ std::vector<lens::why::HeapError> read_heap_errors(const std::string& directory,
       const lens::StackFact* const found = report.value().stack_at(place);
       return found == nullptr ? lens::StackFact{} : *found;
     };
-    lens::why::HeapError& error = errors.emplace_back(lens::why::HeapError{.row = row, .stack = stack(place_of(row))});
+    lens::why::HeapError& error =
+        errors.emplace_back(lens::why::HeapError{.row = row, .stack = stack(place_of(row))});
     if (row.made_pc) error.made = stack(made_place(row));
     if (row.gone_pc) error.gone = stack(gone_place(row));
   }

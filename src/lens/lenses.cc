@@ -22,10 +22,9 @@ extern const Lens kErrorsLens;
 namespace {
 
 constexpr const Lens* kLenses[] = {
-    &kProcessLens, &kCallLens, &kBuildLens,   &kLoadLens,  &kLinkLens,
-    &kStateLens,   &kMapLens,  &kPageLens,    &kIoLens,    &kSchedLens,
-    &kRequestLens, &kHeapLens, &kProfileLens, &kCacheLens, &kCacheObjectLens,
-    &kErrorsLens,
+    &kProcessLens, &kCallLens,  &kBuildLens,       &kLoadLens,   &kLinkLens,    &kStateLens,
+    &kMapLens,     &kPageLens,  &kIoLens,          &kSchedLens,  &kRequestLens, &kHeapLens,
+    &kProfileLens, &kCacheLens, &kCacheObjectLens, &kErrorsLens,
 };
 
 }  // namespace

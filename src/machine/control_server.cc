@@ -293,10 +293,10 @@ u32 ControlServer::note(Notes wanted, int file) {
   notes_lost_ = 0;
   touches_.clear();
   using Noted = translate::Translator::Noted;
-  const Noted noted = wanted == Notes::nothing         ? Noted::nothing
-                      : wanted == Notes::calls         ? Noted::calls
-                      : wanted == Notes::profile       ? Noted::profile
-                      : wanted == Notes::watched_calls ? Noted::watched_calls
+  const Noted noted = wanted == Notes::nothing                ? Noted::nothing
+                      : wanted == Notes::calls                ? Noted::calls
+                      : wanted == Notes::profile              ? Noted::profile
+                      : wanted == Notes::watched_calls        ? Noted::watched_calls
                       : wanted == Notes::accesses_and_entries ? Noted::accesses_and_entries
                                                               : Noted::accesses;
   translator_->note(noted, halves_[0]);

@@ -224,7 +224,7 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
         leave(ExitCode::gated, pc_, cpu::Gate::approximation, decoded.length);
         return Step::ended;
       }
-      if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
+      note_accesses(decoded);
       if (options_.stretches != nullptr && x86::is_repeated_string(decoded))
         copy_repeated(decoded);
       else
@@ -242,25 +242,24 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
       jump(target, target <= pc_, Counted::with_this);
       return Step::ended;
     case Category::call:
-      if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
+      note_accesses(decoded);
       leads_to_watched(target) ? note_enter(target) : note_call(CallRecord::call);
       call(target, next);
       return Step::ended;
     case Category::jump_indirect:
-      if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
+      note_accesses(decoded);
       load_indirect_target(decoded);
       indirect_tail();
       return Step::ended;
     case Category::call_indirect:
-      if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
+      note_accesses(decoded);
       note_call(CallRecord::call);
       load_indirect_target(decoded);
       push_return_address(next, Borrowed::rax);
       indirect_tail();
       return Step::ended;
     case Category::ret:
-      if (notes()) noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
-      if (notes() && options_.watched != nullptr) noter_.value(emit_, Gpr::rax, pc_);
+      note_accesses(decoded);
       note_call(CallRecord::ret);
       ret(decoded);
       return Step::ended;
@@ -288,6 +287,12 @@ void BlockBuilder::mark(Borrowed borrowed) {
 }
 
 // --- notes of memory accesses ---
+
+void BlockBuilder::note_accesses(const Decoded& decoded) {
+  if (!notes()) return;
+  noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
+  if (decoded.category == Category::ret && options_.watched != nullptr) noter_.value(emit_, Gpr::rax, pc_);
+}
 
 u32 BlockBuilder::done_with_this() const { return static_cast<u32>(pc_ + length_ - built_.block.pc); }
 

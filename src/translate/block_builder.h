@@ -99,6 +99,7 @@ class BlockBuilder {
   void stop_check(ExitCode code, ExitIndex exit);
   void mark(Borrowed borrowed);
   bool notes() const { return options_.points != nullptr; }
+  void note_accesses(const x86::Decoded& decoded);
   u32 done_with_this() const;
   void plan_notes(u64 pc);
   void begin_notes();

@@ -1,6 +1,6 @@
 // The calls of the running task that have not returned, kept where emitted code can reach them. A replay that
-// is asked only for some functions (Translator::Noted::watched_calls) notes of the calls those that led there: a
-// call that returns before a watched function is entered costs a push and a pop here, and no record.
+// is asked only for some functions (Translator::Noted::watched_calls) notes of the calls those that led
+// there: a call that returns before a watched function is entered costs a push and a pop here, and no record.
 //
 // A frame is pushed at each call and popped at the return that fits it: whose stack pointer then is as before
 // the call. At the entry of a watched function all frames that were not noted yet are, outermost first, after

@@ -92,9 +92,7 @@ class Translator final : public cpu::Executor {
   /// From here on, into `stream`, behind which kNotesGuardBytes cannot be written. What was translated is
   /// made anew. When no room is left run() returns ExitKind::notes_full.
   void note(Noted what, std::span<u64> stream);
-  bool notes_accesses() const {
-    return noted_ == Noted::accesses || noted_ == Noted::accesses_and_entries;
-  }
+  bool notes_accesses() const { return noted_ == Noted::accesses || noted_ == Noted::accesses_and_entries; }
   bool notes_calls() const { return noted_ == Noted::calls || noted_ == Noted::watched_calls; }
   bool notes_profile() const { return noted_ == Noted::profile; }
   bool notes_entries() const {

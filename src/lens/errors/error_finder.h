@@ -2,8 +2,8 @@
 // with the entries and returns of allocator functions (translate/access_stream.h).
 //
 // While a task is in an allocator function its accesses are the allocator's own, and not looked at; nor are
-// those of code between such functions, which is the allocator's too: what glibc does to the cache of released
-// blocks when a thread ends.
+// those of code between such functions, which is the allocator's too: what glibc does to the cache of
+// released blocks when a thread ends.
 #pragma once
 
 #include <array>
@@ -23,10 +23,10 @@ namespace orrery::lens::errors {
 enum class ErrorKind : u8 {
   invalid_read,
   invalid_write,
-  invalid_argument,    ///< the kernel was given an address to read or write at
+  invalid_argument,  ///< the kernel was given an address to read or write at
   double_free,
-  invalid_free,        ///< of an address that no block begins at
-  mismatched_free,     ///< by another kind of function than gave it
+  invalid_free,     ///< of an address that no block begins at
+  mismatched_free,  ///< by another kind of function than gave it
 };
 
 /// An error, and how often it was made at the same place.
@@ -123,8 +123,9 @@ class ErrorFinder {
   HeapBlocks blocks_;
   translate::AccessReader reader_;
   translate::Access last_;
-  /// Where return addresses were put of late, and by which calls: between a call and the function's entry there
-  /// may be a PLT entry, all that the dynamic linker does to bind it, and jumps from functions that end so.
+  /// Where return addresses were put of late, and by which calls: between a call and the function's entry
+  /// there may be a PLT entry, all that the dynamic linker does to bind it, and jumps from functions that end
+  /// so.
   struct MadeCall {
     u64 address = 0, pc = 0;
   };
@@ -133,8 +134,8 @@ class ErrorFinder {
   HashMap<u32> functions_;  ///< number by address
   std::vector<Watched> by_number_;
   std::vector<memory::layout::Range> allocators_;  ///< code between the functions of a file
-  std::unordered_map<i32, Pending> pending_;  ///< by task
-  i32 pending_of_ = 0;                        ///< the task that ran last, and its own
+  std::unordered_map<i32, Pending> pending_;       ///< by task
+  i32 pending_of_ = 0;                             ///< the task that ran last, and its own
   Pending* pending_now_ = nullptr;
   std::unordered_map<i32, Pending> to_be_stored_;
   Entered entering_;

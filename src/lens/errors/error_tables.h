@@ -33,11 +33,13 @@ inline constexpr db::Column<MemoryErrorRow> kMemoryErrorColumns[] = {
     db::column<&MemoryErrorRow::kind>("kind",
                                       "invalid_read, invalid_write, invalid_argument (of a system call), "
                                       "double_free, invalid_free or mismatched_free."),
-    db::column<&MemoryErrorRow::event>("event", "The process's next event when it was made first: the instant."),
+    db::column<&MemoryErrorRow::event>("event",
+                                       "The process's next event when it was made first: the instant."),
     db::column<&MemoryErrorRow::task>("task", "The task that made it."),
     db::column<&MemoryErrorRow::ticks>("ticks", "Ticks of that task."),
     db::column<&MemoryErrorRow::time_ns>("time_ns", "Its time, in ns since the recording began."),
-    db::column<&MemoryErrorRow::pc>("pc", "The instruction; of a wrong release, the function that was called."),
+    db::column<&MemoryErrorRow::pc>("pc",
+                                    "The instruction; of a wrong release, the function that was called."),
     db::column<&MemoryErrorRow::function>("function", "The function of the instruction, or that called."),
     db::column<&MemoryErrorRow::file>("file", "The source file, if it is known."),
     db::column<&MemoryErrorRow::line>("line", "The line in it."),
@@ -47,15 +49,16 @@ inline constexpr db::Column<MemoryErrorRow> kMemoryErrorColumns[] = {
     db::column<&MemoryErrorRow::times>("times", "How often it was made there."),
     db::column<&MemoryErrorRow::relation>(
         "relation", "How the first bad byte lies to a block: inside, behind or before; NULL if to none."),
-    db::column<&MemoryErrorRow::distance>("distance",
-                                          "Bytes from the block's beginning if inside, else between the two."),
+    db::column<&MemoryErrorRow::distance>(
+        "distance", "Bytes from the block's beginning if inside, else between the two."),
     db::column<&MemoryErrorRow::block_address>("block_address", "The block."),
     db::column<&MemoryErrorRow::block_bytes>("block_bytes", "Its size, as it was asked for."),
     db::column<&MemoryErrorRow::made_event>("made_event", "The next event when it was given out."),
     db::column<&MemoryErrorRow::made_task>("made_task", "The task that asked for it."),
     db::column<&MemoryErrorRow::made_ticks>("made_ticks", "Ticks of that task."),
     db::column<&MemoryErrorRow::made_pc>("made_pc", "The function that it called."),
-    db::column<&MemoryErrorRow::gone_event>("gone_event", "The next event when it was given back, if it was."),
+    db::column<&MemoryErrorRow::gone_event>("gone_event",
+                                            "The next event when it was given back, if it was."),
     db::column<&MemoryErrorRow::gone_task>("gone_task", "The task that gave it back."),
     db::column<&MemoryErrorRow::gone_ticks>("gone_ticks", "Ticks of that task."),
     db::column<&MemoryErrorRow::gone_pc>("gone_pc", "The function that it called."),
@@ -78,9 +81,10 @@ struct LeakRow {
 inline constexpr db::Column<LeakRow> kLeakColumns[] = {
     db::column<&LeakRow::process>("process", "A process of the table process.", db::Key::indexed),
     db::column<&LeakRow::program>("program", "Counts the programs that the process ran, from 0."),
-    db::column<&LeakRow::kind>("kind",
-                               "definite: no pointer leads there; indirect: only lost blocks do; possible: only "
-                               "pointers into its midst do; reachable: one to its beginning does."),
+    db::column<&LeakRow::kind>(
+        "kind",
+        "definite: no pointer leads there; indirect: only lost blocks do; possible: only "
+        "pointers into its midst do; reachable: one to its beginning does."),
     db::column<&LeakRow::address>("address", "The block."),
     db::column<&LeakRow::size_bytes>("size_bytes", "Its size, as it was asked for."),
     db::column<&LeakRow::event>("event", "The process's next event when it was given out: the instant."),

@@ -137,7 +137,11 @@ class Inheritance {
 class ErrorWatcher final : public Watcher {
  public:
   ErrorWatcher(const Recording& recording, const TreeProcess& process, Rows& rows, Inheritance& inheritance)
-      : recording_(recording), tree_(process), process_(process.process), rows_(rows), inheritance_(inheritance) {
+      : recording_(recording),
+        tree_(process),
+        process_(process.process),
+        rows_(rows),
+        inheritance_(inheritance) {
     for (const u64 number : {__NR_execve, __NR_execveat, __NR_mmap, __NR_mprotect, __NR_munmap, __NR_mremap,
                              __NR_brk, __NR_fork, __NR_vfork, __NR_clone, __NR_clone3})
       calls_.set(number);
@@ -322,8 +326,8 @@ class ErrorWatcher final : public Watcher {
 
   void finish_program() {
     const char* const heap = is_unknown_ ? "not checked: its parent was not"
-                             : asked_   ? "checked"
-                                        : "not checked: the replay could not be asked";
+                             : asked_    ? "checked"
+                                         : "not checked: the replay could not be asked";
     rows_.add(kChecked, {.process = process_, .program = program_, .heap = heap, .blocks = leaks_.size()});
     if (!asked_) return;
     Clock clock(recording_, process_);
@@ -408,9 +412,9 @@ class ErrorWatcher final : public Watcher {
   std::vector<Leak> leaks_;
   std::set<std::pair<std::string, u64>> seen_;  ///< mapped code, by path and address
   OddMemory odd_;
-  std::set<u64> storing_;                       ///< functions of kind allocate_to
-  std::map<i32, Store> stores_;                 ///< by task: that it has called and not returned from
-  std::map<u64, CodeWords> words_;              ///< by pc
+  std::set<u64> storing_;           ///< functions of kind allocate_to
+  std::map<i32, Store> stores_;     ///< by task: that it has called and not returned from
+  std::map<u64, CodeWords> words_;  ///< by pc
 };
 
 class ErrorInquiry final : public Inquiry {

@@ -20,8 +20,8 @@ memory::layout::Range in_window(u64 address, u64 size_bytes) {
 }  // namespace
 
 HeapShadow::HeapShadow() : pages_(1), numbers_(1, kNoNumber) {
-  void* const mapped = mmap(nullptr, kTableBytes, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const mapped =
+      mmap(nullptr, kTableBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
   table_ = static_cast<u32*>(mapped);
 }

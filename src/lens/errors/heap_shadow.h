@@ -34,7 +34,8 @@ class HeapShadow {
     const u64 in_page = address % kPageBytes, last = in_page + size_bytes - 1;
     if (last >= kPageBytes || (in_page ^ last) >= kWordBits) return allows_piecewise(address, size_bytes);
     if (page == kNotHeld) return true;
-    const u64 wanted = (size_bytes == kWordBits ? ~u64{0} : (u64{1} << size_bytes) - 1) << in_page % kWordBits;
+    const u64 wanted = (size_bytes == kWordBits ? ~u64{0} : (u64{1} << size_bytes) - 1)
+                       << in_page % kWordBits;
     return (pages_[page][in_page / kWordBits] & wanted) == 0;
   }
   /// Whether one of them at least may be.

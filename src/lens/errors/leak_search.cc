@@ -15,8 +15,7 @@ constexpr u64 kRedZoneBytes = 128;  ///< System V ABI, AMD64, 3.2.2
 
 class Search {
  public:
-  Search(ReplaySession& session, const HeapBlocks& blocks, const HeapShadow& shadow,
-         const OddMemory& odd)
+  Search(ReplaySession& session, const HeapBlocks& blocks, const HeapShadow& shadow, const OddMemory& odd)
       : session_(session), shadow_(shadow), odd_(odd) {
     for (const HeapBlock& block : blocks.live()) leaks_.push_back({block, LeakKind::definite});
     found_.assign(leaks_.size(), Found::none);

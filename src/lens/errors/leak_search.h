@@ -12,10 +12,10 @@
 namespace orrery::lens::errors {
 
 enum class LeakKind : u8 {
-  reachable,   ///< a pointer to its beginning is there
-  possible,    ///< only pointers into its midst lead there
-  indirect,    ///< only blocks that are lost themselves lead there
-  definite,    ///< nothing does
+  reachable,  ///< a pointer to its beginning is there
+  possible,   ///< only pointers into its midst lead there
+  indirect,   ///< only blocks that are lost themselves lead there
+  definite,   ///< nothing does
 };
 
 struct Leak {
@@ -25,8 +25,8 @@ struct Leak {
 
 /// Memory whose words are not all pointers of the program's.
 struct OddMemory {
-  /// Files that define allocators. What they keep themselves points between blocks, which may be into the end of
-  /// one (glibc's chunks overlap), so that of theirs only pointers to beginnings count.
+  /// Files that define allocators. What they keep themselves points between blocks, which may be into the end
+  /// of one (glibc's chunks overlap), so that of theirs only pointers to beginnings count.
   std::vector<memory::layout::Range> allocators{};
   /// Stacks of threads; that of one that has ended may still be there, kept for the next.
   std::vector<memory::layout::Range> stacks{};

@@ -54,9 +54,9 @@ struct Facts {
   std::vector<elf::Image> images{};  ///< mapped at the end; their modules are null
   /// Processes above this one that ended as they did because this one did, the first one in front.
   std::vector<ProcessFact> blaming{};
-  std::vector<ProcessFact> crashed{};   ///< below it, where its own end does not tell of them
+  std::vector<ProcessFact> crashed{};    ///< below it, where its own end does not tell of them
   std::vector<HeapError> heap_errors{};  ///< in the order of the run; empty too if the heap was not checked
-  std::optional<ProcessFact> native{};  ///< whose end this one passed on, and whose program was not recorded
+  std::optional<ProcessFact> native{};   ///< whose end this one passed on, and whose program was not recorded
 };
 
 /// Begins a new replay of the same recording.

@@ -50,7 +50,8 @@ std::string sentence_of(const HeapError& error) {
   } else if (row.kind == "invalid_argument") {
     sentence += " had the kernel use " + block_words(error);
   } else {
-    sentence += (writes(error) ? " wrote " : " read ") + bytes_words(row.size_bytes) + ", " + block_words(error);
+    sentence +=
+        (writes(error) ? " wrote " : " read ") + bytes_words(row.size_bytes) + ", " + block_words(error);
   }
   if (row.times > 1) sentence += " (" + std::to_string(row.times) + " times)";
   return sentence + ".";

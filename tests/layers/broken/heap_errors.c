@@ -1,5 +1,5 @@
-// Each case, named by the first argument, makes one kind of error of heap memory. What a case stores goes where
-// no compiler can see that nobody looks.
+// Each case, named by the first argument, makes one kind of error of heap memory. What a case stores goes
+// where no compiler can see that nobody looks.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,15 +166,38 @@ static const struct {
   const char* name;
   void (*run)(void);
 } cases[] = {
-#define CASE(name) {#name, name}
-    CASE(reads_behind), CASE(reads_behind_aligned), CASE(reads_across_the_end), CASE(reads_before),
-    CASE(writes_behind), CASE(writes_far_behind), CASE(writes_before), CASE(writes_many_behind),
-    CASE(reads_freed), CASE(writes_freed), CASE(reads_freed_large), CASE(frees_twice),
-    CASE(reads_reallocated), CASE(reads_behind_shrunk), CASE(reads_behind_calloc),
-    CASE(reads_behind_aligned_alloc), CASE(reads_behind_posix_memalign), CASE(writes_argument),
-    CASE(reads_freed_by_another), CASE(thread_reads_behind), CASE(reads_behind_mapped),
-    CASE(copies_too_much), CASE(terminates_behind), CASE(formats_too_much), CASE(frees_inside),
-    CASE(leaks), CASE(leaks_a_list), CASE(leaks_a_ring), CASE(keeps_the_midst), CASE(ends_well),
+#define CASE(name) \
+  { #name, name }
+    CASE(reads_behind),
+    CASE(reads_behind_aligned),
+    CASE(reads_across_the_end),
+    CASE(reads_before),
+    CASE(writes_behind),
+    CASE(writes_far_behind),
+    CASE(writes_before),
+    CASE(writes_many_behind),
+    CASE(reads_freed),
+    CASE(writes_freed),
+    CASE(reads_freed_large),
+    CASE(frees_twice),
+    CASE(reads_reallocated),
+    CASE(reads_behind_shrunk),
+    CASE(reads_behind_calloc),
+    CASE(reads_behind_aligned_alloc),
+    CASE(reads_behind_posix_memalign),
+    CASE(writes_argument),
+    CASE(reads_freed_by_another),
+    CASE(thread_reads_behind),
+    CASE(reads_behind_mapped),
+    CASE(copies_too_much),
+    CASE(terminates_behind),
+    CASE(formats_too_much),
+    CASE(frees_inside),
+    CASE(leaks),
+    CASE(leaks_a_list),
+    CASE(leaks_a_ring),
+    CASE(keeps_the_midst),
+    CASE(ends_well),
 };
 
 /// Of what lies below, nothing is to look like a pointer.
