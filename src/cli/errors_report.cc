@@ -51,7 +51,9 @@ Fallible<Nothing> read_stacks(const std::string& directory, const std::set<Error
                                      .pc = place.pc};
     const bool same = stopped && stopped->instant.process == place.process;
     if (!same || !lens::seek(*stopped->session, instant)) {
-      stopped = TRY(stop_process(directory, {place.process}, instant));
+      auto anew = stop_process(directory, {place.process}, instant);
+      if (!anew) continue;  // the rest is told without this stack
+      stopped = anew.take();
       program = program_of(*stopped);
     }
     stacks[place] = lens::stack_of(*stopped->session, program, kFramesShown);

@@ -4,6 +4,8 @@
 #include <bit>
 #include <string_view>
 
+#include "base/base_name.h"
+
 namespace orrery::lens::errors {
 
 using cpu::Gpr;
@@ -32,8 +34,14 @@ void ErrorFinder::watch(const heap::FileFunctions& file) {
     functions_[address] = static_cast<u32>(by_number_.size());
     by_number_.push_back({*function, family_of(function->name)});
   }
-  if (!file.by_address.empty())
-    allocators_.push_back({file.by_address.begin()->first, file.by_address.rbegin()->first});
+  if (file.by_address.empty()) return;
+  // In the C library, what its allocator has besides lies right before malloc (sysmalloc, the functions that
+  // lock it for a fork).
+  constexpr u64 kBesidesBytes = 16 << 10;
+  const bool is_c_library =
+      base_name(file.path).starts_with("libc.so") || base_name(file.path).starts_with("libc-");
+  const u64 first = file.by_address.begin()->first, last = file.by_address.rbegin()->first;
+  allocators_.push_back({first - (is_c_library ? kBesidesBytes : 0), last});
 }
 
 void ErrorFinder::value(const translate::AccessPoint& point, u64 word) {
