@@ -152,7 +152,9 @@ void BatchDecoder::show_fetch(u64 pc, AccessBatch& batch) {
 void BatchDecoder::data(u32 point, u64 address, u64 size_bytes, AccessBatch& batch) {
   const u64 end = address + size_bytes - 1;
   const bool one_line = address >> data_line_.shift == end >> data_line_.shift;
-  if (one_line & data_line_.is(address) & data_page_.is(address)) return;
+  // One branch: which of the three it is cannot be foreseen.
+  const int is_same_line = data_line_.is(address), is_same_page = data_page_.is(address);
+  if ((static_cast<int>(one_line) & is_same_line & is_same_page) != 0) return;
   touch(address, size_bytes);
   batch.add({.address = address, .number = point, .size_bytes = static_cast<u16>(size_bytes)});
 }

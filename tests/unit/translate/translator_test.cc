@@ -38,6 +38,11 @@ class TranslatorTest : public testing::TestWithParam<TickHome> {
  protected:
   TranslatorTest() { memory_.put(kSyscall, kEndOffset); }
 
+  void SetUp() override {
+    if (GetParam() == TickHome::vector && !__builtin_cpu_supports("avx512vl"))
+      GTEST_SKIP() << "no AVX-512 here";
+  }
+
   cpu::CpuState at(u64 pc, u64 argument) {
     cpu::CpuState cpu;
     cpu.regs.rip = pc;
