@@ -107,4 +107,31 @@ def case_heap_errors(orrery, expect):
                 expect(leaks, wanted_leaks, f"{name} {flags}: leaks")
 
 
+def line_of(source, words):
+    return next(number for number, line in enumerate((HERE / "broken" / source).read_text().splitlines(), 1) if words in line)
+
+
+def case_forked_heap_errors(orrery, expect):
+    """A forked process has its parent's blocks, and makes its own errors."""
+    source = "forked_heap.c"
+    found = errors_of(orrery, expect, orrery.record([build(orrery.home, source, "-O1")]))
+    expect([each["heap"] for each in found["programs"]], ["checked", "checked"], "programs")
+    expect([(each["process"], each["line"], each["block"]["relation"], each["block"]["distance"], each["block"]["size_bytes"]) for each in found["errors"]],
+           [(1, line_of(source, "IN THE CHILD"), "inside", 8, 40), (1, line_of(source, "OF ITS OWN"), "behind", 0, 70)], "errors")
+
+
+def case_why_heap(orrery, expect):
+    """why names what damaged the heap when the C library finds it damaged, and what the pointer was that it was given."""
+    program = build(orrery.home, "heap_errors.c", "-O0")
+    for name, category, words in (
+            ("frees_twice", "double_free", "freed a block of 3000 bytes a second time"),
+            ("frees_inside", "invalid_free", "where no block begins"),
+            ("damages_the_next", "heap_overrun", "right behind a block of 24 bytes")):
+        recording = orrery.record([program, name], status=None)
+        why = json.loads(orrery.run("why", recording, "--json", status=1))
+        expect(why["category"], category, name)
+        expect(words in " ".join(why["sentences"]), True, f"{name}: {why['sentences']}")
+    expect(why["place"]["line"], line_of("heap_errors.c", "write_longs(char* at") + 1, "the line that did the damage")
+
+
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}

@@ -158,7 +158,7 @@ class ErrorWatcher final : public Watcher {
       is_unknown_ = true;
       return;
     }
-    note(session);
+    begin_notes(session);
   }
 
   void enter(ReplaySession& session, const WalkedCall& walked) override {
@@ -187,7 +187,7 @@ class ErrorWatcher final : public Watcher {
       begin_program();
       is_unknown_ = false;
       given_before_ = 0;
-      return note(session);
+      return begin_notes(session);
     }
     if (asked_) follow(session, walked);
   }
@@ -243,7 +243,7 @@ class ErrorWatcher final : public Watcher {
     finder_ = std::make_unique<ErrorFinder>();
   }
 
-  void note(ReplaySession& session) {
+  void begin_notes(ReplaySession& session) {
     asked_ = static_cast<bool>(session.note_accesses_and_entries(
         [this](std::span<const u64> records, std::span<const translate::AccessPoint> points) {
           finder_->read(records, points);

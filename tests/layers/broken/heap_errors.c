@@ -125,6 +125,12 @@ static void formats_too_much(void) {
   sprintf(to, "%d", 123456789);
   kept = to;
 }
+static void damages_the_next(void) {
+  char* const small = block(24);
+  char* const next = block(24);
+  write_longs(small, 4);
+  release(next);
+}
 static void frees_inside(void) {
   char* const inside = block(64) + 16;
   release(inside);
@@ -193,6 +199,7 @@ static const struct {
     CASE(terminates_behind),
     CASE(formats_too_much),
     CASE(frees_inside),
+    CASE(damages_the_next),
     CASE(leaks),
     CASE(leaks_a_list),
     CASE(leaks_a_ring),
