@@ -1,3 +1,4 @@
+// intel: AMD's processors do some of this otherwise, and the machine is an Intel one
 // Prefixes in every place, the 15-byte limit, lock where it is allowed and where not, address size 32,
 // branches into the middle of instructions, and fetches that run off the page.
 #include "probe.h"

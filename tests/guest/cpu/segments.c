@@ -1,3 +1,4 @@
+// intel: AMD's processors do some of this otherwise, and the machine is an Intel one
 // Far transfers and segment registers: what a program may load, what it may not, and what becomes of the
 // bases.
 #include "probe.h"

@@ -1,3 +1,4 @@
+// intel: AMD's processors do some of this otherwise, and the machine is an Intel one
 // FXSAVE and the XSAVE family: what they write and leave alone, which images they refuse, what they need of
 // alignment and access. x87 pointers are not compared: on the machine they are always zero.
 #include <cpuid.h>

@@ -1,3 +1,4 @@
+// intel: AMD's processors do some of this otherwise, and the machine is an Intel one
 // A program that sets the trap flag and steps through itself: where each SIGTRAP comes, what it says, and
 // what the instructions between see of the flag.
 #include "probe.h"

@@ -1,3 +1,4 @@
+// intel: AMD's processors do some of this otherwise, and the machine is an Intel one
 // Instructions that only raise an exception, or that a program may not execute: the signal, its code and
 // address, and what the frame shows of the processor.
 #include "probe.h"
