@@ -94,6 +94,9 @@ std::vector<lens::why::HeapError> read_heap_errors(const std::string& directory,
   return errors;
 }
 
+/// About what is checked in five seconds.
+constexpr u64 kTicksChecked = 30'000'000;
+
 int run_why(const WhyOptions& options, const Session& session) {
   const auto found = find_recording(options.recording);
   if (!found) return kCannotRun;
@@ -118,7 +121,12 @@ int run_why(const WhyOptions& options, const Session& session) {
     for (const u32 child : lens::why::find_crashed(tree, *from))
       facts.crashed.push_back(lens::why::fact_of(tree.at(child)));
   lens::why::Verdict verdict = lens::why::explain(facts);
-  if (lens::why::asks_about_heap(verdict)) {
+  const bool is_short = tree.at(chain.back()).end_ticks <= kTicksChecked;
+  if (lens::why::asks_about_heap(verdict) && !is_short) {
+    verdict.hints.insert(verdict.hints.begin(),
+                         {"orrery show errors" + (facts.run.named.empty() ? "" : " " + facts.run.named),
+                          "whether it had damaged its heap before; takes a while"});
+  } else if (lens::why::asks_about_heap(verdict)) {
     facts.heap_errors = read_heap_errors(directory, facts.run);
     if (!facts.heap_errors.empty()) verdict = lens::why::explain(facts);
   }
