@@ -8,6 +8,7 @@
 #include "base/base_name.h"
 #include "cli/command.h"
 #include "cli/errors_report.h"
+#include "cli/heap_words.h"
 #include "cli/layer_options.h"
 #include "cli/recording_text.h"
 #include "cli/show.h"
@@ -24,16 +25,10 @@ using lens::errors::MemoryErrorRow;
 constexpr std::size_t kShown = 20;
 constexpr std::size_t kAll = 1000;
 
-std::string address_words(u64 address) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%#lx", address);
-  return text;
-}
-std::string bytes_words(u64 bytes) { return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes"); }
-std::string blocks_words(u64 blocks) { return std::to_string(blocks) + (blocks == 1 ? " block" : " blocks"); }
+std::string bytes_words(u64 bytes) { return counted(bytes, "byte", "bytes"); }
 
 std::string what_words(const MemoryErrorRow& error) {
-  const std::string at = address_words(error.address);
+  const std::string at = hexadecimal(error.address);
   if (error.kind == "double_free") return "Second release of the block " + at;
   if (error.kind == "invalid_free") return "Release of " + at + ", where no block begins";
   if (error.kind == "mismatched_free") return "Release of the block " + at + " by another kind of function";
@@ -146,7 +141,7 @@ class Text {
     for (const auto& [kind, words] : kKinds)
       if (const auto sum = sums.find(kind); sum != sums.end())
         std::printf("%12s in %s %s\n", bytes_words(sum->second.second).c_str(),
-                    blocks_words(sum->second.first).c_str(), words);
+                    blocks(sum->second.first).c_str(), words);
     std::size_t shown = 0;
     for (const LeakSite& site : report_.sites) {
       if (site.first.process != program.process || site.first.program != program.program) continue;
@@ -156,7 +151,7 @@ class Text {
 
   void print_site(const LeakSite& site) const {
     std::printf("\n      %s in %s, %s, given out\n", bytes_words(site.bytes).c_str(),
-                blocks_words(site.blocks).c_str(),
+                blocks(site.blocks).c_str(),
                 site.first.kind == "possible"   ? "perhaps lost"
                 : site.first.kind == "indirect" ? "lost with others"
                                                 : "lost");

@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 
 #include <map>
-#include <mutex>
 #include <set>
 
 #include "base/base_name.h"
@@ -14,6 +13,7 @@
 #include "lens/errors/error_finder.h"
 #include "lens/errors/error_tables.h"
 #include "lens/errors/leak_search.h"
+#include "lens/heritages.h"
 #include "lens/lens.h"
 
 namespace orrery::lens {
@@ -109,30 +109,8 @@ bool is_string_function(const CodeWords& words) {
   return false;
 }
 
-/// The heaps that forked processes have from their parents. Processes are looked at by threads of their own.
-class Inheritance {
- public:
-  /// What a process that is forked next, with this number of its parent's next event or a later one, has.
-  void leave(u32 parent, u64 event, std::unique_ptr<ErrorFinder> finder) {
-    const std::lock_guard lock(mutex_);
-    left_[parent][event] = std::move(finder);
-  }
-  /// Null if its parent left nothing.
-  std::unique_ptr<ErrorFinder> take(const TreeProcess& process) {
-    if (!process.parent || !process.fork_event) return nullptr;
-    const std::lock_guard lock(mutex_);
-    auto& left = left_[*process.parent];
-    const auto above = left.upper_bound(*process.fork_event);
-    if (above == left.begin()) return nullptr;
-    std::unique_ptr<ErrorFinder> taken = std::move(std::prev(above)->second);
-    left.erase(left.begin(), above);
-    return taken;
-  }
-
- private:
-  std::mutex mutex_;
-  std::map<u32, std::map<u64, std::unique_ptr<ErrorFinder>>> left_;  ///< by parent and event
-};
+/// The heaps that forked processes have from their parents.
+using Inheritance = Heritages<ErrorFinder>;
 
 class ErrorWatcher final : public Watcher {
  public:
@@ -151,7 +129,7 @@ class ErrorWatcher final : public Watcher {
 
   void begin(ReplaySession& session, const Instant&) override {
     begin_program();
-    if (std::unique_ptr<ErrorFinder> inherited = inheritance_.take(tree_)) {
+    if (std::shared_ptr<ErrorFinder> inherited = inheritance_.take(tree_)) {
       finder_ = std::move(inherited);
       given_before_ = finder_->blocks().given();
     } else if (tree_.parent) {
@@ -173,7 +151,7 @@ class ErrorWatcher final : public Watcher {
       case __NR_clone:
       case __NR_clone3:
         if (asked_ && makes_process(session, walked.call))
-          inheritance_.leave(process_, walked.entry.event, finder_->forked());
+          inheritance_.leave(process_, walked.call.event, finder_->forked());
         return;
       default:
         return;
@@ -240,7 +218,7 @@ class ErrorWatcher final : public Watcher {
     asked_ = false;
     brk_ = 0;
     break_nowhere();
-    finder_ = std::make_unique<ErrorFinder>();
+    finder_ = std::make_shared<ErrorFinder>();
   }
 
   void begin_notes(ReplaySession& session) {
@@ -408,7 +386,7 @@ class ErrorWatcher final : public Watcher {
   u64 given_before_ = 0;     ///< blocks that its parent was given before the fork
   u32 program_ = 0;
   u64 brk_ = 0;
-  std::unique_ptr<ErrorFinder> finder_;
+  std::shared_ptr<ErrorFinder> finder_;
   std::vector<Leak> leaks_;
   std::set<std::pair<std::string, u64>> seen_;  ///< mapped code, by path and address
   OddMemory odd_;

@@ -79,7 +79,7 @@ class HeapWatcher final : public Watcher {
     const std::string_view name = walked.call.name;
     if (name == "execve" || name == "execveat" || name == "munmap") resolve(session);
     if (asked_ && forks(session, walked.call))
-      heritages_.leave(walked.call.event,
+      heritages_.leave(process_, walked.call.event,
                        std::make_shared<const Heritage>(Heritage{.process = process_,
                                                                  .program = program_,
                                                                  .blocks = tracker_->inheritance(),
