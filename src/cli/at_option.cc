@@ -57,8 +57,8 @@ Fallible<ExactInstant> find_by_replay(const lens::Recording& recording, u32 proc
 
 }  // namespace
 
-void add_at_option(CLI::App& command, std::string& at) {
-  command.add_option("--at", at, lens::kInstantWords)->type_name("INSTANT");
+void add_at_option(Arguments command, std::string& at) {
+  command.option("--at", at, lens::kInstantWords).type_name("INSTANT");
 }
 
 Fallible<ExactInstant> find_instant(const std::string& directory, const std::string& word,

@@ -12,7 +12,7 @@
 
 namespace orrery::cli {
 
-void add_at_option(CLI::App& command, std::string& at);
+void add_at_option(Arguments command, std::string& at);
 
 /// `processes`: those that the user chose with -p; all if empty. Without one, the words mean the first
 /// process, and crash the one that crashed. Fails with a sentence for the user.

@@ -6,24 +6,24 @@
 namespace orrery::cli {
 
 // One line a command; each is defined in the file of its name.
-void add_record(CLI::App& app, Session& session);
-void add_replay(CLI::App& app, Session& session);
-void add_run(CLI::App& app, Session& session);
-void add_why(CLI::App& app, Session& session);
-void add_show(CLI::App& app, Session& session);
-void add_compare(CLI::App& app, Session& session);
-void add_query(CLI::App& app, Session& session);
-void add_export(CLI::App& app, Session& session);
-void add_ls(CLI::App& app, Session& session);
-void add_info(CLI::App& app, Session& session);
-void add_ps(CLI::App& app, Session& session);
-void add_dump(CLI::App& app, Session& session);
-void add_pack(CLI::App& app, Session& session);
-void add_rm(CLI::App& app, Session& session);
-void add_gc(CLI::App& app, Session& session);
-void add_doctor(CLI::App& app, Session& session);
-void add_completion(CLI::App& app, Session& session);
-void add_man(CLI::App& app, Session& session);
+void add_record(Arguments app, Session& session);
+void add_replay(Arguments app, Session& session);
+void add_run(Arguments app, Session& session);
+void add_why(Arguments app, Session& session);
+void add_show(Arguments app, Session& session);
+void add_compare(Arguments app, Session& session);
+void add_query(Arguments app, Session& session);
+void add_export(Arguments app, Session& session);
+void add_ls(Arguments app, Session& session);
+void add_info(Arguments app, Session& session);
+void add_ps(Arguments app, Session& session);
+void add_dump(Arguments app, Session& session);
+void add_pack(Arguments app, Session& session);
+void add_rm(Arguments app, Session& session);
+void add_gc(Arguments app, Session& session);
+void add_doctor(Arguments app, Session& session);
+void add_completion(Arguments app, Session& session);
+void add_man(Arguments app, Session& session);
 
 namespace {
 
@@ -52,12 +52,8 @@ constexpr Command kCommands[] = {
 
 std::span<const Command> commands() { return kCommands; }
 
-void set_examples(CLI::App& command, const char* examples) {
-  command.footer(std::string("Examples:\n") + examples);
-}
-
-void add_recording_option(CLI::App& command, std::string& name) {
-  command.add_option("REC", name, "The recording: a name or a directory; the latest if left out");
+void add_recording_option(Arguments command, std::string& name) {
+  command.option("REC", name, "The recording: a name or a directory; the latest if left out");
 }
 
 int complain(const Error& error, int exit_code) {

@@ -1,22 +1,22 @@
 // The frame every command of `orrery` hangs in: one file a command, one row a command in the registry
 // of command.cc. A command adds its subcommand to the tree, and its callback leaves the exit code in
-// the Session. CLI11 is seen by this room only.
+// the Session.
 //
-//     void add_ls(CLI::App& app, Session& session) {
+//     void add_ls(Arguments app, Session& session) {
 //       auto options = std::make_shared<LsOptions>();
-//       CLI::App* command = app.add_subcommand("ls", "List the recordings");
-//       command->add_flag("--json", options->json, "Print JSON");
-//       set_examples(*command, "  orrery ls\n");
-//       command->callback([=, &session] { session.exit_code = run_ls(*options, session); });
+//       const Arguments command = app.command("ls", "List the recordings");
+//       command.flag("--json", options->json, "Print JSON");
+//       command.set_examples("  orrery ls\n");
+//       command.run([=, &session] { session.exit_code = run_ls(*options, session); });
 //     }
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <span>
 #include <string>
 
 #include "base/result.h"
+#include "cli/arguments.h"
 
 namespace orrery::cli {
 
@@ -41,16 +41,14 @@ struct Session {
 
 struct Command {
   const char* name;
-  void (*add)(CLI::App& app, Session& session);
+  void (*add)(Arguments app, Session& session);
 };
 
 /// Every command, in the order `orrery --help` lists them.
 std::span<const Command> commands();
 
-/// Examples stand at the end of a command's --help.
-void set_examples(CLI::App& command, const char* examples);
 /// The REC argument of a command that looks at one recording; see find_recording().
-void add_recording_option(CLI::App& command, std::string& name);
+void add_recording_option(Arguments command, std::string& name);
 
 /// Says on stderr what could not be done and why, as "orrery: ...". Returns the exit code for it.
 int complain(const Error& error, int exit_code = kCannotRun);

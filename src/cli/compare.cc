@@ -310,17 +310,17 @@ Fallible<Nothing> compare(const CompareOptions& options, const Session& session)
 
 }  // namespace
 
-void add_compare(CLI::App& app, Session& session) {
+void add_compare(Arguments app, Session& session) {
   auto options = std::make_shared<CompareOptions>();
-  CLI::App* command = app.add_subcommand("compare", "Show two recordings side by side");
-  command->add_option("A", options->recordings[0], "A recording: a name or a directory")->required();
-  command->add_option("B", options->recordings[1], "The other one")->required();
-  command->add_option("-p,--process", options->process, kProcessWords);
-  command->add_flag("--json", options->json, "Print JSON");
-  set_examples(*command,
-               "  orrery record -o d -- ./hello-dynamic; orrery record -o s -- ./hello-static\n"
-               "  orrery compare d s\n");
-  command->callback([=, &session] {
+  const Arguments command = app.command("compare", "Show two recordings side by side");
+  command.option("A", options->recordings[0], "A recording: a name or a directory").required();
+  command.option("B", options->recordings[1], "The other one").required();
+  command.option("-p,--process", options->process, kProcessWords);
+  command.flag("--json", options->json, "Print JSON");
+  command.set_examples(
+      "  orrery record -o d -- ./hello-dynamic; orrery record -o s -- ./hello-static\n"
+      "  orrery compare d s\n");
+  command.run([=, &session] {
     if (auto done = compare(*options, session); !done) session.exit_code = complain(done.error().sentence);
   });
 }

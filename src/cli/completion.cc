@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/command_tree.h"
 
 namespace orrery::cli {
 namespace {
@@ -85,20 +86,18 @@ void print_fish(const CLI::App& app) {
 
 }  // namespace
 
-void add_completion(CLI::App& app, Session& session) {
+void add_completion(Arguments app, Session& session) {
   auto shell = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("completion", "Print completions for a shell");
-  command->add_option("SHELL", *shell, "bash, zsh or fish")
-      ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  set_examples(*command,
-               "  orrery completion bash > ~/.local/share/bash-completion/completions/orrery\n"
-               "  orrery completion zsh  > ~/.zfunc/_orrery\n"
-               "  orrery completion fish > ~/.config/fish/completions/orrery.fish\n");
-  command->callback([shell, &app, &session] {
-    if (*shell == "bash") print_bash(app);
-    if (*shell == "zsh") print_zsh(app);
-    if (*shell == "fish") print_fish(app);
+  const Arguments command = app.command("completion", "Print completions for a shell");
+  command.option("SHELL", *shell, "bash, zsh or fish").required().one_of({"bash", "zsh", "fish"});
+  command.set_examples(
+      "  orrery completion bash > ~/.local/share/bash-completion/completions/orrery\n"
+      "  orrery completion zsh  > ~/.zfunc/_orrery\n"
+      "  orrery completion fish > ~/.config/fish/completions/orrery.fish\n");
+  command.run([shell, app, &session] {
+    if (*shell == "bash") print_bash(app.app());
+    if (*shell == "zsh") print_zsh(app.app());
+    if (*shell == "fish") print_fish(app.app());
     session.exit_code = 0;
   });
 }

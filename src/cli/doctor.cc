@@ -400,15 +400,14 @@ int doctor(const DoctorOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_doctor(CLI::App& app, Session& session) {
+void add_doctor(Arguments app, Session& session) {
   auto options = std::make_shared<DoctorOptions>();
-  CLI::App* command = app.add_subcommand("doctor", "Say what this host allows, and what that means");
-  command->add_option("PROG", options->programs, "Programs to look at as well");
-  command->add_flag("--json", options->json, "Print JSON");
-  command->add_option("--proc", options->proc, "Where /proc is")->group("");  // for tests; not listed
-  set_examples(*command,
-               "  orrery doctor\n  orrery doctor ./program\n  orrery doctor --json | jq .verdict\n");
-  command->callback([options, &session] { session.exit_code = doctor(*options, session); });
+  const Arguments command = app.command("doctor", "Say what this host allows, and what that means");
+  command.option("PROG", options->programs, "Programs to look at as well");
+  command.flag("--json", options->json, "Print JSON");
+  command.option("--proc", options->proc, "Where /proc is").hidden();  // for tests; not listed
+  command.set_examples("  orrery doctor\n  orrery doctor ./program\n  orrery doctor --json | jq .verdict\n");
+  command.run([options, &session] { session.exit_code = doctor(*options, session); });
 }
 
 }  // namespace orrery::cli

@@ -296,23 +296,23 @@ int run_dump(DumpOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_dump(CLI::App& app, Session& session) {
+void add_dump(Arguments app, Session& session) {
   auto options = std::make_shared<DumpOptions>();
-  CLI::App* command = app.add_subcommand("dump", "Print the events of a recording");
-  add_recording_option(*command, options->recording);
-  command->add_option("-n,--count", options->count, "Print at most this many");
-  command->add_option("-p,--process", options->process, kProcessWords);
+  const Arguments command = app.command("dump", "Print the events of a recording");
+  add_recording_option(command, options->recording);
+  command.option("-n,--count", options->count, "Print at most this many");
+  command.option("-p,--process", options->process, kProcessWords);
   command
-      ->add_option("--from", options->at,
-                   std::string("Begin at this instant of the process. ") + lens::kInstantWords)
-      ->type_name("INSTANT");
-  command->add_option("-s,--string-limit", options->bytes_most, "Show at most this many bytes of data");
-  command->add_flag("-c,--calls", options->calls, "Replay, and print the system calls as strace does");
-  command->add_flag("--json", options->json, "Print one JSON object a line");
-  set_examples(*command,
-               "  orrery dump --calls\n  orrery dump --calls --from main\n  orrery dump -n 20\n  orrery dump "
-               "grep-0 --from 100 --json | jq .call\n");
-  command->callback([options, &session] { session.exit_code = run_dump(*options, session); });
+      .option("--from", options->at,
+              std::string("Begin at this instant of the process. ") + lens::kInstantWords)
+      .type_name("INSTANT");
+  command.option("-s,--string-limit", options->bytes_most, "Show at most this many bytes of data");
+  command.flag("-c,--calls", options->calls, "Replay, and print the system calls as strace does");
+  command.flag("--json", options->json, "Print one JSON object a line");
+  command.set_examples(
+      "  orrery dump --calls\n  orrery dump --calls --from main\n  orrery dump -n 20\n  orrery dump "
+      "grep-0 --from 100 --json | jq .call\n");
+  command.run([options, &session] { session.exit_code = run_dump(*options, session); });
 }
 
 }  // namespace orrery::cli

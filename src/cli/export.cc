@@ -196,32 +196,31 @@ int run_export(const ExportOptions& options) {
 
 }  // namespace
 
-void add_export(CLI::App& app, Session& session) {
+void add_export(Arguments app, Session& session) {
   auto options = std::make_shared<ExportOptions>();
-  CLI::App* command = app.add_subcommand("export", "Write what was found for other tools");
-  add_recording_option(*command, options->recording);
-  command->add_option("-o,--output", options->output, "The file; stdout if left out");
-  auto* formats = command->add_option_group("format", "What to write");
-  formats->add_flag("--perfetto", options->perfetto,
-                    "A trace for ui.perfetto.dev: processes, threads, calls, waits and who ended them");
-  formats->add_flag("--folded", options->folded, "Stacks of processes with their ticks, for flame graphs");
-  formats->add_option("--csv", options->csv_table, "A table; `orrery query --tables` lists them");
-  formats->add_flag("--sqlite", options->sqlite, "All tables, as a database");
-  formats->add_flag("--callgrind", options->callgrind,
-                    "The exact profile of a process, for KCachegrind and callgrind_annotate");
-  formats->add_flag("--core", options->is_core, "An ELF core file of a process at an instant, for gdb");
-  formats->require_option(1);
-  add_at_option(*command, options->core.at);
-  command->add_option("-p,--process", options->core.process, kProcessWords);
-  command->add_option("--sysroot", options->core.sysroot,
-                      "With --core: make this directory, with links to the recording's copies of the files");
-  set_examples(*command,
-               "  orrery export make-0 --perfetto -o make.pftrace\n"
-               "  orrery export --folded | flamegraph.pl > tree.svg\n"
-               "  orrery export --csv call -o calls.csv\n"
-               "  orrery export --callgrind -o callgrind.out && kcachegrind callgrind.out\n"
-               "  orrery export --core --at crash -o core\n");
-  command->callback([options, &session] { session.exit_code = run_export(*options); });
+  const Arguments command = app.command("export", "Write what was found for other tools");
+  add_recording_option(command, options->recording);
+  command.option("-o,--output", options->output, "The file; stdout if left out");
+  const Arguments formats = command.choice("format", "What to write");
+  formats.flag("--perfetto", options->perfetto,
+               "A trace for ui.perfetto.dev: processes, threads, calls, waits and who ended them");
+  formats.flag("--folded", options->folded, "Stacks of processes with their ticks, for flame graphs");
+  formats.option("--csv", options->csv_table, "A table; `orrery query --tables` lists them");
+  formats.flag("--sqlite", options->sqlite, "All tables, as a database");
+  formats.flag("--callgrind", options->callgrind,
+               "The exact profile of a process, for KCachegrind and callgrind_annotate");
+  formats.flag("--core", options->is_core, "An ELF core file of a process at an instant, for gdb");
+  add_at_option(command, options->core.at);
+  command.option("-p,--process", options->core.process, kProcessWords);
+  command.option("--sysroot", options->core.sysroot,
+                 "With --core: make this directory, with links to the recording's copies of the files");
+  command.set_examples(
+      "  orrery export make-0 --perfetto -o make.pftrace\n"
+      "  orrery export --folded | flamegraph.pl > tree.svg\n"
+      "  orrery export --csv call -o calls.csv\n"
+      "  orrery export --callgrind -o callgrind.out && kcachegrind callgrind.out\n"
+      "  orrery export --core --at crash -o core\n");
+  command.run([options, &session] { session.exit_code = run_export(*options); });
 }
 
 }  // namespace orrery::cli

@@ -94,24 +94,22 @@ int run_gc(const GcOptions& options) {
 
 }  // namespace
 
-void add_gc(CLI::App& app, Session& session) {
+void add_gc(Arguments app, Session& session) {
   auto options = std::make_shared<GcOptions>();
-  CLI::App* command = app.add_subcommand("gc", "Remove old recordings and unused kept files");
-  command->add_option("--keep", options->keep, "Keep at most this many recordings, the newest");
-  command
-      ->add_option("--max-size", options->bytes_most,
-                   "Keep at most this much, as 500MB or 10GB; files that recordings share count once")
-      ->transform(CLI::AsSizeValue(true));
-  command->add_option("--max-days", options->days_most, "Keep none that is this many days old");
-  command->add_option("--unused-hours", options->unused_hours_least,
-                      "Remove kept files that no recording has used for this long; 1 by default");
-  command->add_flag("-n,--dry-run", options->dry_run, "Only say what would go");
-  command->add_flag("--json", options->json, "Print JSON");
-  set_examples(*command,
-               "  orrery gc --max-size 10GB --max-days 30\n"
-               "  orrery gc --keep 5 --dry-run\n"
-               "  export ORRERY_GC_MAX_SIZE=10GB; orrery gc     a quota for every time\n");
-  command->callback([options, &session] { session.exit_code = run_gc(*options); });
+  const Arguments command = app.command("gc", "Remove old recordings and unused kept files");
+  command.option("--keep", options->keep, "Keep at most this many recordings, the newest");
+  command.size_option("--max-size", options->bytes_most,
+                      "Keep at most this much, as 500MB or 10GB; files that recordings share count once");
+  command.option("--max-days", options->days_most, "Keep none that is this many days old");
+  command.option("--unused-hours", options->unused_hours_least,
+                 "Remove kept files that no recording has used for this long; 1 by default");
+  command.flag("-n,--dry-run", options->dry_run, "Only say what would go");
+  command.flag("--json", options->json, "Print JSON");
+  command.set_examples(
+      "  orrery gc --max-size 10GB --max-days 30\n"
+      "  orrery gc --keep 5 --dry-run\n"
+      "  export ORRERY_GC_MAX_SIZE=10GB; orrery gc     a quota for every time\n");
+  command.run([options, &session] { session.exit_code = run_gc(*options); });
 }
 
 }  // namespace orrery::cli

@@ -104,15 +104,14 @@ int run_info(const InfoOptions& options) {
 
 }  // namespace
 
-void add_info(CLI::App& app, Session& session) {
+void add_info(Arguments app, Session& session) {
   auto options = std::make_shared<InfoOptions>();
-  CLI::App* command = app.add_subcommand("info", "Show what a recording is");
-  add_recording_option(*command, options->recording);
-  command->add_flag("--verify", options->verify,
-                    "Read all of it and check that nothing is damaged or missing");
-  command->add_flag("--json", options->json, "Print JSON");
-  set_examples(*command, "  orrery info\n  orrery info --verify grep-0\n");
-  command->callback([options, &session] { session.exit_code = run_info(*options); });
+  const Arguments command = app.command("info", "Show what a recording is");
+  add_recording_option(command, options->recording);
+  command.flag("--verify", options->verify, "Read all of it and check that nothing is damaged or missing");
+  command.flag("--json", options->json, "Print JSON");
+  command.set_examples("  orrery info\n  orrery info --verify grep-0\n");
+  command.run([options, &session] { session.exit_code = run_info(*options); });
 }
 
 }  // namespace orrery::cli

@@ -40,17 +40,17 @@ std::string LayerOptions::condition(const char* event, const char* ticks, const 
   return condition() + (instant ? " AND " + instant->condition(event, ticks, time_ns) : "");
 }
 
-AddedLayer add_layer(CLI::App& show_command, Session& session, const char* name, const char* sentence,
+AddedLayer add_layer(Arguments show_command, Session& session, const char* name, const char* sentence,
                      ShowLayer show, const char* examples) {
   auto options = std::make_shared<LayerOptions>();
-  CLI::App* command = show_command.add_subcommand(name, sentence);
-  add_recording_option(*command, options->recording);
-  add_at_option(*command, options->at);
-  command->add_option("-p,--process", options->process, kProcessWords);
-  command->add_flag("--all", options->all, "Leave nothing out");
-  command->add_flag("--json", options->json, "Print JSON");
-  set_examples(*command, examples);
-  command->callback([options, show, &session] { session.exit_code = run(*options, session, show); });
+  const Arguments command = show_command.command(name, sentence);
+  add_recording_option(command, options->recording);
+  add_at_option(command, options->at);
+  command.option("-p,--process", options->process, kProcessWords);
+  command.flag("--all", options->all, "Leave nothing out");
+  command.flag("--json", options->json, "Print JSON");
+  command.set_examples(examples);
+  command.run([options, show, &session] { session.exit_code = run(*options, session, show); });
   return {command, options};
 }
 

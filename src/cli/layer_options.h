@@ -61,11 +61,11 @@ using ShowLayer = Fallible<Nothing> (*)(const LayerOptions& options, const Sessi
 
 /// For options that only one layer has; they live as long as the command.
 struct AddedLayer {
-  CLI::App* command;
+  Arguments command;
   std::shared_ptr<LayerOptions> options;
 };
 /// Adds the layer to `show`. `examples` as set_examples().
-AddedLayer add_layer(CLI::App& show_command, Session& session, const char* name, const char* sentence,
+AddedLayer add_layer(Arguments show_command, Session& session, const char* name, const char* sentence,
                      ShowLayer show, const char* examples);
 
 }  // namespace orrery::cli

@@ -65,13 +65,13 @@ int run_ls(const LsOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_ls(CLI::App& app, Session& session) {
+void add_ls(Arguments app, Session& session) {
   auto options = std::make_shared<LsOptions>();
-  CLI::App* command = app.add_subcommand("ls", "List the recordings");
-  command->add_flag("--json", options->json, "Print JSON");
-  command->add_flag("--names", options->names, "Print only the names, one a line");
-  set_examples(*command, "  orrery ls\n  orrery ls --json\n");
-  command->callback([options, &session] { session.exit_code = run_ls(*options, session); });
+  const Arguments command = app.command("ls", "List the recordings");
+  command.flag("--json", options->json, "Print JSON");
+  command.flag("--names", options->names, "Print only the names, one a line");
+  command.set_examples("  orrery ls\n  orrery ls --json\n");
+  command.run([options, &session] { session.exit_code = run_ls(*options, session); });
 }
 
 }  // namespace orrery::cli

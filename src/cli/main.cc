@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/command_tree.h"
 #include "cli/show.h"
 #include "cli/stack.h"
 
@@ -49,9 +50,9 @@ bool is_enough(const Command& command, const char* word) {
 
 void add_commands(CLI::App& app, Session& session, const char* first_word) {
   for (const Command& command : commands()) {
-    if (is_enough(command, first_word)) return command.add(app, session);
+    if (is_enough(command, first_word)) return command.add(Arguments(app), session);
   }
-  for (const Command& command : commands()) command.add(app, session);
+  for (const Command& command : commands()) command.add(Arguments(app), session);
 }
 
 /// A recording in the place of a command means: replay it.
@@ -151,7 +152,7 @@ int run(int argument_count, char** arguments) {
   app.require_subcommand(1);
   if (argument_count > 2) session.second_word = arguments[2];
   add_commands(app, session, argument_count > 1 ? arguments[1] : "");
-  set_examples(app, kExamples);  // after the commands, which would inherit it
+  Arguments(app).set_examples(kExamples);  // after the commands, which would inherit it
   finish_commands(app);
   name_environment(app, "ORRERY_");
 

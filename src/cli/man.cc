@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/command_tree.h"
 
 namespace orrery::cli {
 namespace {
@@ -78,11 +79,11 @@ void print_page(const CLI::App& app) {
 
 }  // namespace
 
-void add_man(CLI::App& app, Session& session) {
-  CLI::App* command = app.add_subcommand("man", "Print the manual page (troff)");
-  set_examples(*command, "  orrery man | man -l -\n");
-  command->callback([&app, &session] {
-    print_page(app);
+void add_man(Arguments app, Session& session) {
+  const Arguments command = app.command("man", "Print the manual page (troff)");
+  command.set_examples("  orrery man | man -l -\n");
+  command.run([app, &session] {
+    print_page(app.app());
     session.exit_code = 0;
   });
 }

@@ -111,18 +111,18 @@ int run_pack(const PackOptions& options) {
 
 }  // namespace
 
-void add_pack(CLI::App& app, Session& session) {
+void add_pack(Arguments app, Session& session) {
   auto options = std::make_shared<PackOptions>();
-  CLI::App* command = app.add_subcommand("pack", "Make a recording self-contained, to move or send it");
-  add_recording_option(*command, options->recording);
-  command->add_flag("--sources", options->wanted.sources,
-                    "Take along the source files that debug information names");
-  command->add_flag("--debug", options->wanted.debug, "Take along separate debug files");
-  command->add_flag("--json", options->json, "Print JSON");
-  set_examples(*command,
-               "  orrery pack && tar cz -f run.tar.gz -C $(orrery pack) .\n"
-               "  orrery pack --sources --debug crash-0\n");
-  command->callback([options, &session] { session.exit_code = run_pack(*options); });
+  const Arguments command = app.command("pack", "Make a recording self-contained, to move or send it");
+  add_recording_option(command, options->recording);
+  command.flag("--sources", options->wanted.sources,
+               "Take along the source files that debug information names");
+  command.flag("--debug", options->wanted.debug, "Take along separate debug files");
+  command.flag("--json", options->json, "Print JSON");
+  command.set_examples(
+      "  orrery pack && tar cz -f run.tar.gz -C $(orrery pack) .\n"
+      "  orrery pack --sources --debug crash-0\n");
+  command.run([options, &session] { session.exit_code = run_pack(*options); });
 }
 
 }  // namespace orrery::cli

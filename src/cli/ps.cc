@@ -135,13 +135,13 @@ int run_ps(const PsOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_ps(CLI::App& app, Session& session) {
+void add_ps(Arguments app, Session& session) {
   auto options = std::make_shared<PsOptions>();
-  CLI::App* command = app.add_subcommand("ps", "Show the processes of a recording as a tree");
-  add_recording_option(*command, options->recording);
-  command->add_flag("--json", options->json, "Print JSON: times in nanoseconds since the beginning");
-  set_examples(*command, "  orrery ps\n  orrery ps make-0 --json | jq '.[] | select(.exit_status != 0)'\n");
-  command->callback([options, &session] { session.exit_code = run_ps(*options, session); });
+  const Arguments command = app.command("ps", "Show the processes of a recording as a tree");
+  add_recording_option(command, options->recording);
+  command.flag("--json", options->json, "Print JSON: times in nanoseconds since the beginning");
+  command.set_examples("  orrery ps\n  orrery ps make-0 --json | jq '.[] | select(.exit_status != 0)'\n");
+  command.run([options, &session] { session.exit_code = run_ps(*options, session); });
 }
 
 }  // namespace orrery::cli

@@ -148,21 +148,21 @@ int run_query(const QueryOptions& options) {
 
 }  // namespace
 
-void add_query(CLI::App& app, Session& session) {
+void add_query(Arguments app, Session& session) {
   auto options = std::make_shared<QueryOptions>();
-  CLI::App* command = app.add_subcommand("query", "Ask a recording's tables with SQL");
+  const Arguments command = app.command("query", "Ask a recording's tables with SQL");
   command
-      ->add_option("REC SQL", options->words,
-                   "The recording, the latest if left out; and one statement, a prompt if left out")
-      ->expected(0, 2);
-  command->add_flag("--csv", options->csv, "Print CSV");
-  command->add_flag("--json", options->json, "Print JSON");
-  command->add_flag("--tables", options->tables, "List the tables");
-  set_examples(*command,
-               "  orrery query make-0 'SELECT command, end FROM process'\n"
-               "  orrery query 'SELECT name, count(*) FROM call GROUP BY name' --csv\n"
-               "  orrery query make-0          a prompt; .tables lists the tables\n");
-  command->callback([options, &session] { session.exit_code = run_query(*options); });
+      .option("REC SQL", options->words,
+              "The recording, the latest if left out; and one statement, a prompt if left out")
+      .words(0, 2);
+  command.flag("--csv", options->csv, "Print CSV");
+  command.flag("--json", options->json, "Print JSON");
+  command.flag("--tables", options->tables, "List the tables");
+  command.set_examples(
+      "  orrery query make-0 'SELECT command, end FROM process'\n"
+      "  orrery query 'SELECT name, count(*) FROM call GROUP BY name' --csv\n"
+      "  orrery query make-0          a prompt; .tables lists the tables\n");
+  command.run([options, &session] { session.exit_code = run_query(*options); });
 }
 
 }  // namespace orrery::cli

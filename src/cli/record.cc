@@ -364,48 +364,44 @@ int record(const RecordOptions& options, machine::Mode mode) {
   return exit_code_like(ended.value());
 }
 
-void add_words(CLI::App& command, RecordOptions& options) {
-  command.add_option(
-      "--cpu", options.profile,
-      "The processor the program sees: auto, host, x86-64-v2, x86-64-v3, x86-64-v4 or valgrind");
-  command.add_option("--seed", options.seed,
-                     "Clocks, random bytes, process ids and who runs when come from this number");
-  command.add_option(
-      "--aslr", options.aslr,
-      "Move program, libraries, heap and stack by this number; 0, the default: always the same "
-      "places");
+void add_words(Arguments command, RecordOptions& options) {
+  command.option("--cpu", options.profile,
+                 "The processor the program sees: auto, host, x86-64-v2, x86-64-v3, x86-64-v4 or valgrind");
+  command.option("--seed", options.seed,
+                 "Clocks, random bytes, process ids and who runs when come from this number");
+  command.option("--aslr", options.aslr,
+                 "Move program, libraries, heap and stack by this number; 0, the default: always the same "
+                 "places");
   command
-      .add_option(
-          "--timeout", options.timeout_seconds,
-          "End the program and all it has started after this many seconds; the exit status is 124 then")
-      ->check(CLI::Range(0.0, 1e9));
-  command.prefix_command();
+      .option("--timeout", options.timeout_seconds,
+              "End the program and all it has started after this many seconds; the exit status is 124 then")
+      .within(0.0, 1e9);
+  command.keep_rest();
 }
 
 /// Parts of a tree.
-void add_following(CLI::App& command, RecordOptions& options) {
-  CLI::Option* const no_follow = command.add_flag(
-      "--no-follow", options.no_follow,
-      "Record the first process; what others execute runs natively, with all that it starts");
+void add_following(Arguments command, RecordOptions& options) {
+  const Argument no_follow =
+      command.flag("--no-follow", options.no_follow,
+                   "Record the first process; what others execute runs natively, with all that it starts");
   command
-      .add_option(
-          "--only", options.only,
-          "Of what others execute record programs whose path or name matches PATTERN (* and ? stand for "
-          "letters); the rest runs natively, with all that it starts")
-      ->type_name("PATTERN")
-      ->excludes(no_follow)
-      ->check([](const std::string& pattern) {
+      .option("--only", options.only,
+              "Of what others execute record programs whose path or name matches PATTERN (* and ? stand for "
+              "letters); the rest runs natively, with all that it starts")
+      .type_name("PATTERN")
+      .excludes(no_follow)
+      .checked_by([](const std::string& pattern) {
         return pattern.empty() || pattern.size() >= sizeof(machine::LaunchHeader::only)
                    ? std::string("a pattern has 1 to 247 letters")
                    : std::string();
       });
 }
 
-void add_runner(CLI::App& command, std::shared_ptr<RecordOptions> options, Session& session,
+void add_runner(Arguments command, std::shared_ptr<RecordOptions> options, Session& session,
                 machine::Mode mode) {
   add_words(command, *options);
-  command.callback([&command, options, &session, mode] {
-    options->words = command.remaining();
+  command.run([command, options, &session, mode] {
+    options->words = command.rest();
     if (!options->words.empty() && options->words.front() == "--")
       options->words.erase(options->words.begin());
     const bool part = options->no_follow || !options->only.empty();
@@ -421,33 +417,32 @@ void add_runner(CLI::App& command, std::shared_ptr<RecordOptions> options, Sessi
 
 }  // namespace
 
-void add_record(CLI::App& app, Session& session) {
+void add_record(Arguments app, Session& session) {
   auto options = std::make_shared<RecordOptions>();
-  CLI::App* command =
-      app.add_subcommand("record", "Run a program and record it: record [OPTIONS] -- PROG ARGS...");
-  command->add_option("-o,--output", options->output,
-                      "The recording's directory; by default a new one of our own");
-  command
-      ->add_option("--min-free", options->free_bytes_least,
-                   "Do not begin with less free space than this, as 500MB; 32MB by default, 0: do not look")
-      ->transform(CLI::AsSizeValue(true));
-  add_following(*command, *options);
-  add_runner(*command, options, session, machine::Mode::record);
-  set_examples(*command,
-               "  orrery record -- python3 -c 'print(1)'\n"
-               "  orrery record -o crash -- ./program argument\n"
-               "  orrery record --seed 7 -- ./simulation\n"
-               "  orrery record --aslr 3 -- ./program       at other addresses\n"
-               "  orrery record --timeout 60 -- ./server\n"
-               "  orrery record --no-follow -- make -j4\n"
-               "  orrery record --only '*test*' -- ./run-tests.sh\n");
+  const Arguments command =
+      app.command("record", "Run a program and record it: record [OPTIONS] -- PROG ARGS...");
+  command.option("-o,--output", options->output,
+                 "The recording's directory; by default a new one of our own");
+  command.size_option(
+      "--min-free", options->free_bytes_least,
+      "Do not begin with less free space than this, as 500MB; 32MB by default, 0: do not look");
+  add_following(command, *options);
+  add_runner(command, options, session, machine::Mode::record);
+  command.set_examples(
+      "  orrery record -- python3 -c 'print(1)'\n"
+      "  orrery record -o crash -- ./program argument\n"
+      "  orrery record --seed 7 -- ./simulation\n"
+      "  orrery record --aslr 3 -- ./program       at other addresses\n"
+      "  orrery record --timeout 60 -- ./server\n"
+      "  orrery record --no-follow -- make -j4\n"
+      "  orrery record --only '*test*' -- ./run-tests.sh\n");
 }
 
 /// The same machine without a recording. For tests and measurements; not listed.
-void add_run(CLI::App& app, Session& session) {
-  CLI::App* command = app.add_subcommand("run", "Run a program on the machine without recording it");
-  command->group("");
-  add_runner(*command, std::make_shared<RecordOptions>(), session, machine::Mode::run);
+void add_run(Arguments app, Session& session) {
+  const Arguments command = app.command("run", "Run a program on the machine without recording it");
+  command.hide();
+  add_runner(command, std::make_shared<RecordOptions>(), session, machine::Mode::run);
 }
 
 }  // namespace orrery::cli

@@ -79,22 +79,21 @@ int replay(const Options& options) {
 
 }  // namespace
 
-void add_replay(CLI::App& app, Session& session) {
+void add_replay(Arguments app, Session& session) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("replay", "Run a recording again, exactly");
-  add_recording_option(*command, options->recording);
-  CLI::Option* autopilot = command->add_flag("-a,--autopilot", options->autopilot,
-                                             "Run to the end and show the program's output (the default)");
+  const Arguments command = app.command("replay", "Run a recording again, exactly");
+  add_recording_option(command, options->recording);
+  const Argument autopilot = command.flag("-a,--autopilot", options->autopilot,
+                                          "Run to the end and show the program's output (the default)");
   command
-      ->add_flag("--check", options->check,
-                 "Show no output; exit status 0 if all was equal, 3 if not, 1 if it is damaged")
-      ->excludes(autopilot);
-  command->add_flag("--trust", options->trust,
-                    "Run the engine that the recording holds, not the installed one");
-  set_examples(*command,
-               "  orrery replay -a                  the latest, with its output\n"
-               "  orrery replay --check crash       is it still the same?\n");
-  command->callback([options, &session] { session.exit_code = replay(*options); });
+      .flag("--check", options->check,
+            "Show no output; exit status 0 if all was equal, 3 if not, 1 if it is damaged")
+      .excludes(autopilot);
+  command.flag("--trust", options->trust, "Run the engine that the recording holds, not the installed one");
+  command.set_examples(
+      "  orrery replay -a                  the latest, with its output\n"
+      "  orrery replay --check crash       is it still the same?\n");
+  command.run([options, &session] { session.exit_code = replay(*options); });
 }
 
 }  // namespace orrery::cli

@@ -34,13 +34,13 @@ int run_rm(RmOptions options) {
 
 }  // namespace
 
-void add_rm(CLI::App& app, Session& session) {
+void add_rm(Arguments app, Session& session) {
   auto options = std::make_shared<RmOptions>();
-  CLI::App* command = app.add_subcommand("rm", "Remove recordings");
-  command->add_option("REC", options->recordings, "Names or directories");
-  command->add_flag("--all", options->all, "All recordings in the recordings directory");
-  set_examples(*command, "  orrery rm grep-0 grep-1\n  orrery rm latest\n");
-  command->callback([options, &session] { session.exit_code = run_rm(*options); });
+  const Arguments command = app.command("rm", "Remove recordings");
+  command.option("REC", options->recordings, "Names or directories");
+  command.flag("--all", options->all, "All recordings in the recordings directory");
+  command.set_examples("  orrery rm grep-0 grep-1\n  orrery rm latest\n");
+  command.run([options, &session] { session.exit_code = run_rm(*options); });
 }
 
 }  // namespace orrery::cli

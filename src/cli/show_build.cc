@@ -50,29 +50,29 @@ int run_show_build(const ShowBuildOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_build(CLI::App& show, Session& session) {
+void add_show_build(Arguments show, Session& session) {
   auto options = std::make_shared<ShowBuildOptions>();
-  CLI::App* command =
-      show.add_subcommand("build", "Show a recorded build: its steps, what each read and made");
-  add_recording_option(*command, options->recording);
-  add_at_option(*command, options->at);
-  command->add_option("--object", options->object,
-                      "An object file that was made, also one that is gone: sections, symbols, relocations");
+  const Arguments command =
+      show.command("build", "Show a recorded build: its steps, what each read and made");
+  add_recording_option(command, options->recording);
+  add_at_option(command, options->at);
+  const Argument object =
+      command.option("--object", options->object,
+                     "An object file that was made, also one that is gone: sections, symbols, relocations");
   command
-      ->add_option("--link", options->link,
-                   "What was linked: who resolved each symbol, where each section went, what was copied in")
-      ->excludes("--object");
-  command->add_flag("--all", options->all,
-                    "Whole commands, every file that was read, and nothing of a link left out");
-  command->add_flag("--json", options->json,
-                    "Print JSON: all there is, times in nanoseconds since the beginning");
-  set_examples(*command,
-               "  orrery record gcc hello.c -o hello && orrery show build\n"
-               "  orrery show build --at 50%         what ran then, and what was there\n"
-               "  orrery show build make-0 --object main.o\n"
-               "  orrery show build make-0 --link app\n"
-               "  orrery show build make-0 --json | jq '.steps[] | select(.phase == \"link\") | .makes'\n");
-  command->callback([options, &session] { session.exit_code = run_show_build(*options, session); });
+      .option("--link", options->link,
+              "What was linked: who resolved each symbol, where each section went, what was copied in")
+      .excludes(object);
+  command.flag("--all", options->all,
+               "Whole commands, every file that was read, and nothing of a link left out");
+  command.flag("--json", options->json, "Print JSON: all there is, times in nanoseconds since the beginning");
+  command.set_examples(
+      "  orrery record gcc hello.c -o hello && orrery show build\n"
+      "  orrery show build --at 50%         what ran then, and what was there\n"
+      "  orrery show build make-0 --object main.o\n"
+      "  orrery show build make-0 --link app\n"
+      "  orrery show build make-0 --json | jq '.steps[] | select(.phase == \"link\") | .makes'\n");
+  command.run([options, &session] { session.exit_code = run_show_build(*options, session); });
 }
 
 }  // namespace orrery::cli

@@ -152,7 +152,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_cache(CLI::App& show_command, Session& session) {
+void add_show_cache(Arguments show_command, Session& session) {
   const AddedLayer added = add_layer(
       show_command, session, "cache",
       "What each function and line misses in modelled caches and TLBs, like the recorded processor's", show,
@@ -164,20 +164,19 @@ void add_show_cache(CLI::App& show_command, Session& session) {
       "  orrery show cache --d1 49152,12,64 --l2 2097152,16,64 --ll 33554432,16,64\n"
       "  orrery show cache --from 'load:1' --to 'load:2'\n");
   LayerOptions& options = *added.options;
-  CLI::App& command = *added.command;
+  const Arguments command = added.command;
   command
-      .add_option(
-          "--by", options.by,
-          "What the rows are: functions, lines, memory objects (site), or members of structures (field)")
-      ->check(CLI::IsMember({"function", "line", "site", "field"}));
-  command.add_option("--from", options.from, "Count from this instant on, of one process");
-  command.add_option("--to", options.to, "Count up to this instant");
-  command.add_option("--i1", options.cache.i1, "The first level for instructions: SIZE,WAYS,LINE in bytes");
-  command.add_option("--d1", options.cache.d1, "The first level for data");
-  command.add_option("--l2", options.cache.l2, "The second level for both, or none");
-  command.add_option("--ll", options.cache.ll, "The last level for both, or none");
-  command.add_option("--itlb", options.cache.itlb, "The translation buffer for instructions: ENTRIES,WAYS");
-  command.add_option("--dtlb", options.cache.dtlb, "The same for data");
+      .option("--by", options.by,
+              "What the rows are: functions, lines, memory objects (site), or members of structures (field)")
+      .one_of({"function", "line", "site", "field"});
+  command.option("--from", options.from, "Count from this instant on, of one process");
+  command.option("--to", options.to, "Count up to this instant");
+  command.option("--i1", options.cache.i1, "The first level for instructions: SIZE,WAYS,LINE in bytes");
+  command.option("--d1", options.cache.d1, "The first level for data");
+  command.option("--l2", options.cache.l2, "The second level for both, or none");
+  command.option("--ll", options.cache.ll, "The last level for both, or none");
+  command.option("--itlb", options.cache.itlb, "The translation buffer for instructions: ENTRIES,WAYS");
+  command.option("--dtlb", options.cache.dtlb, "The same for data");
 }
 
 }  // namespace orrery::cli

@@ -40,14 +40,13 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_cpu(CLI::App& show_command, Session& session) {
+void add_show_cpu(Arguments show_command, Session& session) {
   const AddedLayer layer =
       add_layer(show_command, session, "cpu",
                 "Registers, flags, the code around, and what the next instruction works on", show,
                 "  orrery show cpu --at crash\n"
                 "  orrery show cpu --at 17+4+2 --all\n");
-  layer.command->add_option("-t,--task", layer.options->task,
-                            "The task (thread) with this id; else who runs");
+  layer.command.option("-t,--task", layer.options->task, "The task (thread) with this id; else who runs");
 }
 
 }  // namespace orrery::cli

@@ -249,7 +249,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_errors(CLI::App& show_command, Session& session) {
+void add_show_errors(Arguments show_command, Session& session) {
   add_layer(
       show_command, session, "errors",
       "Invalid accesses of the heap, wrong releases, and blocks that were lost", show,

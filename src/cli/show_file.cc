@@ -180,32 +180,29 @@ int show_file_summary(const std::string& path) {
   return run_show_file(options, Session{});
 }
 
-void add_show_file(CLI::App& show, Session& session) {
+void add_show_file(Arguments show, Session& session) {
   auto options = std::make_shared<ShowFileOptions>();
-  CLI::App* command =
-      show.add_subcommand("file", "Show what an ELF file is: program, library, object, core or archive");
-  command->add_option("PATH", options->path, "The file")->required();
-  command->add_flag("--all", options->all,
-                    "Every table after the summary, and nothing of the summary left out");
+  const Arguments command =
+      show.command("file", "Show what an ELF file is: program, library, object, core or archive");
+  command.option("PATH", options->path, "The file").required();
+  command.flag("--all", options->all, "Every table after the summary, and nothing of the summary left out");
   std::vector<std::string> names;
   for (const FilePart& part : file_parts()) names.emplace_back(part.name);
   command
-      ->add_option(
-          "--part", options->parts,
-          "Only this table: segments, sections, dynamic, versions, symbols, relocations, notes, units")
-      ->check(CLI::IsMember(names))
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command->add_option("--member", options->member, "Of an archive: this member");
-  command->add_flag("--mangled", options->mangled, "Names of symbols as the linker sees them");
-  command->add_flag("--json", options->json, "Print JSON, as docs/file.md describes it");
-  set_examples(*command,
-               "  orrery show file /bin/ls\n"
-               "  orrery show file --all ./program | less\n"
-               "  orrery show file --part symbols libplanet.so\n"
-               "  orrery show file --member printf.o /usr/lib/x86_64-linux-gnu/libc.a\n"
-               "  orrery show file --json ./program | jq .hardening\n");
-  command->callback([options, &session] { session.exit_code = run_show_file(*options, session); });
+      .option("--part", options->parts,
+              "Only this table: segments, sections, dynamic, versions, symbols, relocations, notes, units")
+      .one_of(names)
+      .repeatable();
+  command.option("--member", options->member, "Of an archive: this member");
+  command.flag("--mangled", options->mangled, "Names of symbols as the linker sees them");
+  command.flag("--json", options->json, "Print JSON, as docs/file.md describes it");
+  command.set_examples(
+      "  orrery show file /bin/ls\n"
+      "  orrery show file --all ./program | less\n"
+      "  orrery show file --part symbols libplanet.so\n"
+      "  orrery show file --member printf.o /usr/lib/x86_64-linux-gnu/libc.a\n"
+      "  orrery show file --json ./program | jq .hardening\n");
+  command.run([options, &session] { session.exit_code = run_show_file(*options, session); });
 }
 
 }  // namespace orrery::cli

@@ -287,7 +287,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_heap(CLI::App& show_command, Session& session) {
+void add_show_heap(Arguments show_command, Session& session) {
   const AddedLayer added = add_layer(
       show_command, session, "heap", "Blocks that allocators gave out: who asked, how many are live", show,
       "  orrery show heap                       the sites of most bytes when the heap was largest\n"
@@ -301,34 +301,30 @@ void add_show_heap(CLI::App& show_command, Session& session) {
       "  orrery query \"SELECT size_bytes, count(*) FROM heap_block GROUP BY 1 ORDER BY 2 DESC\"\n");
   LayerOptions& options = *added.options;
   added.command
-      ->add_option(
-          "--by", options.by,
-          "What sites are ordered by: bytes live at the peak, live at the end or at the instant, bytes "
-          "of all, calls, or blocks given back at once")
-      ->check(CLI::IsMember({"peak", "live", "bytes", "calls", "temporary"}));
-  CLI::Option* const own =
+      .option("--by", options.by,
+              "What sites are ordered by: bytes live at the peak, live at the end or at the instant, bytes "
+              "of all, calls, or blocks given back at once")
+      .one_of({"peak", "live", "bytes", "calls", "temporary"});
+  const Argument own =
       added.command
-          ->add_option(
-              "--allocator", options.allocator,
-              "An allocator of one's own in place of the known ones, or beside them after a +: functions "
-              "with what their arguments are: size, count, block, to (where the block's address is "
-              "stored) or _ for others; size=BYTES where none tells")
-          ->type_name("FUNCTIONS");
-  added.command->add_flag(
-      "--growth", options.growth,
-      "What the allocators got of the kernel (brk, mmap) over time, beside what was live");
+          .option("--allocator", options.allocator,
+                  "An allocator of one's own in place of the known ones, or beside them after a +: functions "
+                  "with what their arguments are: size, count, block, to (where the block's address is "
+                  "stored) or _ for others; size=BYTES where none tells")
+          .type_name("FUNCTIONS");
+  added.command.flag("--growth", options.growth,
+                     "What the allocators got of the kernel (brk, mmap) over time, beside what was live");
   added.command
-      ->add_flag("--chunks", options.chunks,
-                 "glibc's heap at an instant, chunk by chunk, with its arenas and lists of free chunks")
-      ->excludes(own);
+      .flag("--chunks", options.chunks,
+            "glibc's heap at an instant, chunk by chunk, with its arenas and lists of free chunks")
+      .excludes(own);
   added.command
-      ->add_flag("--fragmentation", options.fragmentation,
-                 "What of the memory that the heap holds is live at an instant, and where the rest is")
-      ->excludes(own);
-  added.command->add_flag("--blocks", options.blocks,
-                          "Each block that was live at the end or at the instant");
-  added.command->add_flag("--folded", options.folded, "Stacks in one line each, for flame graphs");
-  added.command->add_flag("--flame", options.flame, "A flame graph of it: SVG on standard output");
+      .flag("--fragmentation", options.fragmentation,
+            "What of the memory that the heap holds is live at an instant, and where the rest is")
+      .excludes(own);
+  added.command.flag("--blocks", options.blocks, "Each block that was live at the end or at the instant");
+  added.command.flag("--folded", options.folded, "Stacks in one line each, for flame graphs");
+  added.command.flag("--flame", options.flame, "A flame graph of it: SVG on standard output");
 }
 
 }  // namespace orrery::cli

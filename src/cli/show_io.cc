@@ -267,7 +267,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_io(CLI::App& show_command, Session& session) {
+void add_show_io(Arguments show_command, Session& session) {
   const AddedLayer added =
       add_layer(show_command, session, "io",
                 "Open files, bytes, waits, connections; with --at the descriptors then", show,
@@ -276,13 +276,11 @@ void add_show_io(CLI::App& show_command, Session& session) {
                 "  orrery show io --at crash\n"
                 "  orrery show io --calls            every system call, as strace writes it\n"
                 "  orrery show io --slowest 10       the slowest requests, and where their time went\n");
-  added.command->add_flag("--calls", added.options->calls,
-                          "Every system call with its time, as strace -f -T");
-  added.command
-      ->add_option("--slowest", added.options->slowest, "The N slowest requests; 10 if N is left out")
-      ->expected(0, 1)
-      ->default_str("10")
-      ->type_name("N");
+  added.command.flag("--calls", added.options->calls, "Every system call with its time, as strace -f -T");
+  added.command.option("--slowest", added.options->slowest, "The N slowest requests; 10 if N is left out")
+      .words(0, 1)
+      .bare_value("10")
+      .type_name("N");
 }
 
 }  // namespace orrery::cli

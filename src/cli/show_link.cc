@@ -244,7 +244,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_link(CLI::App& show_command, Session& session) {
+void add_show_link(Arguments show_command, Session& session) {
   const AddedLayer added =
       add_layer(show_command, session, "link", "What the dynamic linker searched, loaded and bound", show,
                 "  orrery record -- python3 -c 'import ssl'; orrery show link\n"
@@ -252,10 +252,9 @@ void add_show_link(CLI::App& show_command, Session& session) {
                 "  orrery show link --at main       what was bound by then\n"
                 "  orrery show link --symbol puts   on to the load step, the file and its build\n"
                 "  orrery query \"SELECT symbol, caller, ticks FROM link_binding WHERE kind = 'lazy'\"\n");
-  added.command->add_option(
-      "--symbol", added.options->symbol,
-      "Bindings of this symbol, with the ways on: who mapped its provider, from which file, "
-      "and which recorded build made that");
+  added.command.option("--symbol", added.options->symbol,
+                       "Bindings of this symbol, with the ways on: who mapped its provider, from which file, "
+                       "and which recorded build made that");
 }
 
 }  // namespace orrery::cli

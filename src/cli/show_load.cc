@@ -160,7 +160,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_load(CLI::App& show_command, Session& session) {
+void add_show_load(Arguments show_command, Session& session) {
   add_layer(show_command, session, "load", "From execve to main: every step with its time and instructions",
             show,
             "  orrery record -- python3 -c pass; orrery show load\n"

@@ -217,7 +217,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_memory(CLI::App& show_command, Session& session) {
+void add_show_memory(Arguments show_command, Session& session) {
   const AddedLayer added = add_layer(
       show_command, session, "memory", "The address space: what lies where, who made it, and when it changed",
       show,
@@ -229,12 +229,12 @@ void add_show_memory(CLI::App& show_command, Session& session) {
       "  orrery show memory --address 0x146fa0001040 --at crash\n"
       "  orrery query \"SELECT made_by, sum(end - start) FROM memory_map GROUP BY made_by ORDER BY 2\"\n");
   LayerOptions& options = *added.options;
-  added.command->add_flag("--history", options.history, "The changes of the map, with who made them");
-  added.command->add_flag("--pages", options.pages,
-                          "Tell what is resident, shared and private, which takes a slower replay");
-  added.command->add_flag("--copies", options.copies,
-                          "The writes that broke copy-on-write, of files' pages and after forks");
-  added.command->add_option("--address", options.address, "What this address means at the instant");
+  added.command.flag("--history", options.history, "The changes of the map, with who made them");
+  added.command.flag("--pages", options.pages,
+                     "Tell what is resident, shared and private, which takes a slower replay");
+  added.command.flag("--copies", options.copies,
+                     "The writes that broke copy-on-write, of files' pages and after forks");
+  added.command.option("--address", options.address, "What this address means at the instant");
 }
 
 }  // namespace orrery::cli

@@ -77,7 +77,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_pages(CLI::App& show_command, Session& session) {
+void add_show_pages(Arguments show_command, Session& session) {
   add_layer(show_command, session, "pages", "Memory that was touched: pages by what they are for", show,
             "  orrery record -- python3 -c pass; orrery show pages\n"
             "  orrery show pages --at main --all\n");

@@ -228,7 +228,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_process(CLI::App& show_command, Session& session) {
+void add_show_process(Arguments show_command, Session& session) {
   const AddedLayer added = add_layer(
       show_command, session, "process",
       "The control block of a process: ids, threads, signals, limits, descriptors; the tree over time", show,
@@ -236,7 +236,7 @@ void add_show_process(CLI::App& show_command, Session& session) {
       "  orrery show process -p '#2' --at 1.5s\n"
       "  orrery show process --history            every change of ids, masks, handlers, limits\n"
       "  orrery query \"SELECT value, call FROM process_state WHERE field = 'handler SIGTERM'\"\n");
-  added.command->add_flag("--history", added.options->history, "What was changed, when and by which call");
+  added.command.flag("--history", added.options->history, "What was changed, when and by which call");
 }
 
 }  // namespace orrery::cli

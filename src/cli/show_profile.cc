@@ -65,7 +65,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_profile(CLI::App& show_command, Session& session) {
+void add_show_profile(Arguments show_command, Session& session) {
   const AddedLayer added = add_layer(
       show_command, session, "profile", "How often each function, line and call was executed, exactly", show,
       "  orrery show profile                           the functions that executed most themselves\n"
@@ -76,14 +76,14 @@ void add_show_profile(CLI::App& show_command, Session& session) {
       "  orrery export --callgrind -o callgrind.out    for KCachegrind and callgrind_annotate\n");
   LayerOptions& options = *added.options;
   added.command
-      ->add_option("--by", options.by,
-                   "What the rows are: functions by their own instructions or with "
-                   "those they called (inclusive), lines, or calls")
-      ->check(CLI::IsMember({"function", "inclusive", "line", "call"}));
-  added.command->add_flag("--inlined", options.inlined,
-                          "Below each function, what it executed of those that were inlined into it");
-  added.command->add_option("--from", options.from, "Count from this instant on, of one process");
-  added.command->add_option("--to", options.to, "Count up to this instant");
+      .option("--by", options.by,
+              "What the rows are: functions by their own instructions or with "
+              "those they called (inclusive), lines, or calls")
+      .one_of({"function", "inclusive", "line", "call"});
+  added.command.flag("--inlined", options.inlined,
+                     "Below each function, what it executed of those that were inlined into it");
+  added.command.option("--from", options.from, "Count from this instant on, of one process");
+  added.command.option("--to", options.to, "Count up to this instant");
 }
 
 }  // namespace orrery::cli

@@ -336,7 +336,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_sched(CLI::App& show_command, Session& session) {
+void add_show_sched(Arguments show_command, Session& session) {
   const AddedLayer added =
       add_layer(show_command, session, "sched",
                 "Threads over time: running, ready, blocked and why, who woke whom, contended locks", show,
@@ -344,11 +344,11 @@ void add_show_sched(CLI::App& show_command, Session& session) {
                 "  orrery show sched --at 1.5s      what every thread was doing then\n"
                 "  orrery show sched --path         what the end had to wait for, backwards over the wakes\n"
                 "  orrery show sched --from main --to 80% --all\n");
-  added.command->add_option("--from", added.options->from, "The span begins there")->type_name("INSTANT");
-  added.command->add_option("--to", added.options->to, "The span ends there")->type_name("INSTANT");
-  added.command->add_flag("--path", added.options->path, "The critical path of the span");
-  added.command->add_option("-t,--task", added.options->task, "At whose end the path begins, going backwards")
-      ->type_name("TID");
+  added.command.option("--from", added.options->from, "The span begins there").type_name("INSTANT");
+  added.command.option("--to", added.options->to, "The span ends there").type_name("INSTANT");
+  added.command.flag("--path", added.options->path, "The critical path of the span");
+  added.command.option("-t,--task", added.options->task, "At whose end the path begins, going backwards")
+      .type_name("TID");
 }
 
 }  // namespace orrery::cli

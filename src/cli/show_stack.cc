@@ -67,7 +67,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_show_stack(CLI::App& show_command, Session& session) {
+void add_show_stack(Arguments show_command, Session& session) {
   const AddedLayer layer =
       add_layer(show_command, session, "stack",
                 "Call stacks of all tasks at an instant, with arguments and locals", show,
@@ -75,13 +75,13 @@ void add_show_stack(CLI::App& show_command, Session& session) {
                 "  orrery show stack --at parse_line:3 --raw\n"
                 "  orrery show stack --deepest            the high-water mark of each stack\n"
                 "  orrery show stack redis-server-0 --at 50% --task 4711 --frame 2 --raw\n");
-  layer.command->add_option("-t,--task", layer.options->task, "Only the task (thread) with this id");
-  layer.command->add_option("--frame", layer.options->frame, "Only this frame; 0 is the innermost");
-  layer.command->add_flag("--deepest", layer.options->deepest,
-                          "How deep each stack went over the run, where, and the bytes of each call");
-  layer.command->add_option("--from", layer.options->from, "With --deepest: from this instant on");
-  layer.command->add_option("--to", layer.options->to, "With --deepest: up to this instant");
-  layer.command->add_flag("--raw", layer.options->raw, "Draw the words of the frames");
+  layer.command.option("-t,--task", layer.options->task, "Only the task (thread) with this id");
+  layer.command.option("--frame", layer.options->frame, "Only this frame; 0 is the innermost");
+  layer.command.flag("--deepest", layer.options->deepest,
+                     "How deep each stack went over the run, where, and the bytes of each call");
+  layer.command.option("--from", layer.options->from, "With --deepest: from this instant on");
+  layer.command.option("--to", layer.options->to, "With --deepest: up to this instant");
+  layer.command.flag("--raw", layer.options->raw, "Draw the words of the frames");
 }
 
 }  // namespace orrery::cli

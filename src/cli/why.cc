@@ -139,19 +139,19 @@ int run_why(const WhyOptions& options, const Session& session) {
 
 }  // namespace
 
-void add_why(CLI::App& app, Session& session) {
+void add_why(Arguments app, Session& session) {
   auto options = std::make_shared<WhyOptions>();
-  CLI::App* command =
-      app.add_subcommand("why", "Explain how a run ended: crash, abort, failure, missing file");
-  add_recording_option(*command, options->recording);
-  command->add_option("-p,--process", options->process, kProcessWords);
-  command->add_flag("--json", options->json, "Print the verdict and all facts as JSON");
-  set_examples(*command,
-               "  orrery record -- ./program; orrery why\n"
-               "  orrery why ~/recordings/crash\n"
-               "  orrery why make-0 -p 4711\n"
-               "  orrery why --json | jq .place\n");
-  command->callback([options, &session] { session.exit_code = run_why(*options, session); });
+  const Arguments command =
+      app.command("why", "Explain how a run ended: crash, abort, failure, missing file");
+  add_recording_option(command, options->recording);
+  command.option("-p,--process", options->process, kProcessWords);
+  command.flag("--json", options->json, "Print the verdict and all facts as JSON");
+  command.set_examples(
+      "  orrery record -- ./program; orrery why\n"
+      "  orrery why ~/recordings/crash\n"
+      "  orrery why make-0 -p 4711\n"
+      "  orrery why --json | jq .place\n");
+  command.run([options, &session] { session.exit_code = run_why(*options, session); });
 }
 
 }  // namespace orrery::cli
