@@ -1,5 +1,6 @@
 #include "elf/function_table_hosted.h"
 
+#include <dwarf.h>
 #include <elfutils/libdwfl.h>
 #include <gelf.h>
 
@@ -10,6 +11,7 @@
 
 #include "elf/demangle_hosted.h"
 #include "elf/frame_ranges_hosted.h"
+#include "elf/function_die_name_hosted.h"
 #include "elf/function_names_hosted.h"
 #include "elf/inlined_reader_hosted.h"
 #include "elf/source_files_hosted.h"
@@ -148,7 +150,16 @@ const std::string& FunctionTable::inlined_at(u64 address) {
   if (unit == nullptr) return kNone;
   const auto [known, is_new] = inlined_.try_emplace(unit->addr);
   if (is_new) known->second = read_inlined_code(unit);
-  return known->second.at(address - bias);
+  const u64 entry = known->second.at(address - bias);
+  Dwarf_Die inlined, origin;
+  Dwarf_Attribute attribute;
+  if (entry == InlinedCode::kNone || !dwarf_offdie(dwarf_cu_getdwarf(unit->cu), entry, &inlined))
+    return kNone;
+  if (!dwarf_attr(&inlined, DW_AT_abstract_origin, &attribute) || !dwarf_formref_die(&attribute, &origin))
+    return kNone;
+  const auto [named, is_unnamed] = inlined_names_.try_emplace(origin.addr);
+  if (is_unnamed) named->second = function_name(&inlined);
+  return named->second;
 }
 
 }  // namespace orrery::elf

@@ -55,6 +55,7 @@ class FunctionTable {
   std::vector<TableFunction> functions_;
   std::map<std::pair<const void*, const char*>, std::string> files_;  ///< by unit and name there
   std::map<const void*, InlinedCode> inlined_;                        ///< by unit
+  std::map<const void*, std::string> inlined_names_;                  ///< by what was inlined
 };
 
 }  // namespace orrery::elf

@@ -4,7 +4,6 @@
 
 #include <iterator>
 
-#include "elf/function_die_name_hosted.h"
 #include "elf/inlined_reader_hosted.h"
 
 namespace orrery::elf {
@@ -33,10 +32,10 @@ bool may_hold_code(int tag) {
 }
 
 void add_ranges(Dwarf_Die* inlined, InlinedCode& code) {
-  const std::string name = function_name(inlined);
+  const u64 entry = dwarf_dieoffset(inlined);
   Dwarf_Addr base = 0, start = 0, end = 0;
   for (ptrdiff_t at = 0; (at = dwarf_ranges(inlined, at, &base, &start, &end)) > 0;)
-    code.add(start, end, name);
+    code.add(start, end, entry);
 }
 
 void add_below(Dwarf_Die* parent, int depth, InlinedCode& code) {
@@ -52,20 +51,16 @@ void add_below(Dwarf_Die* parent, int depth, InlinedCode& code) {
 
 }  // namespace
 
-u32 InlinedCode::number_at(u64 address) const {
+u64 InlinedCode::at(u64 address) const {
   const auto above = starts_.upper_bound(address);
-  return above == starts_.begin() ? 0 : std::prev(above)->second;
+  return above == starts_.begin() ? kNone : std::prev(above)->second;
 }
 
-const std::string& InlinedCode::at(u64 address) const { return names_[number_at(address)]; }
-
-void InlinedCode::add(u64 start, u64 end, const std::string& name) {
+void InlinedCode::add(u64 start, u64 end, u64 entry) {
   if (start >= end) return;
-  const auto [known, is_new] = numbers_.try_emplace(name, static_cast<u32>(names_.size()));
-  if (is_new) names_.push_back(name);
-  const u32 behind = number_at(end);
+  const u64 behind = at(end);
   starts_.erase(starts_.lower_bound(start), starts_.upper_bound(end));
-  starts_[start] = known->second;
+  starts_[start] = entry;
   starts_[end] = behind;
 }
 

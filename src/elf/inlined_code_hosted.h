@@ -2,8 +2,6 @@
 #pragma once
 
 #include <map>
-#include <string>
-#include <vector>
 
 #include "base/types.h"
 
@@ -11,17 +9,16 @@ namespace orrery::elf {
 
 class InlinedCode {
  public:
-  /// The innermost function that was inlined there; "" if none was. `address`: in the debug information.
-  const std::string& at(u64 address) const;
+  static constexpr u64 kNone = 0;  ///< no entry of DWARF lies there
+
+  /// The entry, by its offset, of the innermost function that was inlined there. `address`: in the debug
+  /// information. Names take long to find; so who wants that of an entry asks for it.
+  u64 at(u64 address) const;
   /// Over what is there so far: functions are to come before those that are inlined into them.
-  void add(u64 start, u64 end, const std::string& name);
+  void add(u64 start, u64 end, u64 entry);
 
  private:
-  u32 number_at(u64 address) const;
-
-  std::map<u64, u32> starts_;           ///< of stretches: number of the name
-  std::vector<std::string> names_{""};  ///< the first: none
-  std::map<std::string, u32> numbers_{{"", 0}};
+  std::map<u64, u64> starts_;  ///< of stretches: the entry
 };
 
 }  // namespace orrery::elf

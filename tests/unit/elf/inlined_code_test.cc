@@ -5,36 +5,38 @@
 namespace orrery::elf {
 namespace {
 
+constexpr u64 kOuter = 11, kInner = 12, kBeside = 13, kFirst = 14, kLast = 15, kNothing = 16;
+
 TEST(InlinedCode, TheInnermostFunctionIsTold) {
   InlinedCode code;
-  code.add(0x100, 0x200, "outer");
-  code.add(0x140, 0x180, "inner");
-  code.add(0x180, 0x190, "beside");
-  code.add(0x300, 0x310, "outer");
-  EXPECT_EQ(code.at(0xff), "");
-  EXPECT_EQ(code.at(0x100), "outer");
-  EXPECT_EQ(code.at(0x13f), "outer");
-  EXPECT_EQ(code.at(0x140), "inner");
-  EXPECT_EQ(code.at(0x17f), "inner");
-  EXPECT_EQ(code.at(0x180), "beside");
-  EXPECT_EQ(code.at(0x190), "outer");
-  EXPECT_EQ(code.at(0x1ff), "outer");
-  EXPECT_EQ(code.at(0x200), "");
-  EXPECT_EQ(code.at(0x30f), "outer");
-  EXPECT_EQ(code.at(0x310), "");
+  code.add(0x100, 0x200, kOuter);
+  code.add(0x140, 0x180, kInner);
+  code.add(0x180, 0x190, kBeside);
+  code.add(0x300, 0x310, kOuter);
+  EXPECT_EQ(code.at(0xff), InlinedCode::kNone);
+  EXPECT_EQ(code.at(0x100), kOuter);
+  EXPECT_EQ(code.at(0x13f), kOuter);
+  EXPECT_EQ(code.at(0x140), kInner);
+  EXPECT_EQ(code.at(0x17f), kInner);
+  EXPECT_EQ(code.at(0x180), kBeside);
+  EXPECT_EQ(code.at(0x190), kOuter);
+  EXPECT_EQ(code.at(0x1ff), kOuter);
+  EXPECT_EQ(code.at(0x200), InlinedCode::kNone);
+  EXPECT_EQ(code.at(0x30f), kOuter);
+  EXPECT_EQ(code.at(0x310), InlinedCode::kNone);
 }
 
 TEST(InlinedCode, PartsAtTheEndsOfTheWhole) {
   InlinedCode code;
-  code.add(0x100, 0x200, "outer");
-  code.add(0x100, 0x110, "first");
-  code.add(0x1f0, 0x200, "last");
-  code.add(0x120, 0x120, "nothing");
-  EXPECT_EQ(code.at(0x100), "first");
-  EXPECT_EQ(code.at(0x110), "outer");
-  EXPECT_EQ(code.at(0x120), "outer");
-  EXPECT_EQ(code.at(0x1f0), "last");
-  EXPECT_EQ(code.at(0x200), "");
+  code.add(0x100, 0x200, kOuter);
+  code.add(0x100, 0x110, kFirst);
+  code.add(0x1f0, 0x200, kLast);
+  code.add(0x120, 0x120, kNothing);
+  EXPECT_EQ(code.at(0x100), kFirst);
+  EXPECT_EQ(code.at(0x110), kOuter);
+  EXPECT_EQ(code.at(0x120), kOuter);
+  EXPECT_EQ(code.at(0x1f0), kLast);
+  EXPECT_EQ(code.at(0x200), InlinedCode::kNone);
 }
 
 }  // namespace
