@@ -1,6 +1,6 @@
 #include "lens/cache/access_batch.h"
 
-#include <bit>
+#include <algorithm>
 
 namespace orrery::lens::cache {
 
@@ -13,7 +13,6 @@ using translate::AccessRecord;
 
 namespace {
 
-constexpr u64 kNoLine = ~u64{0};
 constexpr u32 kLineShift = 6, kPageShift = 12;
 
 }  // namespace
@@ -42,29 +41,21 @@ void PackedPoints::add(std::span<const AccessPoint> points) {
   points_.insert(points_.end(), points.begin(), points.end());
 }
 
-BatchDecoder::Last::Last(const CacheShape& shape) {
-  if (shape.size_bytes != 0) {
-    const u64 sets = shape.size_bytes / shape.line_bytes / shape.ways;
-    shift = static_cast<u32>(std::countr_zero(shape.line_bytes));
-    mask = std::min(sets, kSetsMost) - 1;
-    unknown = kNoLine;
-  }
-  forget();
-}
-
 BatchDecoder::BatchDecoder(const CacheShapes& shapes, const PackedPoints& points)
     : points_(points),
-      data_line_(shapes.d1),
-      data_page_(shapes.dtlb),
-      code_line_(shapes.i1),
-      code_page_(shapes.itlb) {
-  has_usual_shapes_ = data_line_.shift == kLineShift && data_page_.shift == kPageShift;
+      data_lines_(shapes.d1),
+      code_lines_(shapes.i1),
+      data_pages_(shapes.dtlb),
+      code_pages_(shapes.itlb) {
+  has_usual_shapes_ = data_lines_.line_shift() == kLineShift && data_pages_.page_shift() == kPageShift;
 }
 
 void BatchDecoder::decode(AccessBatch& batch) {
-  for (Last* const last : {&data_line_, &data_page_, &code_line_, &code_page_}) last->forget();
-  batch.count = 0;
-  batch.others.clear();
+  data_lines_.forget(), code_lines_.forget();
+  data_pages_.forget(), code_pages_.forget();
+  batch.lines.clear();
+  batch.pages.clear();
+  batch.by_engine.clear();
   const std::size_t words = batch.records.size();
   batch.records.push_back(0);  // a point without a word reads the one behind its header all the same
   const u64* const end = batch.records.data() + words;
@@ -76,6 +67,8 @@ void BatchDecoder::decode(AccessBatch& batch) {
       engine(header, at + 1, batch);
     at += 1 + header.words();
   }
+  data_lines_.save(batch.d1), code_lines_.save(batch.i1);
+  data_pages_.save(batch.dtlb), code_pages_.save(batch.itlb);
 }
 
 void BatchDecoder::block(AccessHeader header, const u64* words, AccessBatch& batch) {
@@ -83,48 +76,42 @@ void BatchDecoder::block(AccessHeader header, const u64* words, AccessBatch& bat
   const PackedPoints::Row* const own = points_.rows() + header.point();
   BlockRun& run = run_of(header.point(), header);
   ++run.count;
+  data_pages_.keep_time(), code_pages_.keep_time();
   fetch(own->address, batch);
   if (run.in_line & run.all_simple) return simple_points(own + 1, run.points, words, batch);
   points_and_lines(own, run, words, batch);
 }
 
-/// All that most blocks have. What is used again and again is kept out of memory, where the compiler must
-/// take each store for one that may change it.
+/// All that most blocks have.
 template <bool usual>
 void BatchDecoder::simple_points(const PackedPoints::Row* from, u32 count, const u64* words,
                                  AccessBatch& batch) {
-  u64* const lines = data_line_.lines;
-  u64* const pages = data_page_.lines;
-  const u32 line_shift = usual ? kLineShift : data_line_.shift;
-  const u32 page_shift = usual ? kPageShift : data_page_.shift;
-  const u64 line_mask = data_line_.mask, page_mask = data_page_.mask;
-  LineAccess* next = batch.room_for(count);
+  const u64* const last = data_lines_.last();
+  const u64 line_mask = data_lines_.mask();
+  const u32 line_shift = usual ? kLineShift : data_lines_.line_shift();
+  const u32 page_shift = usual ? kPageShift : data_pages_.page_shift();
   u32 number = static_cast<u32>(from - points_.rows());
   for (const PackedPoints::Row* point = from; point != from + count; ++point, ++number) {
     const u64 address = point->address_at(words), end = address + point->size_bytes - 1;
     const u64 line = address >> line_shift, page = address >> page_shift;
-    u64& last_line = lines[line & line_mask];
-    u64& last_page = pages[page & page_mask];
-    const bool two_lines = line != end >> line_shift;
-    if (((last_line ^ line) | (last_page ^ page) | two_lines) == 0) continue;
-    *next++ = {.address = address, .number = number, .size_bytes = point->size_bytes};
-    last_line = line;
-    last_page = page;
-    if (two_lines) touch(address, point->size_bytes);
+    const u64 last_line = end >> line_shift, last_page = end >> page_shift;
+    if (((last[line & line_mask] ^ line) | (line ^ last_line)) != 0)
+      data_lines({.address = address, .number = number}, point->size_bytes, batch);
+    if (!data_pages_.use(page) || page != last_page) [[unlikely]]
+      data_pages({.address = address, .number = number}, point->size_bytes, batch);
   }
-  batch.count = static_cast<std::size_t>(next - batch.accesses.data());
 }
 
 void BatchDecoder::points_and_lines(const PackedPoints::Row* own, const BlockRun& run, const u64* words,
                                     AccessBatch& batch) {
   const u64 pc = own->address;
-  u64 line = pc >> code_line_.shift;
-  const u64 last_line = (pc + run.guest_bytes - 1) >> code_line_.shift;
+  u64 line = pc >> code_lines_.line_shift();
+  const u64 last_line = (pc + run.guest_bytes - 1) >> code_lines_.line_shift();
   const PackedPoints::Row* point = own + 1;
   const PackedPoints::Row* const end = point + run.points;
-  for (;; fetch(++line << code_line_.shift, batch)) {
+  for (;; fetch(++line << code_lines_.line_shift(), batch)) {
     const PackedPoints::Row* const first = point;
-    while (point < end && (pc + point->offset) >> code_line_.shift == line) ++point;
+    while (point < end && (pc + point->offset) >> code_lines_.line_shift() == line) ++point;
     if (run.all_simple)
       simple_points(first, static_cast<u32>(point - first), words, batch);
     else
@@ -143,48 +130,73 @@ void BatchDecoder::any_points(const PackedPoints::Row* from, const PackedPoints:
   }
 }
 
-void BatchDecoder::show_fetch(u64 pc, AccessBatch& batch) {
-  code_line_.set(pc);
-  code_page_.set(pc);
-  batch.add({.address = pc, .kind = LineAccess::Kind::fetch});
+void BatchDecoder::fetch_another(u64 pc, AccessBatch& batch) {
+  const auto show = [&](std::vector<Shown>& to, Found found) {
+    if (found != Found::hit)
+      to.push_back({.address = pc, .use = Use::fetch, .is_unknown = found == Found::unknown});
+  };
+  show(batch.lines, code_lines_.touch(code_lines_.line_of(pc)));
+  show(batch.pages, code_pages_.touch(code_pages_.page_of(pc)));
 }
 
-void BatchDecoder::data(u32 point, u64 address, u64 size_bytes, AccessBatch& batch) {
-  const u64 end = address + size_bytes - 1;
-  const bool one_line = address >> data_line_.shift == end >> data_line_.shift;
-  // One branch: which of the three it is cannot be foreseen.
-  const int is_same_line = data_line_.is(address), is_same_page = data_page_.is(address);
-  if ((static_cast<int>(one_line) & is_same_line & is_same_page) != 0) return;
-  touch(address, size_bytes);
-  batch.add({.address = address, .number = point, .size_bytes = static_cast<u16>(size_bytes)});
+void BatchDecoder::data_lines(const Shown& access, u64 size_bytes, AccessBatch& batch) {
+  const u64 end = access.address + size_bytes - 1;
+  const std::size_t before = batch.lines.size();
+  for (u64 line = data_lines_.line_of(access.address); line <= data_lines_.line_of(end); ++line) {
+    const Found found = data_lines_.touch(line);
+    if (found == Found::hit) continue;
+    if (batch.lines.size() != before) batch.lines.back().goes_on = true;
+    Shown& shown = batch.lines.emplace_back(access);
+    shown.address = line << data_lines_.line_shift();
+    shown.is_unknown = found == Found::unknown;
+  }
+  if (batch.lines.size() != before + 1 || batch.lines.back().is_unknown || access.use != Use::data) return;
+  batch.lines.back().is_counted = true;
+  ++counts_[access.number].first;
 }
 
-/// The model will see it.
-void BatchDecoder::touch(u64 address, u64 size_bytes) {
-  const u64 end = address + size_bytes - 1;
-  for (Last* const last : {&data_line_, &data_page_})
-    for (u64 line = address >> last->shift; line <= end >> last->shift; ++line)
-      last->lines[line & last->mask] = line;
+void BatchDecoder::data_pages(const Shown& access, u64 size_bytes, AccessBatch& batch) {
+  const u64 end = access.address + size_bytes - 1;
+  const std::size_t before = batch.pages.size();
+  for (u64 page = data_pages_.page_of(access.address); page <= data_pages_.page_of(end); ++page) {
+    const Found found = data_pages_.touch(page);
+    if (found == Found::hit) continue;
+    if (batch.pages.size() != before) batch.pages.back().goes_on = true;
+    Shown& shown = batch.pages.emplace_back(access);
+    shown.address = page << data_pages_.page_shift();
+    shown.is_unknown = found == Found::unknown;
+  }
+  if (batch.pages.size() != before + 1 || batch.pages.back().is_unknown || access.use != Use::data) return;
+  batch.pages.pop_back();
+  ++counts_[access.number].buffer;
 }
 
 /// An access whose address or size takes more words.
 void BatchDecoder::odd(u32 number, const u64* words, AccessBatch& batch) {
   const AccessPoint& point = points_[number];
   const Access made = translate::access_at(point, words);
-  if (point.end_word == translate::kNoWord) return data(number, made.address, made.size_bytes, batch);
-  if (made.size_bytes == 0) return;
-  touch(made.address, made.size_bytes);
-  batch.add({.number = static_cast<u32>(batch.others.size()), .kind = LineAccess::Kind::other});
-  batch.others.push_back(
-      {.access = made, .point = number, .element_bytes = std::max<u64>(1, point.size_bytes)});
+  if (point.end_word != translate::kNoWord) return repeated(number, made, point.size_bytes, batch);
+  data({.address = made.address, .number = number}, made.size_bytes, batch);
+}
+
+/// A reference for each element, a miss for each line at most.
+void BatchDecoder::repeated(u32 point, const Access& made, u64 element_bytes, AccessBatch& batch) {
+  const u64 end = made.address + made.size_bytes, line_bytes = u64{1} << data_lines_.line_shift();
+  counts_[point].references += made.size_bytes / std::max<u64>(1, element_bytes);
+  for (u64 at = made.address; at < end;) {
+    const u64 next = std::min(end, (at & ~(line_bytes - 1)) + line_bytes);
+    data_pages_.keep_time();
+    data({.address = at, .number = point}, next - at, batch);
+    at = next;
+  }
 }
 
 /// By the engine in the program's place: of the kernel, or of an instruction.
 void BatchDecoder::engine(AccessHeader header, const u64* words, AccessBatch& batch) {
   if (header.by() == AccessBy::kernel || words[1] == 0) return;
-  touch(words[0], words[1]);
-  batch.add({.number = static_cast<u32>(batch.others.size()), .kind = LineAccess::Kind::other});
-  batch.others.push_back({.access = {words[0], words[1], words[2], header.kind(), header.by()}});
+  const u32 number = static_cast<u32>(batch.by_engine.size());
+  batch.by_engine.push_back({words[0], words[1], words[2], header.kind(), header.by()});
+  data({.address = words[0], .number = number, .use = Use::engine}, words[1], batch);
 }
 
 BlockRun& BatchDecoder::run_of(u32 block, AccessHeader header) {
@@ -206,7 +218,7 @@ BlockRun BatchDecoder::new_run(u32 block, AccessHeader header) const {
   const u64 pc = own->address, last = pc + header.guest_bytes() - 1;
   BlockRun run{.guest_bytes = static_cast<u16>(header.guest_bytes()),
                .instructions = static_cast<u16>(header.instructions()),
-               .in_line = pc >> code_line_.shift == last >> code_line_.shift,
+               .in_line = pc >> code_lines_.line_shift() == last >> code_lines_.line_shift(),
                .all_simple = true};
   for (; run.points < own->word && own[1 + run.points].offset < header.guest_bytes(); ++run.points)
     run.all_simple = run.all_simple && own[1 + run.points].is_simple;

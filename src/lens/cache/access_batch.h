@@ -1,58 +1,50 @@
-// A batch of the stream of accesses on its way from records to the model. Most accesses are to the line that
-// was used last of its set, and to the page that was used last of its set: they hit and change nothing. So
-// batches are decoded independently of one another, each with a filter that knows nothing when it begins, and
-// only what the filter lets through has to be shown to the model, in order.
+// A batch of the stream of accesses on its way from records to the model. Batches are decoded independently
+// of one another, each with first-level caches and translation buffers that know nothing when it begins
+// (batch_cache.h). What hits there changes nothing behind them, and misses of buffers are only counted; so
+// what has to be shown to the model, in order, is what misses a first level, and what was not known.
 #pragma once
 
-#include <algorithm>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/hash_map.h"
+#include "lens/cache/batch_cache.h"
 #include "lens/cache/cache_model.h"
 #include "translate/access_stream.h"
 #include "translate/stretches.h"
 
 namespace orrery::lens::cache {
 
-/// What the model has to look at.
-struct LineAccess {
-  enum class Kind : u8 {
-    data,   ///< by the point with this number
-    fetch,  ///< of the line that the instruction at `address` lies in
-    other,  ///< AccessBatch::others has it
-  };
-  u64 address = 0;
-  u32 number = 0;
-  u16 size_bytes = 0;
-  Kind kind = Kind::data;
+/// Who uses a line or a page.
+enum class Use : u8 {
+  data,    ///< the point with this number
+  fetch,   ///< the instruction at `address`, which lies there
+  engine,  ///< AccessBatch::by_engine has it
 };
 
-/// An access of a repeated instruction, or of the engine.
-struct OtherAccess {
-  static constexpr u32 kNoPoint = ~u32{0};
-  translate::Access access{};
-  u32 point = kNoPoint;   ///< of a repeated instruction
-  u64 element_bytes = 0;  ///< of one
+/// A line or a page that the model has to look at.
+struct Shown {
+  u64 address = 0;
+  u32 number = 0;
+  Use use = Use::data;
+  bool is_unknown = false;  ///< whether it misses; else it does
+  bool is_counted = false;  ///< as a miss of the first level, of its point
+  bool goes_on = false;     ///< the next one belongs to the same access
 };
 
 struct AccessBatch {
-  std::vector<u64> records;          ///< whole ones
-  std::vector<LineAccess> accesses;  ///< the first `count` of them
-  std::size_t count = 0;
-  std::vector<OtherAccess> others;
+  std::vector<u64> records;  ///< whole ones
+  std::vector<Shown> lines, pages;
+  std::vector<translate::Access> by_engine;
+  /// What is known of first levels and buffers at its end: see Cache::settle().
+  std::vector<u64> i1, d1, itlb, dtlb;
+};
 
-  /// Where the next ones go, for so many.
-  LineAccess* room_for(std::size_t more) {
-    if (accesses.size() - count < more) [[unlikely]]
-      accesses.resize(2 * (count + more));
-    return accesses.data() + count;
-  }
-  void add(const LineAccess& access) {
-    *room_for(1) = access;
-    ++count;
-  }
-  std::span<const LineAccess> to_be_shown() const { return {accesses.data(), count}; }
+/// What is known of an access without the model.
+struct PointCount {
+  u64 references = 0;  ///< of a repeated instruction
+  u64 first = 0, buffer = 0;
 };
 
 /// All points of a program, packed for decoders: a line of the processor's cache holds those of a block.
@@ -104,24 +96,19 @@ class BatchDecoder {
   void decode(AccessBatch& batch);
 
   /// Makes room for so many points.
-  void reserve(std::size_t points) { runs_.resize(points); }
+  void reserve(std::size_t points) {
+    runs_.resize(points);
+    counts_.resize(points);
+  }
   /// Shows the runs of each block since the last time to `visit(block's own point, const BlockRun&)`.
   template <class Visit>
   void take_runs(Visit visit);
+  /// Of each point since the last time.
+  std::vector<PointCount> take_counts() {
+    return std::exchange(counts_, std::vector<PointCount>(counts_.size()));
+  }
 
  private:
-  /// The last line or page of each set; of few sets, each stands for several, which lets more through.
-  struct Last {
-    static constexpr u64 kSetsMost = 512;
-    explicit Last(const CacheShape& shape);
-    void forget() { std::fill(std::begin(lines), std::end(lines), unknown); }
-    bool is(u64 address) const { return lines[address >> shift & mask] == address >> shift; }
-    void set(u64 address) { lines[address >> shift & mask] = address >> shift; }
-
-    u32 shift = 63;
-    u64 mask = 0, unknown = 0;  ///< of no cache: one line that holds all addresses
-    u64 lines[kSetsMost];
-  };
   /// Nearly all blocks are left in one or two places.
   struct Runs {
     BlockRun left[2];
@@ -145,20 +132,31 @@ class BatchDecoder {
                         AccessBatch& batch);
   void engine(translate::AccessHeader header, const u64* words, AccessBatch& batch);
   void odd(u32 point, const u64* words, AccessBatch& batch);
-  void data(u32 point, u64 address, u64 size_bytes, AccessBatch& batch);
-  [[gnu::noinline]] void touch(u64 address, u64 size_bytes);
-  void fetch(u64 pc, AccessBatch& batch) {
-    if (!code_line_.is(pc) || !code_page_.is(pc)) show_fetch(pc, batch);
+  void repeated(u32 point, const translate::Access& made, u64 element_bytes, AccessBatch& batch);
+  /// Of any size.
+  void data(const Shown& access, u64 size_bytes, AccessBatch& batch) {
+    data_lines(access, size_bytes, batch);
+    data_pages(access, size_bytes, batch);
   }
-  void show_fetch(u64 pc, AccessBatch& batch);
+  [[gnu::noinline]] void data_lines(const Shown& access, u64 size_bytes, AccessBatch& batch);
+  [[gnu::noinline]] void data_pages(const Shown& access, u64 size_bytes, AccessBatch& batch);
+  void fetch(u64 pc, AccessBatch& batch) {
+    const bool is_last_line = code_lines_.is_last(code_lines_.line_of(pc));
+    const bool is_page = code_pages_.use(code_pages_.page_of(pc));
+    if (!(is_last_line & is_page)) [[unlikely]]
+      fetch_another(pc, batch);
+  }
+  [[gnu::noinline]] void fetch_another(u64 pc, AccessBatch& batch);
   BlockRun& run_of(u32 block, translate::AccessHeader header);
   BlockRun new_run(u32 block, translate::AccessHeader header) const;
 
   const PackedPoints& points_;
   bool has_usual_shapes_;
-  Last data_line_, data_page_, code_line_, code_page_;
-  std::vector<Runs> runs_;      ///< by the block's own point
-  HashMap<MoreRun> more_runs_;  ///< of blocks that are left in many places, by block and length
+  BatchCache data_lines_, code_lines_;
+  BatchBuffer data_pages_, code_pages_;
+  std::vector<Runs> runs_;          ///< by the block's own point
+  HashMap<MoreRun> more_runs_;      ///< of blocks that are left in many places, by block and length
+  std::vector<PointCount> counts_;  ///< by point
 };
 
 template <class Visit>

@@ -114,42 +114,60 @@ void CacheCounter::settle() {
 // --- the model ---
 
 void CacheCounter::count(const AccessBatch& batch) {
-  for (const LineAccess& each : batch.to_be_shown()) {
-    switch (each.kind) {
-      case LineAccess::Kind::data:
-        if (const Misses misses = model_.data(each.address, each.size_bytes); misses != 0)
-          data_[each.number].add(misses);
-        break;
-      case LineAccess::Kind::fetch:
-        if (const Misses misses = model_.instructions(each.address); misses != 0)
-          fetches_[each.address].add(misses);
-        break;
-      case LineAccess::Kind::other:
-        count_other(batch.others[each.number]);
-        break;
-    }
+  for (const translate::Access& each : batch.by_engine) ++engine_counts(each).references;
+  count_lines(batch);
+  count_pages(batch);
+  model_.i1().settle(batch.i1), model_.d1().settle(batch.d1);
+  model_.itlb().settle(batch.itlb), model_.dtlb().settle(batch.dtlb);
+}
+
+void CacheCounter::count_lines(const AccessBatch& batch) {
+  constexpr std::size_t kAhead = 24;
+  const std::span<const Shown> lines = batch.lines;
+  for (std::size_t at = 0; at < std::min(kAhead, lines.size()); ++at) model_.prefetch(lines[at].address);
+  Misses misses = 0;
+  for (std::size_t at = 0; at < lines.size(); ++at) {
+    if (at + kAhead < lines.size()) model_.prefetch(lines[at + kAhead].address);
+    const Shown& each = lines[at];
+    Cache& first = each.use == Use::fetch ? model_.i1() : model_.d1();
+    if (!each.is_unknown || first.misses(each.address >> first.line_shift()))
+      misses |= model_.behind_first(each.address);
+    if (each.goes_on) continue;
+    if (each.is_counted) misses &= ~kMissesFirst;
+    if (misses != 0) counts_of(each, batch).add(misses);
+    misses = 0;
   }
 }
 
-void CacheCounter::count_other(const OtherAccess& other) {
-  if (other.point != OtherAccess::kNoPoint) return repeated(data_[other.point], other);
-  const bool writes = other.access.kind == AccessKind::write;
-  PointCounts& counts = others_[other.access.pc << 1 | (writes ? 1 : 0)];
-  counts.pc = other.access.pc;
+void CacheCounter::count_pages(const AccessBatch& batch) {
+  Misses misses = 0;
+  for (const Shown& each : batch.pages) {
+    Cache& buffer = each.use == Use::fetch ? model_.itlb() : model_.dtlb();
+    if (!each.is_unknown || buffer.misses(each.address >> buffer.line_shift())) misses = kMissesBuffer;
+    if (each.goes_on) continue;
+    if (misses != 0) counts_of(each, batch).add(misses);
+    misses = 0;
+  }
+}
+
+LevelCounts& CacheCounter::counts_of(const Shown& shown, const AccessBatch& batch) {
+  switch (shown.use) {
+    case Use::data:
+      return data_[shown.number];
+    case Use::fetch:
+      return fetches_[shown.address];
+    case Use::engine:
+      break;
+  }
+  return engine_counts(batch.by_engine[shown.number]);
+}
+
+LevelCounts& CacheCounter::engine_counts(const translate::Access& access) {
+  const bool writes = access.kind == AccessKind::write;
+  PointCounts& counts = others_[access.pc << 1 | (writes ? 1 : 0)];
+  counts.pc = access.pc;
   counts.writes = writes;
-  ++counts.counts.references;
-  counts.counts.add(model_.data(other.access.address, other.access.size_bytes));
-}
-
-/// Of a repeated string instruction: a reference for each element, a miss for each line at most.
-void CacheCounter::repeated(LevelCounts& counts, const OtherAccess& other) {
-  counts.references += other.access.size_bytes / other.element_bytes;
-  const u64 end = other.access.address + other.access.size_bytes, line_bytes = model_.data_line_bytes();
-  for (u64 at = other.access.address; at < end;) {
-    const u64 next = std::min(end, (at & ~(line_bytes - 1)) + line_bytes);
-    counts.add(model_.data(at, next - at));
-    at = next;
-  }
+  return counts.counts;
 }
 
 // --- what was counted ---
@@ -176,6 +194,13 @@ std::vector<StretchCount> CacheCounter::take_stretches() {
 }
 
 std::vector<DataCount> CacheCounter::take_data() {
+  for (const auto& decoder : decoders_) {
+    const std::vector<PointCount> counts = decoder->take_counts();
+    for (std::size_t point = 0; point < points_.size(); ++point)
+      data_[point].add({.references = counts[point].references,
+                        .first = counts[point].first,
+                        .buffer = counts[point].buffer});
+  }
   std::vector<DataCount> taken;
   for (std::size_t point = 0; point < points_.size(); ++point) {
     if (data_[point].references == 0) continue;

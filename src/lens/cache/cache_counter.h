@@ -4,8 +4,8 @@
 // that lies in two lines is one reference and at most one miss; an instruction that reads and writes one
 // place is a read; what the kernel accesses does not count.
 //
-// Where there is much to count, batches of the stream are decoded by several threads at once
-// (access_batch.h), and one more shows what they leave to the model, batch after batch.
+// Where there is much to count, batches of the stream are decoded by several threads at once, which model the
+// first levels too (access_batch.h), and one more shows what they leave to the model, batch after batch.
 #pragma once
 
 #include <array>
@@ -94,8 +94,10 @@ class CacheCounter {
   void decode_every(std::size_t first);
   void count_all();
   void count(const AccessBatch& batch);
-  void count_other(const OtherAccess& other);
-  void repeated(LevelCounts& counts, const OtherAccess& other);
+  void count_lines(const AccessBatch& batch);
+  void count_pages(const AccessBatch& batch);
+  LevelCounts& counts_of(const Shown& shown, const AccessBatch& batch);
+  LevelCounts& engine_counts(const translate::Access& access);
   void add_references(u32 block, const BlockRun& run);
 
   static constexpr std::size_t kDecodersMost = 3;

@@ -108,6 +108,11 @@ bool Cache::misses_beyond_first(u64* set, u64 line) {
   return misses;
 }
 
+void Cache::settle(const std::vector<u64>& known) {
+  for (std::size_t at = 0; at < known.size(); ++at)
+    if (known[at] != kNoLine) sets_[at] = known[at];
+}
+
 CacheModel::CacheModel(const CacheShapes& shapes)
     : i1_(shapes.i1),
       d1_(shapes.d1),
@@ -117,7 +122,7 @@ CacheModel::CacheModel(const CacheShapes& shapes)
       dtlb_(shapes.dtlb),
       data_line_bytes_(u64{1} << d1_.line_shift()) {}
 
-Misses CacheModel::go_on(u64 address) {
+Misses CacheModel::behind_first(u64 address) {
   if (l2_.is_there() && !l2_.misses(address >> l2_.line_shift())) return kMissesFirst;
   const Misses misses = kMissesFirst | (l2_.is_there() ? kMissesSecond : 0);
   return ll_.is_there() && ll_.misses(address >> ll_.line_shift()) ? misses | kMissesLast : misses;

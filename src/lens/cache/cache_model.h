@@ -41,6 +41,10 @@ class Cache {
   bool is_there() const { return is_there_; }
   u32 line_shift() const { return line_shift_; }
 
+  void prefetch(u64 line) const { __builtin_prefetch(sets_.data() + (line & set_mask_) * ways_); }
+  /// Takes over what BatchCache::save() or BatchBuffer::save() says: lines of each set in order, kNoLine
+  /// where none is known. All of them are here already.
+  void settle(const std::vector<u64>& known);
   /// Whether the line was not there; it is then. Never, of a cache that is not there.
   bool misses(u64 line) {
     u64* const set = sets_.data() + (line & set_mask_) * ways_;
@@ -69,14 +73,26 @@ class CacheModel {
   Misses instructions(u64 address) { return access(i1_, itlb_, address, 1); }
   u64 data_line_bytes() const { return data_line_bytes_; }
 
+  // Where first levels and buffers are modelled elsewhere.
+  Cache& i1() { return i1_; }
+  Cache& d1() { return d1_; }
+  Cache& itlb() { return itlb_; }
+  Cache& dtlb() { return dtlb_; }
+  /// Of a line that missed its first level.
+  Misses behind_first(u64 address);
+  void prefetch(u64 address) const {
+    l2_.prefetch(address >> l2_.line_shift());
+    ll_.prefetch(address >> ll_.line_shift());
+  }
+
  private:
   Misses access(Cache& first, Cache& buffer, u64 address, u64 size_bytes) {
     const u64 end = address + size_bytes - 1;
     u64 line = address >> first.line_shift();
     const u64 last_line = end >> first.line_shift();
-    Misses misses = first.misses(line) ? go_on(line << first.line_shift()) : 0;
+    Misses misses = first.misses(line) ? behind_first(line << first.line_shift()) : 0;
     while (line != last_line)
-      if (first.misses(++line)) misses |= go_on(line << first.line_shift());
+      if (first.misses(++line)) misses |= behind_first(line << first.line_shift());
     if (!buffer.is_there()) return misses;
     u64 page = address >> buffer.line_shift();
     const u64 last_page = end >> buffer.line_shift();
@@ -85,9 +101,6 @@ class CacheModel {
       if (buffer.misses(++page)) misses |= kMissesBuffer;
     return misses;
   }
-  /// Behind a miss of the first level.
-  Misses go_on(u64 address);
-
   Cache i1_, d1_, l2_, ll_, itlb_, dtlb_;
   u64 data_line_bytes_;
 };

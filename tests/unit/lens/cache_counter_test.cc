@@ -15,13 +15,32 @@ using translate::AccessHeader;
 using translate::AccessKind;
 using translate::AccessPoint;
 
-constexpr CacheShapes kShapes{.i1 = {4096, 4, 64}, .d1 = {4096, 4, 64}, .ll = {65536, 8, 64}};
+/// Sets in order and by time, with few ways and many; all that the decoders know, little of it, and none.
+constexpr CacheShapes kShapes[] = {
+    {.i1 = {4096, 4, 64}, .d1 = {4096, 4, 64}, .ll = {65536, 8, 64}},
+    {.i1 = {32 << 10, 8, 64},
+     .d1 = {48 << 10, 12, 64},
+     .l2 = {256 << 10, 8, 64},
+     .itlb = {8 * kPageBytes, 8, kPageBytes},
+     .dtlb = {16 * kPageBytes, 16, kPageBytes}},
+    {.i1 = {2048, 1, 32},
+     .d1 = {1 << 20, 16, 128},
+     .itlb = {4 * kPageBytes, 1, kPageBytes},
+     .dtlb = {4096 * kPageBytes, 64, kPageBytes}},
+    {.i1 = {}, .d1 = {1024, 2, 16}, .itlb = {}, .dtlb = {}},
+};
 
 /// What an AccessReader shows, counted at once.
 struct Reference {
-  CacheModel model{kShapes};
+  explicit Reference(const CacheShapes& shapes) : model(shapes) {
+    if (shapes.i1.size_bytes != 0) code_line_bytes = shapes.i1.line_bytes;
+  }
+
+  CacheModel model;
+  u64 code_line_bytes = 64;
   std::map<std::pair<u64, bool>, LevelCounts> data;
-  std::map<u64, u64> fetch_misses, executions;
+  std::map<u64, LevelCounts> fetches;
+  std::map<u64, u64> executions;
   u64 past = 0, line = 0;
 
   void block(AccessHeader header, const AccessPoint& block) {
@@ -29,7 +48,7 @@ struct Reference {
     executions[block.pc] += header.instructions();
     past = block.pc + header.guest_bytes();
     fetch(block.pc);
-    line = block.pc & ~u64{63};
+    line = block.pc & ~(code_line_bytes - 1);
   }
   void access(const Access& access) {
     if (access.by == AccessBy::kernel) return;
@@ -40,9 +59,9 @@ struct Reference {
   }
   void finish() { up_to(past); }
   void up_to(u64 end) {
-    for (; line + 64 < end; line += 64) fetch(line + 64);
+    for (; line + code_line_bytes < end; line += code_line_bytes) fetch(line + code_line_bytes);
   }
-  void fetch(u64 pc) { fetch_misses[pc] += (model.instructions(pc) & kMissesFirst) != 0; }
+  void fetch(u64 pc) { fetches[pc].add(model.instructions(pc)); }
 };
 
 class Stream {
@@ -81,10 +100,13 @@ class Stream {
   std::vector<u32> firsts_;
 };
 
-TEST(CacheCounter, CountsWhatTheModelIsShownOneByOne) {
+class CacheCounterOf : public testing::TestWithParam<CacheShapes> {};
+INSTANTIATE_TEST_SUITE_P(Shapes, CacheCounterOf, testing::ValuesIn(kShapes));
+
+TEST_P(CacheCounterOf, CountsWhatTheModelIsShownOneByOne) {
   Stream stream;
-  CacheCounter counter(kShapes);
-  Reference reference;
+  CacheCounter counter(GetParam());
+  Reference reference(GetParam());
   translate::AccessReader reader;
   for (const int part_records : {100, 300'000, 20, 50'000, 400'000}) {
     std::vector<u64> records;
@@ -94,19 +116,23 @@ TEST(CacheCounter, CountsWhatTheModelIsShownOneByOne) {
   }
   reference.finish();
   counter.settle();
-  std::map<u64, u64> executions, fetch_misses;
+  std::map<u64, u64> executions;
   for (const auto& stretch : counter.take_stretches())
     executions[stretch.pc] += static_cast<u64>(stretch.count) * stretch.instructions;
   EXPECT_EQ(executions, reference.executions);
-  for (const FetchCount& fetch : counter.take_fetches())
-    if (fetch.counts.first != 0) fetch_misses[fetch.pc] = fetch.counts.first;
-  std::erase_if(reference.fetch_misses, [](const auto& each) { return each.second == 0; });
-  EXPECT_EQ(fetch_misses, reference.fetch_misses);
+  for (const FetchCount& fetch : counter.take_fetches()) {
+    const LevelCounts& wanted = reference.fetches[fetch.pc];
+    EXPECT_EQ(fetch.counts.first, wanted.first);
+    EXPECT_EQ(fetch.counts.buffer, wanted.buffer);
+    reference.fetches.erase(fetch.pc);
+  }
+  for (const auto& [pc, left] : reference.fetches) EXPECT_EQ(left.first + left.last + left.buffer, 0u);
   std::size_t compared = 0;
   for (const DataCount& data : counter.take_data()) {
     const LevelCounts& wanted = reference.data[{data.pc, data.writes}];
     EXPECT_EQ(data.counts.references, wanted.references);
     EXPECT_EQ(data.counts.first, wanted.first);
+    EXPECT_EQ(data.counts.second, wanted.second);
     EXPECT_EQ(data.counts.last, wanted.last);
     EXPECT_EQ(data.counts.buffer, wanted.buffer);
     ++compared;
