@@ -2,7 +2,8 @@
 // and how they are linked, the way to main step by step, the memory that was touched, and the whole run.
 //
 // Each line is one question to the tables of the lenses, asked of both. The program compared is the last that
-// the first process ran (`env`, shells and their like give way to what is meant), or another process's.
+// the first process ran (`env`, shells and their like give way to what is meant), or another process's. With
+// --first: where two runs of one program part.
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 
 #include "cli/collect.h"
 #include "cli/command.h"
+#include "cli/first_difference.h"
 #include "cli/process_option.h"
 #include "cli/recording_text.h"
 #include "cli/style.h"
@@ -101,6 +103,7 @@ constexpr Breakdown kBreakdowns[] = {
 struct CompareOptions {
   std::string recordings[2];
   std::string process{};
+  bool first = false;
   bool json = false;
 };
 
@@ -298,7 +301,28 @@ nlohmann::ordered_json json_of(const Side& side) {
   return json;
 }
 
+Fallible<Nothing> show_first_difference(const CompareOptions& options, const Session& session) {
+  std::array<std::string, 2> directories;
+  std::array<u32, 2> processes{};
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto directory = find_recording(options.recordings[i]);
+    if (!directory) return Failure("no such recording: " + options.recordings[i]);
+    directories[i] = *directory;
+    processes[i] = TRY(choose_process(*directory, options.process));
+  }
+  const auto chosen = options.process.empty() ? std::nullopt : std::optional(processes);
+  const FirstDifference found = TRY(find_first_difference(directories, chosen));
+  const std::array<std::string, 2> names{options.recordings[0], options.recordings[1]};
+  if (options.json)
+    print_json({{"first_difference", first_difference_json(found)}});
+  else
+    std::printf("%s",
+                first_difference_text(found, names, Style::for_stream(session.color, STDOUT_FILENO)).c_str());
+  return Nothing{};
+}
+
 Fallible<Nothing> compare(const CompareOptions& options, const Session& session) {
+  if (options.first) return show_first_difference(options, session);
   const Side left = TRY(ask(options.recordings[0], options.process));
   const Side right = TRY(ask(options.recordings[1], options.process));
   if (options.json)
@@ -316,10 +340,13 @@ void add_compare(Arguments app, Session& session) {
   command.option("A", options->recordings[0], "A recording: a name or a directory").required();
   command.option("B", options->recordings[1], "The other one").required();
   command.option("-p,--process", options->process, kProcessWords);
+  command.flag("--first", options->first,
+               "Where two runs of one program first part: the event, the branch, and what differs there");
   command.flag("--json", options->json, "Print JSON");
   command.set_examples(
       "  orrery record -o d -- ./hello-dynamic; orrery record -o s -- ./hello-static\n"
-      "  orrery compare d s\n");
+      "  orrery compare d s\n"
+      "  orrery compare --first good bad      why did one run fail and the other not?\n");
   command.run([=, &session] {
     if (auto done = compare(*options, session); !done) session.exit_code = complain(done.error().sentence);
   });

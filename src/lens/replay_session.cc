@@ -51,6 +51,8 @@ Result<std::unique_ptr<ReplaySession>> ReplaySession::attach(int control_fd, Ses
   return session;
 }
 
+void ReplaySession::cut_off() { shutdown(control_fd_, SHUT_RDWR); }
+
 void ReplaySession::let_go() {
   const ControlRequest request{.op = ControlOp::run, .argument = ~u64{0}};
   send(control_fd_, &request, sizeof request, MSG_NOSIGNAL);

@@ -80,6 +80,8 @@ class ReplaySession final : public elf::StoppedMachine {
   /// Lets the process run on by itself; nothing may be asked any more. Without it, the replay of the process
   /// is ended with the session.
   void let_go();
+  /// From any thread: the run that is under way fails, and whatever is asked later.
+  void cut_off();
   const Stop& stop() const { return stop_; }
 
   /// The addresses before whose instructions the runs stop too (StopReason::breakpoint); they replace those

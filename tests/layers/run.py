@@ -15,6 +15,7 @@ import tempfile
 
 import arena_cases
 import cache_cases
+import difference_cases
 import errors_cases
 import guided_cases
 import heap_cases
@@ -930,6 +931,7 @@ CASES = {name[5:]: value for name, value in globals().items() if name.startswith
 for family in (
     arena_cases,
     cache_cases,
+    difference_cases,
     errors_cases,
     guided_cases,
     heap_cases,
