@@ -1,8 +1,10 @@
 #include "translate/access_noter.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "base/check.h"
+#include "x86/register_effects.h"
 
 namespace orrery::translate {
 
@@ -48,6 +50,7 @@ u32 AccessNoter::plan(std::span<const u8> code, u64 pc, u32 instructions_most,
   has_fsgsbase_ = has_fsgsbase;
   words_ = 0;
   instructions_ = end_count_ = 0;
+  std::fill(std::begin(noted_), std::end(noted_), Noted{});
   notes_ = {.first_point = static_cast<u32>(points.size())};
   points.push_back({.pc = pc});
   u8 named = 0;
@@ -106,6 +109,23 @@ u16 AccessNoter::note(Emitter& emit, Gpr reg) {
   return words_++;
 }
 
+/// As the point's word and what is to be added to that.
+void AccessNoter::note_value(Emitter& emit, Gpr reg, AccessPoint& point) {
+  Noted& noted = noted_[number(reg)];
+  if (noted.word == kNoWord) noted = {.word = note(emit, reg)};
+  point.word = noted.word;
+  point.address += noted.added;
+}
+
+void AccessNoter::instruction_done(const Decoded& decoded, std::span<const u8> bytes) {
+  ++instructions_;
+  const x86::RegisterEffects effects = register_effects(decoded, bytes);
+  if (effects.added_to != x86::RegisterEffects::kNone)
+    noted_[effects.added_to].added += static_cast<u64>(effects.added);
+  for (unsigned written = effects.written; written != 0; written &= written - 1)
+    noted_[std::countr_zero(written)] = {};
+}
+
 u16 AccessNoter::note_segment_base(Emitter& emit, u8 segment) {
   if (has_fsgsbase_) {  // rdfsbase, rdgsbase
     const u8 code[] = {0xf3, 0x49, 0x0f, 0xae,
@@ -139,7 +159,7 @@ void AccessNoter::note_operand(Emitter& emit, AccessPoint& point, const AddressF
     return;
   }
   point.address = static_cast<u64>(form.displacement);
-  if (has_base) point.word = note(emit, static_cast<Gpr>(form.base));
+  if (has_base) note_value(emit, static_cast<Gpr>(form.base), point);
 }
 
 void AccessNoter::note_one(Emitter& emit, const MemoryAccess& access, const Decoded& decoded,
@@ -151,14 +171,11 @@ void AccessNoter::note_one(Emitter& emit, const MemoryAccess& access, const Deco
     case Addressing::pushed:
       point.call = decoded.category == Category::call || decoded.category == Category::call_indirect;
       point.address = u64{0} - access.size_bytes;
-      point.word = note(emit, Gpr::rsp);
-      return;
+      return note_value(emit, Gpr::rsp, point);
     case Addressing::popped:
-      point.word = note(emit, Gpr::rsp);
-      return;
+      return note_value(emit, Gpr::rsp, point);
     case Addressing::frame:
-      point.word = note(emit, Gpr::rbp);
-      return;
+      return note_value(emit, Gpr::rbp, point);
     case Addressing::source:
     case Addressing::destination: {
       const Gpr reg = access.addressing == Addressing::source ? Gpr::rsi : Gpr::rdi;

@@ -1,7 +1,8 @@
 // Emits the notes of a block's memory accesses (access_stream.h). Two registers that no instruction of the
 // block names hold the place in the stream and an address, from the block's beginning to each way out of it;
 // a block ends before it would leave fewer than two. So neither flags nor the guest's other registers are
-// touched.
+// touched. A register is noted once: later accesses of the block refer to that word, as long as it is known
+// what was added to the register since.
 //
 // The stream must not end within a block: at its beginning, with nothing executed yet, a store is tried where
 // the block's last note may lie. Behind the stream there is a page that cannot be written; the fault leaves
@@ -45,7 +46,7 @@ class AccessNoter {
   void value(Emitter& emit, Gpr reg, u64 pc);
   /// What only shows when it is done.
   void after(Emitter& emit);
-  void instruction_done() { ++instructions_; }
+  void instruction_done(const x86::Decoded& decoded, std::span<const u8> bytes);
 
   /// How a way out of the block is to be recorded.
   AccessHeader header(u32 guest_bytes, bool with_this, bool tick) const {
@@ -59,6 +60,7 @@ class AccessNoter {
  private:
   void store(Emitter& emit, u16 word, Gpr reg) const;
   u16 note(Emitter& emit, Gpr reg);
+  void note_value(Emitter& emit, Gpr reg, AccessPoint& point);
   u16 note_segment_base(Emitter& emit, u8 segment);
   void lea(Emitter& emit, const x86::AddressForm& form, bool narrow) const;
   void note_operand(Emitter& emit, AccessPoint& point, const x86::AddressForm& form, bool narrow);
@@ -77,6 +79,11 @@ class AccessNoter {
   };
   End ends_[2] = {};  ///< of the present instruction: registers to be noted when it is done
   u32 end_count_ = 0;
+  struct Noted {
+    u16 word = kNoWord;
+    u64 added = 0;  ///< since
+  };
+  Noted noted_[cpu::kGprCount];  ///< by register
 };
 
 }  // namespace orrery::translate

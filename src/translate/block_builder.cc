@@ -204,7 +204,7 @@ BlockBuilder::Step BlockBuilder::next_instruction(u32 have) {
   length_ = decoded.length;
   const Step step = instruction(decoded);
   pc_ += decoded.length;
-  if (notes()) noter_.instruction_done();
+  if (notes()) noter_.instruction_done(decoded, {bytes_, decoded.length});
   if (step == Step::ended || !options_.checked || !x86::may_store(decoded)) return step;
   leave(ExitCode::direct, pc_);
   return Step::ended;

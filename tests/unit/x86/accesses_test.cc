@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/prng.h"
+#include "x86/register_effects.h"
 
 namespace orrery::x86 {
 namespace {
@@ -135,10 +136,53 @@ void compare_registers(const Zydis& zydis, std::span<const u8> bytes) {
   }
 }
 
+/// What an instruction that register_effects() knows adds to a register.
+i64 added_by(const Zydis::Answer& answer) {
+  switch (answer.instruction.mnemonic) {
+    case ZYDIS_MNEMONIC_ADD:
+      return answer.operands[1].imm.value.s;
+    case ZYDIS_MNEMONIC_SUB:
+      return -answer.operands[1].imm.value.s;
+    case ZYDIS_MNEMONIC_PUSH:
+      return -8;
+    case ZYDIS_MNEMONIC_POP:
+      return 8;
+    default:
+      ADD_FAILURE() << ZydisMnemonicGetString(answer.instruction.mnemonic);
+      return 0;
+  }
+}
+
+/// Every general register that Zydis says is written is one that register_effects() says may be.
+void compare_effects(const Zydis& zydis, std::span<const u8> bytes, u64& added) {
+  const Decoded decoded = decode(bytes);
+  if (decoded.length == 0 || decoded.category != Category::copy) return;
+  const Zydis::Answer answer = zydis.ask(bytes);
+  if (!answer.valid) return;
+  const RegisterEffects effects = register_effects(decoded, bytes.first(decoded.length));
+  u32 left = 0;
+  for (int i = 0; i < answer.instruction.operand_count; ++i) {
+    const ZydisDecodedOperand& operand = answer.operands[i];
+    const bool writes = (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
+    if (operand.type != ZYDIS_OPERAND_TYPE_REGISTER || !writes) continue;
+    const ZydisRegister wide =
+        ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, operand.reg.value);
+    if (wide >= ZYDIS_REGISTER_RAX && wide <= ZYDIS_REGISTER_R15) left |= 1u << (wide - ZYDIS_REGISTER_RAX);
+  }
+  left &= ~u32{effects.written};
+  if (effects.added_to != RegisterEffects::kNone) {
+    ASSERT_EQ(left, 1u << effects.added_to) << ZydisMnemonicGetString(answer.instruction.mnemonic);
+    ASSERT_EQ(effects.added, added_by(answer)) << ZydisMnemonicGetString(answer.instruction.mnemonic);
+    ++added;
+    return;
+  }
+  ASSERT_EQ(left, 0u) << ZydisMnemonicGetString(answer.instruction.mnemonic);
+}
+
 TEST(Accesses, AreThoseThatZydisNames) {
   const Zydis zydis;
   SplitMix64 random(20'261'122);
-  u64 compared = 0;
+  u64 compared = 0, added = 0;
   std::set<std::string> chosen;
   for (u64 i = 0; i < 8'000'000; ++i) {
     u8 bytes[15];
@@ -150,9 +194,11 @@ TEST(Accesses, AreThoseThatZydisNames) {
     if (i % 8 == 5) bytes[1] = static_cast<u8>((bytes[1] & 0xf0) | (bytes[1] % 3 + 1)), bytes[2] |= 4;
     compare(zydis, bytes, compared, chosen);
     compare_registers(zydis, bytes);
+    compare_effects(zydis, bytes, added);
     if (HasFatalFailure()) return;
   }
   EXPECT_GT(compared, 1'000'000u);
+  EXPECT_GT(added, 10'000u);
   for (const char* name :
        {"vgatherdps", "vpgatherdd", "vpmaskmovd", "vmaskmovps", "bts", "maskmovdqu", "enter"})
     EXPECT_TRUE(chosen.contains(name)) << name;
