@@ -43,7 +43,7 @@ PROGRAMS = [
     Program("sha256sum", lambda f, n: ["sha256sum", workloads.text_file(f, n)], 8),
     Program("c++", lambda f, n: [f / "objects", str(n)], 150),
     Program("fib", lambda f, n: [f / "fib", str(n)], 32, ("profile",)),
-    Program("pairs", lambda f, n: [f / "pairs", str(n)], 3_000_000, ("heap",)),
+    Program("pairs", lambda f, n: [f / "pairs", str(n)], 50_000_000, ("heap",)),
     Program("c++ heap", lambda f, n: [f / "objects", str(n)], 600, ("heap",)),
 ]
 LIMITS = {"profile": 0.2, "cache": 0.5, "heap": 4}

@@ -15,6 +15,8 @@ using translate::AccessHeader;
 using translate::AccessKind;
 using translate::AccessPoint;
 
+constexpr u64 kEnginePc = 0x1234;
+
 /// Sets in order and by time, with few ways and many; all that the decoders know, little of it, and none.
 constexpr CacheShapes kShapes[] = {
     {.i1 = {4096, 4, 64}, .d1 = {4096, 4, 64}, .ll = {65536, 8, 64}},
@@ -52,6 +54,7 @@ struct Reference {
   }
   void access(const Access& access) {
     if (access.by == AccessBy::kernel) return;
+    if (access.pc == kEnginePc) finish();  // the block before is done
     if (access.pc < past && access.pc >= line) up_to(access.pc + 1);
     LevelCounts& counts = data[{access.pc, access.kind == AccessKind::write}];
     ++counts.references;
@@ -68,13 +71,14 @@ class Stream {
  public:
   Stream() {
     for (u64 block = 0; block < 300; ++block) {
+      const u16 shared = block % 2 == 0 ? 1 : 4;  // accesses beside each other
       const u64 pc = 0x40'0000 + block * 400 + random_() % 40, count = random_() % 6;
       firsts_.push_back(static_cast<u32>(points.size()));
       points.push_back({.pc = pc, .points = static_cast<u16>(count)});
       for (u16 at = 0; at < count; ++at)
         points.push_back({.pc = pc + at * 37u,
                           .address = 0x7000 + random_() % 64,
-                          .word = at % 3 == 2 ? translate::kNoWord : at,
+                          .word = at % 3 == 2 ? translate::kNoWord : static_cast<u16>(at / shared),
                           .size_bytes = static_cast<u16>(1u << random_() % 5),
                           .kind = at % 2 == 0 ? AccessKind::read : AccessKind::write});
     }
@@ -83,7 +87,8 @@ class Stream {
   void add(std::vector<u64>& records) {
     if (random_() % 50 == 0) {
       const AccessBy by = random_() % 2 == 0 ? AccessBy::kernel : AccessBy::instruction;
-      records.insert(records.end(), {AccessHeader::engine(AccessKind::write, by).word, address(), 8, 0x1234});
+      records.insert(records.end(),
+                     {AccessHeader::engine(AccessKind::write, by).word, address(), 8, kEnginePc});
       return;
     }
     const u32 first = firsts_[random_() % firsts_.size()];
