@@ -15,6 +15,7 @@
 #include <immintrin.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <new>
@@ -28,8 +29,10 @@ namespace {
 /// A reader of columns takes so many events at a time, and may look so many bytes behind the last plane.
 constexpr u64 kEventsAtOnce = 64;
 
-/// Bytes an event takes in the columns, without payload.
+/// Bytes an event takes in the columns, without payload; in those of kind and detail; and up to its result.
 constexpr u64 kColumnBytes = 2 + 2 + 4 + 4 + 6 * 8;
+constexpr u64 kKindColumnBytes = 2 + 2;
+constexpr u64 kResultColumnEnd = 2 + 2 + 4 + 4 + 4 * 8;
 
 /// Writes numbers of a column as byte planes.
 template <class Number>
@@ -205,6 +208,33 @@ bool read_columns(std::span<const u8> columns, const ChunkHeader& header, std::v
   return at == events.size() && payloads.empty();
 }
 
+/// Decompresses a chunk's first columns, as many bytes of them as are asked for.
+class Front {
+ public:
+  Front(ZSTD_DCtx* context, std::vector<u8>& columns, std::span<const u8> stored)
+      : context_(context), columns_(columns), in_{stored.data(), stored.size(), 0}, out_{nullptr, 0, 0} {
+    ZSTD_DCtx_reset(context_, ZSTD_reset_session_only);
+  }
+  /// False if it has not so many.
+  bool extend(u64 bytes) {
+    columns_.resize(bytes + kEventsAtOnce);
+    out_.dst = columns_.data();
+    out_.size = bytes;
+    while (out_.pos < out_.size) {
+      const std::size_t before = out_.pos + in_.pos;
+      if (ZSTD_isError(ZSTD_decompressStream(context_, &out_, &in_)) != 0) return false;
+      if (out_.pos + in_.pos == before) return false;
+    }
+    return true;
+  }
+
+ private:
+  ZSTD_DCtx* context_;
+  std::vector<u8>& columns_;
+  ZSTD_inBuffer in_;
+  ZSTD_outBuffer out_;
+};
+
 std::string judge_events(const ChunkHeader& header, std::span<const u8> events) {
   u64 at = 0;
   for (u64 index = 0; index < header.event_count; ++index) {
@@ -338,27 +368,31 @@ std::string ChunkDecoder::decode(const ChunkHeader& header, std::span<const u8> 
   return header.codec == Codec::columns ? "" : judge_events(header, events);
 }
 
+/// The ends of quanta, which are events of signal 0, do not count: there are some in nearly every chunk.
 bool ChunkDecoder::may_hold(const ChunkHeader& header, std::span<const u8> stored,
                             const EventChoice& choice) {
   if (header.codec != Codec::columns) return true;
-  std::vector<u8>& columns = state_->columns;
   const u64 count = header.event_count;
-  columns.resize(count * (sizeof(EventHeader::kind) + sizeof(EventHeader::detail)) + kEventsAtOnce);
-  ZSTD_inBuffer in{stored.data(), stored.size(), 0};
-  ZSTD_outBuffer out{columns.data(), columns.size() - kEventsAtOnce, 0};
-  ZSTD_DCtx_reset(state_->context, ZSTD_reset_session_only);
-  while (out.pos < out.size) {
-    const std::size_t before = out.pos + in.pos;
-    if (ZSTD_isError(ZSTD_decompressStream(state_->context, &out, &in)) != 0) return true;
-    if (out.pos + in.pos == before) return true;
-  }
-  const u8* at = columns.data();
+  Front front(state_->context, state_->columns, stored);
+  if (!front.extend(count * kKindColumnBytes)) return true;
+  const u8* at = state_->columns.data();
   PlaneReader<u16> kind(at, count), detail(at, count);
+  std::vector<u64> signals;
   for (u64 index = 0; index < count; ++index) {
     if (index % kEventsAtOnce == 0) kind.load(index), detail.load(index);
-    if (choice.has(static_cast<EventKind>(kind.at(index)), detail.at(index))) return true;
+    const auto is = static_cast<EventKind>(kind.at(index));
+    if (!choice.has(is, detail.at(index))) continue;
+    if (is != EventKind::signal) return true;
+    signals.push_back(index);
   }
-  return false;
+  if (signals.empty()) return false;
+  if (!front.extend(count * kResultColumnEnd)) return true;
+  at = state_->columns.data() + count * (kResultColumnEnd - sizeof(EventHeader::result));
+  PlaneReader<u64> result(at, count);
+  return std::any_of(signals.begin(), signals.end(), [&](u64 index) {
+    result.load(index - index % kEventsAtOnce);
+    return result.at(index) != 0;
+  });
 }
 
 }  // namespace orrery::trace
