@@ -27,8 +27,8 @@ std::string place_words(const Json& place) {
 Fallible<Json> find_heap_block(const std::string& directory, u32 process,
                                const std::optional<lens::ExactInstant>& instant, u64 address) {
   db::Database database = TRY(collect(directory, {{&lens::kHeapLens}}));
-  const auto reports =
-      TRY(read_heaps(database, directory, "process = " + std::to_string(process), std::nullopt));
+  const auto reports = TRY(
+      read_heaps(database, directory, "process = " + std::to_string(process), std::nullopt, WithBlocks::no));
   const lens::Recording recording = TRY(lens::open_recording(directory));
   const lens::heap::LoggedPlace at =
       instant ? place_in(recording, process, *instant) : lens::heap::LoggedPlace{.event = ~u64{0}};

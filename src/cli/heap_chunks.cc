@@ -178,8 +178,8 @@ Fallible<StoppedHeap> stop_heap(db::Database& database, const LayerOptions& opti
   StoppedHeap heap;
   heap.stopped = TRY(stop_process(options.directory, options.processes, options.instant));
   const u32 process = heap.stopped->instant.process;
-  auto reports = TRY(
-      read_heaps(database, options.directory, "process = " + std::to_string(process), heap.stopped->instant));
+  auto reports = TRY(read_heaps(database, options.directory, "process = " + std::to_string(process),
+                                heap.stopped->instant, WithBlocks::yes));
   if (!reports.empty()) heap.given = std::move(reports.front());
   std::vector<u64> blocks;
   for (const BlockRow& block : heap.given.blocks) heap.live[block.address] = &block;

@@ -90,7 +90,7 @@ Fallible<Nothing> add_inherited_nodes(HeapReport& report, db::Database& database
   return Nothing{};
 }
 
-Fallible<HeapReport> read_heap(db::Database& database, const HeapRow& sums) {
+Fallible<HeapReport> read_heap(db::Database& database, const HeapRow& sums, WithBlocks blocks) {
   HeapReport report{.sums = sums};
   const std::string of = of_program(sums);
   for (const NodeRow& row : TRY(database.read(lens::heap::kHeapNode, of)))
@@ -106,7 +106,8 @@ Fallible<HeapReport> read_heap(db::Database& database, const HeapRow& sums) {
   for (PlaceRow& row : TRY(database.read(lens::heap::kHeapPlace, of + " ORDER BY pc, depth")))
     report.places[row.pc].push_back(std::move(row));
   report.samples = TRY(database.read(lens::heap::kHeapSample, of + " ORDER BY rowid"));
-  report.blocks = TRY(database.read(lens::heap::kHeapBlock, of + " ORDER BY number"));
+  if (blocks == WithBlocks::yes)
+    report.blocks = TRY(database.read(lens::heap::kHeapBlock, of + " ORDER BY number"));
   return report;
 }
 
@@ -172,14 +173,16 @@ std::vector<u32> HeapReport::stack_of(u32 node) const {
 
 Fallible<std::vector<HeapReport>> read_heaps(db::Database& database, const std::string& directory,
                                              const std::string& condition,
-                                             const std::optional<lens::ExactInstant>& instant) {
+                                             const std::optional<lens::ExactInstant>& instant,
+                                             WithBlocks blocks) {
   std::vector<HeapReport> reports;
   const auto heaps =
       TRY(database.read(lens::heap::kHeap, "WHERE " + condition + " ORDER BY process, program"));
   const lens::Recording recording = TRY(lens::open_recording(directory));
   HeapHistories histories(database, recording);
   for (const HeapRow& heap : heaps) {
-    HeapReport& report = reports.emplace_back(TRY(read_heap(database, heap)));
+    HeapReport& report =
+        reports.emplace_back(TRY(read_heap(database, heap, instant ? WithBlocks::no : blocks)));
     if (heap.inherited_blocks == 0) continue;
     TRY(add_inherited_nodes(report, database, histories));
     TRY(add_inherited(report, histories));

@@ -42,7 +42,7 @@ struct HeapReport {
   std::map<u32, HeapNode> nodes{};
   std::map<u64, std::vector<lens::heap::PlaceRow>> places{};  ///< by pc, innermost first
   std::vector<lens::heap::SampleRow> samples{};
-  std::vector<lens::heap::BlockRow> blocks{};  ///< live at the instant, or at the end
+  std::vector<lens::heap::BlockRow> blocks{};  ///< live at the instant, or at the end; if wanted
 
   /// The greatest first; those that have none of it are left out.
   std::vector<HeapSite> sites(HeapMeasure measure) const;
@@ -50,10 +50,14 @@ struct HeapReport {
   std::vector<u32> stack_of(u32 node) const;
 };
 
+/// A server has millions of blocks.
+enum class WithBlocks : bool { no, yes };
+
 /// Of the programs of these processes, in their order. `condition`: SQL over `process`.
 Fallible<std::vector<HeapReport>> read_heaps(db::Database& database, const std::string& directory,
                                              const std::string& condition,
-                                             const std::optional<lens::ExactInstant>& instant);
+                                             const std::optional<lens::ExactInstant>& instant,
+                                             WithBlocks blocks);
 
 /// Writes "outermost;...;innermost count" lines, as flame graph tools read them.
 void print_folded(const HeapReport& report, HeapMeasure measure);

@@ -272,7 +272,8 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
   const Style style = Style::for_stream(session.color, STDOUT_FILENO);
   if (options.chunks) return show_chunks(database, options, style);
   if (options.fragmentation) return show_fragmentation(database, options);
-  const auto reports = TRY(read_heaps(database, options.directory, options.condition(), options.instant));
+  const auto reports = TRY(read_heaps(database, options.directory, options.condition(), options.instant,
+                                      options.blocks ? WithBlocks::yes : WithBlocks::no));
   if (reports.empty())
     return Failure("no process ran there that could be asked; `orrery ps` lists the processes");
   if (options.growth) return show_growth(database, reports, options, own, style);

@@ -14,6 +14,7 @@ namespace orrery::lens::heap {
 struct LiveBlock {
   LoggedBlock block{};
   LoggedPlace made{};
+  u64 made_ns = 0;  ///< since the recording began
 };
 
 class BlockMap {
@@ -50,10 +51,13 @@ class BlockMap {
     slots_[hole].block.address = kNoAddress;
     --size_;
   }
-  template <class Visit>
-  void for_each(Visit visit) const {
-    for (const LiveBlock& slot : slots_)
-      if (slot.block.address != kNoAddress) visit(slot);
+  /// All of them, in no order; the map is empty then. No other memory is used.
+  std::vector<LiveBlock> take() {
+    std::vector<LiveBlock> all = std::exchange(slots_, std::vector<LiveBlock>(kSlotsFirst));
+    mask_ = kSlotsFirst - 1;
+    size_ = 0;
+    std::erase_if(all, [](const LiveBlock& slot) { return slot.block.address == kNoAddress; });
+    return all;
   }
 
  private:

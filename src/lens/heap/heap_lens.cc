@@ -23,16 +23,6 @@ namespace orrery::lens {
 namespace heap {
 namespace {
 
-/// Times of places, which come in the order of the run.
-class Times {
- public:
-  Times(const Recording& recording, u32 process) : clock_(recording, process) {}
-  u64 of(const LoggedPlace& place) { return clock_.time_at(place.event, place.task, place.ticks); }
-
- private:
-  Clock clock_;
-};
-
 /// Numbers of the registers that hold arguments (System V ABI, 3.2.3).
 constexpr int kArgumentRegisters[] = {7, 6, 2};
 
@@ -54,10 +44,10 @@ class HeapWatcher final : public Watcher {
  public:
   HeapWatcher(const Recording& recording, const TreeProcess& process, Rows& rows, Allocators& allocators,
               Heritages& heritages)
-      : recording_(recording),
-        tree_process_(process),
+      : tree_process_(process),
         process_(process.process),
         rows_(rows),
+        clock_(recording, process.process),
         allocators_(allocators),
         heritages_(heritages) {
     for (const u64 number : {__NR_execve, __NR_execveat, __NR_mmap, __NR_mprotect, __NR_munmap, __NR_brk,
@@ -169,14 +159,16 @@ class HeapWatcher final : public Watcher {
     places_.clear();
     break_nowhere();
     growth_ = std::make_unique<Growth>(process_, program_, rows_);
-    tracker_ = std::make_unique<HeapTracker>([this](LogChunk chunk) {
-      rows_.add(kHeapLog, {.process = process_,
-                           .program = program_,
-                           .chunk = chunks_++,
-                           .entries = chunk.entries,
-                           .first_event = chunk.first_event,
-                           .columns = std::move(chunk.columns)});
-    });
+    tracker_ = std::make_unique<HeapTracker>(
+        [this](LogChunk chunk) {
+          rows_.add(kHeapLog, {.process = process_,
+                               .program = program_,
+                               .chunk = chunks_++,
+                               .entries = chunk.entries,
+                               .first_event = chunk.first_event,
+                               .columns = std::move(chunk.columns)});
+        },
+        [this](const LoggedPlace& place) { return clock_.time_at(place.event, place.task, place.ticks); });
   }
 
   /// Files whose code is mapped since the last look.
@@ -249,18 +241,16 @@ class HeapWatcher final : public Watcher {
     add_sums();
     add_functions();
     add_nodes();
-    Times times(recording_, process_);
     for (const HeapSample& sample : tracker_->heap().samples())
       rows_.add(kHeapSample, {.process = process_,
                               .program = program_,
                               .event = sample.place.event,
                               .task = sample.place.task,
                               .ticks = sample.place.ticks,
-                              .time_ns = times.of(sample.place),
+                              .time_ns = sample.time_ns,
                               .live_blocks = sample.live_blocks,
                               .live_bytes = sample.live_bytes});
-    Times again(recording_, process_);
-    for (const LiveBlock& live : tracker_->heap().live())
+    for (const LiveBlock& live : tracker_->take_live())
       rows_.add(kHeapBlock, {.process = process_,
                              .program = program_,
                              .number = live.block.number,
@@ -270,12 +260,11 @@ class HeapWatcher final : public Watcher {
                              .event = live.made.event,
                              .task = live.made.task,
                              .ticks = live.made.ticks,
-                             .time_ns = again.of(live.made)});
+                             .time_ns = live.made_ns});
   }
 
   void add_sums() {
     const HeapSums& sums = tracker_->heap().sums();
-    Times times(recording_, process_);
     rows_.add(kHeap, {.process = process_,
                       .program = program_,
                       .begin_event = begin_event_,
@@ -297,7 +286,7 @@ class HeapWatcher final : public Watcher {
                       .peak_event = sums.peak.event,
                       .peak_task = sums.peak.task,
                       .peak_ticks = sums.peak.ticks,
-                      .peak_ns = times.of(sums.peak),
+                      .peak_ns = sums.peak_ns,
                       .live_blocks = sums.live_blocks,
                       .live_bytes = sums.live_bytes});
   }
@@ -343,10 +332,10 @@ class HeapWatcher final : public Watcher {
       }
   }
 
-  const Recording& recording_;
   const TreeProcess& tree_process_;
   u32 process_;
   Rows& rows_;
+  Clock clock_;  ///< for whichever thread works for the tracker
   Allocators& allocators_;
   Heritages& heritages_;
   CallSet calls_;

@@ -21,7 +21,7 @@ namespace orrery::lens::heap {
 
 class HeapTracker {
  public:
-  explicit HeapTracker(LiveHeap::Keep keep) : heap_(std::move(keep)) {}
+  HeapTracker(LiveHeap::Keep keep, LiveHeap::TimeOf time_of) : heap_(std::move(keep), std::move(time_of)) {}
 
   /// What a process has that the running task forks.
   struct Inheritance {
@@ -77,6 +77,7 @@ class HeapTracker {
   const std::vector<Watched>& watched() const { return by_number_; }
   const CallTree& tree() const { return tree_; }
   const LiveHeap& heap() const { return heap_; }
+  std::vector<LiveBlock> take_live() { return heap_.take_live(); }
   u64 failed() const { return failed_; }  ///< requests that got no block
 
  private:

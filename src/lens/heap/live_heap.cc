@@ -104,6 +104,7 @@ void LiveHeap::inherit(const Inherited& from, const LoggedPlace& place) {
   sums_.live_blocks = sums_.peak_blocks = from.live_blocks;
   sums_.live_bytes = sums_.peak_bytes = from.live_bytes;
   sums_.peak = place;
+  sums_.peak_ns = time_of_(place);
   log_.begin_at(from.next_block);
 }
 
@@ -118,6 +119,7 @@ void LiveHeap::allocate(const HeapChange& made_by) {
   made.made.event = place_.event;
   made.made.task = place_.task;
   made.made.ticks = place_.ticks;
+  made.made_ns = time_of_(place_);
   NodeSums& node = change(made_by.node);
   ++node.allocations;
   node.bytes += size;
@@ -131,6 +133,7 @@ void LiveHeap::allocate(const HeapChange& made_by) {
     sums_.peak_bytes = sums_.live_bytes;
     sums_.peak_blocks = sums_.live_blocks;
     sums_.peak = place_;
+    sums_.peak_ns = made.made_ns;
     ++peak_epoch_;
   }
   log_.allocate(place_, made.block);
@@ -173,18 +176,19 @@ void LiveHeap::keep_if_full() {
 void LiveHeap::sample() {
   if (--until_sample_ != 0) return;
   until_sample_ = sample_every_;
-  samples_.push_back({.place = place_, .live_blocks = sums_.live_blocks, .live_bytes = sums_.live_bytes});
+  samples_.push_back({.place = place_,
+                      .time_ns = time_of_(place_),
+                      .live_blocks = sums_.live_blocks,
+                      .live_bytes = sums_.live_bytes});
   if (samples_.size() < kSamplesMost) return;
   for (std::size_t at = 0; at < samples_.size() / 2; ++at) samples_[at] = samples_[2 * at + 1];
   samples_.resize(samples_.size() / 2);
   sample_every_ *= 2;
 }
 
-std::vector<LiveBlock> LiveHeap::live() const {
-  std::vector<LiveBlock> found;
-  blocks_.for_each([&](const LiveBlock& each) {
-    if (each.block.number >= first_block_) found.push_back(each);
-  });
+std::vector<LiveBlock> LiveHeap::take_live() {
+  std::vector<LiveBlock> found = blocks_.take();
+  std::erase_if(found, [this](const LiveBlock& each) { return each.block.number < first_block_; });
   std::sort(found.begin(), found.end(), [](const LiveBlock& left, const LiveBlock& right) {
     return left.block.number < right.block.number;
   });

@@ -46,11 +46,13 @@ struct HeapSums {
   u64 live_blocks = 0, live_bytes = 0;  ///< with those that were inherited and are still there
   u64 peak_blocks = 0, peak_bytes = 0;
   LoggedPlace peak{};
+  u64 peak_ns = 0;  ///< since the recording began
 };
 
 /// The heap at one time of the run.
 struct HeapSample {
   LoggedPlace place{};
+  u64 time_ns = 0;
   u64 live_blocks = 0, live_bytes = 0;
 };
 
@@ -62,7 +64,10 @@ class alignas(kApartBytes) LiveHeap {
  public:
   /// Is given the log, chunk by chunk, by whichever thread works.
   using Keep = std::function<void(LogChunk)>;
-  explicit LiveHeap(Keep keep) : keep_(std::move(keep)) {}
+  /// When the process was at a place, in ns since the recording began. Asked in the order of the run, by
+  /// whichever thread works: events that the replay has only just met need not be decoded again.
+  using TimeOf = std::function<u64(const LoggedPlace&)>;
+  LiveHeap(Keep keep, TimeOf time_of) : keep_(std::move(keep)), time_of_(std::move(time_of)) {}
   ~LiveHeap();
   LiveHeap(const LiveHeap&) = delete;
   LiveHeap& operator=(const LiveHeap&) = delete;
@@ -101,8 +106,9 @@ class alignas(kApartBytes) LiveHeap {
   const std::vector<NodeSums>& nodes() const { return nodes_; }  ///< by node; may be shorter than the tree
   /// Of a node, what was live when the heap was largest.
   std::pair<u64, u64> blocks_and_bytes_at_peak(const NodeSums& node) const;
-  /// In the order in which they were given out; without inherited ones.
-  std::vector<LiveBlock> live() const;
+  /// In the order in which they were given out; without inherited ones. Of a heap that is finished, which has
+  /// no blocks any more then: they are millions.
+  std::vector<LiveBlock> take_live();
 
  private:
   static constexpr std::size_t kBatchChanges = 2048;
@@ -123,6 +129,7 @@ class alignas(kApartBytes) LiveHeap {
   void keep_if_full();
 
   Keep keep_;
+  TimeOf time_of_;
   LogWriter log_;
   BlockMap blocks_;
   std::vector<NodeSums> nodes_;
