@@ -12,6 +12,7 @@ void add_run(Arguments app, Session& session);
 void add_why(Arguments app, Session& session);
 void add_show(Arguments app, Session& session);
 void add_compare(Arguments app, Session& session);
+void add_collect(Arguments app, Session& session);
 void add_query(Arguments app, Session& session);
 void add_export(Arguments app, Session& session);
 void add_ls(Arguments app, Session& session);
@@ -34,6 +35,7 @@ constexpr Command kCommands[] = {
     {"why", add_why},
     {"show", add_show},
     {"compare", add_compare},
+    {"collect", add_collect},
     {"query", add_query},
     {"export", add_export},
     {"ls", add_ls},
