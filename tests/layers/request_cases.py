@@ -19,36 +19,36 @@ def server(orrery):
 
 
 def case_requests(orrery, expect):
-    """A sleep of 20 ms, 20 ms of computing, a file with fsync, a lock held for 30 ms, and one that waits for the one before it."""
+    """A sleep of 20 ms, 20 ms of computing, a file with fsync, a lock held for 30 ms, a signal awaited for 40 ms, and one that waits for the one before it."""
     recording = server(orrery)
     said = {what: int(ns) for what, ns in re.findall(r"^request (\w) (\d+)$", orrery.run("replay", "-a", recording), re.M)}
     requests = orrery.rows(recording, "SELECT * FROM request ORDER BY arrived_ns, answered_ns")
-    expect(len(requests), 6, "requests")
+    expect(len(requests), 7, "requests")
     parts = ("queue_ns", "cpu_ns", "lock_ns", "disk_ns", "network_ns", "sched_ns", "other_ns")
     for row in requests:
         expect(sum(row[part] for part in parts), row["latency_ns"], f"the sum of the shares of {row}")
         expect(row["latency_ns"], row["answered_ns"] - row["arrived_ns"], "the latency")
-    for what, row, share, least in (("s", requests[0], "other_ns", 19 * MS), ("c", requests[1], "cpu_ns", 19 * MS), ("l", requests[3], "lock_ns", 25 * MS)):
+    for what, row, share, least in (("s", requests[0], "other_ns", 19 * MS), ("c", requests[1], "cpu_ns", 19 * MS), ("l", requests[3], "lock_ns", 25 * MS), ("w", requests[4], "lock_ns", 35 * MS)):
         # A busy host may take the processor away anywhere.
         expect(row[share] >= least and row[share] == max(row[part] for part in parts), True, f"the share {share} of {row}")
         # The client may have its answer before the call that wrote it is over, which is the network's share.
         expect(row["latency_ns"] - row["network_ns"] <= said[what] + 5 * MS, True, f"latency of {what}: the client says {said[what]}")
     fsyncs = orrery.rows(recording, "SELECT coalesce(sum(end_ns - begin_ns), 0) AS ns FROM task_stretch WHERE reason = 'disk' AND process = 0")[0]["ns"]
     expect(requests[2]["disk_ns"] > 0.3 * requests[2]["latency_ns"] and requests[2]["disk_ns"] <= fsyncs + MS, True, f"the disk's share of {requests[2]}")
-    last = sorted(requests[4:], key=lambda row: row["queue_ns"])
+    last = sorted(requests[5:], key=lambda row: row["queue_ns"])
     sleeper = max(last, key=lambda row: row["other_ns"])
     other = last[0] if sleeper is last[1] else last[1]
     # On a busy host the client may be held up between the two, and then nothing waits.
     together = other["arrived_ns"] < sleeper["answered_ns"]
     expect(sleeper["other_ns"] >= 19 * MS and (other["queue_ns"] >= 19 * MS or not together), True, f"who waits for the one before ({last})")
     summary = orrery.rows(recording, "SELECT * FROM server")
-    expect([(row["process"], row["requests"], row["bytes_in"], row["bytes_out"]) for row in summary], [(0, 6, 6, 6)], "the server")
+    expect([(row["process"], row["requests"], row["bytes_in"], row["bytes_out"]) for row in summary], [(0, 7, 7, 7)], "the server")
     document = json.loads(orrery.run("show", "io", recording, "--slowest", "3", "--json"))
     wanted = json.loads((HERE.parents[1] / "docs" / "requests.schema.json").read_text())
     expect(list(schema.problems(document, wanted, wanted)), [], "requests.schema.json")
     expect([row["rank"] for row in document["requests"]], [1, 2, 3], "--slowest 3")
     text = orrery.run("show", "io", recording, "--slowest")
-    expect(len(re.findall(r"^ +\S+ \S+ +\d+\.\d+ ms  [a-zL~]{29,30} +#0 thread", text, re.M)), 6, f"bars in {text}")
+    expect(len(re.findall(r"^ +\S+ \S+ +\d+\.\d+ ms  [a-zL~]{29,30} +#0 thread", text, re.M)), 7, f"bars in {text}")
     expect("took turns on one processor" in text and "took turns on one processor" in orrery.run("info", recording), True, "what recording did to the timing")
     timing = json.loads(orrery.run("info", recording, "--json"))["timing"]
     expect(0 < timing["event_ns"] < MS and timing["threads_at_a_time"] == 1, True, f"timing {timing}")

@@ -3,11 +3,15 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +46,32 @@ static void sync_file(void) {
     if (write(fd, block, sizeof block) != sizeof block || fsync(fd) != 0) abort();
   close(fd);
 }
+static void ring(int number) { (void)number; }
+// As PostgreSQL waits for a lock: in a poll for the signal of who had it, from which an alarm calls it away.
+static void wait_for_signal(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGURG);
+  sigprocmask(SIG_BLOCK, &set, 0);
+  signal(SIGALRM, ring);
+  struct epoll_event event = {.events = EPOLLIN};
+  struct signalfd_siginfo came;
+  int signals = signalfd(-1, &set, 0), poll = epoll_create1(0);
+  epoll_ctl(poll, EPOLL_CTL_ADD, signals, &event);
+  if (fork() == 0) {
+    sleep_ms(40);
+    kill(getppid(), SIGURG);
+    _exit(0);
+  }
+  struct itimerval alarm = {.it_value.tv_usec = 20000};
+  setitimer(ITIMER_REAL, &alarm, 0);
+  while (epoll_wait(poll, &event, 1, -1) != 1) {
+  }
+  if (read(signals, &came, sizeof came) != sizeof came) abort();
+  wait(0);
+  close(signals);
+  close(poll);
+}
 static void handle(char what) {
   pthread_t holder;
   switch (what) {
@@ -59,6 +89,8 @@ static void handle(char what) {
       pthread_mutex_unlock(&shared_state);
       pthread_join(holder, 0);
       return;
+    case 'w':
+      return wait_for_signal();
   }
 }
 static int listen_at(struct sockaddr_in* address) {
@@ -79,7 +111,7 @@ static void client(struct sockaddr_in address) {
     fds[i] = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(fds[i], (struct sockaddr*)&address, sizeof address) != 0) _exit(1);
   }
-  for (const char* what = "scdl"; *what != 0; ++what) {
+  for (const char* what = "scdlw"; *what != 0; ++what) {
     long from = now();
     if (write(fds[0], what, 1) != 1 || read(fds[0], &answer, 1) != 1) _exit(1);
     dprintf(1, "request %c %ld\n", *what, now() - from);

@@ -34,8 +34,7 @@ constexpr db::Column<RequestRow> kRequestColumns[] = {
                                       "It had come and nobody had read it, or it waited for its thread."),
     db::column<&RequestRow::cpu_ns>("cpu_ns", "The thread ran."),
     db::column<&RequestRow::lock_ns>(
-        "lock_ns",
-        "It waited for a lock, a condition or a semaphore, or in a poll for another's signal (signalfd)."),
+        "lock_ns", "It waited for a lock, a condition or a semaphore, or in a poll that a signal ended."),
     db::column<&RequestRow::disk_ns>("disk_ns", "It was in calls on files that took 10 us or more."),
     db::column<&RequestRow::network_ns>("network_ns", "It waited for sockets, pipes, or in a poll."),
     db::column<&RequestRow::sched_ns>("sched_ns", "It could have run while other threads did."),
@@ -134,7 +133,7 @@ namespace orrery::lens {
 
 extern const Lens kRequestLens;
 const Lens kRequestLens = {.name = "request",
-                           .version = 2,
+                           .version = 3,
                            .sentence = "Requests of servers: the slowest, and where their time went.",
                            .tables = io::tables,
                            .read = nullptr,

@@ -3,7 +3,9 @@
 #include <asm/unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <deque>
+#include <optional>
 #include <unordered_map>
 
 #include "lens/io/descriptor_watcher.h"
@@ -52,6 +54,12 @@ bool is_readiness(u32 number) {
          number == __NR_poll || number == __NR_ppoll || number == __NR_select || number == __NR_pselect6;
 }
 
+/// What the kernel answers itself when a signal comes (include/linux/errno.h), or the program.
+bool is_broken_off(i64 result) {
+  constexpr i64 kRestartFirst = 512, kRestartLast = 516;
+  return result == -EINTR || (-result >= kRestartFirst && -result <= kRestartLast);
+}
+
 }  // namespace
 
 /// What the tasks of one process did lately, and the requests whose time is still to be told apart.
@@ -62,9 +70,11 @@ class ProcessRequests {
 
   void note(const ScheduleNote& told, u64 time_ns) {
     if (told.task != last_task_) tasks_.insert(last_task_ = told.task);
-    if (told.step == ScheduleStep::returned && is_readiness(told.number) &&
-        static_cast<i64>(told.words[0]) > 0)
-      ready_ns_[told.task] = time_ns;
+    if (told.step == ScheduleStep::returned && is_readiness(told.number)) {
+      const auto result = static_cast<i64>(told.words[0]);
+      if (result > 0) ready_ns_[told.task] = time_ns;
+      if (is_broken_off(result)) keep_time(lately_[told.task].broken_off_ns, time_ns);
+    }
     timeline_.note(told);
   }
   void end() {
@@ -83,9 +93,7 @@ class ProcessRequests {
   }
   /// It has read a signal: the poll before that has waited for it.
   void note_signal(const Transfer& transfer) {
-    std::deque<u64>& signals = lately_[transfer.task].signals_ns;
-    signals.push_back(transfer.begin_ns);
-    if (signals.size() > kPiecesKept) signals.pop_front();
+    keep_time(lately_[transfer.task].signals_ns, transfer.begin_ns);
   }
   void tell_apart_later(const RequestPointer& request) {
     lately_[request->task].pending.push_back({request, request->answered_ns});
@@ -96,6 +104,12 @@ class ProcessRequests {
     u64 begin_ns = 0, end_ns = 0;
     Share share = Share::cpu;
     bool is_poll = false;
+    u64 event = 0;  ///< of a poll, at its call
+  };
+  /// The poll behind the one that is looked at, in the same request.
+  struct PollBehind {
+    u64 end_ns = ~u64{0}, event = 0;
+    std::optional<Share> share{};
   };
   struct Pending {
     RequestPointer request;
@@ -103,9 +117,15 @@ class ProcessRequests {
   };
   struct Lately {
     std::deque<Piece> pieces{};
-    std::deque<u64> signals_ns{};  ///< when signals were read from a descriptor
+    std::deque<u64> signals_ns{};     ///< when signals were read from a descriptor
+    std::deque<u64> broken_off_ns{};  ///< when polls returned since a signal's handler was to run
     std::deque<Pending> pending{};
   };
+
+  static void keep_time(std::deque<u64>& times_ns, u64 time_ns) {
+    times_ns.push_back(time_ns);
+    if (times_ns.size() > kPiecesKept) times_ns.pop_front();
+  }
 
   Share share_of_stretch(const Stretch& stretch) const {
     if (stretch.state == TaskState::running) return Share::cpu;
@@ -118,7 +138,8 @@ class ProcessRequests {
   void keep(const Stretch& stretch) {
     Lately& lately = lately_[stretch.task];
     const bool is_poll = stretch.state == TaskState::blocked && is_readiness(stretch.call->number);
-    lately.pieces.push_back({stretch.begin_ns, stretch.end_ns, share_of_stretch(stretch), is_poll});
+    lately.pieces.push_back(
+        {stretch.begin_ns, stretch.end_ns, share_of_stretch(stretch), is_poll, stretch.event});
     if (lately.pieces.size() > kPiecesKept) lately.pieces.pop_front();
     while (!lately.pending.empty() && lately.pending.front().answered_ns <= stretch.end_ns) {
       tell_apart(*lately.pending.front().request, lately);
@@ -132,7 +153,7 @@ class ProcessRequests {
     auto& shares = request.shares;
     shares[static_cast<u32>(Share::queue)] = request.read_ns - request.arrived_ns;
     u64 told = 0;
-    u64 next_poll_ns = ~u64{0};  // when the poll behind the piece ended
+    PollBehind behind;
     for (auto piece = lately.pieces.rbegin(); piece != lately.pieces.rend(); ++piece) {
       if (piece->end_ns <= request.read_ns) break;
       const u64 begin = std::max(piece->begin_ns, request.read_ns);
@@ -140,19 +161,30 @@ class ProcessRequests {
       if (end <= begin) continue;
       const bool handed_over =
           request.task != request.reader && piece->begin_ns <= request.read_ns && piece->share != Share::cpu;
-      const bool for_signal = piece->is_poll && is_signal_between(lately, piece->end_ns, next_poll_ns);
-      if (piece->is_poll) next_poll_ns = piece->end_ns;
-      const Share share = handed_over ? Share::queue : for_signal ? Share::lock : piece->share;
+      const Share own = piece->is_poll ? share_of_poll(lately, *piece, behind) : piece->share;
+      const Share share = handed_over ? Share::queue : own;
       shares[static_cast<u32>(share)] += end - begin;
       told += end - begin;
     }
     shares[static_cast<u32>(Share::cpu)] += request.answered_ns - request.read_ns - told;
   }
 
-  static bool is_signal_between(const Lately& lately, u64 from_ns, u64 to_ns) {
-    const auto& signals = lately.signals_ns;
-    const auto at = std::lower_bound(signals.begin(), signals.end(), from_ns);
-    return at != signals.end() && *at < to_ns;
+  /// A poll has waited for a signal that its descriptor gave. One that a handler broke off, or that slept
+  /// again in the same call, has waited for what the poll behind it waits for, since the wait goes on there;
+  /// with none behind it, for the signal: so PostgreSQL waits for a lock, looking for a deadlock when an
+  /// alarm tells it to.
+  static Share share_of_poll(const Lately& lately, const Piece& poll, PollBehind& behind) {
+    const bool broken_off = is_any_between(lately.broken_off_ns, poll.end_ns, behind.end_ns);
+    const bool goes_on = behind.share && (broken_off || poll.event == behind.event);
+    const bool for_signal = broken_off || is_any_between(lately.signals_ns, poll.end_ns, behind.end_ns);
+    const Share share = goes_on ? *behind.share : for_signal ? Share::lock : poll.share;
+    behind = {.end_ns = poll.end_ns, .event = poll.event, .share = share};
+    return share;
+  }
+
+  static bool is_any_between(const std::deque<u64>& times_ns, u64 from_ns, u64 to_ns) {
+    const auto at = std::lower_bound(times_ns.begin(), times_ns.end(), from_ns);
+    return at != times_ns.end() && *at < to_ns;
   }
 
   sched::TaskTimeline timeline_;
