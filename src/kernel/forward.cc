@@ -20,6 +20,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "kernel/fd_table.h"
 #include "kernel/message_header.h"
@@ -289,6 +290,12 @@ bool waits_for_limited_time(Call& call) {
   return call.host().call(get) == 0 && (limit.seconds != 0 || limit.microseconds != 0);
 }
 
+/// Calls that may wait long for a disk, and change nothing that other processes see.
+bool waits_for_disk(const SyscallRow& row) {
+  constexpr u32 kCalls[] = {__NR_fsync, __NR_fdatasync, __NR_sync, __NR_syncfs, __NR_sync_file_range};
+  return std::find(std::begin(kCalls), std::end(kCalls), row.number) != std::end(kCalls);
+}
+
 }  // namespace
 
 i64 admit_descriptor(Call& call, i64 fd) {
@@ -318,7 +325,10 @@ i64 forward(Call& call) {
 i64 forward_once(Call& call) {
   CallBuilder builder(call, call.row.number);
   build_arguments(call, builder);
+  const bool others_run = waits_for_disk(call.row);
+  if (others_run) call.process.scheduler.give_turn();
   const i64 result = builder.perform();
+  if (others_run) call.process.scheduler.take_turn();
   return call.row.result == abi::ResultKind::fd && result >= 0 ? admit_descriptor(call, result) : result;
 }
 

@@ -1,0 +1,59 @@
+// While a process waits for its disk, another one with which it shares memory runs on.
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "check.h"
+
+#define FILE_BYTES (96 << 20)
+#define LONG_NS 50000000L
+
+static long now_ns(void) {
+  struct timespec now;
+  CHECK_EQ(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+  return now.tv_sec * 1000000000L + now.tv_nsec;
+}
+
+static int unwritten_file(void) {
+  static char block[1 << 20];
+  char name[] = "beside-a-disk-XXXXXX";
+  const int fd = mkstemp(name);
+  CHECK(fd >= 0);
+  unlink(name);
+  for (int i = 0; i < FILE_BYTES / (int)sizeof block; ++i)
+    CHECK_EQ(write(fd, block, sizeof block), (long)sizeof block);
+  return fd;
+}
+
+struct shared {
+  atomic_int ready, syncs;
+  atomic_long seen_ns;  // when the other process saw that
+};
+
+static void look(struct shared* shared) {
+  atomic_store(&shared->ready, 1);
+  while (atomic_load(&shared->syncs) == 0) {
+  }
+  atomic_store(&shared->seen_ns, now_ns());
+  _exit(0);
+}
+
+int main(void) {
+  struct shared* const shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(shared != MAP_FAILED);
+  const int fd = unwritten_file();
+  const pid_t looking = fork();
+  if (looking == 0) look(shared);
+  while (atomic_load(&shared->ready) == 0) {
+  }
+  const long begin_ns = now_ns();
+  atomic_store(&shared->syncs, 1);
+  CHECK_EQ(fsync(fd), 0);
+  const long took_ns = now_ns() - begin_ns;
+  CHECK_EQ(waitpid(looking, NULL, 0), looking);
+  if (took_ns > LONG_NS)
+    CHECK(atomic_load(&shared->seen_ns) - begin_ns < took_ns / 2);  // a fast disk proves nothing
+  close(fd);
+  return 0;
+}
