@@ -57,7 +57,7 @@ void add_collect(Arguments app, Session& session) {
   add_recording_option(command, options->recording);
   command.option("-l,--layers", options->layers,
                  "Which, with commas between them: " + names_of_all() + "; " + options->layers +
-                     " by default. Of heap, pages, profile, cache and errors each takes a replay of its own");
+                     " by default. One replay serves one of heap, pages, profile, cache and errors");
   command.set_examples(
       "  orrery collect                          the layers of a running process\n"
       "  orrery collect server-0 -l memory,heap,request\n");
