@@ -1,6 +1,7 @@
 // `orrery why [REC]`: explains how the recorded run ended. 0: nothing is wrong; 1: something was found.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "cli/command.h"
@@ -11,6 +12,7 @@
 #include "cli/replay_process.h"
 #include "cli/style.h"
 #include "cli/why_json.h"
+#include "cli/why_descriptors.h"
 #include "cli/why_text.h"
 #include "lens/lens.h"
 #include "lens/why/verdict.h"
@@ -94,6 +96,41 @@ std::vector<lens::why::HeapError> read_heap_errors(const std::string& directory,
   return errors;
 }
 
+/// The processes that lived when this one was ended: what they were doing, and what all of them had open.
+void read_surroundings(const std::string& directory, const ProcessTree& tree, lens::why::Facts& facts) {
+  constexpr u64 kProcessesMost = 6, kTogetherNs = 100'000'000;
+  const lens::TreeProcess& own = tree.at(facts.run.process);
+  u64 looked_at = 0;
+  for (const auto& [number, process] : tree) {
+    const bool lived = process.end_ns + kTogetherNs >= own.end_ns && process.start_ns <= own.end_ns;
+    if (number == facts.run.process || process.native || process.event_count == 0 || !lived) continue;
+    if (process.exit_status || ++looked_at > kProcessesMost) continue;
+    auto run = lens::summarize(directory, process);
+    if (!run) continue;
+    Replays replays(run.value());
+    auto tasks = lens::why::gather_tasks(run.value(), [&replays] { return replays.begin(); });
+    if (!tasks) continue;
+    for (lens::why::TaskFact& task : tasks.value()) facts.others.push_back(std::move(task));
+  }
+}
+
+bool waits_on_descriptor(const lens::why::Facts& facts) {
+  return std::any_of(facts.tasks.begin(), facts.tasks.end(),
+                     [](const lens::why::TaskFact& task) { return task.fd >= 0; });
+}
+
+/// The verdict again, with what more it takes in some cases; each asks more replays.
+void look_further(const std::string& directory, const ProcessTree& tree, lens::why::Facts& facts,
+                  lens::why::Verdict& verdict) {
+  using lens::why::Category;
+  const bool wants_others = !facts.tasks.empty() && tree.size() > 1;
+  const bool wants_descriptors =
+      waits_on_descriptor(facts) || verdict.category == Category::descriptors_used_up;
+  if (wants_others) read_surroundings(directory, tree, facts);
+  if (wants_descriptors) facts.descriptors = read_descriptors(directory);
+  if (wants_others || wants_descriptors) verdict = lens::why::explain(facts);
+}
+
 /// About what is checked in five seconds.
 constexpr u64 kTicksChecked = 30'000'000;
 
@@ -121,6 +158,7 @@ int run_why(const WhyOptions& options, const Session& session) {
     for (const u32 child : lens::why::find_crashed(tree, *from))
       facts.crashed.push_back(lens::why::fact_of(tree.at(child)));
   lens::why::Verdict verdict = lens::why::explain(facts);
+  look_further(directory, tree, facts, verdict);
   const bool is_short = tree.at(chain.back()).end_ticks <= kTicksChecked;
   if (lens::why::asks_about_heap(verdict) && !is_short) {
     verdict.hints.insert(verdict.hints.begin(),

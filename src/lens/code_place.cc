@@ -11,10 +11,9 @@ constexpr u64 kOuterShown = 5;
 constexpr u64 kRecursionLeast = 500;
 
 /// The frames that one machine frame stands for: the function and what was inlined into it.
-void add_frames(ReplaySession& session, const elf::Stack& stack, u64 index, const std::string& program,
-                std::vector<FrameFact>& out) {
+void add_frames(elf::StoppedMachine& machine, const elf::Images& images, const elf::Stack& stack, u64 index,
+                const std::string& program, std::vector<FrameFact>& out) {
   const elf::Frame& frame = stack.frames[index];
-  const elf::Images& images = session.images();
   const elf::Location location = elf::locate(images, frame.lookup_pc());
   FrameFact fact{.pc = frame.pc, .found_by = frame.found_by, .signal_frame = frame.signal_frame};
   if (location.image) {
@@ -28,7 +27,7 @@ void add_frames(ReplaySession& session, const elf::Stack& stack, u64 index, cons
     out.push_back(std::move(fact));
     return;
   }
-  std::vector<std::vector<elf::Variable>> arguments = elf::arguments_of(session, images, stack, index);
+  std::vector<std::vector<elf::Variable>> arguments = elf::arguments_of(machine, images, stack, index);
   for (u64 i = 0; i < location.frames.size(); ++i) {
     const elf::SourceFrame& source = location.frames[i];
     FrameFact one = fact;
@@ -102,18 +101,36 @@ bool is_system_file(const std::string& path) {
   return path.empty();
 }
 
+bool is_system_source(const std::string& file) {
+  for (const char* directory : {"/usr/include/", "/usr/lib/", "/rustc/", "/usr/share/go", "/usr/local/go/"}) {
+    if (file.starts_with(directory)) return true;
+  }
+  return file.find("/.cargo/registry/") != std::string::npos ||
+         file.find("/rustlib/src/") != std::string::npos;
+}
+
 const FrameFact* StackFact::users() const {
-  const FrameFact* without_line = nullptr;
+  const FrameFact *without_line = nullptr, *of_system = nullptr;
   for (const FrameFact& frame : inner) {
     if (!frame.users) continue;
-    if (frame.source.line != 0) return &frame;
-    if (!without_line) without_line = &frame;
+    if (frame.source.line == 0) {
+      if (!without_line) without_line = &frame;
+    } else if (!is_system_source(frame.source.file)) {
+      return &frame;
+    } else if (!of_system) {
+      of_system = &frame;
+    }
   }
-  return without_line;
+  return of_system ? of_system : without_line;
 }
 
 StackFact stack_of(ReplaySession& session, const std::string& program, u64 frames_shown) {
-  elf::Stack stack = elf::unwind(session, session.images());
+  return stack_of(session, session, program, frames_shown);
+}
+
+StackFact stack_of(ReplaySession& session, elf::StoppedMachine& machine, const std::string& program,
+                   u64 frames_shown) {
+  elf::Stack stack = elf::unwind(machine, session.images());
   StackFact fact;
   fact.complete = stack.complete;
   // Below the innermost frame, a pc that is no code was put there by a stray write.
@@ -128,9 +145,9 @@ StackFact stack_of(ReplaySession& session, const std::string& program, u64 frame
   note_recursion(session, stack, fact);
   const u64 total = stack.frames.size();
   const u64 inner = total > frames_shown + kOuterShown ? frames_shown : total;
-  for (u64 i = 0; i < inner; ++i) add_frames(session, stack, i, program, fact.inner);
+  for (u64 i = 0; i < inner; ++i) add_frames(machine, session.images(), stack, i, program, fact.inner);
   for (u64 i = std::max(inner, total - std::min(total, kOuterShown)); i < total; ++i) {
-    add_frames(session, stack, i, program, fact.outer);
+    add_frames(machine, session.images(), stack, i, program, fact.outer);
   }
   return fact;
 }

@@ -10,8 +10,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PROGRAMS = HERE / "programs"
 
+# Without tail calls: the function at fault shall have a frame.
 C_FLAGS = ("-g", "-w", "-fno-omit-frame-pointer", "-pthread")
-FLAGS = {"O0": ("-O0", "-fno-builtin"), "O2": ("-O2",)}
+FLAGS = {"O0": ("-O0", "-fno-builtin"), "O2": ("-O2", "-fno-optimize-sibling-calls")}
 OWN_FLAGS = {"aborts.c": ("-fstack-protector-all",), "sanitized.c": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")}
 
 
@@ -129,6 +130,8 @@ def command_of(row, level, folder):
 def environment_of(row, level, folder):
     if row.source.endswith(".py"):
         return {"PYTHONPATH": str(program_of("python", level, folder)), "PYTHONDONTWRITEBYTECODE": "1"}
+    if row.source.endswith(".rs"):
+        return {"RUST_BACKTRACE": "0"}
     if row.source == "sanitized.c":
         return {"ASAN_OPTIONS": "detect_leaks=0"}
     return {}

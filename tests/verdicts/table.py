@@ -44,10 +44,10 @@ unreachable / illegal_instruction / compilers
 breakpoint / trap / breakpoint
 off_the_end / freed_map|unmapped_memory / munmap|behind
 in_a_callback / null_access / null
-freed_pointer / wild_pointer / 5b5b5b5b5b5b5b5b; freed
+freed_pointer / wild_pointer / 5b5b5b5b5b5b5b5b; 0x5b
 in_a_thread / null_access / wrote
 index_too_large / unmapped_memory|no_access|write_to_read_only / 
-privileged / wild_pointer|illegal_instruction|privileged / privileged
+privileged / privileged / privileged
 """
 
 ABORTS = """
@@ -61,10 +61,10 @@ overrun / heap_overrun / right behind a block of 24 bytes
 underrun / heap_overrun / before a block of 2000 bytes
 use_after_free / use_after_free / freed
 top_overrun / heap_overrun / right behind a block of 24 bytes
-wrong_realloc / invalid_free / no block begins
+wrong_realloc / invalid_free / realloc
 smash / stack_smash / local variable / -
 smash_by_callee / stack_smash / local variable / -
-fortified / buffer_overflow / strcpy
+fortified / buffer_overflow|stack_smash / strcpy|local variable / -
 raised / signal|abort / 
 terminated / signal / itself
 """
@@ -209,7 +209,6 @@ directory / not_executable / is a directory
 empty / not_executable / empty
 words / not_executable / neither
 other_machine / not_executable / AArch64|another|machine
-no_program / missing_program / no such file
 script_windows / missing_interpreter / carriage return
 script_no_interpreter / missing_interpreter / /opt/none/perl
 """

@@ -53,6 +53,20 @@ void explain_smash(Verdict& verdict) {
       "in it that is written past its end.");
 }
 
+/// The C library's checked functions: __strcpy_chk, __memcpy_chk ...
+void explain_overflow(const StackFact& stack, Verdict& verdict) {
+  verdict.category = Category::buffer_overflow;
+  verdict.headline += "it wrote more than a buffer holds";
+  for (const FrameFact& frame : stack.inner) {
+    const auto suffix = frame.function.find("_chk");
+    if (!frame.function.starts_with("__") || suffix == std::string::npos || frame.function.starts_with("__chk"))
+      continue;
+    verdict.sentences.push_back("The C library's check in " + frame.function.substr(2, suffix - 2) +
+                                "() found that it would.");
+    return;
+  }
+}
+
 void explain_heap(const std::string& output, Verdict& verdict) {
   verdict.category = Category::heap_corruption;
   std::string finding;
@@ -62,15 +76,20 @@ void explain_heap(const std::string& output, Verdict& verdict) {
   }
   if (finding.find("double free") != std::string::npos) {
     verdict.headline += "it freed the same memory twice";
+    verdict.category = Category::double_free;
+  } else if (finding.starts_with("realloc(): invalid pointer")) {
+    verdict.headline += "it gave realloc a pointer that malloc never gave";
+    verdict.category = Category::invalid_free;
   } else if (finding.find("invalid pointer") != std::string::npos) {
     verdict.headline += "it freed a pointer that malloc never gave";
+    verdict.category = Category::invalid_free;
   } else {
     verdict.headline += "the C library found the heap corrupted";
     verdict.sentences.push_back("The damage was done earlier, by a write outside a block or after its free.");
   }
 }
 
-void explain_exception(const std::string& output, Verdict& verdict) {
+void explain_exception(const std::string& output, const StackFact& stack, Verdict& verdict) {
   verdict.category = Category::uncaught_exception;
   const std::string type = between(output, "terminate called after throwing an instance of '", "'");
   const std::string what = line_with(output, "what():");
@@ -79,6 +98,24 @@ void explain_exception(const std::string& output, Verdict& verdict) {
   if (const auto at = what.find("what():"); at != std::string::npos) {
     verdict.sentences.push_back("It said: " + quote(trimmed(what.substr(at + 9)), 200) + ".");
   }
+  if (output.find("pure virtual method called") != std::string::npos)
+    verdict.sentences.push_back(
+        "A pure virtual function was called: by a constructor or destructor, or of an object that is gone.");
+  if (type.empty() && calls_through(stack, {"std::thread::~thread()"}))
+    verdict.sentences.push_back("A std::thread was destroyed that had been neither joined nor detached.");
+}
+
+void explain_own(const std::string& output, Verdict& verdict) {
+  if (output.find("has overflowed its stack\n") != std::string::npos) {  // Rust's handler of SIGSEGV
+    verdict.category = Category::stack_overflow;
+    verdict.headline += "its stack overflowed";
+    return;
+  }
+  verdict.category = Category::abort;
+  verdict.headline += "it called abort()";
+  std::string said = line_with(output, "atal");
+  if (said.empty()) said = line_with(output, "rror");
+  if (!said.empty()) verdict.sentences.push_back("It had said: " + quote(said, 200) + ".");
 }
 
 }  // namespace
@@ -89,20 +126,21 @@ std::optional<Verdict> explain_abort(const Facts& facts) {
   Verdict verdict{.headline = program_name(facts) + " died of SIGABRT: "};
   if (calls_through(facts.stack, {"__assert_fail", "__GI___assert_fail", "__assert_fail_base"})) {
     explain_assertion(output, verdict);
+  } else if (calls_through(facts.stack, {"__chk_fail", "__GI___chk_fail"})) {
+    explain_overflow(facts.stack, verdict);
   } else if (calls_through(facts.stack, {"__stack_chk_fail"})) {
     explain_smash(verdict);
   } else if (calls_through(facts.stack, {"malloc_printerr"})) {
     explain_heap(output, verdict);
-  } else if (calls_through(facts.stack, {"std::terminate()", "__cxa_throw"})) {
-    explain_exception(output, verdict);
+  } else if (calls_through(facts.stack, {"std::terminate()", "__cxa_throw", "__cxa_pure_virtual", "__cxa_rethrow"})) {
+    explain_exception(output, facts.stack, verdict);
   } else if (output.find("double free") != std::string::npos ||
              output.find("free(): ") != std::string::npos || output.find("malloc(): ") != std::string::npos) {
     explain_heap(output, verdict);
   } else if (!calls_through(facts.stack, {"abort", "__GI_abort"})) {
     return std::nullopt;  // a signal like any other: kill -ABRT, raise
   } else {
-    verdict.category = Category::abort;
-    verdict.headline += "it called abort()";
+    explain_own(output, verdict);
   }
   verdict.headline += ".";
   if (facts.stack.overwritten_return) {
@@ -111,6 +149,9 @@ std::optional<Verdict> explain_abort(const Facts& facts) {
   }
   if (const FrameFact* frame = facts.stack.users()) verdict.place = *frame;
   verdict.words = last_words(facts, 3);
+  if (verdict.category == Category::stack_overflow && !facts.stack.repeated.empty())
+    verdict.sentences.push_back(facts.stack.repeated + "() calls itself without an end: " +
+                                std::to_string(facts.stack.repeated_count) + " calls of it are open.");
   verdict.show_stack = true;
   return verdict;
 }

@@ -46,29 +46,14 @@ bool is_usual(const Call& call) {
 
 /// How strongly a failure is tied to the words on stderr.
 int evidence(const Call& call, const std::string& output) {
-  if (!call.path.empty() && output.find(call.path) != std::string::npos) return 3;
   const std::string name(base_name(call.path));
   const abi::ErrorName* error = abi::find_error(call.error());
   const bool says_error = error && output.find(error->text) != std::string::npos;
+  if (is_usual(call) && !says_error) return -1;
+  if (!call.path.empty() && output.find(call.path) != std::string::npos) return 3;
   if (name.size() > 2 && output.find(name) != std::string::npos) return says_error ? 3 : 2;
   if (is_usual(call)) return -1;
   return says_error ? 1 : 0;
-}
-
-/// The failing calls worth showing, the likeliest culprit last.
-std::vector<Call> choose_failures(const Facts& facts, const std::string& output) {
-  std::vector<Call> failures;
-  for (const Call& call : facts.calls) {
-    if (call.failed()) failures.push_back(call);
-  }
-  int best = -1;
-  for (const Call& call : failures) best = std::max(best, evidence(call, output));
-  // What it said tells more than a failure that has nothing to do with it.
-  if (best < 0 || (best == 0 && !output.empty())) return {};
-  std::erase_if(failures, [&](const Call& call) { return evidence(call, output) < best; });
-  if (failures.size() > kCallsShown)
-    failures.erase(failures.begin(), failures.end() - static_cast<i64>(kCallsShown));
-  return failures;
 }
 
 /// The last line that is more than a pointer to the manual.
@@ -95,6 +80,21 @@ std::string failure_sentence(const Call& call) {
 
 }  // namespace
 
+std::vector<Call> choose_failures(const Facts& facts, const std::string& output) {
+  std::vector<Call> failures;
+  for (const Call& call : facts.calls) {
+    if (call.failed()) failures.push_back(call);
+  }
+  int best = -1;
+  for (const Call& call : failures) best = std::max(best, evidence(call, output));
+  // What it said tells more than a failure that has nothing to do with it.
+  if (best < 0 || (best == 0 && !output.empty())) return {};
+  std::erase_if(failures, [&](const Call& call) { return evidence(call, output) < best; });
+  if (failures.size() > kCallsShown)
+    failures.erase(failures.begin(), failures.end() - static_cast<i64>(kCallsShown));
+  return failures;
+}
+
 std::optional<Verdict> explain_exit_status(const Facts& facts) {
   if (facts.run.signal != 0 || facts.run.status == 0) return std::nullopt;
   Verdict verdict{.category = Category::exit_status};
@@ -115,12 +115,18 @@ std::optional<Verdict> explain_exit_status(const Facts& facts) {
     verdict.headline += ", saying " + quote(telling_line(output), 120);
   }
   verdict.headline += ".";
+  if (!verdict.failing_calls.empty()) {
+    const Call& culprit = verdict.failing_calls.back();
+    if (const std::string path = opened_as(facts, culprit); culprit.path.empty() && !path.empty())
+      verdict.sentences.push_back("Descriptor " + std::to_string(culprit.fd) + " is " + path + ".");
+  }
   if (!verdict.place) {
     for (auto one = verdict.words.rbegin(); one != verdict.words.rend() && !verdict.place; ++one)
       verdict.place = one->writer;
   }
   if (const FrameFact* frame = facts.stack.users(); frame && frame->source.line != 0) {
     verdict.sentences.push_back("It exited from " + place_text(*frame) + ".");
+    if (!verdict.place) verdict.place = *frame;
   }
   if (verdict.failing_calls.empty() && verdict.words.empty()) {
     verdict.sentences.push_back("It said nothing on stderr, and none of its last calls failed.");

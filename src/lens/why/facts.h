@@ -2,6 +2,7 @@
 // of these, and tests can make them up.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "lens/replay_session.h"
 #include "lens/run_summary.h"
 #include "lens/why/culprit.h"
+#include "lens/why/waits.h"
 
 namespace orrery::lens::why {
 
@@ -56,12 +58,26 @@ struct Facts {
   std::vector<ProcessFact> blaming{};
   std::vector<ProcessFact> crashed{};    ///< below it, where its own end does not tell of them
   std::vector<HeapError> heap_errors{};  ///< in the order of the run; empty too if the heap was not checked
+  /// Of a process that was ended from outside, or whose recording stops: what its tasks were doing.
+  std::vector<TaskFact> tasks{};
+  std::vector<TaskFact> others{};              ///< of other processes that lived then
+  std::vector<HeldDescriptor> descriptors{};   ///< of all of these, if some task waits on one
+  Progress progress{};                         ///< of the process
+  std::array<u64, machine::kControlLimits> limits{};  ///< setrlimit's soft ones, at the end
+  u64 mapped_bytes = 0;                               ///< its address space at the end
+  std::vector<StackFact> samples{};            ///< of the task that ran, at instants since the last system call
   std::optional<ProcessFact> native{};   ///< whose end this one passed on, and whose program was not recorded
 };
 
 /// Begins a new replay of the same recording.
 using BeginReplay = std::function<Result<std::unique_ptr<ReplaySession>>()>;
 
+/// Whether the process did not end by itself: its recording stops, or a signal came that ends programs.
+bool is_interrupted(const RunSummary& run);
+
 Result<Facts> gather(RunSummary run, const BeginReplay& begin);
+
+/// What the tasks of another process were doing at its end.
+Result<std::vector<TaskFact>> gather_tasks(const RunSummary& run, const BeginReplay& begin);
 
 }  // namespace orrery::lens::why

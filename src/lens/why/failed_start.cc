@@ -111,7 +111,9 @@ std::string file_at_fault(const std::string& program) {
   std::string path = program;
   for (int depth = 0; depth < kScriptsDeepMost; ++depth) {
     const std::string head = head_of(path);
-    if (!head.starts_with("#!")) return path;
+    struct stat status {};
+    const bool runs = stat(path.c_str(), &status) == 0 && (status.st_mode & 0111) != 0;
+    if (!runs || !head.starts_with("#!")) return path;
     const std::string interpreter = script_interpreter(head);
     if (interpreter.empty() || interpreter.back() == '\r' || !exists(interpreter)) return path;
     path = interpreter;

@@ -14,9 +14,11 @@ using machine::StopReason;
 /// How far from the end the calls are read one by one.
 constexpr u64 kTailEvents = 400;
 /// Stops in that tail; a program may make many calls that need nothing from outside.
-constexpr int kTailStopsMost = 20'000;
+constexpr int kTailStopsMost = 4'000;
+/// A loop of calls that need nothing from outside is looked at from so many ticks before its end.
+constexpr u64 kTailTicks = 20'000;
 constexpr u64 kFramesShown = 16;
-constexpr u64 kCallFramesShown = 12;
+constexpr u64 kCallFramesShown = 24;
 /// How far back an unmapping is looked for, and how many stops that may take.
 constexpr u64 kUnmapEventsSearched = 100'000;
 constexpr int kUnmapStopsMost = 200'000;
@@ -32,11 +34,9 @@ bool wants_stack_at_entry(const Call& call) {
   return (call.number == __NR_write || call.number == __NR_writev) && call.fd == 2;
 }
 
-/// Walks the last calls to the end of the run.
-Status walk_tail(ReplaySession& session, const RunSummary& run, std::vector<Call>& calls) {
-  const u64 from = run.last_event > kTailEvents ? run.last_event - kTailEvents : 0;
-  TRY(session.run_before(from));
-  PendingCalls<Nothing> pending;
+/// Walks from call to call, to the end of the run or for so many stops.
+Status walk_calls(ReplaySession& session, const RunSummary& run, PendingCalls<Nothing>& pending,
+                  std::vector<Call>& calls) {
   for (int stops = 0; !session.stop().ended() && stops < kTailStopsMost; ++stops) {
     if (session.stop().reason == StopReason::system_call) {
       Call& call = pending.enter(session, {}).call;
@@ -48,6 +48,24 @@ Status walk_tail(ReplaySession& session, const RunSummary& run, std::vector<Call
       calls.push_back(std::move(made->call));
     }
     TRY(session.run_before(session.stop().event));
+  }
+  return Nothing{};
+}
+
+/// Walks the last calls to the end of the run; of very many that need nothing from outside, the first and the
+/// last ones.
+Status walk_tail(ReplaySession& session, const RunSummary& run, const Progress& progress,
+                 std::vector<Call>& calls) {
+  const u64 from = run.last_event > kTailEvents ? run.last_event - kTailEvents : 0;
+  TRY(session.run_before(from));
+  PendingCalls<Nothing> pending;
+  TRY(walk_calls(session, run, pending, calls));
+  if (!session.stop().ended() && session.stop().task == progress.last_task &&
+      session.stop().ticks + kTailTicks < progress.last_ticks) {
+    pending.take_rest();
+    TRY(session.stop_at_tick(progress.last_task, progress.last_ticks - kTailTicks));
+    TRY(session.run_before(run.last_event));
+    TRY(walk_calls(session, run, pending, calls));
   }
   if (!session.stop().ended()) TRY(session.run_to_end());
   for (auto& made : pending.take_rest()) calls.push_back(std::move(made.call));
@@ -127,13 +145,65 @@ Result<std::optional<Call>> find_unmapping(const Facts& facts, const BeginReplay
   return found;
 }
 
+/// Instants between the last system call and the end, at which a task that ran is looked at.
+constexpr u64 kSamples = 6;
+/// Fewer ticks than this are no loop worth the look.
+constexpr u64 kSampledTicksLeast = 100'000;
+
+/// Where the task that ran last stood meanwhile.
+Result<std::vector<StackFact>> sample(const Facts& facts, const BeginReplay& begin) {
+  const Progress& progress = facts.progress;
+  const u64 ticks = progress.last_ticks - progress.quiet_ticks;
+  std::vector<StackFact> samples;
+  if (progress.last_ticks < progress.quiet_ticks || ticks < kSampledTicksLeast) return samples;
+  std::unique_ptr<ReplaySession> session = TRY(begin());
+  TRY(session->run_before(progress.quiet_event));
+  for (u64 i = 1; i <= kSamples && !session->stop().ended(); ++i) {
+    TRY(session->stop_at_tick(progress.last_task, progress.quiet_ticks + ticks * i / (kSamples + 1)));
+    while (!session->stop().ended()) {
+      TRY(session->run_before(facts.run.last_event));
+      if (session->stop().reason == StopReason::tick || session->stop().event >= facts.run.last_event) break;
+    }
+    if (session->stop().reason != StopReason::tick) break;
+    samples.push_back(stack_of(*session, facts.run.image, kFramesShown));
+  }
+  return samples;
+}
+
+bool has_running_task(const std::vector<TaskFact>& tasks) {
+  return std::any_of(tasks.begin(), tasks.end(),
+                     [](const TaskFact& task) { return task.waits == Waits::nothing; });
+}
+
 }  // namespace
+
+bool is_interrupted(const RunSummary& run) {
+  if (!run.ended || run.killed) return true;
+  switch (run.signal) {
+    case SIGHUP:
+    case SIGINT:
+    case SIGQUIT:
+    case SIGTERM:
+    case SIGKILL:
+    case SIGALRM:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Result<std::vector<TaskFact>> gather_tasks(const RunSummary& run, const BeginReplay& begin) {
+  std::unique_ptr<ReplaySession> session = TRY(begin());
+  TRY(session->run_to_end());
+  return read_tasks(*session, run);
+}
 
 Result<Facts> gather(RunSummary run, const BeginReplay& begin) {
   Facts facts;
   facts.run = std::move(run);
+  facts.progress = read_progress(facts.run);
   std::unique_ptr<ReplaySession> session = TRY(begin());
-  TRY(walk_tail(*session, facts.run, facts.calls));
+  TRY(walk_tail(*session, facts.run, facts.progress, facts.calls));
   facts.replayed = true;
   facts.stop = session->stop();
   facts.registers = session->registers();
@@ -141,7 +211,14 @@ Result<Facts> gather(RunSummary run, const BeginReplay& begin) {
   facts.stack = stack_of(*session, facts.run.image, kFramesShown);
   facts.images = session->images().all();
   for (elf::Image& image : facts.images) image.module = nullptr;
+  for (const elf::MappedRegion& region : session->regions()) facts.mapped_bytes += region.end - region.start;
+  if (auto block = session->process_block()) {
+    for (u64 i = 0; i < facts.limits.size(); ++i) facts.limits[i] = block.value().process.limits[i][0];
+  }
+  const bool interrupted = is_interrupted(facts.run);
+  if (interrupted) facts.tasks = read_tasks(*session, facts.run);
   session.reset();
+  if (interrupted && has_running_task(facts.tasks)) facts.samples = TRY(sample(facts, begin));
   if (facts.fault && facts.fault->address_known && !facts.fault->region && facts.fault->address >= kNullEnd) {
     facts.fault->unmapped_by = TRY(find_unmapping(facts, begin));
   }

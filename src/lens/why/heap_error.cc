@@ -76,6 +76,20 @@ const HeapError* choose(const std::vector<HeapError>& errors, bool heap_is_damag
   return used == errors.rend() ? &errors.back() : &*used;
 }
 
+/// The fault came in malloc, free and the like: they were given a bad pointer, or their own data was overwritten.
+bool died_in_allocator(const Facts& facts) {
+  if (!facts.fault) return false;
+  for (const FrameFact& frame : facts.stack.inner) {
+    if (frame.users) return false;
+    const std::string name = short_function(frame.function);
+    for (const char* function : {"free", "malloc", "calloc", "realloc", "__libc_free", "__libc_malloc",
+                                 "__libc_calloc", "__libc_realloc", "_int_free", "_int_malloc"}) {
+      if (name == function) return true;
+    }
+  }
+  return false;
+}
+
 Category category_of(const HeapError& error) {
   if (error.row.kind == "double_free") return Category::double_free;
   if (error.row.kind == "invalid_free" || error.row.kind == "mismatched_free") return Category::invalid_free;
@@ -100,6 +114,8 @@ std::string headline_of(Category category) {
 bool asks_about_heap(const Verdict& verdict) {
   switch (verdict.category) {
     case Category::heap_corruption:
+    case Category::double_free:
+    case Category::invalid_free:
     case Category::wild_pointer:
     case Category::unmapped_memory:
     case Category::freed_map:
@@ -118,12 +134,14 @@ bool asks_about_heap(const Verdict& verdict) {
 
 void tell_of_heap_errors(const Facts& facts, Verdict& verdict) {
   if (facts.heap_errors.empty()) return;
-  const bool damaged = verdict.category == Category::heap_corruption;
+  const bool damaged = verdict.category == Category::heap_corruption || verdict.category == Category::double_free ||
+                       verdict.category == Category::invalid_free || died_in_allocator(facts);
   const HeapError* const error = choose(facts.heap_errors, damaged);
   if (error == nullptr) return;
   if (damaged) {
     verdict.category = category_of(*error);
-    verdict.headline = program_name(facts) + " died of SIGABRT: " + headline_of(verdict.category) + ".";
+    verdict.headline = program_name(facts) + " died of " + signal_name(facts.run.signal) + ": " +
+                       headline_of(verdict.category) + ".";
     verdict.sentences.clear();
     if (const FrameFact* const frame = error->stack.users()) verdict.place = *frame;
     verdict.sentences.push_back(sentence_of(*error));

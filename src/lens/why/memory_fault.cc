@@ -113,15 +113,18 @@ void explain_wild(const Facts& facts, Verdict& verdict) {
   verdict.category = Category::wild_pointer;
   verdict.headline += "it used a wild pointer";
   if (!fault.address_known) {
-    verdict.sentences.push_back("The address cannot be one of a program (it is not canonical).");
+    verdict.sentences.push_back("The CPU names no address for such a fault.");
     return;
   }
   verdict.sentences.push_back(hexadecimal(fault.address) +
                               " cannot be an address: its upper bits are not all equal.");
   const u64 pointer = base_pointer(facts);
   if (const std::string text = as_text(pointer); !text.empty()) {
-    verdict.sentences.push_back("Its bytes are the text " + quote(text, 16) +
-                                ": the pointer was overwritten with a string.");
+    verdict.sentences.push_back(std::count(text.begin(), text.end(), text[0]) == static_cast<i64>(text.size())
+                                    ? "All its bytes are " + hexadecimal(pointer & 0xff) +
+                                          ": memory was filled with that where the pointer was."
+                                    : "Its bytes are the text " + quote(text, 16) +
+                                          ": it looks as if a string was written over the pointer.");
   }
   verdict.sentences.push_back(pointer_sentence(facts, pointer));
 }
@@ -133,7 +136,9 @@ bool is_stack_overflow(const Facts& facts) {
   const bool near = fault.address + kStackReach > stack && fault.address < stack + kPageBytes;
   const bool guard = fault.region && (fault.region->protection & (PROT_READ | PROT_WRITE)) == 0;
   if (!near || (fault.region && !guard)) return false;
-  // The stack pointer has left its region downwards, or stands in the region's last page.
+  // The stack pointer has left its region downwards, or stands in the region's last page. Below the main stack
+  // the kernel leaves room for it to grow, so that nothing else is near.
+  if (fault.above && fault.above->path == "[stack]" && !fault.region && stack < fault.above->start) return true;
   return fault.above && stack < fault.above->start + kPageBytes &&
          fault.above->start - fault.address < 2 * kStackReach;
 }
@@ -226,6 +231,44 @@ void describe_map(const Fault& fault, Verdict& verdict) {
   }
 }
 
+/// What the CPU refuses with a general-protection fault, which tells no address.
+void explain_refused(const Facts& facts, Verdict& verdict) {
+  const Fault& fault = *facts.fault;
+  const std::vector<u8>& bytes = fault.instruction;
+  const bool privileged =
+      !bytes.empty() && (bytes[0] == 0xf4 || bytes[0] == 0xfa || bytes[0] == 0xfb ||           // hlt, cli, sti
+                         (bytes[0] >= 0xe4 && bytes[0] <= 0xe7) || (bytes[0] >= 0xec && bytes[0] <= 0xef) ||  // in, out
+                         (bytes.size() > 1 && bytes[0] == 0x0f &&
+                          (bytes[1] == 0x30 || bytes[1] == 0x32 || (bytes[1] >= 0x20 && bytes[1] <= 0x23))));
+  constexpr u64 kVectorBytes = 16;
+  if (privileged) {
+    verdict.category = Category::privileged;
+    verdict.headline += "it ran into a privileged instruction";
+    verdict.sentences.push_back("Only the kernel may execute it; in a program it is data run as code, or a mistake.");
+  } else if (fault.operand && is_canonical(fault.operand->address) && fault.operand->address % kVectorBytes != 0) {
+    verdict.category = Category::misaligned;
+    verdict.headline += "the CPU refused an access";
+    verdict.sentences.push_back("The address " + hexadecimal(fault.operand->address) +
+                                " is not a multiple of 16, as some vector instructions want it.");
+  } else {
+    explain_wild(facts, verdict);
+  }
+}
+
+/// A call that failed right before: what it should have given may be what is missing.
+void tell_failure_before(const Facts& facts, Verdict& verdict) {
+  if (verdict.category != Category::null_access && verdict.category != Category::null_call) return;
+  constexpr u64 kCallsBack = 3;
+  const u64 count = facts.calls.size();
+  for (u64 i = count; i > 0 && i + kCallsBack > count; --i) {
+    const Call& call = facts.calls[i - 1];
+    if (!call.failed() || call.from_loader) continue;
+    verdict.sentences.push_back("Right before, a system call had failed: " + call.text + ".");
+    verdict.failing_calls = {call};
+    return;
+  }
+}
+
 }  // namespace
 
 std::optional<Verdict> explain_memory_fault(const Facts& facts) {
@@ -240,7 +283,9 @@ std::optional<Verdict> explain_memory_fault(const Facts& facts) {
     verdict.headline += "it touched a mapped file behind its end";
     verdict.sentences.push_back("The file under " + region_text(*fault.region) +
                                 " is shorter than its mapping.");
-  } else if (!fault.address_known || !is_canonical(fault.address)) {
+  } else if (!fault.address_known) {
+    explain_refused(facts, verdict);
+  } else if (!is_canonical(fault.address)) {
     explain_wild(facts, verdict);
   } else if (fault.access == Access::execute) {
     explain_jump(facts, verdict);
@@ -257,6 +302,7 @@ std::optional<Verdict> explain_memory_fault(const Facts& facts) {
   describe_map(fault, verdict);
   std::erase(verdict.sentences, "");
   if (const FrameFact* frame = facts.stack.users()) verdict.place = *frame;
+  tell_failure_before(facts, verdict);
   return verdict;
 }
 

@@ -1,5 +1,7 @@
 // Signals that are neither a bad memory access nor an abort: arithmetic, illegal instructions, traps, and
 // signals that somebody sent.
+#include <sys/resource.h>
+
 #include <csignal>
 
 #include "lens/why/verdict.h"
@@ -54,11 +56,28 @@ void explain_illegal(const Facts& facts, Verdict& verdict) {
   verdict.sentences.push_back("The bytes there are " + text + ".");
 }
 
+constexpr u64 kNsPerSecond = 1'000'000'000, kNearlyNs = kNsPerSecond / 5;
+
 /// kill and its kin, by the program itself.
 const Call* own_kill(const Facts& facts) {
   if (facts.calls.empty()) return nullptr;
   const Call& last = facts.calls.back();
-  return last.name == "kill" || last.name == "tgkill" || last.name == "tkill" ? &last : nullptr;
+  const bool kills = last.name == "kill" || last.name == "tgkill" || last.name == "tkill";
+  const auto target = static_cast<i32>(last.arguments[0]);
+  return kills && (target == facts.run.pid || target <= 0) ? &last : nullptr;
+}
+
+/// What could have made the kernel do it; the program cannot see such a signal, so nothing is recorded of it.
+void tell_of_kill(const Facts& facts, Verdict& verdict) {
+  const u64 cpu_limit = facts.limits[RLIMIT_CPU];
+  if (facts.replayed && cpu_limit != RLIM_INFINITY && facts.progress.run_ns + kNearlyNs >= cpu_limit * kNsPerSecond)
+    verdict.sentences.push_back("It had a limit of " + std::to_string(cpu_limit) +
+                                " s of CPU time (RLIMIT_CPU, ulimit -t), and had run for as long.");
+  verdict.sentences.push_back("Who sent it the recording does not tell: kill -9, a limit, or the kernel when memory ran "
+                              "out (journalctl -k names that).");
+  if (facts.mapped_bytes != 0)
+    verdict.sentences.push_back("Its address space was " + std::to_string(facts.mapped_bytes >> 20) + " MiB.");
+  verdict.sentences.push_back("What follows is where it was at its last recorded event, not where it ended.");
 }
 
 void explain_sent(const Facts& facts, Verdict& verdict) {
@@ -69,8 +88,11 @@ void explain_sent(const Facts& facts, Verdict& verdict) {
     verdict.headline += "it sent the signal to itself";
     verdict.sentences.push_back("The call was " + call->text + ".");
   } else if (facts.run.killed) {
+    verdict.category = Category::killed;
     verdict.headline += "another process or the kernel sent it, and it could not be caught";
+    tell_of_kill(facts, verdict);
   } else if (signal == SIGPIPE) {
+    verdict.category = Category::broken_pipe;
     verdict.headline += "it wrote to a pipe or socket that nobody reads";
   } else if (signal == SIGALRM || signal == SIGVTALRM || signal == SIGPROF) {
     verdict.headline += "a timer of it ran out";
@@ -87,6 +109,8 @@ void explain_sent(const Facts& facts, Verdict& verdict) {
 
 }  // namespace
 
+bool sent_by_itself(const Facts& facts) { return own_kill(facts) != nullptr; }
+
 std::optional<Verdict> explain_other_signal(const Facts& facts) {
   if (facts.run.signal == 0) return std::nullopt;
   Verdict verdict{.headline = program_name(facts) + " died of " + signal_name(facts.run.signal) + ": "};
@@ -102,7 +126,8 @@ std::optional<Verdict> explain_other_signal(const Facts& facts) {
     explain_sent(facts, verdict);
   }
   verdict.headline += ".";
-  if (const FrameFact* frame = facts.stack.users()) verdict.place = *frame;
+  if (const FrameFact* frame = facts.stack.users(); frame && (!facts.run.killed || sent_by_itself(facts)))
+    verdict.place = *frame;
   verdict.words = last_words(facts, 2);
   verdict.show_stack = facts.replayed;
   verdict.show_registers = fault != 0;

@@ -79,8 +79,9 @@ std::vector<Hint> common_hints(const Facts& facts) {
 
 Verdict explain(const Facts& facts) {
   constexpr std::optional<Verdict> (*kExplanations[])(const Facts&) = {
-      explain_failed_start, explain_missing_end, explain_memory_fault, explain_abort,
-      explain_other_signal, explain_loader,      explain_exit_status,
+      explain_failed_start, explain_hang,       explain_missing_end, explain_memory_fault, explain_reports,
+      explain_abort,      explain_other_signal, explain_loader,       explain_resources,
+      explain_exit_status,
   };
   Verdict verdict;
   bool explained = false;
@@ -128,6 +129,10 @@ const char* name_of(Category category) {
       return "arithmetic";
     case Category::illegal_instruction:
       return "illegal_instruction";
+    case Category::privileged:
+      return "privileged";
+    case Category::misaligned:
+      return "misaligned";
     case Category::trap:
       return "trap";
     case Category::abort:
@@ -146,8 +151,26 @@ const char* name_of(Category category) {
       return "invalid_free";
     case Category::stack_smash:
       return "stack_smash";
+    case Category::buffer_overflow:
+      return "buffer_overflow";
     case Category::uncaught_exception:
       return "uncaught_exception";
+    case Category::panic:
+      return "panic";
+    case Category::sanitizer:
+      return "sanitizer";
+    case Category::descriptors_used_up:
+      return "descriptors_used_up";
+    case Category::memory_used_up:
+      return "memory_used_up";
+    case Category::processes_used_up:
+      return "processes_used_up";
+    case Category::no_space:
+      return "no_space";
+    case Category::broken_pipe:
+      return "broken_pipe";
+    case Category::killed:
+      return "killed";
     case Category::signal:
       return "signal";
     case Category::missing_program:
@@ -160,6 +183,30 @@ const char* name_of(Category category) {
       return "missing_library";
     case Category::missing_symbol:
       return "missing_symbol";
+    case Category::deadlock:
+      return "deadlock";
+    case Category::lock_abandoned:
+      return "lock_abandoned";
+    case Category::lost_wakeup:
+      return "lost_wakeup";
+    case Category::waits_for_lock:
+      return "waits_for_lock";
+    case Category::waits_for_thread:
+      return "waits_for_thread";
+    case Category::waits_for_peer:
+      return "waits_for_peer";
+    case Category::waits_for_child:
+      return "waits_for_child";
+    case Category::waits_for_signal:
+      return "waits_for_signal";
+    case Category::waits_for_file_lock:
+      return "waits_for_file_lock";
+    case Category::sleeps:
+      return "sleeps";
+    case Category::busy_loop:
+      return "busy_loop";
+    case Category::retries:
+      return "retries";
     case Category::recording_cut:
       return "recording_cut";
     case Category::replay_differs:

@@ -24,6 +24,8 @@ enum class Category : u8 {
   file_truncated,
   arithmetic,
   illegal_instruction,
+  privileged,
+  misaligned,
   trap,
   abort,
   assertion,
@@ -33,13 +35,34 @@ enum class Category : u8 {
   double_free,
   invalid_free,
   stack_smash,
+  buffer_overflow,
   uncaught_exception,
+  panic,
+  sanitizer,
+  descriptors_used_up,
+  memory_used_up,
+  processes_used_up,
+  no_space,
+  broken_pipe,
+  killed,
   signal,
   missing_program,
   missing_interpreter,
   not_executable,
   missing_library,
   missing_symbol,
+  deadlock,
+  lock_abandoned,
+  lost_wakeup,
+  waits_for_lock,
+  waits_for_thread,
+  waits_for_peer,
+  waits_for_child,
+  waits_for_signal,
+  waits_for_file_lock,
+  sleeps,
+  busy_loop,
+  retries,
   recording_cut,
   replay_differs,
 };
@@ -79,6 +102,9 @@ Verdict explain(const Facts& facts);
 std::optional<Verdict> explain_memory_fault(const Facts& facts);
 std::optional<Verdict> explain_abort(const Facts& facts);
 std::optional<Verdict> explain_other_signal(const Facts& facts);
+std::optional<Verdict> explain_hang(const Facts& facts);
+std::optional<Verdict> explain_resources(const Facts& facts);
+std::optional<Verdict> explain_reports(const Facts& facts);
 std::optional<Verdict> explain_failed_start(const Facts& facts);
 std::optional<Verdict> explain_loader(const Facts& facts);
 std::optional<Verdict> explain_exit_status(const Facts& facts);
@@ -89,6 +115,15 @@ bool asks_about_heap(const Verdict& verdict);
 void tell_of_heap_errors(const Facts& facts, Verdict& verdict);
 
 // --- shared by the explanations ---
+/// The calls that failed and are told of in `output`, the likeliest culprit last; those that are not told of too
+/// if `output` says nothing.
+std::vector<Call> choose_failures(const Facts& facts, const std::string& output);
+/// The call that failed near the end for want of descriptors, memory, space or processes; null if there is none.
+const Call* last_resource_failure(const Facts& facts);
+/// The path that the descriptor was opened as on which `call` writes, if that is among the calls; else "".
+std::string opened_as(const Facts& facts, const Call& call);
+/// The last call was kill or its kin, and ended the process itself.
+bool sent_by_itself(const Facts& facts);
 std::string program_name(const Facts& facts);
 /// "deposit() at crash.c:18", "deposit() in libx.so", "prog+0x1136".
 std::string place_text(const FrameFact& frame);

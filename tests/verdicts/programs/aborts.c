@@ -25,7 +25,7 @@ static void twice(void) {
 
 static APART void release(void* block) {
   OPAQUE(block);
-  free(block);
+  free(block);  // at: twice_large
 }
 static void twice_large(void) {
   char *at = malloc(4000), *next = malloc(4000);
@@ -52,6 +52,7 @@ static void of_the_stack(void) {
 static void overrun(void) {
   char *at = malloc(24), *next = malloc(2000);
   OPAQUE(at);
+  OPAQUE(next);
   memset(at, 'x', 48);  // at: overrun
   OPAQUE(at);
   free(next);

@@ -57,7 +57,7 @@ struct Closes {
 };
 void in_destructor() {
   Closes closes;
-  throw std::runtime_error("first");
+  throw std::runtime_error("first");  // at: in_destructor
 }
 
 void nothing_to_rethrow() { throw; }  // at: nothing_to_rethrow

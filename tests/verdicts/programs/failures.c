@@ -188,7 +188,7 @@ static void child_crashed(void) {
 
 static void no_plugin(void) {
   if (dlopen("/usr/lib/none/plugin.so", RTLD_NOW) == NULL) {  // at: no_plugin
-    fprintf(stderr, "plugin: %s\n", dlerror());
+    fprintf(stderr, "plugin: %s\n", dlerror());  // at: no_plugin
     exit(8);
   }
 }

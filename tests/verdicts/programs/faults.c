@@ -125,7 +125,7 @@ static void file_cut(void) {
   at[5000] = 2;  // at: file_cut
 }
 
-static APART long deeper(long depth) {
+static APART long deeper(long depth) {  // at: recursion
   char room[200];
   char* at = room;
   OPAQUE(at);
