@@ -11,8 +11,9 @@
 #include "cli/recording_text.h"
 #include "cli/replay_process.h"
 #include "cli/style.h"
-#include "cli/why_json.h"
 #include "cli/why_descriptors.h"
+#include "cli/why_json.h"
+#include "cli/why_sarif.h"
 #include "cli/why_text.h"
 #include "lens/lens.h"
 #include "lens/why/verdict.h"
@@ -26,7 +27,7 @@ using lens::ProcessTree;
 struct WhyOptions {
   std::string recording;
   std::string process;
-  bool json = false;
+  bool json = false, sarif = false;
 };
 
 /// Replays of one recording, ended when the last question has been asked.
@@ -168,7 +169,8 @@ int run_why(const WhyOptions& options, const Session& session) {
     facts.heap_errors = read_heap_errors(directory, facts.run);
     if (!facts.heap_errors.empty()) verdict = lens::why::explain(facts);
   }
-  const std::string text = options.json
+  const std::string text = options.sarif ? why_sarif(verdict, facts)
+                           : options.json
                                ? why_json(verdict, facts)
                                : why_text(verdict, facts, Style::for_stream(session.color, STDOUT_FILENO));
   std::fputs(text.c_str(), stdout);
@@ -184,6 +186,7 @@ void add_why(Arguments app, Session& session) {
   add_recording_option(command, options->recording);
   command.option("-p,--process", options->process, kProcessWords);
   command.flag("--json", options->json, "Print the verdict and all facts as JSON");
+  command.flag("--sarif", options->sarif, "Print the verdict as a SARIF 2.1.0 log");
   command.set_examples(
       "  orrery record -- ./program; orrery why\n"
       "  orrery why ~/recordings/crash\n"

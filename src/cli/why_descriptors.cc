@@ -12,7 +12,8 @@ Fallible<std::vector<HeldDescriptor>> read(const std::string& directory) {
   db::Database database = TRY(collect(directory, {{lens_of_table("descriptor")}}));
   db::Statement rows = TRY(database.prepare(
       "SELECT d.process, d.fd, d.file, f.kind, f.name, f.call, CASE WHEN f.kind = 'pipe' THEN "
-      "(SELECT min(o.file) FROM open_file o WHERE o.process = f.process AND o.event = f.event AND o.ticks = f.ticks "
+      "(SELECT min(o.file) FROM open_file o WHERE o.process = f.process AND o.event = f.event AND o.ticks = "
+      "f.ticks "
       "AND o.kind = 'pipe') ELSE 0 END FROM descriptor d JOIN open_file f USING (file) "
       "WHERE d.ending = 'process ended' ORDER BY d.process, d.fd"));
   std::vector<HeldDescriptor> all;

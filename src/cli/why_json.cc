@@ -112,6 +112,25 @@ Json process_json(const lens::why::ProcessFact& process) {
       {"process", process.process}, {"pid", process.pid}, {"command", process.command}, {"end", process.end}};
 }
 
+const char* waits_name(lens::why::Waits waits) {
+  constexpr const char* kNames[] = {"nothing", "lock",   "read lock", "write lock", "condition",  "semaphore",
+                                    "barrier", "word",   "thread",    "child",      "descriptor", "readiness",
+                                    "timer",   "signal", "file lock", "call"};
+  return kNames[static_cast<u32>(waits)];
+}
+
+Json task_json(const lens::why::TaskFact& task) {
+  Json json = {
+      {"process", task.process},         {"pid", task.pid},          {"task", task.task}, {"name", task.name},
+      {"waits", waits_name(task.waits)}, {"for_ever", task.for_ever}};
+  if (!task.call.empty()) json["call"] = task.call;
+  if (!task.object.empty()) json["object"] = task.object;
+  if (task.other != 0) json["other"] = task.other;
+  if (task.fd >= 0) json["fd"] = task.fd;
+  json["stack"] = list(task.stack.inner, frame_json);
+  return json;
+}
+
 }  // namespace
 
 std::string why_json(const Verdict& verdict, const Facts& facts) {
@@ -139,6 +158,10 @@ std::string why_json(const Verdict& verdict, const Facts& facts) {
   json["blaming"] = list(facts.blaming, process_json);
   json["crashed"] = list(facts.crashed, process_json);
   if (facts.native) json["native"] = process_json(*facts.native);
+  if (!facts.tasks.empty()) {
+    json["tasks"] = list(facts.tasks, task_json);
+    json["other_tasks"] = list(facts.others, task_json);
+  }
   json["failing_calls"] = list(verdict.failing_calls, call_json);
   json["stderr"] = list(verdict.words, [](const lens::why::Words& words) {
     Json one = {{"text", words.text}};

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-
 namespace orrery::cli {
 namespace {
 
@@ -18,7 +17,8 @@ std::string file_uri(const std::string& path) {
   std::string uri = path.starts_with('/') ? "file://" : "";
   for (const char letter : path) {
     const bool plain = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
-                       (letter >= '0' && letter <= '9') || std::string("-._~/").find(letter) != std::string::npos;
+                       (letter >= '0' && letter <= '9') ||
+                       std::string("-._~/").find(letter) != std::string::npos;
     char escaped[8];
     std::snprintf(escaped, sizeof escaped, "%%%02X", static_cast<unsigned char>(letter));
     uri += plain ? std::string(1, letter) : escaped;
@@ -89,9 +89,11 @@ std::string why_sarif(const Verdict& verdict, const Facts& facts) {
               {"columnKind", "utf16CodeUnits"},
               {"results", Json::array()}};
   if (found) run["results"].push_back(result_of(verdict, facts));
-  const Json log = {{"$schema", "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"},
-                    {"version", "2.1.0"},
-                    {"runs", Json::array({std::move(run)})}};
+  const Json log = {
+      {"$schema",
+       "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"},
+      {"version", "2.1.0"},
+      {"runs", Json::array({std::move(run)})}};
   return log.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

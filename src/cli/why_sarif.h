@@ -1,5 +1,5 @@
-// The verdict of `orrery why` as a log of SARIF 2.1.0 (OASIS, Static Analysis Results Interchange Format), which
-// editors and code hosts show beside the source.
+// The verdict of `orrery why` as a log of SARIF 2.1.0 (OASIS, Static Analysis Results Interchange Format),
+// which editors and code hosts show beside the source.
 #pragma once
 
 #include <string>

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "lens/task_place.h"
+
 namespace orrery::lens {
 namespace {
 

@@ -39,8 +39,7 @@ struct StackFact {
   std::string repeated{};  ///< the function that fills the stack, in a deep recursion
   u64 repeated_count = 0;
 
-  /// The innermost frame of the user's code that has a line in the user's own source (not in a header of the
-  /// system, or of the language's library), else that has any, else of the user's code, else null.
+  /// The innermost frame of the user's code that has a source line, else of the user's code, else null.
   const FrameFact* users() const;
 };
 
@@ -50,13 +49,7 @@ std::string short_function(const std::string& name);
 /// True for files of the distribution, whose insides the user did not write.
 bool is_system_file(const std::string& path);
 
-/// True for sources of a language's library and the system's headers, which are compiled into user's programs.
-bool is_system_source(const std::string& file);
-
 /// The stack of the stopped machine. `program` is the main program's path: always the user's.
 StackFact stack_of(ReplaySession& session, const std::string& program, u64 frames_shown);
-/// Of another task of the session's process: `machine` has its registers.
-StackFact stack_of(ReplaySession& session, elf::StoppedMachine& machine, const std::string& program,
-                   u64 frames_shown);
 
 }  // namespace orrery::lens

@@ -30,6 +30,7 @@ import sched_cases
 import sharing_cases
 import stack_cases
 import table_cases
+import verdict_cases
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -933,6 +934,7 @@ for family in (
     cache_cases,
     difference_cases,
     errors_cases,
+    verdict_cases,
     guided_cases,
     heap_cases,
     instant_cases,

@@ -43,7 +43,7 @@ def build_python(source, level, folder):
 
 
 def build_rust(source, level, folder):
-    run("rustc", "-g", "-A", "warnings", "-C", f"opt-level={level[1]}", "-C", "overflow-checks=on", "-o", program_of(source, level, folder), PROGRAMS / source)
+    run("rustc", "-g", "--crate-name", f"broken_{level}", "-A", "warnings", "-C", f"opt-level={level[1]}", "-C", "overflow-checks=on", "-o", program_of(source, level, folder), PROGRAMS / source)
 
 
 def build_go(source, level, folder):

@@ -87,7 +87,7 @@ empty_function / uncaught_exception / std::bad_function_call
 wrong_variant / uncaught_exception / std::bad_variant_access
 pure_virtual / uncaught_exception|abort / pure virtual
 empty_pointer / null_access / null
-deleted_twice / double_free / a second time|twice
+deleted_twice / double_free|use_after_free / a second time|freed
 unlocks_twice / uncaught_exception / std::system_error
 """
 
@@ -102,7 +102,7 @@ port_taken / exit_status / bind; EADDRINUSE
 directory_there / exit_status / mkdir; /usr; EEXIST
 is_a_directory / exit_status / EISDIR; /usr/bin
 not_a_directory / exit_status / ENOTDIR; /etc/passwd
-descriptors_leak / descriptors_used_up / EMFILE; 64; take; /dev/null
+descriptors_leak / descriptors_used_up / EMFILE; 64; /dev/null
 pipes_leak / descriptors_used_up / EMFILE; 50; pipe
 no_memory / memory_used_up / ENOMEM; RLIMIT_AS
 no_memory_crash / null_access / ENOMEM
@@ -119,7 +119,7 @@ says_nothing / exit_status / 9
 file_unchecked / null_access / /no/such/words.txt
 killed_self / killed|signal / itself
 killed_by_child / killed|signal / kill(; process
-cpu_time / signal / ulimit -t
+cpu_time / killed|signal / ulimit -t / -
 symbolic_loop / exit_status / ELOOP
 """
 
@@ -157,7 +157,7 @@ STANDING = """
 takes_twice / deadlock / accounts; itself|holds
 crosswise / deadlock / accounts; journal
 never_notified / lost_wakeup / arrived
-never_set / lost_wakeup / 
+never_set / lost_wakeup|waits_for_thread / word
 read_then_write / deadlock|waits_for_lock / lock
 """
 
@@ -221,4 +221,17 @@ ROWS = [*rows("faults.c", FAULTS), *rows("aborts.c", ABORTS), *rows("exceptions.
 NEUTRAL = {"abort", "signal", "exit_status", "recording_cut", "clean", "killed", "interrupted"}
 
 # (source, case, level): why it is not named right.
-KNOWN = {}
+KNOWN = {
+    ("exceptions.cc", "in_destructor", "O0"): "libstdc++ prints the first exception; the second one is not looked for",
+    ("exceptions.cc", "in_destructor", "O2"): "libstdc++ prints the first exception; the second one is not looked for",
+    ("failures.c", "killed_by_child", "O0"): "SIGKILL leaves no event in who it kills, and kill() of another process is not looked for",
+    ("failures.c", "killed_by_child", "O2"): "SIGKILL leaves no event in who it kills, and kill() of another process is not looked for",
+}
+
+# What the tests of every build ask: one or two of each kind.
+SHORT = {("faults.c", case) for case in ("null_field", "wild_text", "after_unmapping", "write_literal", "null_call", "recursion", "privileged")}
+SHORT |= {("aborts.c", case) for case in ("assertion", "twice", "overrun", "of_the_stack")}
+SHORT |= {("exceptions.cc", case) for case in ("told", "out_of_range")}
+SHORT |= {("failures.c", case) for case in ("no_config", "disk_full", "descriptors_leak", "no_memory", "broken_pipe", "child_crashed", "file_unchecked")}
+SHORT |= {("hangs.c", case) for case in ("deadlock", "lock_never_released", "never_signalled", "own_pipe", "child_sleeps", "busy", "retries")}
+SHORT |= {("uses_extension.py", "raises")}

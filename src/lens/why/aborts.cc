@@ -59,7 +59,8 @@ void explain_overflow(const StackFact& stack, Verdict& verdict) {
   verdict.headline += "it wrote more than a buffer holds";
   for (const FrameFact& frame : stack.inner) {
     const auto suffix = frame.function.find("_chk");
-    if (!frame.function.starts_with("__") || suffix == std::string::npos || frame.function.starts_with("__chk"))
+    if (!frame.function.starts_with("__") || suffix == std::string::npos ||
+        frame.function.starts_with("__chk"))
       continue;
     verdict.sentences.push_back("The C library's check in " + frame.function.substr(2, suffix - 2) +
                                 "() found that it would.");
@@ -132,7 +133,8 @@ std::optional<Verdict> explain_abort(const Facts& facts) {
     explain_smash(verdict);
   } else if (calls_through(facts.stack, {"malloc_printerr"})) {
     explain_heap(output, verdict);
-  } else if (calls_through(facts.stack, {"std::terminate()", "__cxa_throw", "__cxa_pure_virtual", "__cxa_rethrow"})) {
+  } else if (calls_through(facts.stack,
+                           {"std::terminate()", "__cxa_throw", "__cxa_pure_virtual", "__cxa_rethrow"})) {
     explain_exception(output, facts.stack, verdict);
   } else if (output.find("double free") != std::string::npos ||
              output.find("free(): ") != std::string::npos || output.find("malloc(): ") != std::string::npos) {

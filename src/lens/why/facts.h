@@ -60,13 +60,13 @@ struct Facts {
   std::vector<HeapError> heap_errors{};  ///< in the order of the run; empty too if the heap was not checked
   /// Of a process that was ended from outside, or whose recording stops: what its tasks were doing.
   std::vector<TaskFact> tasks{};
-  std::vector<TaskFact> others{};              ///< of other processes that lived then
-  std::vector<HeldDescriptor> descriptors{};   ///< of all of these, if some task waits on one
-  Progress progress{};                         ///< of the process
+  std::vector<TaskFact> others{};                     ///< of other processes that lived then
+  std::vector<HeldDescriptor> descriptors{};          ///< of all of these, if some task waits on one
+  Progress progress{};                                ///< of the process
   std::array<u64, machine::kControlLimits> limits{};  ///< setrlimit's soft ones, at the end
   u64 mapped_bytes = 0;                               ///< its address space at the end
-  std::vector<StackFact> samples{};            ///< of the task that ran, at instants since the last system call
-  std::optional<ProcessFact> native{};   ///< whose end this one passed on, and whose program was not recorded
+  std::vector<StackFact> samples{};     ///< of the task that ran, at instants since the last system call
+  std::optional<ProcessFact> native{};  ///< whose end this one passed on, and whose program was not recorded
 };
 
 /// Begins a new replay of the same recording.

@@ -14,7 +14,7 @@ using machine::StopReason;
 /// How far from the end the calls are read one by one.
 constexpr u64 kTailEvents = 400;
 /// Stops in that tail; a program may make many calls that need nothing from outside.
-constexpr int kTailStopsMost = 4'000;
+constexpr int kTailStopsMost = 2'000;
 /// A loop of calls that need nothing from outside is looked at from so many ticks before its end.
 constexpr u64 kTailTicks = 20'000;
 constexpr u64 kFramesShown = 16;
@@ -69,7 +69,13 @@ Status walk_tail(ReplaySession& session, const RunSummary& run, const Progress& 
   }
   if (!session.stop().ended()) TRY(session.run_to_end());
   for (auto& made : pending.take_rest()) calls.push_back(std::move(made.call));
-  if (calls.size() > kCallsKept) calls.erase(calls.begin(), calls.end() - static_cast<i64>(kCallsKept));
+  if (calls.size() > kCallsKept) {
+    // What was said on stderr is kept.
+    const auto last = calls.end() - static_cast<i64>(kCallsKept);
+    calls.erase(
+        std::remove_if(calls.begin(), last, [](const Call& call) { return !wants_stack_at_entry(call); }),
+        last);
+  }
   return Nothing{};
 }
 

@@ -1,7 +1,7 @@
-// A program that did not end by itself: what it waited for. From the first thread the waits are followed, from a
-// lock to who holds it, from a join to the thread that is joined, to a circle, to one that ran, or to a wait that
-// no thread of the process ends. "Nobody can wake it" is said only where every thread that is left waits without
-// a time-out for something inside the process.
+// A program that did not end by itself: what it waited for. From the first thread the waits are followed,
+// from a lock to who holds it, from a join to the thread that is joined, to a circle, to one that ran, or to
+// a wait that no thread of the process ends. "Nobody can wake it" is said only where every thread that is
+// left waits without a time-out for something inside the process.
 #include <asm/unistd.h>
 
 #include <algorithm>
@@ -105,6 +105,11 @@ const TaskFact* task_of(const Facts& facts, i32 number) {
     if (task.task == number) return &task;
   }
   return nullptr;
+}
+
+const TaskFact& first_task(const Facts& facts) {
+  const TaskFact* const leader = task_of(facts, facts.run.pid);
+  return leader == nullptr ? facts.tasks.front() : *leader;
 }
 
 bool is_exclusive(Waits waits) {
@@ -211,8 +216,8 @@ void explain_circle(const Facts& facts, const Chain& chain, Verdict& verdict) {
   } else if (by_join) {
     verdict.headline += "a deadlock: threads wait for each other in a circle";
   } else {
-    verdict.headline += "a deadlock: " + std::to_string(circle.size()) +
-                        " threads each hold a lock that the next one wants";
+    verdict.headline +=
+        "a deadlock: " + std::to_string(circle.size()) + " threads each hold a lock that the next one wants";
   }
   tell_tasks(facts, circle, verdict);
   tell_rest(facts, circle, verdict);
@@ -227,11 +232,11 @@ void explain_left_alone(const Facts& facts, const TaskFact& root, Verdict& verdi
       verdict.category = Category::deadlock;
       verdict.headline += "it waits for " + wait_words(facts, root) + ", and every thread that is left waits";
       if (root.readers != 0)
-        verdict.sentences.push_back(
-            facts.tasks.size() == 1
-                ? "The lock is held for reading, and this is the only thread: it holds it itself, or a thread that "
-                  "has ended did not release it."
-                : "The lock is held for reading; who reads, the lock does not tell.");
+        verdict.sentences.push_back(facts.tasks.size() == 1
+                                        ? "The lock is held for reading, and this is the only thread: it "
+                                          "holds it itself, or a thread that "
+                                          "has ended did not release it."
+                                        : "The lock is held for reading; who reads, the lock does not tell.");
       break;
     default:
       verdict.category = Category::lost_wakeup;
@@ -239,7 +244,8 @@ void explain_left_alone(const Facts& facts, const TaskFact& root, Verdict& verdi
                           ", and no thread is left that could do it: every one waits";
       if (root.waits == Waits::condition)
         verdict.sentences.push_back(
-            "Either nobody ever signals it, or the signal came before the wait: what it waits for must be asked "
+            "Either nobody ever signals it, or the signal came before the wait: what it waits for must be "
+            "asked "
             "with the lock held, in a loop around the wait.");
   }
 }
@@ -248,7 +254,8 @@ void explain_left_alone(const Facts& facts, const TaskFact& root, Verdict& verdi
 void tell_children(const Facts& facts, Verdict& verdict) {
   std::set<i32> told;
   for (const TaskFact& other : facts.others) {
-    if (told.insert(other.pid).second && told.size() <= 3) verdict.sentences.push_back(task_sentence(facts, other));
+    if (told.insert(other.pid).second && told.size() <= 3)
+      verdict.sentences.push_back(task_sentence(facts, other));
   }
 }
 
@@ -302,10 +309,15 @@ void explain_root(const Facts& facts, const TaskFact& root, Verdict& verdict) {
       verdict.category = Category::sleeps;
       verdict.headline += "it sleeps (" + root.call + ")";
       break;
+    case Waits::nothing:
+      verdict.category = Category::waits_for_thread;
+      verdict.headline += "its main thread waits for another thread, which was still running";
+      break;
     default:
       verdict.category = is_exclusive(root.waits) ? Category::waits_for_lock : Category::waits_for_thread;
       verdict.headline += "it waits for " + wait_words(facts, root);
-      verdict.sentences.push_back("Whether another thread would have ended the wait, the recording does not tell.");
+      verdict.sentences.push_back(
+          "Whether another thread would have ended the wait, the recording does not tell.");
   }
 }
 
@@ -329,14 +341,16 @@ bool explain_computing(const Facts& facts, Verdict& verdict) {
   constexpr u64 kSamplesLeast = 3;
   const bool runs = std::any_of(facts.tasks.begin(), facts.tasks.end(),
                                 [](const TaskFact& task) { return task.waits == Waits::nothing; });
-  if (!runs || facts.samples.size() < kSamplesLeast || facts.progress.quiet_ns < kNsPerSecond / 4) return false;
+  if (!runs || facts.samples.size() < kSamplesLeast || facts.progress.quiet_ns < kNsPerSecond / 4)
+    return false;
   verdict.category = Category::busy_loop;
-  verdict.headline += "it was computing, and asked the system for nothing in its last " +
-                      seconds(facts.progress.quiet_ns);
+  verdict.headline +=
+      "it was computing, and asked the system for nothing in its last " + seconds(facts.progress.quiet_ns);
   if (const FrameFact* const frame = common_function(facts.samples)) {
     verdict.place = *frame;
-    verdict.sentences.push_back("Wherever it was looked at in that time (at " + std::to_string(facts.samples.size()) +
-                                " instants), it was in " + short_function(frame->function) + "().");
+    verdict.sentences.push_back("Wherever it was looked at in that time (at " +
+                                std::to_string(facts.samples.size()) + " instants), it was in " +
+                                short_function(frame->function) + "().");
   }
   verdict.sentences.push_back(
       "That is a loop that does not end, or much to compute: a recording that was cut cannot tell which.");
@@ -362,6 +376,8 @@ u64 round_of(const std::vector<Call>& calls) {
 }
 
 bool explain_repeating(const Facts& facts, Verdict& verdict) {
+  // One that has waited for long does not repeat anything, unless it only lets time pass.
+  if (facts.progress.still_ns > kNsPerSecond / 4 && first_task(facts).waits != Waits::timer) return false;
   const u64 round = round_of(facts.calls);
   if (round == 0) return false;
   bool waits = false;
@@ -380,8 +396,9 @@ bool explain_repeating(const Facts& facts, Verdict& verdict) {
     if (facts.calls[i].failed()) failing = &facts.calls[i];
   }
   verdict.category = waits ? Category::retries : Category::busy_loop;
-  verdict.headline += (waits ? "it repeats the same calls (" : "it is in a loop of the same calls without waiting (") +
-                      names + ")";
+  verdict.headline +=
+      (waits ? "it repeats the same calls (" : "it is in a loop of the same calls without waiting (") +
+      names + ")";
   if (failing != nullptr) {
     const abi::ErrorName* const error = abi::find_error(failing->error());
     verdict.headline += ", and " + failing->name + (failing->path.empty() ? "" : " of " + failing->path) +
@@ -412,11 +429,6 @@ void tell_time(const Facts& facts, const TaskFact& root, Verdict& verdict) {
                               seconds(facts.progress.run_ns) + ".");
 }
 
-const TaskFact& first_task(const Facts& facts) {
-  const TaskFact* const leader = task_of(facts, facts.run.pid);
-  return leader == nullptr ? facts.tasks.front() : *leader;
-}
-
 /// A thread that is in a circle of waits, though the first one may not lead there.
 std::optional<Chain> find_circle(const Facts& facts) {
   for (const TaskFact& task : facts.tasks) {
@@ -444,6 +456,8 @@ void explain_waits(const Facts& facts, Verdict& verdict) {
     explain_root(facts, root, verdict);
   }
   tell_tasks(facts, chain.tasks, verdict);
+  if (!facts.calls.empty() && !facts.calls.back().returned && facts.calls.back().number == root.number)
+    verdict.sentences.push_back("The call is " + facts.calls.back().text + ".");
   if (root.waits == Waits::child) {
     tell_children(facts, verdict);
   } else {

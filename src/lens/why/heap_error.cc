@@ -66,6 +66,11 @@ void tell_of_block(const HeapError& error, Verdict& verdict) {
 const HeapError* choose(const std::vector<HeapError>& errors, bool heap_is_damaged) {
   if (heap_is_damaged) {
     // What the allocator complained of is the last thing that was done.
+    // Unless the pointer had been read from memory that was freed.
+    const auto stale = std::find_if(errors.begin(), errors.end(), [](const HeapError& error) {
+      return !releases(error) && is_freed(error);
+    });
+    if (errors.back().row.kind == "invalid_free" && stale != errors.end()) return &*stale;
     if (releases(errors.back()) && errors.back().row.kind != "mismatched_free") return &errors.back();
     const auto damage = std::find_if(errors.begin(), errors.end(), writes);
     return damage == errors.end() ? nullptr : &*damage;
@@ -76,7 +81,8 @@ const HeapError* choose(const std::vector<HeapError>& errors, bool heap_is_damag
   return used == errors.rend() ? &errors.back() : &*used;
 }
 
-/// The fault came in malloc, free and the like: they were given a bad pointer, or their own data was overwritten.
+/// The fault came in malloc, free and the like: they were given a bad pointer, or their own data was
+/// overwritten.
 bool died_in_allocator(const Facts& facts) {
   if (!facts.fault) return false;
   for (const FrameFact& frame : facts.stack.inner) {
@@ -134,7 +140,8 @@ bool asks_about_heap(const Verdict& verdict) {
 
 void tell_of_heap_errors(const Facts& facts, Verdict& verdict) {
   if (facts.heap_errors.empty()) return;
-  const bool damaged = verdict.category == Category::heap_corruption || verdict.category == Category::double_free ||
+  const bool damaged = verdict.category == Category::heap_corruption ||
+                       verdict.category == Category::double_free ||
                        verdict.category == Category::invalid_free || died_in_allocator(facts);
   const HeapError* const error = choose(facts.heap_errors, damaged);
   if (error == nullptr) return;

@@ -136,9 +136,10 @@ bool is_stack_overflow(const Facts& facts) {
   const bool near = fault.address + kStackReach > stack && fault.address < stack + kPageBytes;
   const bool guard = fault.region && (fault.region->protection & (PROT_READ | PROT_WRITE)) == 0;
   if (!near || (fault.region && !guard)) return false;
-  // The stack pointer has left its region downwards, or stands in the region's last page. Below the main stack
-  // the kernel leaves room for it to grow, so that nothing else is near.
-  if (fault.above && fault.above->path == "[stack]" && !fault.region && stack < fault.above->start) return true;
+  // The stack pointer has left its region downwards, or stands in the region's last page. Below the main
+  // stack the kernel leaves room for it to grow, so that nothing else is near.
+  if (fault.above && fault.above->path == "[stack]" && !fault.region && stack < fault.above->start)
+    return true;
   return fault.above && stack < fault.above->start + kPageBytes &&
          fault.above->start - fault.address < 2 * kStackReach;
 }
@@ -236,16 +237,19 @@ void explain_refused(const Facts& facts, Verdict& verdict) {
   const Fault& fault = *facts.fault;
   const std::vector<u8>& bytes = fault.instruction;
   const bool privileged =
-      !bytes.empty() && (bytes[0] == 0xf4 || bytes[0] == 0xfa || bytes[0] == 0xfb ||           // hlt, cli, sti
-                         (bytes[0] >= 0xe4 && bytes[0] <= 0xe7) || (bytes[0] >= 0xec && bytes[0] <= 0xef) ||  // in, out
-                         (bytes.size() > 1 && bytes[0] == 0x0f &&
-                          (bytes[1] == 0x30 || bytes[1] == 0x32 || (bytes[1] >= 0x20 && bytes[1] <= 0x23))));
+      !bytes.empty() &&
+      (bytes[0] == 0xf4 || bytes[0] == 0xfa || bytes[0] == 0xfb ||                          // hlt, cli, sti
+       (bytes[0] >= 0xe4 && bytes[0] <= 0xe7) || (bytes[0] >= 0xec && bytes[0] <= 0xef) ||  // in, out
+       (bytes.size() > 1 && bytes[0] == 0x0f &&
+        (bytes[1] == 0x30 || bytes[1] == 0x32 || (bytes[1] >= 0x20 && bytes[1] <= 0x23))));
   constexpr u64 kVectorBytes = 16;
   if (privileged) {
     verdict.category = Category::privileged;
     verdict.headline += "it ran into a privileged instruction";
-    verdict.sentences.push_back("Only the kernel may execute it; in a program it is data run as code, or a mistake.");
-  } else if (fault.operand && is_canonical(fault.operand->address) && fault.operand->address % kVectorBytes != 0) {
+    verdict.sentences.push_back(
+        "Only the kernel may execute it; in a program it is data run as code, or a mistake.");
+  } else if (fault.operand && is_canonical(fault.operand->address) &&
+             fault.operand->address % kVectorBytes != 0) {
     verdict.category = Category::misaligned;
     verdict.headline += "the CPU refused an access";
     verdict.sentences.push_back("The address " + hexadecimal(fault.operand->address) +

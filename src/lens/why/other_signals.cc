@@ -56,8 +56,6 @@ void explain_illegal(const Facts& facts, Verdict& verdict) {
   verdict.sentences.push_back("The bytes there are " + text + ".");
 }
 
-constexpr u64 kNsPerSecond = 1'000'000'000, kNearlyNs = kNsPerSecond / 5;
-
 /// kill and its kin, by the program itself.
 const Call* own_kill(const Facts& facts) {
   if (facts.calls.empty()) return nullptr;
@@ -70,13 +68,16 @@ const Call* own_kill(const Facts& facts) {
 /// What could have made the kernel do it; the program cannot see such a signal, so nothing is recorded of it.
 void tell_of_kill(const Facts& facts, Verdict& verdict) {
   const u64 cpu_limit = facts.limits[RLIMIT_CPU];
-  if (facts.replayed && cpu_limit != RLIM_INFINITY && facts.progress.run_ns + kNearlyNs >= cpu_limit * kNsPerSecond)
-    verdict.sentences.push_back("It had a limit of " + std::to_string(cpu_limit) +
-                                " s of CPU time (RLIMIT_CPU, ulimit -t), and had run for as long.");
-  verdict.sentences.push_back("Who sent it the recording does not tell: kill -9, a limit, or the kernel when memory ran "
-                              "out (journalctl -k names that).");
+  if (facts.replayed && cpu_limit != RLIM_INFINITY)
+    verdict.sentences.push_back(
+        "It had a limit of " + std::to_string(cpu_limit) +
+        " s of CPU time (RLIMIT_CPU, ulimit -t); the kernel kills what reaches the hard one.");
+  verdict.sentences.push_back(
+      "Who sent it the recording does not tell: kill -9, a limit, or the kernel when memory ran "
+      "out (journalctl -k names that).");
   if (facts.mapped_bytes != 0)
-    verdict.sentences.push_back("Its address space was " + std::to_string(facts.mapped_bytes >> 20) + " MiB.");
+    verdict.sentences.push_back("Its address space was " + std::to_string(facts.mapped_bytes >> 20) +
+                                " MiB.");
   verdict.sentences.push_back("What follows is where it was at its last recorded event, not where it ended.");
 }
 

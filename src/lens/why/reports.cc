@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "lens/task_place.h"
 #include "lens/why/verdict.h"
 
 namespace orrery::lens::why {
@@ -66,11 +67,12 @@ std::string ended(const Facts& facts) {
 }
 
 std::optional<Verdict> explain_sanitizer(const Facts& facts, const std::string& output) {
-  if (!ran(facts, "__asan") && !ran(facts, "__ubsan") && !ran(facts, "__sanitizer") && !ran(facts, "__tsan") &&
-      !ran(facts, "__lsan") && !ran(facts, "__msan"))
+  if (!ran(facts, "__asan") && !ran(facts, "__ubsan") && !ran(facts, "__sanitizer") &&
+      !ran(facts, "__tsan") && !ran(facts, "__lsan") && !ran(facts, "__msan"))
     return std::nullopt;
   std::string finding;
-  for (const char* tool : {"AddressSanitizer: ", "ThreadSanitizer: ", "MemorySanitizer: ", "LeakSanitizer: "}) {
+  for (const char* tool :
+       {"AddressSanitizer: ", "ThreadSanitizer: ", "MemorySanitizer: ", "LeakSanitizer: "}) {
     const std::string found = behind(output, tool);
     if (!found.empty() && finding.empty()) finding = std::string(tool) + found;
   }
@@ -94,9 +96,10 @@ void tell_failure(const Facts& facts, const std::string& output, Verdict& verdic
 
 std::optional<Verdict> explain_rust(const Facts& facts, const std::string& output) {
   if (facts.run.status != kRustPanicStatus && facts.run.signal != SIGABRT) return std::nullopt;
-  const auto at = output.find("' panicked at ");
-  if (at == std::string::npos || line_at(output, at).find("thread '") == std::string::npos) return std::nullopt;
-  const std::string where = behind(output, "' panicked at ");
+  const auto at = output.find(" panicked at ");
+  if (at == std::string::npos || line_at(output, at).find("thread '") == std::string::npos)
+    return std::nullopt;
+  const std::string where = behind(output, " panicked at ");
   std::string message;
   FrameFact told;
   if (where.starts_with('\'')) {  // before Rust 1.73: 'MESSAGE', FILE:LINE:COLUMN
@@ -116,7 +119,8 @@ std::optional<Verdict> explain_rust(const Facts& facts, const std::string& outpu
   return verdict;
 }
 
-/// The innermost function of the program's own in a goroutine's trace: its next line is "\tFILE:LINE +0xOFFSET".
+/// The innermost function of the program's own in a goroutine's trace: its next line is "\tFILE:LINE
+/// +0xOFFSET".
 FrameFact go_place(const std::string& output) {
   for (auto at = output.find("\n\t/"); at != std::string::npos; at = output.find("\n\t/", at + 1)) {
     FrameFact place = place_of(line_at(output, at + 1).substr(1));
@@ -129,7 +133,8 @@ FrameFact go_place(const std::string& output) {
 }
 
 std::optional<Verdict> explain_go(const Facts& facts, const std::string& output) {
-  if (facts.run.status != kGoPanicStatus || output.find("\ngoroutine ") == std::string::npos) return std::nullopt;
+  if (facts.run.status != kGoPanicStatus || output.find("\ngoroutine ") == std::string::npos)
+    return std::nullopt;
   std::string message = behind(output, "panic: ");
   const std::string fatal = behind(output, "fatal error: ");
   if (message.empty() && fatal.empty()) return std::nullopt;
@@ -164,8 +169,9 @@ std::optional<Verdict> explain_python(const Facts& facts, const std::string& out
     at += line.size() + 1;
   }
   if (message.empty()) return std::nullopt;
-  Verdict verdict{.category = Category::panic,
-                  .headline = program_name(facts) + ended(facts) + "an exception that nobody caught: " + message + "."};
+  Verdict verdict{
+      .category = Category::panic,
+      .headline = program_name(facts) + ended(facts) + "an exception that nobody caught: " + message + "."};
   if (place.source.line != 0) verdict.place = place;
   tell_failure(facts, output, verdict);
   verdict.words = last_words(facts, 4);
@@ -178,8 +184,8 @@ std::optional<Verdict> explain_reports(const Facts& facts) {
   const bool badly = facts.run.ended && (facts.run.signal != 0 || facts.run.status != 0);
   if (!facts.replayed || !badly || facts.fault) return std::nullopt;
   const std::string output = error_output(facts);
-  constexpr std::optional<Verdict> (*kKinds[])(const Facts&, const std::string&) = {explain_sanitizer, explain_rust,
-                                                                                    explain_go, explain_python};
+  constexpr std::optional<Verdict> (*kKinds[])(const Facts&, const std::string&) = {
+      explain_sanitizer, explain_rust, explain_go, explain_python};
   for (const auto& kind : kKinds) {
     if (auto found = kind(facts, output)) return found;
   }

@@ -58,8 +58,9 @@ void tell_descriptors(const Facts& facts, Verdict& verdict) {
     ++all;
   }
   if (all == 0) return;
-  const auto most = std::max_element(held.begin(), held.end(),
-                                     [](const auto& left, const auto& right) { return left.second < right.second; });
+  const auto most = std::max_element(held.begin(), held.end(), [](const auto& left, const auto& right) {
+    return left.second < right.second;
+  });
   verdict.sentences.push_back("Of its " + std::to_string(all) + " open descriptors " +
                               std::to_string(most->second) + " are " + most->first.first +
                               (most->first.second.empty() ? "" : ", made by " + most->first.second) + ".");
@@ -71,14 +72,16 @@ void tell_limits(const Facts& facts, Category category, const Call& call, Verdic
       if (call.error() == ENFILE)
         verdict.sentences.push_back("The system's own limit is reached (ENFILE, fs.file-max).");
       else
-        verdict.sentences.push_back("It may have " + limit_words(facts.limits[RLIMIT_NOFILE], 1, " descriptors") +
+        verdict.sentences.push_back("It may have " +
+                                    limit_words(facts.limits[RLIMIT_NOFILE], 1, " descriptors") +
                                     " (RLIMIT_NOFILE, ulimit -n).");
       tell_descriptors(facts, verdict);
       return;
     case Category::memory_used_up:
       verdict.sentences.push_back("Its address space was " + std::to_string(facts.mapped_bytes / kMebi) +
                                   " MiB at the end; its limit is " +
-                                  limit_words(facts.limits[RLIMIT_AS], kMebi, " MiB") + " (RLIMIT_AS, ulimit -v).");
+                                  limit_words(facts.limits[RLIMIT_AS], kMebi, " MiB") +
+                                  " (RLIMIT_AS, ulimit -v).");
       return;
     case Category::processes_used_up:
       verdict.sentences.push_back("Its limit is " + limit_words(facts.limits[RLIMIT_NPROC], 1, " processes") +
@@ -108,7 +111,8 @@ std::string opened_as(const Facts& facts, const Call& call) {
   std::string path;
   for (const Call& earlier : facts.calls) {
     if (earlier.event > call.event) break;
-    const bool opens = earlier.number == __NR_open || earlier.number == __NR_openat || earlier.number == __NR_creat;
+    const bool opens =
+        earlier.number == __NR_open || earlier.number == __NR_openat || earlier.number == __NR_creat;
     if (opens && earlier.returned && earlier.result == call.fd) path = earlier.path;
   }
   return path;

@@ -79,9 +79,9 @@ std::vector<Hint> common_hints(const Facts& facts) {
 
 Verdict explain(const Facts& facts) {
   constexpr std::optional<Verdict> (*kExplanations[])(const Facts&) = {
-      explain_failed_start, explain_hang,       explain_missing_end, explain_memory_fault, explain_reports,
-      explain_abort,      explain_other_signal, explain_loader,       explain_resources,
-      explain_exit_status,
+      explain_failed_start, explain_hang,        explain_missing_end,  explain_memory_fault,
+      explain_reports,      explain_abort,       explain_other_signal, explain_loader,
+      explain_resources,    explain_exit_status,
   };
   Verdict verdict;
   bool explained = false;

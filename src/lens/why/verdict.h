@@ -115,10 +115,11 @@ bool asks_about_heap(const Verdict& verdict);
 void tell_of_heap_errors(const Facts& facts, Verdict& verdict);
 
 // --- shared by the explanations ---
-/// The calls that failed and are told of in `output`, the likeliest culprit last; those that are not told of too
-/// if `output` says nothing.
+/// The calls that failed and are told of in `output`, the likeliest culprit last; those that are not told of
+/// too if `output` says nothing.
 std::vector<Call> choose_failures(const Facts& facts, const std::string& output);
-/// The call that failed near the end for want of descriptors, memory, space or processes; null if there is none.
+/// The call that failed near the end for want of descriptors, memory, space or processes; null if there is
+/// none.
 const Call* last_resource_failure(const Facts& facts);
 /// The path that the descriptor was opened as on which `call` writes, if that is among the calls; else "".
 std::string opened_as(const Facts& facts, const Call& call);

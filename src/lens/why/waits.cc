@@ -14,6 +14,7 @@
 #include "lens/sched/stack_words.h"
 #include "lens/sched/sync_object.h"
 #include "lens/task_machine.h"
+#include "lens/task_place.h"
 #include "linux/syscall_table.h"
 #include "trace/trace_file_hosted.h"
 
@@ -129,7 +130,8 @@ void read_wait(ReplaySession& session, const std::set<i32>& tasks, TaskFact& fac
       fact.fd = static_cast<int>(fact.arguments[0]);
       return;
     case __NR_fcntl:
-      fact.waits = fact.arguments[1] == F_SETLKW || fact.arguments[1] == F_OFD_SETLKW ? Waits::file_lock : Waits::call;
+      fact.waits =
+          fact.arguments[1] == F_SETLKW || fact.arguments[1] == F_OFD_SETLKW ? Waits::file_lock : Waits::call;
       fact.fd = static_cast<int>(fact.arguments[0]);
       return;
     case __NR_epoll_wait:
@@ -235,7 +237,11 @@ Progress read_progress(const RunSummary& run) {
     last_ns = header.end_ns();
     if (first_ns == 0) first_ns = moved_ns = called_ns = header.begin_ns();
     u64& before = ticks[header.task];
-    if (header.ticks != before) moved_ns = last_ns;
+    if (header.ticks != before) {
+      moved_ns = last_ns;
+      progress.last_task = header.task;
+      progress.last_ticks = header.ticks;
+    }
     before = header.ticks;
     if (is_outside(header.kind) && !is_wait_of_all(header)) {
       called_ns = last_ns;
@@ -248,8 +254,6 @@ Progress read_progress(const RunSummary& run) {
       progress.signal_code = info.si_code;
       progress.sender = info.si_code <= 0 ? std::optional(info.si_pid) : std::nullopt;
     }
-    progress.last_task = header.task;
-    progress.last_ticks = header.ticks;
   }
   progress.run_ns = last_ns - first_ns;
   progress.quiet_ns = last_ns - called_ns;

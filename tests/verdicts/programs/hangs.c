@@ -85,7 +85,7 @@ static void* reads_table(void* unused) {
 }
 static void writer_forgets(void) {
   pthread_rwlock_wrlock(&table);
-  pthread_join(start(reads_table, NULL), NULL);
+  pthread_join(start(reads_table, NULL), NULL);  // at: writer_forgets
 }
 
 static void lost_wakeup(void) {
@@ -175,7 +175,7 @@ static void child_sleeps(void) {
   if (child == 0) {
     for (;;) pause();  // at: child_sleeps
   }
-  waitpid(child, NULL, 0);
+  waitpid(child, NULL, 0);  // at: child_sleeps
 }
 
 static void nobody_connects(void) {
