@@ -60,7 +60,7 @@ of_the_stack / invalid_free / no block begins
 overrun / heap_overrun / right behind a block of 24 bytes
 underrun / heap_overrun / before a block of 2000 bytes
 use_after_free / use_after_free / freed
-top_overrun / heap_overrun / right behind a block of 24 bytes
+top_overrun / heap_overrun / behind a block of 24 bytes
 wrong_realloc / invalid_free / realloc
 smash / stack_smash / local variable / -
 smash_by_callee / stack_smash / local variable / -
@@ -144,7 +144,7 @@ peer_is_silent / waits_for_peer / unix
 polls_for_ever / waits_for_peer / poll
 epoll_empty / waits_for_peer / epoll
 busy / busy_loop / compute
-busy_threads / busy_loop / spins
+busy_threads / busy_loop|waits_for_thread / spins
 busy_yielding / busy_loop / sched_yield
 busy_reading / busy_loop / read; EAGAIN
 locked_file / waits_for_file_lock / flock

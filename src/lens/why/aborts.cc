@@ -1,5 +1,6 @@
 // SIGABRT: the program, its C library or its C++ runtime gave up on purpose. Which of them is told by the
 // functions on the stack; what they said is on stderr.
+#include <algorithm>
 #include <csignal>
 
 #include "lens/why/verdict.h"
@@ -58,11 +59,10 @@ void explain_overflow(const StackFact& stack, Verdict& verdict) {
   verdict.category = Category::buffer_overflow;
   verdict.headline += "it wrote more than a buffer holds";
   for (const FrameFact& frame : stack.inner) {
-    const auto suffix = frame.function.find("_chk");
-    if (!frame.function.starts_with("__") || suffix == std::string::npos ||
-        frame.function.starts_with("__chk"))
-      continue;
-    verdict.sentences.push_back("The C library's check in " + frame.function.substr(2, suffix - 2) +
+    const std::string name = short_function(frame.function);
+    const auto suffix = name.find("_chk");
+    if (!name.starts_with("__") || suffix == std::string::npos || name.starts_with("__chk")) continue;
+    verdict.sentences.push_back("The C library's check in " + name.substr(2, suffix - 2) +
                                 "() found that it would.");
     return;
   }
@@ -106,8 +106,11 @@ void explain_exception(const std::string& output, const StackFact& stack, Verdic
     verdict.sentences.push_back("A std::thread was destroyed that had been neither joined nor detached.");
 }
 
-void explain_own(const std::string& output, Verdict& verdict) {
-  if (output.find("has overflowed its stack\n") != std::string::npos) {  // Rust's handler of SIGSEGV
+void explain_own(const std::string& output, const StackFact& stack, Verdict& verdict) {
+  const bool rusts_handler = std::any_of(stack.inner.begin(), stack.inner.end(), [](const FrameFact& frame) {
+    return frame.function.find("stack_overflow::imp::signal_handler") != std::string::npos;
+  });
+  if (rusts_handler) {
     verdict.category = Category::stack_overflow;
     verdict.headline += "its stack overflowed";
     return;
@@ -142,7 +145,7 @@ std::optional<Verdict> explain_abort(const Facts& facts) {
   } else if (!calls_through(facts.stack, {"abort", "__GI_abort"})) {
     return std::nullopt;  // a signal like any other: kill -ABRT, raise
   } else {
-    explain_own(output, verdict);
+    explain_own(output, facts.stack, verdict);
   }
   verdict.headline += ".";
   if (facts.stack.overwritten_return) {

@@ -13,8 +13,10 @@ using machine::StopReason;
 
 /// How far from the end the calls are read one by one.
 constexpr u64 kTailEvents = 400;
+/// The same where nothing was said in those.
+constexpr u64 kLongTailEvents = 4'000;
 /// Stops in that tail; a program may make many calls that need nothing from outside.
-constexpr int kTailStopsMost = 2'000;
+constexpr int kTailStopsMost = 4'000;
 /// A loop of calls that need nothing from outside is looked at from so many ticks before its end.
 constexpr u64 kTailTicks = 20'000;
 constexpr u64 kFramesShown = 16;
@@ -54,9 +56,9 @@ Status walk_calls(ReplaySession& session, const RunSummary& run, PendingCalls<No
 
 /// Walks the last calls to the end of the run; of very many that need nothing from outside, the first and the
 /// last ones.
-Status walk_tail(ReplaySession& session, const RunSummary& run, const Progress& progress,
+Status walk_tail(ReplaySession& session, const RunSummary& run, const Progress& progress, u64 events,
                  std::vector<Call>& calls) {
-  const u64 from = run.last_event > kTailEvents ? run.last_event - kTailEvents : 0;
+  const u64 from = run.last_event > events ? run.last_event - events : 0;
   TRY(session.run_before(from));
   PendingCalls<Nothing> pending;
   TRY(walk_calls(session, run, pending, calls));
@@ -176,6 +178,10 @@ Result<std::vector<StackFact>> sample(const Facts& facts, const BeginReplay& beg
   return samples;
 }
 
+bool has_error_output(const std::vector<Call>& calls) {
+  return std::any_of(calls.begin(), calls.end(), wants_stack_at_entry);
+}
+
 bool has_running_task(const std::vector<TaskFact>& tasks) {
   return std::any_of(tasks.begin(), tasks.end(),
                      [](const TaskFact& task) { return task.waits == Waits::nothing; });
@@ -209,7 +215,15 @@ Result<Facts> gather(RunSummary run, const BeginReplay& begin) {
   facts.run = std::move(run);
   facts.progress = read_progress(facts.run);
   std::unique_ptr<ReplaySession> session = TRY(begin());
-  TRY(walk_tail(*session, facts.run, facts.progress, facts.calls));
+  TRY(walk_tail(*session, facts.run, facts.progress, kTailEvents, facts.calls));
+  // What it said may be further back.
+  const bool gave_up = facts.run.ended && facts.run.signal == 0 && facts.run.status != 0;
+  if (gave_up && facts.run.last_event > kTailEvents && !has_error_output(facts.calls)) {
+    facts.calls.clear();
+    session.reset();
+    session = TRY(begin());
+    TRY(walk_tail(*session, facts.run, facts.progress, kLongTailEvents, facts.calls));
+  }
   facts.replayed = true;
   facts.stop = session->stop();
   facts.registers = session->registers();

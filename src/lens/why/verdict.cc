@@ -2,6 +2,7 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <iterator>
 
 #include "base/base_name.h"
 #include "linux/signal_names.h"
@@ -100,119 +101,64 @@ Verdict explain(const Facts& facts) {
 }
 
 const char* name_of(Category category) {
-  switch (category) {
-    case Category::clean:
-      return "clean";
-    case Category::exit_status:
-      return "exit_status";
-    case Category::null_access:
-      return "null_access";
-    case Category::wild_pointer:
-      return "wild_pointer";
-    case Category::unmapped_memory:
-      return "unmapped_memory";
-    case Category::freed_map:
-      return "freed_map";
-    case Category::stack_overflow:
-      return "stack_overflow";
-    case Category::write_to_read_only:
-      return "write_to_read_only";
-    case Category::no_access:
-      return "no_access";
-    case Category::null_call:
-      return "null_call";
-    case Category::bad_jump:
-      return "bad_jump";
-    case Category::file_truncated:
-      return "file_truncated";
-    case Category::arithmetic:
-      return "arithmetic";
-    case Category::illegal_instruction:
-      return "illegal_instruction";
-    case Category::privileged:
-      return "privileged";
-    case Category::misaligned:
-      return "misaligned";
-    case Category::trap:
-      return "trap";
-    case Category::abort:
-      return "abort";
-    case Category::assertion:
-      return "assertion";
-    case Category::heap_corruption:
-      return "heap_corruption";
-    case Category::heap_overrun:
-      return "heap_overrun";
-    case Category::use_after_free:
-      return "use_after_free";
-    case Category::double_free:
-      return "double_free";
-    case Category::invalid_free:
-      return "invalid_free";
-    case Category::stack_smash:
-      return "stack_smash";
-    case Category::buffer_overflow:
-      return "buffer_overflow";
-    case Category::uncaught_exception:
-      return "uncaught_exception";
-    case Category::panic:
-      return "panic";
-    case Category::sanitizer:
-      return "sanitizer";
-    case Category::descriptors_used_up:
-      return "descriptors_used_up";
-    case Category::memory_used_up:
-      return "memory_used_up";
-    case Category::processes_used_up:
-      return "processes_used_up";
-    case Category::no_space:
-      return "no_space";
-    case Category::broken_pipe:
-      return "broken_pipe";
-    case Category::killed:
-      return "killed";
-    case Category::signal:
-      return "signal";
-    case Category::missing_program:
-      return "missing_program";
-    case Category::missing_interpreter:
-      return "missing_interpreter";
-    case Category::not_executable:
-      return "not_executable";
-    case Category::missing_library:
-      return "missing_library";
-    case Category::missing_symbol:
-      return "missing_symbol";
-    case Category::deadlock:
-      return "deadlock";
-    case Category::lock_abandoned:
-      return "lock_abandoned";
-    case Category::lost_wakeup:
-      return "lost_wakeup";
-    case Category::waits_for_lock:
-      return "waits_for_lock";
-    case Category::waits_for_thread:
-      return "waits_for_thread";
-    case Category::waits_for_peer:
-      return "waits_for_peer";
-    case Category::waits_for_child:
-      return "waits_for_child";
-    case Category::waits_for_signal:
-      return "waits_for_signal";
-    case Category::waits_for_file_lock:
-      return "waits_for_file_lock";
-    case Category::sleeps:
-      return "sleeps";
-    case Category::busy_loop:
-      return "busy_loop";
-    case Category::retries:
-      return "retries";
-    case Category::recording_cut:
-      return "recording_cut";
-    case Category::replay_differs:
-      return "replay_differs";
-  }
-  return "?";
+  // In the order of Category.
+  constexpr const char* kNames[] = {"clean",
+                                    "exit_status",
+                                    "null_access",
+                                    "wild_pointer",
+                                    "unmapped_memory",
+                                    "freed_map",
+                                    "stack_overflow",
+                                    "write_to_read_only",
+                                    "no_access",
+                                    "null_call",
+                                    "bad_jump",
+                                    "file_truncated",
+                                    "arithmetic",
+                                    "illegal_instruction",
+                                    "privileged",
+                                    "misaligned",
+                                    "trap",
+                                    "abort",
+                                    "assertion",
+                                    "heap_corruption",
+                                    "heap_overrun",
+                                    "use_after_free",
+                                    "double_free",
+                                    "invalid_free",
+                                    "stack_smash",
+                                    "buffer_overflow",
+                                    "uncaught_exception",
+                                    "panic",
+                                    "sanitizer",
+                                    "descriptors_used_up",
+                                    "memory_used_up",
+                                    "processes_used_up",
+                                    "no_space",
+                                    "broken_pipe",
+                                    "killed",
+                                    "signal",
+                                    "missing_program",
+                                    "missing_interpreter",
+                                    "not_executable",
+                                    "missing_library",
+                                    "missing_symbol",
+                                    "deadlock",
+                                    "lock_abandoned",
+                                    "lost_wakeup",
+                                    "waits_for_lock",
+                                    "waits_for_thread",
+                                    "waits_for_peer",
+                                    "waits_for_child",
+                                    "waits_for_signal",
+                                    "waits_for_file_lock",
+                                    "sleeps",
+                                    "busy_loop",
+                                    "retries",
+                                    "recording_cut",
+                                    "replay_differs"};
+  static_assert(std::size(kNames) == static_cast<u64>(Category::replay_differs) + 1);
+  return kNames[static_cast<u64>(category)];
 }
 
 std::string program_name(const Facts& facts) {

@@ -238,7 +238,7 @@ Progress read_progress(const RunSummary& run) {
     if (first_ns == 0) first_ns = moved_ns = called_ns = header.begin_ns();
     u64& before = ticks[header.task];
     if (header.ticks != before) {
-      moved_ns = last_ns;
+      moved_ns = header.begin_ns();
       progress.last_task = header.task;
       progress.last_ticks = header.ticks;
     }

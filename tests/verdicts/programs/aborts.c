@@ -133,6 +133,6 @@ static void raised(void) { raise(SIGABRT); }  // at: raised
 
 static void terminated(void) { kill(getpid(), SIGTERM); }  // at: terminated
 
-MAIN(CASE(plain), CASE(assertion), CASE(twice), CASE(twice_large), CASE(inside), CASE(of_the_stack), CASE(overrun), CASE(underrun),
-     CASE(use_after_free), CASE(top_overrun), CASE(wrong_realloc), CASE(smash), CASE(smash_by_callee), CASE(fortified), CASE(raised),
-     CASE(terminated))
+MAIN(CASE(plain), CASE(assertion), CASE(twice), CASE(twice_large), CASE(inside), CASE(of_the_stack),
+     CASE(overrun), CASE(underrun), CASE(use_after_free), CASE(top_overrun), CASE(wrong_realloc), CASE(smash),
+     CASE(smash_by_callee), CASE(fortified), CASE(raised), CASE(terminated))

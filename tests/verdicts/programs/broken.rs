@@ -27,7 +27,7 @@ fn null_read() {
 
 #[inline(never)]
 fn deeper(depth: u64) -> u64 { // at: recursion
-    let room = std::hint::black_box([depth; 50]);
+    let room = std::hint::black_box([depth; 50]); // at: recursion
     deeper(depth + 1) + room[(depth % 50) as usize] // at: recursion
 }
 

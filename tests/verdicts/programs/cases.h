@@ -25,9 +25,10 @@ static int run_case(const struct Case* cases, int count, int words, char** word)
   return 99;
 }
 
-#define CASE(name) {#name, name}
-#define MAIN(...)                                                                     \
-  int main(int words, char** word) {                                                  \
-    static const struct Case cases[] = {__VA_ARGS__};                                 \
-    return run_case(cases, (int)(sizeof cases / sizeof cases[0]), words, word);       \
+#define CASE(name) \
+  { #name, name }
+#define MAIN(...)                                                               \
+  int main(int words, char** word) {                                            \
+    static const struct Case cases[] = {__VA_ARGS__};                           \
+    return run_case(cases, (int)(sizeof cases / sizeof cases[0]), words, word); \
   }

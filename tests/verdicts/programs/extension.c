@@ -4,7 +4,7 @@
 
 static PyObject* null_write(PyObject* self, PyObject* unused) {
   (void)self, (void)unused;
-  int* volatile at = NULL;
+  volatile int* volatile at = NULL;
   *at = 1;  // at: null_write
   Py_RETURN_NONE;
 }

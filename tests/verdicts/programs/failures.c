@@ -188,7 +188,7 @@ static void child_crashed(void) {
 
 static void no_plugin(void) {
   if (dlopen("/usr/lib/none/plugin.so", RTLD_NOW) == NULL) {  // at: no_plugin
-    fprintf(stderr, "plugin: %s\n", dlerror());  // at: no_plugin
+    fprintf(stderr, "plugin: %s\n", dlerror());               // at: no_plugin
     exit(8);
   }
 }
@@ -240,8 +240,9 @@ static void symbolic_loop(void) {
   if (fd < 0) fail("loop");
 }
 
-MAIN(CASE(no_config), CASE(no_config_quietly), CASE(many_places), CASE(disk_full), CASE(disk_full_stdio), CASE(refused), CASE(port_taken),
-     CASE(directory_there), CASE(is_a_directory), CASE(not_a_directory), CASE(descriptors_leak), CASE(pipes_leak), CASE(no_memory),
-     CASE(no_memory_crash), CASE(threads_no_room), CASE(broken_pipe), CASE(file_too_large), CASE(alarm_rings), CASE(program_missing),
-     CASE(child_crashed), CASE(no_plugin), CASE(symbol_is_null), CASE(bad_words), CASE(says_nothing), CASE(file_unchecked),
+MAIN(CASE(no_config), CASE(no_config_quietly), CASE(many_places), CASE(disk_full), CASE(disk_full_stdio),
+     CASE(refused), CASE(port_taken), CASE(directory_there), CASE(is_a_directory), CASE(not_a_directory),
+     CASE(descriptors_leak), CASE(pipes_leak), CASE(no_memory), CASE(no_memory_crash), CASE(threads_no_room),
+     CASE(broken_pipe), CASE(file_too_large), CASE(alarm_rings), CASE(program_missing), CASE(child_crashed),
+     CASE(no_plugin), CASE(symbol_is_null), CASE(bad_words), CASE(says_nothing), CASE(file_unchecked),
      CASE(killed_self), CASE(killed_by_child), CASE(cpu_time), CASE(symbolic_loop))

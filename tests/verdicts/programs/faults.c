@@ -179,7 +179,8 @@ static void off_the_end(void) {
 }
 
 static int by_value(const void* left, const void* right) {
-  return (int)((*(struct Node* const*)left)->value[0] - (*(struct Node* const*)right)->value[0]);  // at: in_a_callback
+  const struct Node *one = *(struct Node*const*)left, *two = *(struct Node*const*)right;
+  return (int)(one->value[0] - two->value[0]);  // at: in_a_callback
 }
 static void in_a_callback(void) {
   struct Node one = {{1}, NULL};
@@ -220,9 +221,10 @@ static void index_too_large(void) {
 
 static APART void privileged(void) { __asm__ volatile("hlt"); }  // at: privileged
 
-MAIN(CASE(null_write), CASE(null_field), CASE(end_of_list), CASE(null_to_libc), CASE(wild_text), CASE(wild_bits), CASE(far_away),
-     CASE(small_number), CASE(after_unmapping), CASE(guard_page), CASE(write_literal), CASE(write_protected), CASE(write_code),
-     CASE(null_call), CASE(jump_to_data), CASE(jump_to_nowhere), CASE(file_cut), CASE(recursion), CASE(huge_array),
-     CASE(mutual_recursion), CASE(thread_recursion), CASE(division), CASE(quotient_too_large), CASE(unreachable),
-     CASE(breakpoint), CASE(off_the_end), CASE(in_a_callback), CASE(freed_pointer), CASE(in_a_thread), CASE(index_too_large),
+MAIN(CASE(null_write), CASE(null_field), CASE(end_of_list), CASE(null_to_libc), CASE(wild_text),
+     CASE(wild_bits), CASE(far_away), CASE(small_number), CASE(after_unmapping), CASE(guard_page),
+     CASE(write_literal), CASE(write_protected), CASE(write_code), CASE(null_call), CASE(jump_to_data),
+     CASE(jump_to_nowhere), CASE(file_cut), CASE(recursion), CASE(huge_array), CASE(mutual_recursion),
+     CASE(thread_recursion), CASE(division), CASE(quotient_too_large), CASE(unreachable), CASE(breakpoint),
+     CASE(off_the_end), CASE(in_a_callback), CASE(freed_pointer), CASE(in_a_thread), CASE(index_too_large),
      CASE(privileged))

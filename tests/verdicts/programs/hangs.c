@@ -15,7 +15,8 @@
 
 #include "cases.h"
 
-static pthread_mutex_t first = PTHREAD_MUTEX_INITIALIZER, second = PTHREAD_MUTEX_INITIALIZER, third = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t first = PTHREAD_MUTEX_INITIALIZER, second = PTHREAD_MUTEX_INITIALIZER,
+                       third = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t filled = PTHREAD_COND_INITIALIZER;
 static pthread_rwlock_t table = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_barrier_t meeting;
@@ -259,8 +260,9 @@ static void retries(void) {
   while (open("/run/none/server.sock", O_RDWR) < 0) usleep(20000);  // at: retries
 }
 
-MAIN(CASE(deadlock), CASE(deadlock_alone), CASE(deadlock_of_three), CASE(lock_never_released), CASE(writer_twice), CASE(writer_forgets),
-     CASE(lost_wakeup), CASE(never_signalled), CASE(never_posted), CASE(too_few), CASE(lock_held_over_read), CASE(own_pipe),
-     CASE(both_read), CASE(pipe_full), CASE(child_sleeps), CASE(nobody_connects), CASE(peer_is_silent), CASE(polls_for_ever),
-     CASE(epoll_empty), CASE(busy), CASE(busy_threads), CASE(busy_yielding), CASE(busy_reading), CASE(locked_file),
+MAIN(CASE(deadlock), CASE(deadlock_alone), CASE(deadlock_of_three), CASE(lock_never_released),
+     CASE(writer_twice), CASE(writer_forgets), CASE(lost_wakeup), CASE(never_signalled), CASE(never_posted),
+     CASE(too_few), CASE(lock_held_over_read), CASE(own_pipe), CASE(both_read), CASE(pipe_full),
+     CASE(child_sleeps), CASE(nobody_connects), CASE(peer_is_silent), CASE(polls_for_ever), CASE(epoll_empty),
+     CASE(busy), CASE(busy_threads), CASE(busy_yielding), CASE(busy_reading), CASE(locked_file),
      CASE(waits_for_signal), CASE(sleeps), CASE(retries))

@@ -9,6 +9,7 @@ static void heap_overflow(void) {
   char* at = malloc(10);
   OPAQUE(at);
   at[10] = 1;  // at: heap_overflow
+  OPAQUE(at);
   free(at);
 }
 
