@@ -11,7 +11,7 @@ import json
 import os
 import pathlib
 import re
-import signal
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -65,6 +65,7 @@ def record(options, folder, row, level):
     command = builds.command_of(row, level, folder)
     recording = pathlib.Path(folder) / "recordings" / f"{row.source}-{row.case}-{level}"
     recording.parent.mkdir(exist_ok=True)
+    shutil.rmtree(recording, ignore_errors=True)
     words = [options.orrery, "record", "-o", recording]
     if row.how == "hang":
         words += ["--timeout", HANG_SECONDS]
