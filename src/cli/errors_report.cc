@@ -4,16 +4,12 @@
 #include <array>
 #include <set>
 
-#include "cli/stopped_process.h"
-
 namespace orrery::cli {
 
 using lens::errors::LeakRow;
 using lens::errors::MemoryErrorRow;
 
 namespace {
-
-constexpr u64 kFramesShown = 12;
 
 int rank_of(const std::string& kind) {
   static constexpr std::array kKinds = {"definite", "indirect", "possible", "reachable"};
@@ -39,47 +35,23 @@ std::vector<LeakSite> sites_of(const std::vector<LeakRow>& leaks) {
   return sorted;
 }
 
-/// Brings a replay of each process to the places, in their order. Of several tasks between two events only
-/// the replay knows which came first: where it has gone past a place it is begun anew.
-Fallible<Nothing> read_stacks(const std::string& directory, const std::set<ErrorPlace>& places,
-                              std::map<ErrorPlace, lens::StackFact>& stacks) {
-  std::unique_ptr<StoppedProcess> stopped;
-  std::string program;
-  for (const ErrorPlace& place : places) {
-    const lens::ExactInstant instant{.process = place.process,
-                                     .at = {.event = place.event, .task = place.task, .ticks = place.ticks},
-                                     .pc = place.pc};
-    const bool same = stopped && stopped->instant.process == place.process;
-    if (!same || !lens::seek(*stopped->session, instant)) {
-      auto anew = stop_process(directory, {place.process}, instant);
-      if (!anew) continue;  // the rest is told without this stack
-      stopped = anew.take();
-      program = program_of(*stopped);
-    }
-    stacks[place] = lens::stack_of(*stopped->session, program, kFramesShown);
-  }
-  return Nothing{};
-}
-
 }  // namespace
 
-const lens::StackFact* ErrorsReport::stack_at(const ErrorPlace& place) const {
+const lens::StackFact* ErrorsReport::stack_at(const RunPlace& place) const {
   const auto found = stacks.find(place);
   return found == stacks.end() ? nullptr : &found->second;
 }
 
-ErrorPlace place_of(const MemoryErrorRow& row) {
-  return {row.process, row.event, row.task, row.ticks, row.pc};
-}
-ErrorPlace made_place(const MemoryErrorRow& row) {
+RunPlace place_of(const MemoryErrorRow& row) { return {row.process, row.event, row.task, row.ticks, row.pc}; }
+RunPlace made_place(const MemoryErrorRow& row) {
   return {row.process, row.made_event.value_or(0), row.made_task.value_or(0), row.made_ticks.value_or(0),
           row.made_pc.value_or(0)};
 }
-ErrorPlace gone_place(const MemoryErrorRow& row) {
+RunPlace gone_place(const MemoryErrorRow& row) {
   return {row.process, row.gone_event.value_or(0), row.gone_task.value_or(0), row.gone_ticks.value_or(0),
           row.gone_pc.value_or(0)};
 }
-ErrorPlace place_of(const LeakRow& row) { return {row.process, row.event, row.task, row.ticks, row.pc}; }
+RunPlace place_of(const LeakRow& row) { return {row.process, row.event, row.task, row.ticks, row.pc}; }
 
 Fallible<ErrorsReport> read_errors(const std::string& directory, const std::string& condition,
                                    std::size_t stacks_most) {
@@ -90,7 +62,7 @@ Fallible<ErrorsReport> read_errors(const std::string& directory, const std::stri
   report.errors = TRY(database.read(lens::errors::kMemoryError, where + ", number"));
   report.leaks = TRY(database.read(lens::errors::kLeak, where + ", address"));
   report.sites = sites_of(report.leaks);
-  std::set<ErrorPlace> places;
+  std::set<RunPlace> places;
   for (std::size_t at = 0; at < std::min(stacks_most, report.errors.size()); ++at) {
     const MemoryErrorRow& error = report.errors[at];
     places.insert(place_of(error));

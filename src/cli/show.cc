@@ -19,6 +19,7 @@ void add_show(Arguments app, Session& session) {
   add_show_pages(command, session);
   add_show_heap(command, session);
   add_show_errors(command, session);
+  add_show_races(command, session);
   add_show_io(command, session);
   add_show_sched(command, session);
   add_show_cpu(command, session);
@@ -36,6 +37,7 @@ void add_show(Arguments app, Session& session) {
       "  orrery show memory\n"
       "  orrery show pages\n"
       "  orrery show profile\n"
+      "  orrery show races\n"
       "  orrery show sched\n"
       "  orrery show stack --at crash\n");
 }

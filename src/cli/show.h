@@ -8,6 +8,7 @@ namespace orrery::cli {
 /// Adds its subcommand to `show`, as a command adds itself to the application.
 void add_show_build(Arguments show, Session& session);
 void add_show_errors(Arguments show, Session& session);
+void add_show_races(Arguments show, Session& session);
 void add_show_file(Arguments show, Session& session);
 void add_show_heap(Arguments show, Session& session);
 void add_show_io(Arguments show, Session& session);

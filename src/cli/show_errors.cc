@@ -48,15 +48,6 @@ std::string block_words(const MemoryErrorRow& error) {
          gone;
 }
 
-std::string frame_words(const lens::FrameFact& frame) {
-  std::string words = frame.function.empty() ? "?" : frame.function;
-  if (frame.source.line != 0)
-    return words + " (" + std::string(base_name(frame.source.file)) + ":" +
-           std::to_string(frame.source.line) + ")";
-  if (!frame.image.empty()) words += " [" + std::string(base_name(frame.image)) + "]";
-  return words;
-}
-
 class Text {
  public:
   Text(const ErrorsReport& report, const Style& style, std::size_t most)
@@ -87,17 +78,17 @@ class Text {
     print_leaks(program);
   }
 
-  void print_stack(const ErrorPlace& place, const char* first) const {
+  void print_stack(const RunPlace& place, const char* first) const {
     const lens::StackFact* const stack = report_.stack_at(place);
     if (stack == nullptr) return;
     for (std::size_t at = 0; at < stack->inner.size(); ++at) {
       const lens::FrameFact& frame = stack->inner[at];
-      std::printf("      %s %s\n", at == 0 ? first : "by", printable(frame_words(frame)).c_str());
+      std::printf("      %s %s\n", at == 0 ? first : "by", printable(words_of(frame)).c_str());
       if (frame.users && frame.function == "main") return;  // who called that is the same for all
     }
     if (!stack->outer.empty()) std::printf("      %s\n", style_.dim("...").c_str());
     for (const lens::FrameFact& frame : stack->outer)
-      std::printf("      by %s\n", printable(frame_words(frame)).c_str());
+      std::printf("      by %s\n", printable(words_of(frame)).c_str());
   }
 
   void print_error(const MemoryErrorRow& error) const {
@@ -165,32 +156,6 @@ class Text {
 
 // --- JSON ---
 
-Json stack_json(const ErrorsReport& report, const ErrorPlace& place) {
-  Json frames = Json::array();
-  const lens::StackFact* const stack = report.stack_at(place);
-  if (stack == nullptr) return frames;
-  for (const std::vector<lens::FrameFact>* part : {&stack->inner, &stack->outer})
-    for (const lens::FrameFact& frame : *part) {
-      Json json{{"pc", frame.pc}, {"function", frame.function}};
-      if (frame.source.line != 0) {
-        json["file"] = frame.source.file;
-        json["line"] = frame.source.line;
-      }
-      json["object"] = frame.image;
-      json["inlined"] = frame.inlined;
-      frames.push_back(std::move(json));
-    }
-  return frames;
-}
-
-Json place_json(const ErrorsReport& report, const ErrorPlace& place) {
-  return {{"event", place.event},
-          {"task", place.task},
-          {"ticks", place.ticks},
-          {"pc", place.pc},
-          {"stack", stack_json(report, place)}};
-}
-
 Json error_json(const ErrorsReport& report, const MemoryErrorRow& error) {
   Json json{{"process", error.process}, {"program", error.program}, {"number", error.number},
             {"kind", error.kind},       {"address", error.address}, {"size_bytes", error.size_bytes},
@@ -198,14 +163,14 @@ Json error_json(const ErrorsReport& report, const MemoryErrorRow& error) {
   if (error.function) json["function"] = *error.function;
   if (error.file) json["file"] = *error.file;
   if (error.line) json["line"] = *error.line;
-  json["at"] = place_json(report, place_of(error));
+  json["at"] = place_json(place_of(error), report.stacks);
   if (!error.relation) return json;
   json["block"] = {{"relation", *error.relation},
                    {"distance", *error.distance},
                    {"address", *error.block_address},
                    {"size_bytes", *error.block_bytes},
-                   {"made", place_json(report, made_place(error))}};
-  if (error.gone_pc) json["block"]["gone"] = place_json(report, gone_place(error));
+                   {"made", place_json(made_place(error), report.stacks)}};
+  if (error.gone_pc) json["block"]["gone"] = place_json(gone_place(error), report.stacks);
   return json;
 }
 
@@ -226,7 +191,7 @@ Json report_json(const ErrorsReport& report) {
     if (site.first.function) leak["function"] = *site.first.function;
     if (site.first.file) leak["file"] = *site.first.file;
     if (site.first.line) leak["line"] = *site.first.line;
-    leak["first"] = place_json(report, place_of(site.first));
+    leak["first"] = place_json(place_of(site.first), report.stacks);
     json["leaks"].push_back(std::move(leak));
   }
   return json;

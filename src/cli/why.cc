@@ -85,7 +85,7 @@ std::vector<lens::why::HeapError> read_heap_errors(const std::string& directory,
   std::vector<lens::why::HeapError> errors;
   if (!report) return errors;
   for (const lens::errors::MemoryErrorRow& row : report.value().errors) {
-    const auto stack = [&](const ErrorPlace& place) {
+    const auto stack = [&](const RunPlace& place) {
       const lens::StackFact* const found = report.value().stack_at(place);
       return found == nullptr ? lens::StackFact{} : *found;
     };

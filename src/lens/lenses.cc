@@ -18,13 +18,14 @@ extern const Lens kProfileLens;
 extern const Lens kCacheLens;
 extern const Lens kCacheObjectLens;
 extern const Lens kErrorsLens;
+extern const Lens kRacesLens;
 
 namespace {
 
 constexpr const Lens* kLenses[] = {
     &kProcessLens, &kCallLens,  &kBuildLens,       &kLoadLens,   &kLinkLens,    &kStateLens,
     &kMapLens,     &kPageLens,  &kIoLens,          &kSchedLens,  &kRequestLens, &kHeapLens,
-    &kProfileLens, &kCacheLens, &kCacheObjectLens, &kErrorsLens,
+    &kProfileLens, &kCacheLens, &kCacheObjectLens, &kErrorsLens, &kRacesLens,
 };
 
 }  // namespace

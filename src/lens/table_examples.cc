@@ -10,6 +10,15 @@ constexpr db::TableExample kExamples[] = {
     {"leak", "Who lost most",
      "SELECT kind, function, line, count(*) AS blocks, sum(size_bytes) AS bytes FROM leak"
      " WHERE kind IN ('definite', 'indirect') GROUP BY 1, 2, 3 ORDER BY bytes DESC"},
+    {"race_check", "Which programs were checked for races",
+     "SELECT process, program, state, tasks FROM race_check"},
+    {"data_race", "What was raced for, and where",
+     "SELECT object, first_function, first_line, second_function, second_line, times FROM data_race"
+     " ORDER BY number"},
+    {"lock_order", "Which locks were taken in a circle, and where",
+     "SELECT circle, held, wanted, task, function, line FROM lock_order ORDER BY circle, step"},
+    {"lock_misuse", "What was done to locks that may not be done",
+     "SELECT kind, lock, function, line, times FROM lock_misuse ORDER BY number"},
     {"process", "How long each process lived, and how it ended",
      "SELECT process, pid, command, (end_ns - start_ns) / 1e6 AS ms, end FROM process ORDER BY start_ns"},
     {"call", "The calls that failed, and how often",

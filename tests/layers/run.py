@@ -25,6 +25,7 @@ import memory_cases
 import process_cases
 import profile_cases
 import programs
+import race_cases
 import request_cases
 import sched_cases
 import sharing_cases
@@ -942,6 +943,7 @@ for family in (
     memory_cases,
     process_cases,
     profile_cases,
+    race_cases,
     request_cases,
     sched_cases,
     sharing_cases,

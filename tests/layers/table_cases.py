@@ -80,7 +80,7 @@ int main(void) {
 """
 
 # What neither recording has: nothing is missing, and the libraries are where they are looked for first.
-EMPTY = {"link_trouble", "memory_error"}
+EMPTY = {"link_trouble", "memory_error", "data_race", "lock_order", "lock_misuse"}
 
 
 def examples():
@@ -115,6 +115,7 @@ REPORTS = (
     ("show cache", "cache"), ("show cache --by line", "cache"),
     ("show profile", "profile"), ("show profile --by line", "profile"), ("show profile --by call", "profile"),
     ("show heap", "heap"), ("show heap --at 90%", "heap"), ("show heap --blocks", "heap"), ("show errors", "errors"),
+    ("show races", "races"),
     ("why", "reports#why"), ("info", "reports#info"), ("info --verify", "reports#info"), ("ps", "reports#ps"))
 
 
