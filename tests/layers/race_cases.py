@@ -103,8 +103,8 @@ def case_race_objects(orrery, expect):
     """What was raced for, the locks that were held, and where the lock was taken that another waits for."""
     program = build(orrery.home, "racy.c", "-O0")
     race = races_of(orrery, expect, orrery.record([program, "wrong_lock"]))["races"][0]["race"]
-    expect((race["object"], race["first_locks"], race["second_locks"], race["missing"]),
-           ("counter", "one", "other", "both hold locks, but none in common"), "a variable")
+    expect((race["object"], {race["first_locks"], race["second_locks"]}, race["missing"]),
+           ("counter", {"one", "other"}, "both hold locks, but none in common"), "a variable")
     found = races_of(orrery, expect, orrery.record([program, "heap_block"]))["races"][0]
     expect((found["race"]["object"], found["made"]["stack"][0]["line"]), ("byte 32 of a block of 80 bytes", line_of("malloc(10 *")), "a block")
     orders = races_of(orrery, expect, orrery.record([program, "three_orders"]))["orders"]

@@ -66,6 +66,7 @@ TaskNumber RaceFinder::number_of(i32 id) {
   if (known != nullptr) return *known;
   // It runs before whoever made it has come back from that.
   const TaskNumber number = add_task(id);
+  checks_ = checks_ || number != 0;
   for (Task& each : tasks_)
     if (each.creates >= 0) tasks_[number].clock.join(snapshots_[static_cast<std::size_t>(each.creates)]);
   return number;
@@ -83,6 +84,7 @@ void RaceFinder::creating(i32 id) {
   if (current_ == kNever || maker.id != task().id) return;
   maker.creates = static_cast<i32>(snapshots_.size());
   snapshots_.push_back(maker.clock);
+  checks_ = true;
   begin_segment();
 }
 
@@ -126,71 +128,112 @@ void RaceFinder::learn(std::span<const AccessPoint> points) {
   while (points_.size() < points.size()) {
     const std::size_t first = points_.size();
     const AccessPoint& own = points[first];
-    u8 flags = kKnown;
+    u8 flags = 0;
     switch (code_.kind_of(own.pc)) {
       case CodeFacts::Kind::program:
         break;
       case CodeFacts::Kind::library:
-        flags |= kLibrary;
+        flags = kLibrary;
         break;
       case CodeFacts::Kind::loader:
-        flags |= kLibrary | kLoader;
+        flags = kLibrary | kLoader;
         break;
       case CodeFacts::Kind::string_stub:
-        flags |= kStub;
+        flags = kStub;
         break;
     }
-    points_.push_back(flags);
-    for (u32 at = 1; at <= own.points && points_.size() < points.size(); ++at) {
-      const AccessPoint& point = points[first + at];
-      u8 each = kKnown;
-      if (point.kind == AccessKind::none || point.call) points_[first] |= kValues;
-      if (point.kind == AccessKind::modify && (flags & kLibrary) == 0 && code_.is_locked(point.pc))
-        each |= kLocked;
-      points_.push_back(each);
+    points_.push_back({.address = own.pc, .word = own.points});
+    for (const AccessPoint& point : points.subspan(first + 1, own.points)) {
+      if (point.kind == AccessKind::none || point.call) flags |= kValues;
+      points_.push_back(row_of(point, own.pc, (flags & kLibrary) != 0));
     }
+    points_[first].how = flags;
   }
 }
 
+RaceFinder::PointRow RaceFinder::row_of(const AccessPoint& point, u64 block_pc, bool is_library) {
+  PointRow row{.address = point.address, .offset = static_cast<u16>(point.pc - block_pc)};
+  if (point.kind == AccessKind::none) {
+    row.kind = PointRow::Kind::value;
+    return row;
+  }
+  if (point.kind != AccessKind::read) row.how |= Slot::kWrites;
+  if (point.kind == AccessKind::modify) row.how |= Slot::kModifies;
+  if (point.kind == AccessKind::modify && !is_library && code_.is_locked(point.pc)) row.how |= Slot::kAtomic;
+  row.has_word = point.word != translate::kNoWord;
+  row.word = row.has_word ? point.word : u16{0};
+  const bool is_simple = point.base_word == translate::kNoWord && point.end_word == translate::kNoWord &&
+                         !point.narrow && !point.call && point.size_bytes <= kWordBytes &&
+                         (row.how & Slot::kAtomic) == 0;
+  row.kind = is_simple ? PointRow::Kind::simple : PointRow::Kind::odd;
+  row.size_bytes = is_simple ? static_cast<u8>(point.size_bytes) : u8{0};
+  return row;
+}
+
 void RaceFinder::block(AccessHeader header, const u64* words, const AccessPoint* points) {
-  const u8 flags = points_[header.point()];
-  const AccessPoint* const from = points + 1;
-  const AccessPoint* const to = from + points->points;
-  const u64 past = points->pc + header.guest_bytes();
+  const PointRow& row = points_[header.point()];
   if (current_ != kNever) {
-    if ((flags & kLibrary) != 0) {
-      task().in_library = true;
-      if ((flags & kValues) != 0 || task().in_string) library_block(from, to, past, words, flags);
+    Task& own = task();
+    if ((row.how & kLibrary) != 0) {
+      own.in_library = true;
+      if ((row.how & kValues) != 0 || own.in_string)
+        library_block(points + 1, points + 1 + points->points, points->pc + header.guest_bytes(), words,
+                      row.how);
     } else {
-      Task& own = task();
       own.in_library = false;
-      own.in_string = (flags & kStub) != 0;
+      own.in_string = (row.how & kStub) != 0;
       if (!own.frames.empty() && !own.frames.back().ran_program) runs_program(own.frames.back());
-      program_block(from, to, past, words, points_.data() + header.point() + 1);
+      if (checks_ || (row.how & kValues) != 0) program_block(&row, header.guest_bytes(), words, points);
     }
   }
   ticks_ += header.tick() ? 1 : 0;
 }
 
-void RaceFinder::program_block(const AccessPoint* from, const AccessPoint* to, u64 past, const u64* words,
-                               const u8* flags) {
-  for (const AccessPoint* point = from; point < to && point->pc < past; ++point, ++flags) {
-    if (point->kind == AccessKind::none) {
-      value(*point, words[point->word]);
+void RaceFinder::program_block(const PointRow* own, u32 guest_bytes, const u64* words,
+                               const AccessPoint* points) {
+  const u64 pc = own->address;
+  bool checks = checks_ && !in_allocator();
+  for (const PointRow* row = own + 1; row <= own + own->word && row->offset < guest_bytes; ++row) {
+    if (row->kind == PointRow::Kind::simple) {
+      const u64 address = row->address + (row->has_word ? words[row->word] : 0);
+      last_read_ = address;
+      if (checks) program_access(address, row->size_bytes, pc + row->offset, row->how);
       continue;
     }
-    const translate::Access made = translate::access_at(*point, words);
+    const AccessPoint& point = points[row - own];
+    if (row->kind == PointRow::Kind::value) {
+      value(point, words[point.word]);
+      checks = checks_ && !in_allocator();
+      continue;
+    }
+    const translate::Access made = translate::access_at(point, words);
     if (made.size_bytes == 0) continue;
     last_read_ = made.address;
     if (made.call) {
       task().call = place(made.pc);
       task().depth = 0;
     }
-    u8 how = made.kind == AccessKind::read ? 0 : Slot::kWrites;
-    if (made.kind == AccessKind::modify) how |= Slot::kModifies;
-    if ((*flags & kLocked) != 0) how |= Slot::kAtomic;
-    if (!in_allocator()) access(made.address, made.size_bytes, made.pc, how);
+    if (checks) access(made.address, made.size_bytes, made.pc, row->how);
   }
+}
+
+/// Most accesses are of what the task has accessed a moment ago.
+void RaceFinder::program_access(u64 address, u64 size_bytes, u64 pc, u8 how) {
+  const u64 from = address % kWordBytes, word = address / kWordBytes;
+  if (from + size_bytes > kWordBytes) return access(address, size_bytes, pc, how);
+  const auto bytes = static_cast<u8>(((1u << size_bytes) - 1) << from);
+  const bool writes = (how & Slot::kWrites) != 0;
+  const u32 segment = now();
+  Recent& recent = recent_[word % kRecent];
+  if (recent.word == word && recent.segment == segment) {
+    if (((writes ? recent.written : recent.seen) & bytes) == bytes) [[likely]]
+      return;
+  } else {
+    recent = {.word = word, .segment = segment};
+  }
+  recent.seen |= bytes;
+  if (writes) recent.written |= bytes;
+  touch(shadow_.at(address), word * kWordBytes, bytes, pc, how, size_bytes);
 }
 
 void RaceFinder::library_block(const AccessPoint* from, const AccessPoint* to, u64 past, const u64* words,
@@ -206,7 +249,7 @@ void RaceFinder::library_block(const AccessPoint* from, const AccessPoint* to, u
     last_read_ = made.address;
     if (made.call) {
       ++own.depth;
-    } else if (own.in_string && made.size_bytes != 0 && (flags & kLoader) == 0) {
+    } else if (checks_ && own.in_string && made.size_bytes != 0 && (flags & kLoader) == 0) {
       u8 how = Slot::kInside;
       if (made.kind != AccessKind::read) how |= Slot::kWrites;
       access(made.address, made.size_bytes, own.call.pc, how);
@@ -216,7 +259,7 @@ void RaceFinder::library_block(const AccessPoint* from, const AccessPoint* to, u
 
 /// What the kernel reads and writes counts where the program's own call is the system call.
 void RaceFinder::engine(AccessHeader header, const u64* words) {
-  if (current_ == kNever || words[1] == 0) return;
+  if (current_ == kNever || words[1] == 0 || !checks_) return;
   const bool writes = header.kind() != AccessKind::read;
   Task& own = task();
   if (header.by() == AccessBy::instruction) {

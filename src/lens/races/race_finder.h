@@ -126,6 +126,27 @@ class RaceFinder {
     const heap::AllocatorFunction* allocator = nullptr;  ///< or
     const ThreadFunction* thread = nullptr;
   };
+  /// An access point, packed: a line of the processor's cache holds those of a block.
+  struct PointRow {
+    enum class Kind : u8 {
+      simple,  ///< `size_bytes` at the word's value and `address`
+      odd,     ///< translate::access_at tells
+      value,   ///< no access
+    };
+    u64 address = 0;    ///< of a block's own row, its pc
+    u16 word = 0;       ///< 0 also if it has none; of a block, how many rows follow
+    u16 offset = 0;     ///< of the instruction in its block
+    u8 size_bytes = 0;  ///< of a simple one
+    u8 how = 0;         ///< Slot's flags; of a block, what its code is
+    Kind kind = Kind::simple;
+    bool has_word = false;
+  };
+  /// What a task has accessed of a word in a segment: to do so again changes nothing.
+  struct Recent {
+    u64 word = ~u64{0};
+    u32 segment = 0;
+    u8 seen = 0, written = 0;
+  };
   /// What those who come to an object learn of those who came before.
   struct Sync {
     VectorClock clock;
@@ -136,8 +157,7 @@ class RaceFinder {
     u32 round = 0;
     std::optional<TaskNumber> runner{};  ///< of `once`: who does it just now
   };
-  static constexpr u8 kUnknown = 0, kKnown = 1, kLibrary = 2, kLoader = 4, kStub = 8, kLocked = 16,
-                      kValues = 32;
+  static constexpr u8 kLibrary = 1, kLoader = 2, kStub = 4, kValues = 8;  ///< of blocks
   static constexpr u32 kNever = ~u32{0};
 
   Task& task() { return tasks_[current_]; }
@@ -155,9 +175,11 @@ class RaceFinder {
   bool is_before(const Slot& slot) const;
 
   void learn(std::span<const translate::AccessPoint> points);
+  PointRow row_of(const translate::AccessPoint& point, u64 block_pc, bool is_library);
   void block(translate::AccessHeader header, const u64* words, const translate::AccessPoint* points);
-  void program_block(const translate::AccessPoint* from, const translate::AccessPoint* to, u64 past,
-                     const u64* words, const u8* flags);
+  void program_block(const PointRow* own, u32 guest_bytes, const u64* words,
+                     const translate::AccessPoint* points);
+  void program_access(u64 address, u64 size_bytes, u64 pc, u8 how);
   void library_block(const translate::AccessPoint* from, const translate::AccessPoint* to, u64 past,
                      const u64* words, u8 flags);
   void engine(translate::AccessHeader header, const u64* words);
@@ -192,7 +214,11 @@ class RaceFinder {
   const Block* block_at(u64 address) const;
 
   CodeFacts& code_;
-  std::vector<u8> points_;  ///< flags of each
+  std::vector<PointRow> points_;
+  static constexpr std::size_t kRecent = 1024;
+  std::vector<Recent> recent_ = std::vector<Recent>(kRecent);
+  /// There were two tasks. All that the first did alone comes before what others do.
+  bool checks_ = false;
   std::vector<Task> tasks_;
   HashMap<TaskNumber> task_numbers_;  ///< by id
   TaskNumber current_ = kNever;
