@@ -13,6 +13,7 @@ void add_why(Arguments app, Session& session);
 void add_show(Arguments app, Session& session);
 void add_compare(Arguments app, Session& session);
 void add_collect(Arguments app, Session& session);
+void add_origin(Arguments app, Session& session);
 void add_query(Arguments app, Session& session);
 void add_export(Arguments app, Session& session);
 void add_ls(Arguments app, Session& session);
@@ -35,6 +36,7 @@ constexpr Command kCommands[] = {
     {"why", add_why},
     {"show", add_show},
     {"compare", add_compare},
+    {"origin", add_origin},
     {"collect", add_collect},
     {"query", add_query},
     {"export", add_export},

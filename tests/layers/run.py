@@ -22,6 +22,7 @@ import heap_cases
 import instant_cases
 import io_cases
 import memory_cases
+import origin_cases
 import process_cases
 import profile_cases
 import programs
@@ -941,6 +942,7 @@ for family in (
     instant_cases,
     io_cases,
     memory_cases,
+    origin_cases,
     process_cases,
     profile_cases,
     race_cases,
