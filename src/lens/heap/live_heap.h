@@ -111,7 +111,7 @@ class alignas(kApartBytes) LiveHeap {
   std::vector<LiveBlock> take_live();
 
  private:
-  static constexpr std::size_t kBatchChanges = 2048;
+  static constexpr std::size_t kBatchChanges = 8192;
   struct Batch {
     std::unique_ptr<HeapChange[]> changes = std::make_unique<HeapChange[]>(kBatchChanges);
     std::size_t used = 0;
