@@ -39,6 +39,15 @@ const char* name_of(memory::RegionKind kind) {
   return "";
 }
 
+/// Adds the rows that a reply consists of; returns how many came.
+template <class Row>
+std::size_t append_payload(std::vector<Row>& rows, const ControlReply& reply, const u8* payload) {
+  const std::size_t before = rows.size(), count = reply.payload_bytes / sizeof(Row);
+  rows.resize(before + count);
+  std::memcpy(static_cast<void*>(rows.data() + before), payload, count * sizeof(Row));
+  return count;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ReplaySession>> ReplaySession::attach(int control_fd, SessionFiles files) {
@@ -128,11 +137,7 @@ Status ReplaySession::receive_stop(const ControlRequest& request, std::vector<ma
   TRY(receive_reply());
   for (;;) {
     const ControlReply& reply = packet_->reply;
-    if (hits != nullptr) {
-      const std::size_t before = hits->size(), count = reply.payload_bytes / sizeof(machine::ControlHit);
-      hits->resize(before + count);
-      std::memcpy(hits->data() + before, packet_->payload, count * sizeof(machine::ControlHit));
-    }
+    if (hits != nullptr) append_payload(*hits, reply, packet_->payload);
     if (reply.notes_lost != 0) return Error{"a system call made more accesses than can be noted"};
     if (reply.access_points > access_points_.size() && access_consumer_)
       TRY(keep_packet_while(&ReplaySession::learn_access_points));
@@ -225,12 +230,8 @@ Status ReplaySession::note_profile(ProfileConsumer consumer) {
 Status ReplaySession::learn_counts() {
   for (u64 row = 0;;) {
     TRY(ask({.op = ControlOp::take_counts, .argument = row}));
-    const std::size_t before = counts_.size();
-    const std::size_t count = packet_->reply.payload_bytes / sizeof(translate::StretchCount);
-    if (count == 0) break;
+    if (append_payload(counts_, packet_->reply, packet_->payload) == 0) break;
     row = packet_->reply.value;
-    counts_.resize(before + count);
-    std::memcpy(counts_.data() + before, packet_->payload, count * sizeof(translate::StretchCount));
   }
   return ask({.op = ControlOp::take_counts, .argument = ~u64{0}});
 }
@@ -258,12 +259,7 @@ Status ReplaySession::note_schedule(std::span<const u64> stop_calls, u32 how, Sc
 Status ReplaySession::fetch_schedule() {
   for (;;) {
     TRY(ask({.op = ControlOp::take_schedule, .argument = schedule_.size() * sizeof(kernel::ScheduleNote)}));
-    const std::size_t before = schedule_.size();
-    const std::size_t count = packet_->reply.payload_bytes / sizeof(kernel::ScheduleNote);
-    if (count == 0) return Nothing{};
-    schedule_.resize(before + count);
-    std::memcpy(static_cast<void*>(schedule_.data() + before), packet_->payload,
-                count * sizeof(kernel::ScheduleNote));
+    if (append_payload(schedule_, packet_->reply, packet_->payload) == 0) return Nothing{};
   }
 }
 
@@ -275,24 +271,14 @@ Result<std::vector<machine::ControlTouch>> ReplaySession::take_first_touches() {
   std::vector<machine::ControlTouch> touches;
   for (;;) {
     TRY(ask({.op = ControlOp::take_touches, .argument = touches.size() * sizeof(machine::ControlTouch)}));
-    const std::size_t before = touches.size();
-    const std::size_t count = packet_->reply.payload_bytes / sizeof(machine::ControlTouch);
-    if (count == 0) return touches;
-    touches.resize(before + count);
-    std::memcpy(static_cast<void*>(touches.data() + before), packet_->payload,
-                count * sizeof(machine::ControlTouch));
+    if (append_payload(touches, packet_->reply, packet_->payload) == 0) return touches;
   }
 }
 
 Status ReplaySession::learn_access_points() {
   for (;;) {
     TRY(ask({.op = ControlOp::access_points, .argument = access_points_.size()}));
-    const std::size_t before = access_points_.size();
-    const std::size_t count = packet_->reply.payload_bytes / sizeof(translate::AccessPoint);
-    if (count == 0) return Nothing{};
-    access_points_.resize(before + count);
-    std::memcpy(static_cast<void*>(access_points_.data() + before), packet_->payload,
-                count * sizeof(translate::AccessPoint));
+    if (append_payload(access_points_, packet_->reply, packet_->payload) == 0) return Nothing{};
   }
 }
 
@@ -453,11 +439,7 @@ const std::vector<machine::ControlTask>& ReplaySession::tasks() {
   if (has_tasks_) return tasks_;
   tasks_.clear();
   while (ask({.op = ControlOp::tasks, .argument = tasks_.size()})) {
-    const std::size_t before = tasks_.size();
-    const std::size_t count = packet_->reply.payload_bytes / sizeof(machine::ControlTask);
-    if (count == 0) break;
-    tasks_.resize(before + count);
-    std::memcpy(tasks_.data() + before, packet_->payload, count * sizeof(machine::ControlTask));
+    if (append_payload(tasks_, packet_->reply, packet_->payload) == 0) break;
   }
   has_tasks_ = true;
   return tasks_;
@@ -470,8 +452,8 @@ Result<std::vector<u8>> ReplaySession::vector_state(i32 task) {
 
 Result<std::vector<u64>> ReplaySession::auxv() {
   TRY(ask({.op = ControlOp::auxv}));
-  std::vector<u64> pairs(packet_->reply.payload_bytes / sizeof(u64));
-  std::memcpy(pairs.data(), packet_->payload, pairs.size() * sizeof(u64));
+  std::vector<u64> pairs;
+  append_payload(pairs, packet_->reply, packet_->payload);
   return pairs;
 }
 
