@@ -151,6 +151,14 @@ class Differences:
         self.counts[kind] += 1
         self.examples.setdefault(kind, []).append(f"{where}: {words}")
 
+    def told(self):
+        """Prints what there is; returns the exit status."""
+        for kind, count in self.counts.items():
+            print(f"  DIFFERENT: {count:6}  {kind}")
+            for example in self.examples[kind][:8]:
+                print(f"      {example}")
+        return 1 if self.counts else 0
+
 
 def without_tails(gdbs):
     """The frames that there are, and for each the names of those behind it that gdb makes up from call sites."""
@@ -283,19 +291,29 @@ def one_program(orrery, folder, name, words, count, seed, differences):
     return totals
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("count", type=int, nargs="?", default=1000, help="instants in all (default: 1000)")
+def campaign_arguments(words, count):
+    """What every campaign at random instants is told."""
+    parser = argparse.ArgumentParser(description=words)
+    parser.add_argument("count", type=int, nargs="?", default=count, help=f"instants in all (default: {count})")
     parser.add_argument("--orrery", default="build/release/orrery")
     parser.add_argument("--only", help="programs with this in their names")
     parser.add_argument("--seed", default="1")
+    return parser
+
+
+def chosen_programs(folder, only):
+    return [each for each in build(folder) if not only or only in each[0]]
+
+
+def main():
+    parser = campaign_arguments(__doc__, 1000)
     parser.add_argument("--jobs", type=int, default=3)
     chosen = parser.parse_args()
     differences, totals = Differences(), collections.Counter()
     with tempfile.TemporaryDirectory() as home:
         folder = pathlib.Path(os.path.realpath(home))
         orrery = Orrery(chosen.orrery, folder)
-        programs = [each for each in build(folder) if not chosen.only or chosen.only in each[0]]
+        programs = chosen_programs(folder, chosen.only)
         each = math.ceil(chosen.count / len(programs))
         with ThreadPoolExecutor(chosen.jobs) as pool:
             for done in pool.map(lambda program: one_program(orrery, folder, *program, each, chosen.seed, differences), programs):
@@ -307,11 +325,7 @@ def main():
     for why, count in differences.explained.most_common():
         if count:
             print(f"  explained: {count:6}  {why}")
-    for kind, count in differences.counts.items():
-        print(f"  DIFFERENT: {count:6}  {kind}")
-        for example in differences.examples[kind][:8]:
-            print(f"      {example}")
-    return 1 if differences.counts else 0
+    return differences.told()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 """The processor at random instants, ours beside gdb's: each instant becomes a core file, and what `orrery show cpu` says of
 registers, flags, vectors, the instruction, its operands' addresses, values and bytes, and whether a jump is taken, is compared
 with what gdb says and computes of the core."""
-import argparse
 import collections
 import json
 import math
@@ -138,25 +137,16 @@ def one_program(orrery, folder, name, words, count, seed, differences):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("count", type=int, nargs="?", default=400, help="instants in all (default: 400)")
-    parser.add_argument("--orrery", default="build/release/orrery")
-    parser.add_argument("--only", help="programs with this in their names")
-    parser.add_argument("--seed", default="1")
-    chosen = parser.parse_args()
+    chosen = cores.campaign_arguments(__doc__, 400).parse_args()
     differences, totals = cores.Differences(), collections.Counter()
     with tempfile.TemporaryDirectory() as home:
         folder = pathlib.Path(os.path.realpath(home))
         orrery = cores.Orrery(chosen.orrery, folder)
-        programs = [each for each in cores.build(folder) if not chosen.only or chosen.only in each[0]]
+        programs = cores.chosen_programs(folder, chosen.only)
         for name, words in programs:
             totals += one_program(orrery, folder, name, words, max(chosen.count // len(programs), 1), chosen.seed, differences)
     print(", ".join(f"{count} {name}" for name, count in totals.items()))
-    for kind, count in differences.counts.items():
-        print(f"  DIFFERENT: {count:6}  {kind}")
-        for example in differences.examples[kind][:8]:
-            print(f"      {example}")
-    return 1 if differences.counts else 0
+    return differences.told()
 
 
 if __name__ == "__main__":
