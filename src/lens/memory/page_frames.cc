@@ -16,6 +16,20 @@ constexpr const char* kAnonymous = "anonymous";
 bool is_shared(const elf::MappedRegion& region) { return (region.flags & MAP_SHARED) != 0; }
 bool has_file(const elf::MappedRegion& region) { return region.path.starts_with("/"); }
 
+/// The page is there from now on, and nobody has touched it yet.
+void begin_again(FrameRow& row, const char* came, const Instant& now) {
+  row.came = came;
+  row.from_frame.reset();
+  row.begin_event = now.event;
+  row.begin_ticks = now.ticks;
+  row.begin_instructions = now.instructions;
+  row.begin_ns = now.time_ns;
+  row.task = now.task;
+  row.pc = 0;
+  row.function.reset();
+  row.line.reset();
+}
+
 }  // namespace
 
 u64 PageFrames::frame_of(const elf::MappedRegion& region, u64 page) {
@@ -128,16 +142,7 @@ void PageFrames::move(u64 from, u64 from_bytes, u64 to, u64 to_bytes, const Inst
   for (Shown& shown : moved) {
     FrameRow& row = shown.row;
     row.page = to + (row.page - from);
-    row.came = "moved";
-    row.from_frame.reset();
-    row.begin_event = now.event;
-    row.begin_ticks = now.ticks;
-    row.begin_instructions = now.instructions;
-    row.begin_ns = now.time_ns;
-    row.task = now.task;
-    row.pc = 0;
-    row.function.reset();
-    row.line.reset();
+    begin_again(row, "moved", now);
     pages_[row.page] = std::move(shown);
   }
 }
@@ -194,16 +199,8 @@ void PageFrames::inherit(const Inheritance& from, const std::vector<elf::MappedR
     FrameRow row = parents;
     row.process = process_;
     row.program = program_;
-    row.came = "forked";
-    row.from_frame.reset();
-    row.begin_event = now.event;
-    row.begin_ticks = now.ticks;
-    row.begin_instructions = now.instructions;
+    begin_again(row, "forked", now);
     row.begin_ns = from.time_ns;
-    row.task = now.task;
-    row.pc = 0;
-    row.function.reset();
-    row.line.reset();
     pages_[row.page] = {.row = std::move(row), .is_lent = true};
   }
 }
