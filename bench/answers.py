@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What exact answers cost beside the tools that give the same: `show profile` of a recording beside a run under
-Callgrind, `show cache` beside Cachegrind, `show heap` beside a plain replay. Each answer is computed anew. All run
+Callgrind, `show cache` beside Cachegrind, `show races` beside Helgrind, `show heap` beside a plain replay. Each answer is computed anew. All run
 interleaved; medians with the least and the most, of wall and of processor time (all threads and processes), and the most memory that
 one process of ours had."""
 import argparse
@@ -45,15 +45,17 @@ PROGRAMS = [
     Program("fib", lambda f, n: [f / "fib", str(n)], 32, ("profile",)),
     Program("pairs", lambda f, n: [f / "pairs", str(n)], 50_000_000, ("heap",)),
     Program("c++ heap", lambda f, n: [f / "objects", str(n)], 600, ("heap",)),
+    Program("xz -T2", lambda f, n: ["xz", "-T2", "--block-size=100KiB", "-k", "-c", workloads.text_file(f, n)], 1, ("races",)),
+    Program("sort --parallel", lambda f, n: ["sort", "--parallel=3", "-S", "40M", f / f"lines-{n}.txt"], 2, ("races",)),
 ]
-LIMITS = {"profile": 0.2, "cache": 0.5, "heap": 4}
+LIMITS = {"profile": 0.2, "cache": 0.5, "heap": 4, "races": 0.25}
 
 
 def prepare(folder):
     for source, compiler in (("fib.c", "gcc"), ("pairs.c", "gcc"), ("objects.cc", "g++")):
         subprocess.run([compiler, "-O1", "-g", "-fno-optimize-sibling-calls", "-o", folder / source.split(".")[0], workloads.HERE / "src" / source], check=True)
     for program in PROGRAMS:
-        if program.name == "sort":
+        if program.name.startswith("sort"):
             words = workloads.text_file(folder, program.size).read_text().split()
             (folder / f"lines-{program.size}.txt").write_text("\n".join(words) + "\n")
 
@@ -111,6 +113,8 @@ class Bench:
     def other(self, question, recording, command):
         if question == "heap":
             return timed([self.orrery, "replay", recording], self.environment)
+        if question == "races":
+            return timed(["valgrind", "--tool=helgrind", "-q", *command], self.environment)
         tool = {"profile": "callgrind", "cache": "cachegrind"}[question]
         return timed(["valgrind", f"--tool={tool}", f"--{tool}-out-file={self.folder}/out", *command], self.environment)
 

@@ -9,8 +9,9 @@ void RaceFinder::access(u64 address, u64 size_bytes, u64 pc, u8 flags) {
   for (const u64 end = address + size_bytes; address < end;) {
     const u64 from = address % kWordBytes;
     const u64 count = std::min(kWordBytes - from, end - address);
-    touch(shadow_.at(address), address - from, static_cast<u8>(((1u << count) - 1) << from), pc, flags,
-          size_bytes);
+    const auto bytes = static_cast<u8>(((1u << count) - 1) << from);
+    if ((flags & Slot::kAtomic) != 0 || is_new(address / kWordBytes, bytes, (flags & Slot::kWrites) != 0))
+      touch(shadow_.at(address), address - from, bytes, pc, flags, size_bytes);
     address += count;
   }
 }
@@ -30,7 +31,32 @@ void RaceFinder::touch(ShadowWord& word, u64 address, u8 bytes, u64 pc, u8 flags
   constexpr u8 kPlain = Slot::kModifies | Slot::kFrees;
   const bool is_atomic =
       (flags & Slot::kAtomic) != 0 || ((word.atomics & bytes) != 0 && (flags & kPlain) == 0);
-  is_atomic ? atomic(word, address, made, size_bytes) : check(word, address, made, size_bytes);
+  if (is_atomic) return atomic(word, address, made, size_bytes);
+  if (!is_own(word, made)) check(word, address, made, size_bytes);
+}
+
+/// Most words are accessed by one task alone, and all of a word by each access: such a one takes the place of
+/// those before. False if it is no such word, and nothing was done.
+bool RaceFinder::is_own(ShadowWord& word, const Slot& made) {
+  if (word.more != 0) return false;
+  for (const Slot& slot : word.slots) {
+    const bool is_ours =
+        slot.segment == 0 || slot.segment >= turn_ || segments_[slot.segment].task == current_;
+    if (!is_ours || (slot.bytes() & ~made.bytes()) != 0 || slot.is_atomic()) return false;
+  }
+  Slot& first = word.slots[0];
+  Slot& second = word.slots[1];
+  if (made.writes()) {
+    first = made;
+    second = {};
+  } else if (first.segment == 0 || !first.writes()) {
+    if (second.segment != 0) return false;
+    first = made;
+  } else {
+    if (second.segment != 0 && second.writes()) return false;
+    second = made;
+  }
+  return true;
 }
 
 bool RaceFinder::is_before(const Slot& slot) const {

@@ -77,6 +77,7 @@ void RaceFinder::turn(i32 id, u64 event, u64 ticks) {
   event_ = event;
   ticks_ = ticks;
   begin_segment();
+  turn_ = now();
 }
 
 void RaceFinder::creating(i32 id) {
@@ -223,16 +224,7 @@ void RaceFinder::program_access(u64 address, u64 size_bytes, u64 pc, u8 how) {
   if (from + size_bytes > kWordBytes) return access(address, size_bytes, pc, how);
   const auto bytes = static_cast<u8>(((1u << size_bytes) - 1) << from);
   const bool writes = (how & Slot::kWrites) != 0;
-  const u32 segment = now();
-  Recent& recent = recent_[word % kRecent];
-  if (recent.word == word && recent.segment == segment) {
-    if (((writes ? recent.written : recent.seen) & bytes) == bytes) [[likely]]
-      return;
-  } else {
-    recent = {.word = word, .segment = segment};
-  }
-  recent.seen |= bytes;
-  if (writes) recent.written |= bytes;
+  if (!is_new(word, bytes, writes)) return;
   touch(shadow_.at(address), word * kWordBytes, bytes, pc, how, size_bytes);
 }
 

@@ -180,6 +180,19 @@ class RaceFinder {
   void program_block(const PointRow* own, u32 guest_bytes, const u64* words,
                      const translate::AccessPoint* points);
   void program_access(u64 address, u64 size_bytes, u64 pc, u8 how);
+  /// Not so if the task has accessed these bytes of the word in this segment.
+  bool is_new(u64 word, u8 bytes, bool writes) {
+    Recent& recent = recent_[word % kRecent];
+    if (recent.word == word && recent.segment == now()) {
+      if (((writes ? recent.written : recent.seen) & bytes) == bytes) [[likely]]
+        return false;
+    } else {
+      recent = {.word = word, .segment = now()};
+    }
+    recent.seen |= bytes;
+    if (writes) recent.written |= bytes;
+    return true;
+  }
   void library_block(const translate::AccessPoint* from, const translate::AccessPoint* to, u64 past,
                      const u64* words, u8 flags);
   void engine(translate::AccessHeader header, const u64* words);
@@ -202,6 +215,7 @@ class RaceFinder {
   // Accesses (race_checks.cc).
   void access(u64 address, u64 size_bytes, u64 pc, u8 flags);
   void touch(ShadowWord& word, u64 address, u8 bytes, u64 pc, u8 flags, u64 size_bytes);
+  bool is_own(ShadowWord& word, const Slot& made);
   void check(ShadowWord& word, u64 address, const Slot& made, u64 size_bytes);
   void atomic(ShadowWord& word, u64 address, const Slot& made, u64 size_bytes);
   void make_atomic(ShadowWord& word, u64 address, u8 bytes);
@@ -223,6 +237,7 @@ class RaceFinder {
   HashMap<TaskNumber> task_numbers_;  ///< by id
   TaskNumber current_ = kNever;
   u64 event_ = 0, ticks_ = 0;
+  u32 turn_ = 0;  ///< the first segment since the current task runs
   std::vector<Segment> segments_{1};
   AccessShadow shadow_;
   HashMap<u32> sync_numbers_;  ///< by address
