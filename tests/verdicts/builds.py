@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sysconfig
 
+import real
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PROGRAMS = HERE / "programs"
@@ -21,7 +23,7 @@ def run(*words, **more):
 
 
 def levels_of(row):
-    return {"uses_extension.py": ("O0", "O2"), "loader": ("O0",), "broken.go": ("O0", "O2")}.get(row.source, ("O0", "O2"))
+    return {"uses_extension.py": ("O0", "O2"), "loader": ("O0",), "real": ("O0",), "broken.go": ("O0", "O2")}.get(row.source, ("O0", "O2"))
 
 
 def program_of(source, level, folder):
@@ -109,7 +111,7 @@ def write(path, data, mode=0o755):
     path.chmod(mode)
 
 
-BUILDERS = {".c": build_c, ".cc": build_c, ".py": build_python, ".rs": build_rust, ".go": build_go, "": build_loader}
+BUILDERS = {".c": build_c, ".cc": build_c, ".py": build_python, ".rs": build_rust, ".go": build_go, "": lambda source, level, folder: (build_loader if source == "loader" else real.build)(source, level, folder)}
 
 
 def build_all(work, folder):
@@ -120,6 +122,8 @@ def build_all(work, folder):
 
 
 def command_of(row, level, folder):
+    if row.source == "real":
+        return real.command_of(row.case, folder)
     if row.source == "loader":
         return [pathlib.Path(folder) / "loader" / row.case]
     if row.source.endswith(".py"):
