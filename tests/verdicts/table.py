@@ -216,12 +216,12 @@ script_no_interpreter / missing_interpreter / /opt/none/perl
 # Known bugs of real programs: those of Debian 12 itself, and two that were put back into their Debian sources (real.py).
 REAL = """
 jq_implode / assertion / codepoint / -
-make_recursion / stack_overflow / calls / -
-sed_parentheses / stack_overflow / calls / -
-busybox_recursion / stack_overflow / calls / -
+make_recursion / stack_overflow / handle_function / -
+sed_parentheses / stack_overflow / calls itself / -
+busybox_recursion / stack_overflow / overflowed / -
 python_bogus_code / null_access|unmapped_memory|wild_pointer / address / -
 patch_after_newline / assertion / outstate->after_newline / -
-unzip_method / buffer_overflow / sprintf / -
+unzip_method / buffer_overflow|exit_status / buffer overflow detected / -
 """
 
 ROWS = [*rows("faults.c", FAULTS), *rows("aborts.c", ABORTS), *rows("exceptions.cc", EXCEPTIONS), *rows("failures.c", FAILURES),

@@ -148,7 +148,11 @@ void explain_overflow(const Facts& facts, Verdict& verdict) {
   verdict.category = Category::stack_overflow;
   verdict.headline += "its stack overflowed";
   const u64 used = facts.fault->above ? facts.fault->above->end - facts.registers.gpr[elf::kRspIndex] : 0;
-  verdict.sentences.push_back("The stack holds " + std::to_string(facts.stack.frames_total) + " calls and " +
+  verdict.sentences.push_back("The stack holds " +
+                              // Without unwind information the calls cannot be counted.
+                              (facts.stack.complete && facts.stack.frames_total > 1
+                                   ? std::to_string(facts.stack.frames_total) + " calls and "
+                                   : "") +
                               std::to_string(used / 1024) + " KiB; it cannot grow further (ulimit -s).");
   if (!facts.stack.repeated.empty()) {
     verdict.sentences.push_back(facts.stack.repeated + "() calls itself without an end: " +
