@@ -1,6 +1,7 @@
 // While a process waits for its disk, another one with which it shares memory runs on.
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -39,10 +40,11 @@ static void look(struct shared* shared) {
   _exit(0);
 }
 
-int main(void) {
-  struct shared* const shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  CHECK(shared != MAP_FAILED);
+/// Whether the other process saw it while this one waited, or the disk was too fast to tell.
+static bool runs_on(struct shared* shared) {
   const int fd = unwritten_file();
+  atomic_store(&shared->ready, 0);
+  atomic_store(&shared->syncs, 0);
   const pid_t looking = fork();
   if (looking == 0) look(shared);
   while (atomic_load(&shared->ready) == 0) {
@@ -52,8 +54,20 @@ int main(void) {
   CHECK_EQ(fsync(fd), 0);
   const long took_ns = now_ns() - begin_ns;
   CHECK_EQ(waitpid(looking, NULL, 0), looking);
-  if (took_ns > LONG_NS)
-    CHECK(atomic_load(&shared->seen_ns) - begin_ns < took_ns / 2);  // a fast disk proves nothing
   close(fd);
+  return took_ns < LONG_NS || atomic_load(&shared->seen_ns) - begin_ns < took_ns / 2;
+}
+
+/// A machine that is held up may keep either waiting, but not each time.
+static void another_process_runs_on(void) {
+  struct shared* const shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(shared != MAP_FAILED);
+  for (int i = 0; i < 5; ++i)
+    if (runs_on(shared)) return;
+  CHECK(!"the other process runs while this one waits for its disk");
+}
+
+int main(void) {
+  RUN(another_process_runs_on);
   return 0;
 }
