@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/base_name.h"
+#include "cli/recording_text.h"
 #include "cli/stopped_process.h"
 
 namespace orrery::cli {
@@ -69,6 +70,22 @@ Json place_json(const RunPlace& place, const PlaceStacks& stacks) {
           {"ticks", place.ticks},
           {"pc", place.pc},
           {"stack", known == stacks.end() ? Json::array() : stack_json(known->second)}};
+}
+
+std::string stack_lines(const RunPlace& place, const PlaceStacks& stacks, const char* first,
+                        const Style& style) {
+  const auto known = stacks.find(place);
+  if (known == stacks.end()) return "";
+  const lens::StackFact& stack = known->second;
+  std::string lines;
+  for (std::size_t at = 0; at < stack.inner.size(); ++at) {
+    const lens::FrameFact& frame = stack.inner[at];
+    lines += std::string("      ") + (at == 0 ? first : "by") + " " + printable(words_of(frame)) + "\n";
+    if (frame.users && frame.function == "main") return lines;  // who called that is the same for all
+  }
+  if (!stack.outer.empty()) lines += "      " + style.dim("...") + "\n";
+  for (const lens::FrameFact& frame : stack.outer) lines += "      by " + printable(words_of(frame)) + "\n";
+  return lines;
 }
 
 }  // namespace orrery::cli

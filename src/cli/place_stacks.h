@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/failure_hosted.h"
+#include "cli/style.h"
 #include "lens/code_place.h"
 
 namespace orrery::cli {
@@ -28,6 +29,10 @@ Fallible<Nothing> read_stacks(const std::string& directory, const std::set<RunPl
 
 /// "add (note.c:16)", or "add [libx.so]".
 std::string words_of(const lens::FrameFact& frame);
+/// The calls that led there, a line each: `first` stands before the innermost, "by" before the others. Those
+/// of main are left out; "" if the place's stack is not among them.
+std::string stack_lines(const RunPlace& place, const PlaceStacks& stacks, const char* first,
+                        const Style& style);
 /// The place with its stack, innermost frame first; no frames if it is not among them.
 nlohmann::ordered_json place_json(const RunPlace& place, const PlaceStacks& stacks);
 

@@ -79,16 +79,7 @@ class Text {
   }
 
   void print_stack(const RunPlace& place, const char* first) const {
-    const lens::StackFact* const stack = report_.stack_at(place);
-    if (stack == nullptr) return;
-    for (std::size_t at = 0; at < stack->inner.size(); ++at) {
-      const lens::FrameFact& frame = stack->inner[at];
-      std::printf("      %s %s\n", at == 0 ? first : "by", printable(words_of(frame)).c_str());
-      if (frame.users && frame.function == "main") return;  // who called that is the same for all
-    }
-    if (!stack->outer.empty()) std::printf("      %s\n", style_.dim("...").c_str());
-    for (const lens::FrameFact& frame : stack->outer)
-      std::printf("      by %s\n", printable(words_of(frame)).c_str());
+    std::printf("%s", stack_lines(place, report_.stacks, first, style_).c_str());
   }
 
   void print_error(const MemoryErrorRow& error) const {

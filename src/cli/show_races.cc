@@ -75,17 +75,7 @@ class Text {
   }
 
   void print_stack(const RunPlace& place, const char* first) const {
-    const auto known = report_.stacks.find(place);
-    if (known == report_.stacks.end()) return;
-    const lens::StackFact& stack = known->second;
-    for (std::size_t at = 0; at < stack.inner.size(); ++at) {
-      const lens::FrameFact& frame = stack.inner[at];
-      std::printf("      %s %s\n", at == 0 ? first : "by", printable(words_of(frame)).c_str());
-      if (frame.users && frame.function == "main") return;  // who called that is the same for all
-    }
-    if (!stack.outer.empty()) std::printf("      %s\n", style_.dim("...").c_str());
-    for (const lens::FrameFact& frame : stack.outer)
-      std::printf("      by %s\n", printable(words_of(frame)).c_str());
+    std::printf("%s", stack_lines(place, report_.stacks, first, style_).c_str());
   }
 
   void print_instant(u64 event, u64 ticks) const {
