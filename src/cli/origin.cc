@@ -3,16 +3,15 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cinttypes>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/base_name.h"
 #include "cli/at_option.h"
 #include "cli/command.h"
+#include "cli/heap_words.h"
 #include "cli/process_option.h"
 #include "cli/recording_text.h"
-#include "cli/rows_json.h"
 #include "cli/stopped_process.h"
 #include "cli/style.h"
 #include "lens/difference/event_difference.h"
@@ -53,12 +52,6 @@ constexpr KindWords kKinds[] = {
     {"unknown", "it cannot be followed further"},
 };
 const KindWords& words_of(OriginKind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
-
-std::string hexadecimal(u64 value) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%" PRIx64, value);
-  return text;
-}
 
 /// "0x7ffd1000" or "0x7ffd1000:4", also with a * before.
 std::optional<ValuePlace> address_of(std::string words) {
