@@ -24,6 +24,8 @@ namespace orrery::translate {
 
 /// Guest bytes a block may span: at most two pages, which keeps the page lists of a block at two.
 inline constexpr u32 kBlockGuestBytesMost = 2048;
+/// They are fetched in pieces of this.
+inline constexpr u32 kFetchBytes = 128;
 /// Emitted bytes one block may need at most; the cache is flushed when less than this is left.
 inline constexpr u32 kBlockHostBytesMost = 48 * 1024;
 

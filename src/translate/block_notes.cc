@@ -1,0 +1,140 @@
+// The BlockBuilder's part in notes of memory accesses and of calls, and in counts of executions.
+#include "translate/block_builder.h"
+#include "translate/code_cache.h"
+#include "x86/isa_table.h"
+
+namespace orrery::translate {
+
+using x86::Category;
+using x86::Decoded;
+
+// --- notes of memory accesses ---
+
+void BlockBuilder::note_accesses(const Decoded& decoded) {
+  if (!notes()) return;
+  noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
+  if (decoded.category == Category::ret && options_.watched != nullptr) noter_.value(emit_, Gpr::rax, pc_);
+}
+
+u32 BlockBuilder::done_with_this() const { return static_cast<u32>(pc_ + length_ - built_.block.pc); }
+
+/// The bytes looked at ahead; a block that ends with them goes on in another.
+void BlockBuilder::plan_notes(u64 pc) {
+  constexpr u32 kBytesAhead = 2 * kFetchBytes;
+  while (buffer_bytes_ < kBytesAhead && may_fetch_more_) fetch_more(pc);
+  const bool has_fsgsbase = features_.contains(x86::Feature::fsgsbase);
+  options_.instructions_most =
+      noter_.plan({buffer_, buffer_bytes_}, pc, options_.instructions_most, *options_.points, has_fsgsbase);
+}
+
+void BlockBuilder::begin_notes() {
+  pc_ = built_.block.pc;
+  noter_.borrow(emit_);
+  mark(Borrowed::notes_trial);
+  noter_.try_end(emit_);
+  noting_ = true;
+}
+
+/// Behind the last instruction: the conditional ways out, which give the registers back one by one.
+void BlockBuilder::end_notes() {
+  noting_ = false;
+  noter_.finish();
+  for (const PendingRelease& release : releases_) {
+    Emitter::bind32(release.displacement, emit_.at());
+    noter_.release(emit_, release.header);
+    u8* const displacement = emit_.jmp_relative();
+    built_.exits[release.exit].jump_offset = offset(displacement);
+    stubs_.push_back({ExitCode::direct, release.exit, displacement});
+  }
+  built_.notes = noter_.notes();
+  built_.notes.notes_end = static_cast<u32>(emit_.at() - entry_);
+}
+
+// --- notes of calls ---
+
+void BlockBuilder::note_call(CallRecord record) {
+  if (options_.watched == nullptr || notes()) return;
+  if (options_.paths) return note_path(record);
+  emit_call_note_begin(emit_);
+  mark(Borrowed::call_trial);
+  if (options_.stretches == nullptr)
+    emit_call_note(emit_, record, pc_);
+  else
+    emit_profile_note(emit_, record == CallRecord::call ? ProfileRecord::call : ProfileRecord::ret, pc_,
+                      uncounted_ + 1, options_.tick_home);
+  mark(Borrowed::nothing);
+}
+
+/// So that a profile needs one record for the call and the entry.
+bool BlockBuilder::leads_to_watched(u64 target) const {
+  return options_.stretches != nullptr && options_.watched->contains(target);
+}
+
+void BlockBuilder::note_enter(u64 target) {
+  emit_call_note_begin(emit_);
+  mark(Borrowed::call_trial);
+  emit_profile_note(emit_, ProfileRecord::enter, pc_, uncounted_ + 1, options_.tick_home, target);
+  mark(Borrowed::nothing);
+}
+
+void BlockBuilder::note_entry() {
+  pc_ = built_.block.pc;
+  if (notes()) {
+    for (const Gpr reg : kEnteredValues) noter_.value(emit_, reg, pc_);
+    return;
+  }
+  if (options_.paths) emit_path_entry(emit_, [this] { mark(Borrowed::entry_trial); });
+  emit_call_note_begin(emit_);
+  mark(Borrowed::call_trial);
+  if (options_.stretches == nullptr)
+    emit_entry_note(emit_, pc_, options_.tick_home);
+  else
+    emit_profile_note(emit_, ProfileRecord::entry, pc_, 0, options_.tick_home);
+  mark(Borrowed::nothing);
+}
+
+// --- counts of executions ---
+
+u32 BlockBuilder::add_stretch(const Stretch& stretch) {
+  return options_.alone ? options_.stretches->find_or_add(stretch) : options_.stretches->add(stretch);
+}
+
+/// Of the instructions up to `end`; none of them only behind a conditional jump, to count what falls through.
+void BlockBuilder::count_stretch(u32 instructions, u64 end, StretchKind kind) {
+  if (options_.stretches == nullptr || (instructions == 0 && !behind_jump_)) return;
+  const u32 row = add_stretch({.pc = stretch_pc_,
+                               .guest_bytes = static_cast<u16>(end - stretch_pc_),
+                               .instructions = static_cast<u16>(instructions),
+                               .kind = kind,
+                               .follows = behind_jump_});
+  emit_stretch(emit_, options_.tick_home, row);
+  behind_jump_ = kind == StretchKind::conditional;
+  stretch_pc_ = end;
+}
+
+void BlockBuilder::copy_repeated(const Decoded& decoded) {
+  const u32 row = add_stretch({.pc = pc_, .guest_bytes = decoded.length, .kind = StretchKind::elements});
+  emit_elements_begin(emit_);
+  copy(decoded);
+  const bool compares = x86::is_compare_string(decoded);
+  constexpr u8 kEqual = 4, kNotEqual = 5;
+  const u8 condition = !compares ? kNoCondition : decoded.has_f2 ? kNotEqual : kEqual;
+  emit_elements_end(emit_, options_.tick_home, row, condition);
+}
+
+/// Of a call, and of a return that does not end a watched function, nothing is noted here.
+void BlockBuilder::note_path(CallRecord record) {
+  if (record == CallRecord::call) return leave_path(emit_path_call(emit_, pc_));
+  PathReturn made;
+  leave_path(made.begin(emit_));
+  mark(Borrowed::path_trial);
+  emit_call_note(emit_, record, pc_);
+  made.end(emit_);
+  mark(Borrowed::nothing);
+}
+
+void BlockBuilder::leave_path(PathExit exit) {
+  path_exits_.push_back({exit, add_exit(pc_, nullptr), uncounted_});
+}
+
+}  // namespace orrery::translate
