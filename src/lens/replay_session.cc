@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <iterator>
@@ -167,16 +168,18 @@ void ReplaySession::Unmap::operator()(const u64* notes) const {
   munmap(const_cast<u64*>(notes), machine::kNotesFileBytes);
 }
 
-Status ReplaySession::note(machine::Notes wanted) {
+Status ReplaySession::note(machine::Notes wanted, bool inherits) {
   const int file = memfd_create("orrery-notes", MFD_CLOEXEC);
   if (file < 0) return Error{"making room for notes", errno};
   void* mapped = MAP_FAILED;
   if (ftruncate(file, static_cast<off_t>(machine::kNotesFileBytes)) == 0)
     mapped = mmap(nullptr, machine::kNotesFileBytes, PROT_READ, MAP_SHARED, file, 0);
   const int error = errno;
-  Status asked = mapped == MAP_FAILED
-                     ? Status(Error{"making room for notes", error})
-                     : ask({.op = ControlOp::note, .argument = static_cast<u64>(wanted)}, {}, file);
+  Status asked =
+      mapped == MAP_FAILED
+          ? Status(Error{"making room for notes", error})
+          : ask({.op = ControlOp::note, .argument = static_cast<u64>(wanted), .collect = inherits ? 1u : 0u},
+                {}, file);
   close(file);
   if (mapped != MAP_FAILED) notes_.reset(static_cast<const u64*>(mapped));
   notes_half_ = 0;
@@ -206,8 +209,32 @@ Status ReplaySession::note_accesses_and_entries(AccessConsumer consumer) {
   return note_accesses_as(machine::Notes::accesses_and_entries, std::move(consumer));
 }
 
-Status ReplaySession::note_accesses_as(machine::Notes wanted, AccessConsumer consumer) {
-  TRY(note(wanted));
+Status ReplaySession::note_suspects(AccessConsumer consumer, bool inherits) {
+  return note_accesses_as(machine::Notes::suspects, std::move(consumer), inherits);
+}
+
+Status ReplaySession::watch_allocators(std::span<const translate::AllocatorEntry> functions) {
+  if (functions.empty()) return Nothing{};
+  return ask({.op = ControlOp::watch_allocators},
+             {reinterpret_cast<const u64*>(functions.data()), functions.size_bytes() / sizeof(u64)});
+}
+
+Status ReplaySession::mark_heap_code(machine::HeapCode kind, memory::layout::Range code) {
+  return ask({.op = ControlOp::mark_heap_code, .argument = static_cast<u64>(kind)},
+             std::array{code.start, code.end});
+}
+
+Status ReplaySession::hold_memory(i32 task, memory::layout::Range memory) {
+  return ask({.op = ControlOp::hold_memory, .argument = 1, .task = task},
+             std::array{memory.start, memory.end});
+}
+
+Status ReplaySession::let_go_memory(memory::layout::Range memory) {
+  return ask({.op = ControlOp::hold_memory}, std::array{memory.start, memory.end});
+}
+
+Status ReplaySession::note_accesses_as(machine::Notes wanted, AccessConsumer consumer, bool inherits) {
+  TRY(note(wanted, inherits));
   access_consumer_ = std::move(consumer);
   access_points_.clear();
   return Nothing{};

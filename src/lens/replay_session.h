@@ -20,6 +20,7 @@
 #include "machine/control.h"
 #include "machine/control_process.h"
 #include "translate/access_stream.h"
+#include "translate/heap_watch.h"
 #include "translate/profile_stream.h"
 #include "translate/stretches.h"
 
@@ -93,7 +94,7 @@ class ReplaySession final : public elf::StoppedMachine {
   /// From here on, see ControlOp::count_instructions; at the start, of the whole program.
   Status count_instructions();
 
-  // A session notes one of these: accesses, calls, a profile or first touches.
+  // A session notes one of these: accesses, suspects, calls, a profile or first touches.
 
   /// Whole records, as translate::AccessReader reads them.
   using AccessConsumer =
@@ -103,6 +104,14 @@ class ReplaySession final : public elf::StoppedMachine {
   Status note_accesses(AccessConsumer consumer);
   /// The same with the registers at the entries of watched functions and at all returns.
   Status note_accesses_and_entries(AccessConsumer consumer);
+  /// Only accesses of what watched allocators have not given out, and their calls. With `inherits`, in a
+  /// process whose parent noted them when it was forked: what it knew of its heap, too.
+  Status note_suspects(AccessConsumer consumer, bool inherits);
+  Status watch_allocators(std::span<const translate::AllocatorEntry> functions);
+  Status mark_heap_code(machine::HeapCode kind, memory::layout::Range code);
+  /// An allocator, in which the task is, has got this memory; or it is no allocator's any more.
+  Status hold_memory(i32 task, memory::layout::Range memory);
+  Status let_go_memory(memory::layout::Range memory);
   /// The same of the calls, as translate::read_calls reads them; to all who asked.
   using CallConsumer = std::function<void(std::span<const u64> records)>;
   Status note_calls(CallConsumer consumer);
@@ -159,8 +168,8 @@ class ReplaySession final : public elf::StoppedMachine {
   Status send_request(machine::ControlRequest request, std::span<const u64> addresses = {}, int fd = -1);
   Status receive_reply();
   Status ask_with_addresses(machine::ControlOp op, std::span<const u64> addresses);
-  Status note(machine::Notes wanted);
-  Status note_accesses_as(machine::Notes wanted, AccessConsumer consumer);
+  Status note(machine::Notes wanted, bool inherits = false);
+  Status note_accesses_as(machine::Notes wanted, AccessConsumer consumer, bool inherits = false);
   void consume(u32 half, u64 words);
   Status learn_access_points();
   Status fetch_schedule();

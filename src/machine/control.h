@@ -7,7 +7,7 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 9;
+inline constexpr u32 kControlVersion = 10;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
 inline constexpr u32 kAddressesMost = 4096;          ///< most addresses in one request
 inline constexpr u32 kBreakpointsMost = 1 << 16;     ///< most breakpoints a process can have
@@ -67,6 +67,14 @@ enum class ControlOp : u32 {
   /// Argument = row to begin with; payload: translate::StretchCount[] of a profile so far, those that have a
   /// count, reply.value = row to go on with. ~0: all are forgotten.
   take_counts = 20,
+  /// Payload: translate::AllocatorEntry[], functions that Notes::suspects is about; they join those of
+  /// before.
+  watch_allocators = 21,
+  /// Argument: a HeapCode. Payload: begin and end of code that Notes::suspects tests otherwise.
+  mark_heap_code = 22,
+  /// Payload: begin and end of memory. Argument 1: an allocator, in which the request's task is, has got it
+  /// from the kernel; 0: it is no allocator's any more.
+  hold_memory = 23,
   process = 19,  ///< payload: ControlProcess and its texts (machine/control_process.h), of the current task's
 };
 
@@ -78,6 +86,14 @@ enum class Notes : u32 {
   profile = 4,        ///< the same as translate/profile_stream.h has it, and counts: translate/stretches.h
   watched_calls = 5,  ///< as calls, only those that lead to watched functions
   accesses_and_entries = 6,  ///< as accesses, with the registers at watched functions
+  /// Accesses of what allocators have not given out, and their calls: translate/heap_watch.h. With `collect`,
+  /// what the forked process has of its parent's notes stays.
+  suspects = 7,
+};
+
+enum class HeapCode : u32 {
+  allocators = 0,    ///< what it accesses is not looked at
+  reads_vectors = 1  ///< may read whole vectors of which the first byte is right
 };
 
 /// Records go into one half of the file, from its beginning on; every reply says into which and how many

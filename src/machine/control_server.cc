@@ -24,7 +24,7 @@ void ControlServer::begin_process(bool asked) {
   remove_all_breakpoints();
   translator_->count_instructions(false);
   translator_->watch_no_function();
-  (void)note(Notes::nothing, -1);
+  (void)note(Notes::nothing, -1, false);
   schedule_.begin(0, {});
   kernel_.set_schedule_sink(nullptr);
 }
@@ -48,6 +48,8 @@ void ControlServer::before_run(kernel::Task& task) {
 void ControlServer::before_system_call(kernel::Task& task) {
   if (!asked_) return;
   const cpu::Registers& regs = task.cpu.regs;
+  constexpr u64 kSyscallBytes = 2;
+  call_pc_ = regs.rip - kSyscallBytes;
   using cpu::Gpr;
   const u64 number = regs[Gpr::rax];
   if (schedule_.on())
@@ -188,7 +190,9 @@ bool ControlServer::receive() {
   received_fd_ = message.descriptors()[0];
   const ControlOp op = question_.request.op;
   const bool carries = op == ControlOp::break_at || op == ControlOp::break_clear ||
-                       op == ControlOp::watch_functions || op == ControlOp::note_schedule;
+                       op == ControlOp::watch_functions || op == ControlOp::note_schedule ||
+                       op == ControlOp::watch_allocators || op == ControlOp::mark_heap_code ||
+                       op == ControlOp::hold_memory;
   return payload_bytes == (carries ? static_cast<i64>(question_.request.size_bytes) : 0);
 }
 
@@ -227,7 +231,7 @@ u32 ControlServer::answer(const ControlRequest& request, kernel::Task& task, Con
       translator_->count_instructions(request.argument != 0);
       return 0;
     case ControlOp::note: {
-      const u32 error = note(static_cast<Notes>(request.argument), received_fd_);
+      const u32 error = note(static_cast<Notes>(request.argument), received_fd_, request.collect != 0);
       if (notes_ != Notes::nothing)
         translator_->note_turn(task.id.value, position_.next_event(), task.cpu.ticks);
       if (received_fd_ >= 0) host::raw_syscall(__NR_close, received_fd_);
@@ -243,6 +247,10 @@ u32 ControlServer::answer(const ControlRequest& request, kernel::Task& task, Con
     case ControlOp::watch_functions:
       translator_->watch_functions({question_.addresses, request.size_bytes / sizeof(u64)});
       return 0;
+    case ControlOp::watch_allocators:
+    case ControlOp::mark_heap_code:
+    case ControlOp::hold_memory:
+      return watch_heap(request);
     case ControlOp::note_schedule:
       return note_schedule(request);
     case ControlOp::take_schedule:
@@ -278,8 +286,8 @@ u32 ControlServer::note_schedule(const ControlRequest& request) {
 
 // --- notes of memory accesses and calls ---
 
-u32 ControlServer::note(Notes wanted, int file) {
-  if (wanted > Notes::accesses_and_entries) return EINVAL;
+u32 ControlServer::note(Notes wanted, int file, bool inherits) {
+  if (wanted > Notes::suspects) return EINVAL;
   const bool shared = wanted != Notes::nothing && wanted != Notes::first_touches;
   if (shared && file < 0) return EBADF;
   halves_ = {};
@@ -289,6 +297,8 @@ u32 ControlServer::note(Notes wanted, int file) {
   if (wanted != Notes::nothing && halves_[0].empty()) return ENOMEM;
   if (wanted == Notes::profile && !map_counters()) return ENOMEM;
   if (wanted == Notes::profile && !translator_->counts_instructions()) translator_->count_instructions(true);
+  if (wanted == Notes::suspects && !inherits && !map_heap_shadow()) return ENOMEM;
+  if (wanted == Notes::suspects) inherits ? translator_->heap().inherit() : translator_->heap().clear();
   notes_ = wanted;
   notes_lost_ = 0;
   touches_.clear();
@@ -298,11 +308,31 @@ u32 ControlServer::note(Notes wanted, int file) {
                       : wanted == Notes::profile              ? Noted::profile
                       : wanted == Notes::watched_calls        ? Noted::watched_calls
                       : wanted == Notes::accesses_and_entries ? Noted::accesses_and_entries
+                      : wanted == Notes::suspects             ? Noted::suspects
                                                               : Noted::accesses;
   translator_->note(noted, halves_[0]);
   memory::AccessSink* const sink = notes_accesses() ? this : nullptr;
   kernel_.address_space().set_access_sink(sink);
   position_.tell_accesses(sink);
+  return 0;
+}
+
+u32 ControlServer::watch_heap(const ControlRequest& request) {
+  if (notes_ != Notes::suspects) return EINVAL;
+  const std::span<const u64> words(question_.addresses, request.size_bytes / sizeof(u64));
+  translate::HeapWatch& heap = translator_->heap();
+  if (request.op == ControlOp::watch_allocators) {
+    translator_->watch_allocators(
+        {reinterpret_cast<const translate::AllocatorEntry*>(words.data()), words.size() / 3});
+    return 0;
+  }
+  if (words.size() != 2 || words[0] > words[1]) return EINVAL;
+  const memory::layout::Range range{words[0], words[1]};
+  if (request.op == ControlOp::mark_heap_code)
+    static_cast<HeapCode>(request.argument) == HeapCode::allocators ? heap.leave_out(range)
+                                                                    : heap.read_vectors(range);
+  else
+    request.argument != 0 ? heap.hold(request.task, range) : heap.let_go(range);
   return 0;
 }
 
@@ -360,8 +390,9 @@ u32 ControlServer::list_points(u64 from) {
 /// In the midst of a system call nobody can be stopped for: what has no room is counted.
 void ControlServer::accessed(u64 address, u64 size_bytes, bool writes) {
   if (size_bytes == 0) return;
+  const u64 pc = gate_pc_ != 0 || notes_ != Notes::suspects ? gate_pc_ : call_pc_;
   const translate::Access access{
-      address, size_bytes, gate_pc_, writes ? translate::AccessKind::write : translate::AccessKind::read,
+      address, size_bytes, pc, writes ? translate::AccessKind::write : translate::AccessKind::read,
       gate_pc_ != 0 ? translate::AccessBy::instruction : translate::AccessBy::kernel};
   if (translator_->note_engine(access)) return;
   if (notes_ == Notes::first_touches) filter_notes();

@@ -74,7 +74,7 @@ class ControlServer final : public memory::AccessSink, public kernel::ScheduleSi
   void make_room(kernel::Task& task);
   bool notes_accesses() const {
     return notes_ == Notes::accesses || notes_ == Notes::accesses_and_entries ||
-           notes_ == Notes::first_touches;
+           notes_ == Notes::first_touches || notes_ == Notes::suspects;
   }
   /// What is accessed from now on is the gated instruction's at `pc`; 0: the kernel's.
   void perform_gate(u64 pc) { gate_pc_ = pc; }
@@ -93,7 +93,8 @@ class ControlServer final : public memory::AccessSink, public kernel::ScheduleSi
   u32 answer(const ControlRequest& request, kernel::Task& task, ControlReply& reply);
   u32 change_breakpoints(const ControlRequest& request);
   void remove_all_breakpoints();
-  u32 note(Notes wanted, int file);
+  u32 note(Notes wanted, int file, bool inherits);
+  u32 watch_heap(const ControlRequest& request);
   u32 copy_registers(const kernel::Task& current, i32 wanted, ControlReply& reply);
   u32 note_schedule(const ControlRequest& request);
   void filter_notes();
@@ -123,7 +124,7 @@ class ControlServer final : public memory::AccessSink, public kernel::ScheduleSi
   std::array<std::span<u64>, 2> halves_;
   u32 half_ = 0;
   FirstTouches touches_;
-  u64 gate_pc_ = 0;
+  u64 gate_pc_ = 0, call_pc_ = 0;  ///< of the last instruction that was gated; that made a system call
   u32 notes_lost_ = 0;
   ScheduleNotes schedule_;
   cpu::Fault fault_;

@@ -7,6 +7,7 @@
 #include "host/raw_syscall.h"
 #include "machine/control.h"
 #include "memory/layout.h"
+#include "translate/heap_watch.h"
 
 namespace orrery::machine {
 
@@ -68,6 +69,25 @@ bool map_task_stack(u64 start, u64 size_bytes) {
 bool map_counters() {
   const i64 mapped = map_sparse(layout::kCounters, PROT_READ | PROT_WRITE);
   return mapped >= 0 || mapped == -EEXIST;
+}
+
+bool map_heap_shadow() {
+  constexpr int kReadWrite = PROT_READ | PROT_WRITE;
+  bool is_mapped = map_sparse(translate::kHeldPages, kReadWrite) >= 0;
+  for (const u64 offset : {translate::kShadowOffset, translate::kNoShadowOffset}) {
+    const u64 zero = page_floor(offset + static_cast<u64>(i64{translate::kZeroWord}));
+    is_mapped = is_mapped && map_sparse({zero, zero + kPageBytes}, PROT_READ) >= 0;
+    for (const Range& window : {layout::kLowWindow, layout::kMiddleWindow, layout::kHighWindow})
+      is_mapped = is_mapped && map_sparse(translate::shadow_of(window, offset), kReadWrite) >= 0;
+  }
+  if (is_mapped) return true;
+  // What was written before, of another program, is only in two of them.
+  for (const Range& written :
+       {translate::kHeldPages, translate::shadow_of(layout::kHighWindow, translate::kShadowOffset)}) {
+    if (host::raw_syscall(__NR_madvise, written.start, written.size_bytes(), MADV_DONTNEED) != 0)
+      return false;
+  }
+  return true;
 }
 
 std::span<u64> map_notes() {

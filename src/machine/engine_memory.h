@@ -32,6 +32,9 @@ std::array<std::span<u64>, 2> map_shared_notes(int fd);
 /// The counters of translate/stretches.h, once and for all.
 bool map_counters();
 
+/// The shadow of translate/heap_watch.h, all zeros, also if it was there before.
+bool map_heap_shadow();
+
 /// Gives the heap more pages of layout::kEngineHigh.
 class EngineHeapPages final : public HeapPages {
  public:

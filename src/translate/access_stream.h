@@ -6,6 +6,9 @@
 // a header that says how far the block got. So an access costs one or two instructions, and a reader has the
 // pc, size and direction of each, and the instructions and ticks that passed.
 //
+// Who asks for suspects only gets the accesses of what HeapWatch forbids (heap_watch.h), as engine records
+// with a turn before each, and entered and returned records of allocators' functions.
+//
 // If functions are watched, registers are noted as accesses are: at their entries those of EnteredValues,
 // and rax before each return, whose access of the return address comes just before.
 #pragma once
@@ -47,6 +50,8 @@ enum class AccessRecord : u8 {
   turn = 1,       ///< whose code runs now: task in the header; words: event, ticks
   engine = 2,     ///< an access of the engine in the program's place; words: address, size, pc
   take_back = 3,  ///< the last instruction was not completed: neither it nor, if it was one, its tick counts
+  entered = 4,    ///< a watched function; words: pc, rsp, rdi, rsi, rdx, return address
+  returned = 5,   ///< of one: rsp at its entry, rax, the address that it has given out
 };
 
 /// Who made the access of an `engine` record.
@@ -66,11 +71,16 @@ struct AccessHeader {
     return {u64{static_cast<u8>(kind)} << 32 | u64{static_cast<u8>(by)} << 40 | u64{3} << 11 |
             static_cast<u64>(AccessRecord::engine)};
   }
+  static AccessHeader entered() { return further(AccessRecord::entered, 6); }
+  static AccessHeader returned() { return further(AccessRecord::returned, 3); }
   static AccessHeader take_back(bool tick) {
     return {(tick ? 4u : 0u) | static_cast<u64>(AccessRecord::take_back)};
   }
 
-  AccessRecord record() const { return static_cast<AccessRecord>(word & 3); }
+  AccessRecord record() const {
+    const u64 low = word & 3;
+    return static_cast<AccessRecord>(low < 3 ? low : low + (word >> 32 & 0xff));
+  }
   bool tick() const { return (word & 4) != 0; }
   u32 instructions() const { return word >> 3 & 0xff; }
   u32 words() const { return word >> 11 & 0x1ff; }
@@ -79,6 +89,11 @@ struct AccessHeader {
   i32 task() const { return static_cast<i32>(word >> 32); }
   AccessKind kind() const { return static_cast<AccessKind>(word >> 32 & 0xff); }
   AccessBy by() const { return static_cast<AccessBy>(word >> 40 & 0xff); }
+
+ private:
+  static AccessHeader further(AccessRecord record, u64 words) {
+    return {(static_cast<u64>(record) - 3) << 32 | words << 11 | 3};
+  }
 };
 inline constexpr u32 kRecordWordsMost = 480;  ///< of one record, without what AccessHeader adds
 
@@ -88,6 +103,13 @@ struct Access {
   AccessKind kind = AccessKind::none;
   AccessBy by = AccessBy::instruction;
   bool call = false;  ///< a call puts its return address there
+};
+
+/// A watched function at its entry, among suspects.
+struct EnteredAllocator {
+  u64 pc = 0, rsp = 0;
+  u64 arguments[3] = {};
+  u64 return_address = 0;
 };
 
 /// Of a block that ran, by its record's words.
@@ -107,7 +129,8 @@ inline Access access_at(const AccessPoint& point, const u64* words) {
 
 /// Goes through records and shows each access to `Sink`: void access(const Access&), and void block(header,
 /// points) for each stretch of a block that was executed, before its accesses; if it has it, void
-/// value(const AccessPoint&, u64) for each register. Keeps count of the instant.
+/// value(const AccessPoint&, u64) for each register, entered(const EnteredAllocator&) and returned(rsp, rax,
+/// given). Keeps count of the instant.
 class AccessReader {
  public:
   i32 task = 0;
@@ -138,6 +161,14 @@ class AccessReader {
       case AccessRecord::take_back:
         --instructions;
         ticks -= header.tick() ? 1 : 0;
+        return;
+      case AccessRecord::entered:
+        if constexpr (requires { sink.entered(EnteredAllocator{}); })
+          sink.entered({words[0], words[1], {words[2], words[3], words[4]}, words[5]});
+        return;
+      case AccessRecord::returned:
+        if constexpr (requires { sink.returned(u64{}, u64{}, u64{}); })
+          sink.returned(words[0], words[1], words[2]);
         return;
       case AccessRecord::block:
         break;

@@ -25,6 +25,7 @@ enum class Borrowed : u8 {
   rdi,
   rbx,          ///< guest register is in spill_scratch
   shadow_load,  ///< the table load of an indirect transfer: a fault here is a missing entry
+  access_test,  ///< a test of the instruction's accesses (access_tester.h): a fault here is what it found
   notes_trial,  ///< the trial store of a block's notes: a fault here is the end of the stream
   call_trial,   ///< the same of a call's note, with kCallNoteRegister in notes_place
   path_trial,   ///< the same, and rcx in notes_address (call_path.h)
@@ -42,7 +43,7 @@ struct InstructionMark {
   u8 uncounted;  ///< instructions of the block before it that were done and not counted
 };
 
-/// Low four bits of the exit code; the rest is an ExitIndex where one belongs to it.
+/// Low five bits of the exit code; the rest is an ExitIndex where one belongs to it.
 enum class ExitCode : u8 {
   direct = 0,    ///< a direct transfer whose target has no code yet, or not linked
   indirect = 1,  ///< an indirect transfer to slots.target that missed the table
@@ -57,11 +58,17 @@ enum class ExitCode : u8 {
   widen = 10,            ///< an instruction that the profile hides and the processor may have
   interrupted = 9,       ///< a signal handler stopped the guest at the start of a block
   breakpoint = 12,       ///< the block begins at a breakpoint; the exit names its pc
-  chosen = 13,           ///< the block begins with an instruction whose accesses the engine notes
+  chosen = 13,           ///< the block begins with what the engine looks at first: accesses, an allocator
   notes_full = 14,       ///< a signal handler stopped the guest before an instruction: no room for its notes
+  suspect = 16,          ///< a signal handler stopped the guest before an access that a test found
   path = 15,             ///< a call or return that does not fit the path (call_path.h); the exit names its pc
 };
-constexpr u64 exit_code(ExitCode code, ExitIndex index) { return (u64{index} << 4) | static_cast<u64>(code); }
+inline constexpr u32 kExitCodeBits = 5;
+constexpr u64 exit_code(ExitCode code, ExitIndex index) {
+  return (u64{index} << kExitCodeBits) | static_cast<u64>(code);
+}
+constexpr ExitCode code_of(u64 taken) { return static_cast<ExitCode>(taken & ((1u << kExitCodeBits) - 1)); }
+constexpr ExitIndex index_of(u64 taken) { return static_cast<ExitIndex>(taken >> kExitCodeBits); }
 
 /// One way out of a block.
 struct BlockExit {

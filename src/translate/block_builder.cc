@@ -103,7 +103,7 @@ u8* BlockBuilder::begin(u64 pc, u32 cache_offset) {
     leave(ExitCode::breakpoint, pc);
     block.host_past = offset(emit_.at());
   }
-  if (notes() && noter_.begins_chosen() && block.host_past == 0) {
+  if (begins_for_engine() && block.host_past == 0) {
     leave(ExitCode::chosen, pc);
     block.host_past = offset(emit_.at());
   }
@@ -140,15 +140,18 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   uncounted_ = 0;
   stretch_pc_ = pc;
   behind_jump_ = false;
-  plain_ =
-      !options.checked && !notes() && options.stretches == nullptr && features_.contains(x86::Feature::base);
+  plain_ = !options.checked && !notes() && !tests() && options.stretches == nullptr &&
+           features_.contains(x86::Feature::base);
   releases_.clear();
   noting_ = false;
   if (fetched(pc) == 0) return false;
+  built_.notes = BlockNotes{};
   if (notes()) plan_notes(pc);
+  if (tests()) plan_tests(pc);
   u8* const to_check = begin(pc, cache_offset);
   u8* const body = emit_.at();
   if (notes()) begin_notes();
+  if (tests()) begin_tests();
   if (built_.block.watched) note_entry();
   const bool begins_with_note = !options.checked && built_.block.host_past == 0;
   if (built_.block.watched && options_.stretches != nullptr && begins_with_note)
@@ -174,6 +177,7 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   built_.block.guest_bytes = static_cast<u32>(pc_ - pc);
   built_.source = {buffer_, built_.block.guest_bytes};
   if (notes()) end_notes();
+  if (tests()) end_borrowing();
   if (options.checked) {
     Emitter::bind32(to_check, emit_.at());
     check_source(body);
@@ -389,7 +393,7 @@ void BlockBuilder::stop_check(ExitCode code, ExitIndex exit) {
 
 /// Goes to a known target, by way of a tick if the transfer is one.
 void BlockBuilder::jump(u64 target, bool ticks, Counted counted) {
-  if (noting_) noter_.release(emit_, noter_.header(done_with_this(), true, ticks));
+  give_back(noter_.header(done_with_this(), true, ticks));
   count(counted, ticks);
   if (ticks && options_.variant == Variant::exact) stop_check(ExitCode::stopped, add_exit(target, nullptr));
   taken(target);
@@ -475,7 +479,7 @@ void BlockBuilder::load_indirect_target(const Decoded& decoded) {
 
 /// rax holds the target: notes it, counts, and jumps through the shadow code table (see indirect.h).
 void BlockBuilder::indirect_tail() {
-  if (noting_) noter_.release(emit_, noter_.header(done_with_this(), true, true));
+  give_back(noter_.header(done_with_this(), true, true));
   emit_.store_slot(ORRERY_SLOT_TARGET, Gpr::rax);
   count(Counted::with_this, true);
   const bool exact = options_.variant == Variant::exact;
@@ -543,7 +547,7 @@ void BlockBuilder::check_source(const u8* body) {
 void BlockBuilder::leave(ExitCode code, u64 pc, cpu::Gate gate, u8 instruction_bytes) {
   const bool performed = code == ExitCode::syscall || code == ExitCode::gated;
   const u32 before = static_cast<u32>(pc_ - built_.block.pc);
-  if (noting_) noter_.release(emit_, noter_.header(performed ? done_with_this() : before, performed, false));
+  give_back(noter_.header(performed ? done_with_this() : before, performed, false));
   if (!performed && uncounted_ == 0) count_stretch(0, pc_, StretchKind::whole);
   count(performed ? Counted::with_this : Counted::before_this, false);
   u8* displacement = emit_.jmp_relative();

@@ -9,12 +9,14 @@
 #include "base/types.h"
 #include "memory/address_space.h"
 #include "translate/access_noter.h"
+#include "translate/access_tester.h"
 #include "translate/block.h"
 #include "translate/breakpoints.h"
 #include "translate/call_noter.h"
 #include "translate/call_path.h"
 #include "translate/counts.h"
 #include "translate/emitter.h"
+#include "translate/heap_watch.h"
 #include "translate/stretches.h"
 #include "translate/ticks.h"
 #include "x86/decode.h"
@@ -44,6 +46,7 @@ struct BuildOptions {
                                          ///< beside accesses what access_stream.h says
   bool paths = false;                    ///< of calls only those that lead there (call_path.h)
   StretchTable* stretches = nullptr;     ///< count executions, and note calls as a profile's
+  const HeapWatch* heap = nullptr;       ///< test accesses, and leave at watched functions (heap_watch.h)
   bool alone = false;                    ///< what is counted gets StretchTable::find_or_add()'s rows
 };
 
@@ -54,7 +57,7 @@ struct BuiltBlock {
   std::vector<BlockExit> exits;  ///< jump and stub offsets are cache offsets
   u64 returns_to = 0;            ///< after the call that the block ends with; 0 if it does not
   std::span<const u8> source;    ///< the guest bytes, block.guest_bytes of them
-  BlockNotes notes;              ///< of its accesses, if they are noted
+  BlockNotes notes;              ///< of its accesses, if they are noted or tested
 };
 
 class BlockBuilder {
@@ -106,6 +109,13 @@ class BlockBuilder {
   void plan_notes(u64 pc);
   void begin_notes();
   void end_notes();
+  bool tests() const { return options_.heap != nullptr; }
+  bool begins_for_engine() const;
+  void plan_tests(u64 pc);
+  void begin_tests();
+  void test_accesses(const x86::Decoded& decoded);
+  void end_borrowing();
+  void give_back(AccessHeader header);
   void note_call(CallRecord record);
   bool leads_to_watched(u64 target) const;
   void note_enter(u64 target);
@@ -148,7 +158,8 @@ class BlockBuilder {
   BuiltBlock built_;
   Emitter emit_{nullptr};
   AccessNoter noter_;
-  bool noting_ = false;  ///< what is emitted has the notes' registers borrowed
+  bool noting_ = false;  ///< what is emitted has the notes', or the tests', registers borrowed
+  bool tested_ = false;  ///< there are tests in the block
   std::vector<PendingRelease> releases_;
   u8 length_ = 0;  ///< of the instruction being translated
   u8* entry_ = nullptr;

@@ -1,4 +1,7 @@
-// The BlockBuilder's part in notes of memory accesses and of calls, and in counts of executions.
+// The BlockBuilder's part in notes and tests of memory accesses, notes of calls, and counts of executions.
+#include <algorithm>
+#include <bit>
+
 #include "translate/block_builder.h"
 #include "translate/code_cache.h"
 #include "x86/isa_table.h"
@@ -11,6 +14,7 @@ using x86::Decoded;
 // --- notes of memory accesses ---
 
 void BlockBuilder::note_accesses(const Decoded& decoded) {
+  if (tests()) return test_accesses(decoded);
   if (!notes()) return;
   noter_.before(emit_, decoded, {bytes_, decoded.length}, pc_);
   if (decoded.category == Category::ret && options_.watched != nullptr) noter_.value(emit_, Gpr::rax, pc_);
@@ -35,25 +39,109 @@ void BlockBuilder::begin_notes() {
   noting_ = true;
 }
 
-/// Behind the last instruction: the conditional ways out, which give the registers back one by one.
 void BlockBuilder::end_notes() {
-  noting_ = false;
   noter_.finish();
+  built_.notes = noter_.notes();
+  end_borrowing();
+}
+
+/// At a way out of the block: gives the registers back, if they are borrowed.
+void BlockBuilder::give_back(AccessHeader header) {
+  if (!noting_) return;
+  if (!tests()) return noter_.release(emit_, header);
+  emit_.load_slot(built_.notes.place, ORRERY_SLOT_NOTES_PLACE);
+  emit_.load_slot(built_.notes.address, ORRERY_SLOT_NOTES_ADDRESS);
+}
+
+/// Behind the last instruction: the conditional ways out, which give the registers back one by one.
+void BlockBuilder::end_borrowing() {
   for (const PendingRelease& release : releases_) {
     Emitter::bind32(release.displacement, emit_.at());
-    noter_.release(emit_, release.header);
+    give_back(release.header);
     u8* const displacement = emit_.jmp_relative();
     built_.exits[release.exit].jump_offset = offset(displacement);
     stubs_.push_back({ExitCode::direct, release.exit, displacement});
   }
-  built_.notes = noter_.notes();
-  built_.notes.notes_end = static_cast<u32>(emit_.at() - entry_);
+  if (noting_) built_.notes.notes_end = static_cast<u32>(emit_.at() - entry_);
+  noting_ = false;
+}
+
+// --- tests of memory accesses ---
+
+bool BlockBuilder::begins_for_engine() const {
+  if (tests()) return built_.notes.chosen || built_.block.watched;
+  return notes() && noter_.begins_chosen();
+}
+
+/// As AccessNoter::plan: a block ends before it would leave fewer than two registers for the tests, and
+/// before what the engine looks at itself.
+void BlockBuilder::plan_tests(u64 pc) {
+  constexpr u32 kBytesAhead = 2 * kFetchBytes;
+  while (buffer_bytes_ < kBytesAhead && may_fetch_more_) fetch_more(pc);
+  tested_ = false;
+  BlockNotes& notes = built_.notes;
+  u8 named = 0;
+  u32 count = 0;
+  for (u64 at = 0; count < options_.instructions_most; ++count) {
+    const std::span<const u8> bytes = std::span<const u8>(buffer_, buffer_bytes_).subspan(at);
+    const Decoded decoded = x86::decode(bytes);
+    if (decoded.length == 0) break;
+    const x86::Accesses accesses = accesses_of(decoded, bytes);
+    const bool chosen = decoded.category == Category::copy && is_for_engine(accesses);
+    if (chosen && count > 0) break;
+    notes.chosen = notes.chosen || chosen;
+    const u8 with_this = named | x86::high_registers(decoded, bytes);
+    if (std::popcount(with_this) > 6) break;
+    named = with_this;
+    if (!chosen)
+      for (const x86::MemoryAccess& access : accesses)
+        tested_ = tested_ || is_tested(access, decoded, bytes, pc + at);
+    at += decoded.length;
+    const bool goes_on = decoded.category == Category::copy || decoded.category == Category::jump_if ||
+                         decoded.category == Category::loop;
+    if (!goes_on || at >= buffer_bytes_) {
+      ++count;
+      break;
+    }
+  }
+  options_.instructions_most = std::max(1u, count);
+  tested_ = tested_ && !options_.heap->leaves_out(pc);
+  for (Gpr* const reg : {&notes.address, &notes.place}) {
+    const int free = 15 - std::countl_one(named);
+    named = static_cast<u8>(named | 1u << (free - 8));
+    *reg = static_cast<Gpr>(free);
+  }
+}
+
+void BlockBuilder::begin_tests() {
+  if (!tested_) return;
+  pc_ = built_.block.pc;
+  emit_.store_slot(ORRERY_SLOT_NOTES_PLACE, built_.notes.place);
+  emit_.store_slot(ORRERY_SLOT_NOTES_ADDRESS, built_.notes.address);
+  emit_.load_slot(built_.notes.place, ORRERY_SLOT_SHADOW_OFFSET);
+  noting_ = true;
+}
+
+void BlockBuilder::test_accesses(const Decoded& decoded) {
+  if (!noting_) return;
+  const std::span<const u8> bytes(bytes_, decoded.length);
+  const x86::Accesses accesses = accesses_of(decoded, bytes);
+  if (is_for_engine(accesses)) return;
+  bool any = false;
+  for (const x86::MemoryAccess& access : accesses) {
+    if (!is_tested(access, decoded, bytes, pc_)) continue;
+    if (!any) mark(Borrowed::access_test);
+    any = true;
+    emit_test(emit_, access, decoded, bytes, pc_, {built_.notes.place, built_.notes.address},
+              options_.heap->reads_vectors(pc_));
+  }
+  if (any) mark(Borrowed::nothing);
 }
 
 // --- notes of calls ---
 
 void BlockBuilder::note_call(CallRecord record) {
-  if (options_.watched == nullptr || notes()) return;
+  if (options_.watched == nullptr || notes() || tests()) return;
   if (options_.paths) return note_path(record);
   emit_call_note_begin(emit_);
   mark(Borrowed::call_trial);
@@ -79,6 +167,7 @@ void BlockBuilder::note_enter(u64 target) {
 
 void BlockBuilder::note_entry() {
   pc_ = built_.block.pc;
+  if (tests()) return;  // the block leaves for the engine there
   if (notes()) {
     for (const Gpr reg : kEnteredValues) noter_.value(emit_, reg, pc_);
     return;

@@ -53,6 +53,7 @@ void give_back(Borrowed borrowed) {
   switch (borrowed) {
     case Borrowed::nothing:
     case Borrowed::shadow_load:
+    case Borrowed::access_test:
     case Borrowed::notes_trial:
       return;
     case Borrowed::call_trial:
@@ -106,8 +107,12 @@ Translator::FaultKind Translator::lift_fault(const HostFrame& frame) const {
   slots().uncounted = mark.uncounted;
   slots().uncounted_from = block->pc + (mark.uncounted == 0 ? mark.guest_offset : begin_of_uncounted(low));
   const bool out_of_room = is_trial(mark.borrowed);
-  slots().exit_code = exit_code(out_of_room ? ExitCode::notes_full : ExitCode::fault, 0);
-  if (notes_accesses()) lift_notes(notes_[static_cast<std::size_t>(block - blocks_.data())], *block, mark);
+  const bool tested = mark.borrowed == Borrowed::access_test;
+  slots().exit_code = exit_code(out_of_room ? ExitCode::notes_full
+                                : tested    ? ExitCode::suspect
+                                            : ExitCode::fault,
+                                0);
+  if (borrows()) lift_notes(notes_[static_cast<std::size_t>(block - blocks_.data())], *block, mark);
   return FaultKind::guest;
 }
 

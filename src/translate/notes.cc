@@ -45,7 +45,7 @@ std::span<const u64> Translator::noted() const {
 
 bool Translator::has_room_for_notes() const {
   if (notes_profile() && !stretches_.has_room()) return false;
-  return stream_.size() - noted().size() >= (notes_accesses() ? kAccessRoomWords : kCallRoomWords);
+  return stream_.size() - noted().size() >= (borrows() ? kAccessRoomWords : kCallRoomWords);
 }
 
 void Translator::put_record(u64 header, std::span<const u64> words) {
@@ -57,6 +57,11 @@ void Translator::put_record(u64 header, std::span<const u64> words) {
 }
 
 void Translator::note_turn(i32 task, u64 event, u64 ticks) {
+  if (notes_suspects()) {
+    task_ = task;
+    event_ = event;
+    return heap_.run(task);
+  }
   if (notes_profile()) {
     const u64 header = ProfileNote::header_of(ProfileRecord::turn, static_cast<u32>(task), 0);
     return put_record(header, std::array{event, instructions(), u64{0}});
@@ -89,6 +94,7 @@ bool Translator::mend_path(ExitIndex exit) {
 }
 
 bool Translator::note_engine(const Access& access) {
+  if (notes_suspects()) return note_suspect(access);
   if (stream_.size() - noted().size() < 4) return false;
   put_record(AccessHeader::engine(access.kind, access.by).word,
              std::array{access.address, access.size_bytes, access.pc});
@@ -99,10 +105,20 @@ bool Translator::note_engine(const Access& access) {
 /// entered behind its way out. False if there is no room.
 bool Translator::note_chosen(BlockIndex index, bool past_breakpoint) {
   slots().chosen_from = 0;
-  if (!notes_[index].chosen) return true;
+  if (!begins_for_engine(index)) return true;
   const bool at_breakpoint = breakpoints_.contains(blocks_[index].pc);
   if (at_breakpoint && !past_breakpoint) return true;
   if (!has_room_for_notes()) return false;
+  slots().chosen_from = slots().notes_at;
+  if (notes_suspects()) return look_at_begin(blocks_[index]);
+  std::vector<Access> accesses;
+  chosen_accesses_at(blocks_[index], accesses);
+  for (const Access& access : accesses) note_engine(access);
+  return true;
+}
+
+/// Of the instruction that a block begins with, which is next.
+void Translator::chosen_accesses_at(const Block& block, std::vector<Access>& out) const {
   cpu::Registers regs = slots().regs;
   if (options_.features.contains(x86::Feature::fsgsbase)) {
     __asm__ volatile("rdfsbase %0" : "=r"(regs.fs_base));
@@ -110,12 +126,8 @@ bool Translator::note_chosen(BlockIndex index, bool past_breakpoint) {
   }
   cpu::VectorImage vectors;
   cpu::save_vector_state(vectors, options_.vector_components);
-  std::vector<Access> accesses;
-  const u8* const code = source_.data() + blocks_[index].first_source;
-  chosen_accesses(regs, vectors, {code, blocks_[index].guest_bytes}, accesses);
-  slots().chosen_from = slots().notes_at;
-  for (const Access& access : accesses) note_engine(access);
-  return true;
+  const u8* const code = source_.data() + block.first_source;
+  chosen_accesses(regs, vectors, {code, block.guest_bytes}, out);
 }
 
 /// Gives back what a block's notes have borrowed, and ends its record before the instruction that faulted. Of
@@ -127,6 +139,7 @@ void Translator::lift_notes(const BlockNotes& notes, const Block& block, const I
   const u64 place = state.regs[notes.place];
   state.regs[notes.place] = state.notes_place;
   state.regs[notes.address] = state.notes_address;
+  if (notes_suspects()) return;
   const bool at_chosen = mark.guest_offset == 0 && notes.chosen;
   if (at_chosen) state.notes_at = state.chosen_from;
   if (at_chosen || mark.borrowed == Borrowed::notes_trial) return;

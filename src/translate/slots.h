@@ -30,6 +30,7 @@
 #define ORRERY_SLOT_NOTES_ADDRESS 352
 #define ORRERY_SLOT_ELEMENTS_FROM 376
 #define ORRERY_SLOT_PATH_TOP 384
+#define ORRERY_SLOT_SHADOW_OFFSET 392
 #define ORRERY_EXIT_INTERRUPTED 9
 
 #ifndef __ASSEMBLER__
@@ -71,6 +72,7 @@ struct Slots {
   u64 uncounted_from;   ///< pc of the first of the uncounted
   u64 elements_from;    ///< rcx before the repeated string instruction (stretches.h)
   u64 path_top;         ///< behind the innermost call of the running task (call_path.h)
+  u64 shadow_offset;    ///< what tests of accesses add to an address (heap_watch.h)
 };
 static_assert(offsetof(Slots, regs.rflags) == ORRERY_SLOT_RFLAGS);
 static_assert(offsetof(Slots, ticks) == ORRERY_SLOT_TICKS);
@@ -92,6 +94,7 @@ static_assert(offsetof(Slots, notes_place) == ORRERY_SLOT_NOTES_PLACE);
 static_assert(offsetof(Slots, notes_address) == ORRERY_SLOT_NOTES_ADDRESS);
 static_assert(offsetof(Slots, elements_from) == ORRERY_SLOT_ELEMENTS_FROM);
 static_assert(offsetof(Slots, path_top) == ORRERY_SLOT_PATH_TOP);
+static_assert(offsetof(Slots, shadow_offset) == ORRERY_SLOT_SHADOW_OFFSET);
 static_assert(ORRERY_EXIT_INTERRUPTED == static_cast<int>(ExitCode::interrupted));
 static_assert(ORRERY_SLOTS == memory::layout::kEngineState.start);
 

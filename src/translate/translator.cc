@@ -100,7 +100,8 @@ struct Translator::Turn {
   bool indirect = false;        ///< the next block was reached by an indirect transfer that missed
 };
 
-cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
+cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& wanted) {
+  cpu::RunLimits limits = wanted;
   if (cpu.ticks >= limits.stop_at_tick) return {.kind = cpu::ExitKind::tick_reached};
   load(cpu, limits);
   calm_patched_pages();
@@ -119,13 +120,13 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
       return fetch_fault(pc);
     }
     const bool past = passes_breakpoint(cpu, limits);
-    if (notes_accesses() && !note_chosen(block, past)) {
+    if (borrows() && !note_chosen(block, past)) {
       slots().uncounted = 0;
       return finish(cpu, ExitCode::notes_full, 0);
     }
     const u64 taken = enter(block, past);
-    const ExitCode code = static_cast<ExitCode>(taken & 15);
-    const ExitIndex index = static_cast<ExitIndex>(taken >> 4);
+    const ExitCode code = code_of(taken);
+    const ExitIndex index = index_of(taken);
     turn = Turn{};
     switch (code) {
       case ExitCode::direct:
@@ -152,6 +153,9 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& limits) {
         slots().regs.rip = exits_[index].pc;
         continue;
       case ExitCode::interrupted:
+        continue;
+      case ExitCode::suspect:
+        if (auto exit = look_at_suspects(cpu, limits)) return *exit;
         continue;
       case ExitCode::path:
         if (!mend_path(index)) return finish(cpu, ExitCode::notes_full, 0);
@@ -226,7 +230,7 @@ BlockIndex Translator::next_block(const Turn& turn, Variant variant) {
 
 u64 Translator::enter(BlockIndex index, bool past_breakpoint) {
   const Block& block = blocks_[index];
-  const bool chosen = notes_accesses() && slots().chosen_from != 0;
+  const bool chosen = borrows() && slots().chosen_from != 0;
   const bool past = (past_breakpoint || chosen) && block.host_past != 0;
   slots().enter_pc = reinterpret_cast<u64>(cache_at(past ? block.host_past : block.host_entry));
   slots().transfer_pc = 0;
@@ -254,13 +258,15 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   BuildOptions options = build_options();
   options.instructions_most = 1;
   options.alone = true;
+  options.heap = nullptr;
+  if (notes_suspects()) options.watched = nullptr;
   const BlockIndex block = build(cpu.regs.rip, options, false);
   if (block == kNone) return fetch_fault(cpu.regs.rip);
   const Block built = blocks_[block];
   if (notes_accesses()) note_chosen(block, true);
   const u64 taken = enter(block, false);
-  const ExitCode code = static_cast<ExitCode>(taken & 15);
-  const ExitIndex index = static_cast<ExitIndex>(taken >> 4);
+  const ExitCode code = code_of(taken);
+  const ExitIndex index = index_of(taken);
   const bool at_exit = code == ExitCode::direct || code == ExitCode::end_of_fetch || code == ExitCode::widen;
   if (at_exit) slots().regs.rip = exits_[index].pc;
   cpu::Exit result{.kind = cpu::ExitKind::one_done};
@@ -280,7 +286,7 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   }
   if (result.kind != cpu::ExitKind::fault) store(cpu);
   blocks_.pop_back();
-  if (notes_accesses()) notes_.pop_back();
+  if (borrows()) notes_.pop_back();
   exits_.resize(built.first_exit);
   marks_.resize(built.first_mark);
   source_.resize(built.first_source);
@@ -351,12 +357,13 @@ BuildOptions Translator::build_options() {
           .points = notes_accesses() ? &points_ : nullptr,
           .watched = notes_entries() ? &watched_ : nullptr,
           .paths = noted_ == Noted::watched_calls,
-          .stretches = notes_profile() ? &stretches_ : nullptr};
+          .stretches = notes_profile() ? &stretches_ : nullptr,
+          .heap = notes_suspects() ? &heap_ : nullptr};
 }
 
 BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) {
   const bool mostly_dead = dead_ > kDeadBlocksMost && dead_ > blocks_.size() / 2;
-  if (cache_used_ + kBlockHostBytesMost > kCacheBytes || exits_.size() > (1u << 27) || mostly_dead) flush();
+  if (cache_used_ + kBlockHostBytesMost > kCacheBytes || exits_.size() > (1u << 26) || mostly_dead) flush();
   const ExitIndex first_exit = static_cast<ExitIndex>(exits_.size());
   if (!builder_.build(pc, cache_used_, first_exit, options)) return kNone;
   const BuiltBlock& built = builder_.result();
@@ -376,7 +383,7 @@ BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) 
   }
   cache_used_ = (block.host_end + 15) & ~15u;
   blocks_.push_back(block);
-  if (options.points != nullptr) notes_.push_back(built.notes);
+  if (borrows()) notes_.push_back(built.notes);
   ++statistics_.blocks;
   statistics_.guest_bytes += block.guest_bytes;
   statistics_.host_bytes += block.host_end - block.host_begin;

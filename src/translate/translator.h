@@ -18,6 +18,7 @@
 #include "translate/breakpoints.h"
 #include "translate/call_noter.h"
 #include "translate/call_path.h"
+#include "translate/heap_watch.h"
 #include "translate/stretches.h"
 #include "x86/isa_table.h"
 
@@ -88,6 +89,7 @@ class Translator final : public cpu::Executor {
     calls,
     watched_calls,  ///< those that lead to watched functions
     profile,
+    suspects,  ///< accesses that tests have found, and allocators' calls (suspects.cc)
   };
   /// From here on, into `stream`, behind which kNotesGuardBytes cannot be written. What was translated is
   /// made anew. When no room is left run() returns ExitKind::notes_full.
@@ -95,8 +97,9 @@ class Translator final : public cpu::Executor {
   bool notes_accesses() const { return noted_ == Noted::accesses || noted_ == Noted::accesses_and_entries; }
   bool notes_calls() const { return noted_ == Noted::calls || noted_ == Noted::watched_calls; }
   bool notes_profile() const { return noted_ == Noted::profile; }
+  bool notes_suspects() const { return noted_ == Noted::suspects; }
   bool notes_entries() const {
-    return notes_calls() || notes_profile() || noted_ == Noted::accesses_and_entries;
+    return notes_calls() || notes_profile() || noted_ == Noted::accesses_and_entries || notes_suspects();
   }
   /// The next notes go here.
   void note_into(std::span<u64> stream);
@@ -112,6 +115,11 @@ class Translator final : public cpu::Executor {
   void note_turn(i32 task, u64 event, u64 ticks);
   /// Dropped, and that is told by false, if there is no room.
   bool note_engine(const Access& access);
+
+  // --- suspects: note(Noted::suspects), with the shadow of heap_watch.h mapped and told of memory. ---
+
+  HeapWatch& heap() { return heap_; }
+  void watch_allocators(std::span<const AllocatorEntry> functions);
 
   // --- a profile (stretches.h, profile_stream.h): note(Noted::profile), with instructions counted. ---
 
@@ -160,6 +168,14 @@ class Translator final : public cpu::Executor {
   struct Turn;
   void stop_after_next_tick();
   bool note_chosen(BlockIndex index, bool past_breakpoint);
+  bool borrows() const { return notes_accesses() || notes_suspects(); }
+  bool begins_for_engine(BlockIndex index) const;
+  bool look_at_begin(const Block& block);
+  void note_allocator(AccessHeader header, std::span<const u64> words);
+  void chosen_accesses_at(const Block& block, std::vector<Access>& out) const;
+  bool note_suspect(const Access& access);
+  void accesses_at(std::span<const u8> bytes, std::vector<Access>& out) const;
+  std::optional<cpu::Exit> look_at_suspects(cpu::CpuState& cpu, cpu::RunLimits& limits);
   void put_record(u64 header, std::span<const u64> words);
   void count_cut_off(ExitCode code);
   u64 begin_of_uncounted(u32 mark) const;
@@ -224,7 +240,10 @@ class Translator final : public cpu::Executor {
   StretchTable stretches_;
   CallPaths paths_;
   std::vector<AccessPoint> points_;
-  std::vector<BlockNotes> notes_;  ///< by block, if notes are made
+  std::vector<BlockNotes> notes_;  ///< by block, if notes or tests are made
+  HeapWatch heap_;
+  i32 task_ = 0;  ///< that runs, if suspects are noted, and its instant
+  u64 event_ = 0;
   Statistics statistics_;
 };
 

@@ -121,6 +121,17 @@ def case_forked_heap_errors(orrery, expect):
            [(1, line_of(source, "IN THE CHILD"), "inside", 8, 40), (1, line_of(source, "OF ITS OWN"), "behind", 0, 70)], "errors")
 
 
+def case_mismatched_frees(orrery, expect):
+    """A block given back by another kind of function than gave it has Memcheck's kind, line, block and line of the allocation."""
+    source = "mismatched_free.cc"
+    program = build(orrery.home, source, "-O1")
+    for name in subprocess.run([program], capture_output=True, text=True, check=True).stdout.split():
+        wanted, _ = memchecks(program, source, name)
+        errors, _ = ours(errors_of(orrery, expect, orrery.record([program, name])), source)
+        expect([error[:5] for error in errors], [error[:5] for error in wanted], name)
+        expect(len(errors), 0 if name == "matches" else 1, f"{name}: how many")
+
+
 def case_why_heap(orrery, expect):
     """why names what damaged the heap when the C library finds it damaged, and what the pointer was that it was given."""
     program = build(orrery.home, "heap_errors.c", "-O0")

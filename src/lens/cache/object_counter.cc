@@ -56,6 +56,9 @@ void ObjectCounter::read(std::span<const u64> records, std::span<const AccessPoi
       case AccessRecord::take_back:
         ticks_ -= header.tick() ? 1 : 0;
         break;
+      case AccessRecord::entered:
+      case AccessRecord::returned:
+        break;
     }
     at = words + header.words();
   }

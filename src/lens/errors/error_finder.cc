@@ -8,7 +8,6 @@
 
 namespace orrery::lens::errors {
 
-using cpu::Gpr;
 using heap::FunctionKind;
 using translate::Access;
 using translate::AccessBy;
@@ -44,64 +43,36 @@ void ErrorFinder::watch(const heap::FileFunctions& file) {
   allocators_.push_back({first - (is_c_library ? kBesidesBytes : 0), last});
 }
 
-void ErrorFinder::value(const translate::AccessPoint& point, u64 word) {
-  switch (point.end_reg) {
-    case Gpr::rsp:
-      entering_ = {.pc = point.pc, .rsp = word};
-      return;
-    case Gpr::rdi:
-      entering_.arguments[0] = word;
-      return;
-    case Gpr::rsi:
-      entering_.arguments[1] = word;
-      return;
-    case Gpr::rdx:
-      entering_.arguments[2] = word;
-      return entered(entering_);
-    default:
-      break;
-  }
-  // rax before a return, whose return address was read just before.
-  Pending& made = pending();
-  if (made.rsp == last_.address && made.rsp != 0) returned(made, word);
-}
-
-void ErrorFinder::entered(const Entered& entered) {
+void ErrorFinder::entered(const translate::EnteredAllocator& entered) {
   const u32* const number = functions_.find(entered.pc);
   if (number == nullptr) return;
   Pending& made = pending();
   // One that was left by longjmp or an exception does not count as being in it.
   if (made.rsp != 0 && made.rsp >= entered.rsp) return;
-  made = {.rsp = entered.rsp, .function = *number, .place = place(entered.pc), .ran_to = made.ran_to};
+  made = {.rsp = entered.rsp, .function = *number, .place = place(entered.pc)};
   for (int argument = 0; argument < 3; ++argument) made.arguments[argument] = entered.arguments[argument];
-  const MadeCall& call = calls_[entered.rsp / sizeof(u64) % kCallsKept];
-  made.called_from = call.address == entered.rsp ? call.pc : 0;
+  made.called_from = entered.return_address == 0 ? 0 : entered.return_address - 1;
   const heap::AllocatorFunction& function = by_number_[*number].function;
   if (function.kind == FunctionKind::release) take_back(made, made.arguments[function.pointer]);
 }
 
-void ErrorFinder::returned(Pending& made, u64 rax) {
+void ErrorFinder::returned(u64 rsp, u64 rax, u64 given) {
+  Pending& made = pending();
+  if (made.rsp != rsp || rsp == 0) return;
   const Pending from = made;
   made.rsp = 0;
   const heap::AllocatorFunction& function = by_number_[from.function].function;
-  if (function.kind == FunctionKind::allocate_to) to_be_stored_[reader_.task] = from;
-  if (function.kind == FunctionKind::release || function.kind == FunctionKind::allocate_to) return;
+  if (function.kind == FunctionKind::release) return;
   const bool takes_back = function.kind == FunctionKind::reallocate && from.arguments[function.pointer] != 0;
   if (takes_back && (rax != 0 || function.size_asked(from.arguments) == 0))
     take_back(from, from.arguments[function.pointer]);
-  if (rax != 0) give(from, rax);
+  if (given != 0) give(from, given);
 }
 
-void ErrorFinder::stored(i32 task, u64 address) {
-  const auto from = to_be_stored_.find(task);
-  if (from == to_be_stored_.end()) return;
-  if (address != 0) give(from->second, address);
-  to_be_stored_.erase(from);
-}
-
-void ErrorFinder::mapped(i32 task, u64 address, u64 size_bytes) {
+bool ErrorFinder::mapped(i32 task, u64 address, u64 size_bytes) {
   const bool by_allocator = pending_[task].rsp != 0;
   by_allocator ? shadow_.hold(address, size_bytes) : shadow_.let_go(address, size_bytes);
+  return by_allocator;
 }
 
 void ErrorFinder::give(const Pending& by, u64 address) {
@@ -141,8 +112,7 @@ void ErrorFinder::take_back(const Pending& by, u64 address) {
 
 void ErrorFinder::suspect(const Access& access) {
   if (is_allocators(access.pc)) return;
-  constexpr u64 kSyscallBytes = 2;
-  const u64 pc = access.by == AccessBy::kernel ? pending().ran_to - kSyscallBytes : access.pc;
+  const u64 pc = access.pc;
   MemoryError error{.place = place(pc),
                     .address = access.address,
                     .size_bytes = access.size_bytes,

@@ -1,12 +1,11 @@
-// Finds accesses that no program may make, and blocks that it gives back wrongly, in the stream of accesses
-// with the entries and returns of allocator functions (translate/access_stream.h).
+// Finds accesses that no program may make, and blocks that it gives back wrongly, in the stream of suspects,
+// or of all accesses, with the entries and returns of allocator functions (translate/access_stream.h).
 //
 // While a task is in an allocator function its accesses are the allocator's own, and not looked at; nor are
 // those of code between such functions, which is the allocator's too: what glibc does to the cache of
 // released blocks when a thread ends.
 #pragma once
 
-#include <array>
 #include <map>
 #include <memory>
 #include <span>
@@ -33,7 +32,7 @@ enum class ErrorKind : u8 {
 struct MemoryError {
   ErrorKind kind = ErrorKind::invalid_read;
   Place place{};        ///< the first time
-  u64 called_from = 0;  ///< of a wrong free: the call instruction; 0 if it is not known
+  u64 called_from = 0;  ///< of a wrong free: in the call instruction; 0 if it is not known
   u64 address = 0, size_bytes = 0;
   bool writes = false;  ///< of an argument: the kernel wrote there
   /// Some bytes of the access may be touched, and it is aligned, or others within its kWideReadBytes are:
@@ -54,11 +53,11 @@ class ErrorFinder {
 
   /// Functions that are watched from here on.
   void watch(const heap::FileFunctions& file);
-  /// The function of kind allocate_to that the task has just returned from has stored this address.
-  void stored(i32 task, u64 address);
-  /// The process's own memory changes: the kernel gave memory (to an allocator, if the task is in one), or
-  /// took it.
-  void mapped(i32 task, u64 address, u64 size_bytes);
+  /// The code of the allocators themselves.
+  std::span<const memory::layout::Range> allocators() const { return allocators_; }
+  /// The process's own memory changes: the kernel gave memory (to an allocator, if the task is in one, and
+  /// that is what it returns), or took it.
+  bool mapped(i32 task, u64 address, u64 size_bytes);
   void unmapped(u64 address, u64 size_bytes) { shadow_.let_go(address, size_bytes); }
 
   void read(std::span<const u64> records, std::span<const translate::AccessPoint> points) {
@@ -71,23 +70,18 @@ class ErrorFinder {
   const HeapShadow& shadow() const { return shadow_; }
 
   // --- what the reader shows ---
-  void block(translate::AccessHeader header, const translate::AccessPoint& block) {
-    pending().ran_to = block.pc + header.guest_bytes();
-  }
+  void block(translate::AccessHeader, const translate::AccessPoint&) {}
   void access(const translate::Access& access) {
-    last_ = access;
-    if (access.call) calls_[access.address / sizeof(u64) % kCallsKept] = {access.address, access.pc};
     if (shadow_.allows(access.address, access.size_bytes)) [[likely]]
       return;
     if (pending().rsp == 0) suspect(access);
   }
-  void value(const translate::AccessPoint& point, u64 word);
+  void entered(const translate::EnteredAllocator& entered);
+  /// From the function that was entered with this stack pointer. `given`: the block's address, wherever the
+  /// function left it; 0 if it gave none.
+  void returned(u64 rsp, u64 rax, u64 given);
 
  private:
-  struct Entered {
-    u64 pc = 0, rsp = 0;
-    u64 arguments[3] = {};
-  };
   /// The allocator function that a task is in; the outermost, if it calls others.
   struct Pending {
     u64 rsp = 0;  ///< points at the return address; 0: in none
@@ -95,7 +89,6 @@ class ErrorFinder {
     u64 arguments[3] = {};
     Place place{};
     u64 called_from = 0;
-    u64 ran_to = 0;  ///< behind the last instruction that the task executed, whatever function it is in
   };
   struct Watched {
     heap::AllocatorFunction function;
@@ -111,8 +104,6 @@ class ErrorFinder {
     return *pending_now_;
   }
   Place place(u64 pc) const { return {reader_.event, reader_.task, reader_.ticks, pc}; }
-  void entered(const Entered& entered);
-  void returned(Pending& made, u64 rax);
   void give(const Pending& by, u64 address);
   void take_back(const Pending& by, u64 address);
   bool is_allocators(u64 pc) const;
@@ -122,23 +113,12 @@ class ErrorFinder {
   HeapShadow shadow_;
   HeapBlocks blocks_;
   translate::AccessReader reader_;
-  translate::Access last_;
-  /// Where return addresses were put of late, and by which calls: between a call and the function's entry
-  /// there may be a PLT entry, all that the dynamic linker does to bind it, and jumps from functions that end
-  /// so.
-  struct MadeCall {
-    u64 address = 0, pc = 0;
-  };
-  static constexpr u64 kCallsKept = 1024;
-  std::array<MadeCall, kCallsKept> calls_{};
   HashMap<u32> functions_;  ///< number by address
   std::vector<Watched> by_number_;
   std::vector<memory::layout::Range> allocators_;  ///< code between the functions of a file
   std::unordered_map<i32, Pending> pending_;       ///< by task
   i32 pending_of_ = 0;                             ///< the task that ran last, and its own
   Pending* pending_now_ = nullptr;
-  std::unordered_map<i32, Pending> to_be_stored_;
-  Entered entering_;
   std::vector<MemoryError> errors_;
   std::map<std::pair<ErrorKind, u64>, std::size_t> numbers_;  ///< of errors, by kind and place
 };

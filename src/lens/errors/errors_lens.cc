@@ -129,14 +129,16 @@ class ErrorWatcher final : public Watcher {
 
   void begin(ReplaySession& session, const Instant&) override {
     begin_program();
-    if (std::shared_ptr<ErrorFinder> inherited = inheritance_.take(tree_)) {
+    std::shared_ptr<ErrorFinder> inherited = inheritance_.take(tree_);
+    const bool inherits = inherited != nullptr;
+    if (inherits) {
       finder_ = std::move(inherited);
       given_before_ = finder_->blocks().given();
     } else if (tree_.parent) {
       is_unknown_ = true;
       return;
     }
-    begin_notes(session);
+    begin_notes(session, inherits);
   }
 
   void enter(ReplaySession& session, const WalkedCall& walked) override {
@@ -165,25 +167,9 @@ class ErrorWatcher final : public Watcher {
       begin_program();
       is_unknown_ = false;
       given_before_ = 0;
-      return begin_notes(session);
+      return begin_notes(session, false);
     }
     if (asked_) follow(session, walked);
-  }
-
-  void reach(ReplaySession& session, u64 pc, const Instant& now) override {
-    constexpr int kRax = 0, kRsp = 4, kRdi = 7;
-    const elf::MachineRegisters& registers = session.registers();
-    if (storing_.contains(pc)) {
-      const u64 return_address = word_at(session, registers.gpr[kRsp]);
-      if (return_address == 0) return;
-      stores_[now.task] = {return_address, registers.gpr[kRdi]};
-      break_at(return_address);
-      return;
-    }
-    const auto store = stores_.find(now.task);
-    if (store == stores_.end() || store->second.return_address != pc) return;
-    finder_->stored(now.task, registers.gpr[kRax] == 0 ? word_at(session, store->second.to) : 0);
-    stores_.erase(store);
   }
 
   void end(ReplaySession& session, const Instant&) override {
@@ -192,10 +178,6 @@ class ErrorWatcher final : public Watcher {
   }
 
  private:
-  struct Store {
-    u64 return_address, to;
-  };
-
   /// Not a thread: clone(2).
   static bool makes_process(ReplaySession& session, const Call& call) {
     if (call.number == __NR_clone3) return (word_at(session, call.arguments[0]) & CLONE_THREAD) == 0;
@@ -211,21 +193,20 @@ class ErrorWatcher final : public Watcher {
   void begin_program() {
     seen_.clear();
     odd_ = {};
-    storing_.clear();
-    stores_.clear();
     words_.clear();
     leaks_.clear();
     asked_ = false;
     brk_ = 0;
-    break_nowhere();
     finder_ = std::make_shared<ErrorFinder>();
   }
 
-  void begin_notes(ReplaySession& session) {
-    asked_ = static_cast<bool>(session.note_accesses_and_entries(
+  /// `inherits`: the heap that the process has from its parent.
+  void begin_notes(ReplaySession& session, bool inherits) {
+    asked_ = static_cast<bool>(session.note_suspects(
         [this](std::span<const u64> records, std::span<const translate::AccessPoint> points) {
           finder_->read(records, points);
-        }));
+        },
+        inherits));
     look_at_files(session);
   }
 
@@ -236,23 +217,37 @@ class ErrorWatcher final : public Watcher {
     const u64 result = static_cast<u64>(call.result);
     const i32 task = walked.exit.task;
     if (call.name == "brk") {
-      if (brk_ != 0 && result > brk_) finder_->mapped(task, brk_, result - brk_);
-      if (brk_ != 0 && result < brk_) finder_->unmapped(result, brk_ - result);
+      if (brk_ != 0 && result > brk_) mapped(session, task, {brk_, result}, true);
+      if (brk_ != 0 && result < brk_) unmapped(session, {page_ceil(result), page_ceil(brk_)});
       brk_ = result;
     } else if (call.name == "mmap") {
-      finder_->mapped(task, result, page_ceil(call.arguments[1]));
+      mapped(session, task, {result, result + page_ceil(call.arguments[1])}, call.arguments[2] != PROT_NONE);
       if ((call.arguments[3] & MAP_STACK) != 0)
         odd_.stacks.push_back({result, result + page_ceil(call.arguments[1])});
       if ((call.arguments[2] & PROT_EXEC) != 0) look_at_files(session);
     } else if (call.name == "munmap") {
-      finder_->unmapped(call.arguments[0], page_ceil(call.arguments[1]));
+      unmapped(session, {call.arguments[0], call.arguments[0] + page_ceil(call.arguments[1])});
       std::erase_if(odd_.stacks, [&](const auto& stack) { return stack.start == call.arguments[0]; });
     } else if (call.name == "mremap") {
-      finder_->unmapped(call.arguments[0], page_ceil(call.arguments[1]));
-      finder_->mapped(task, result, page_ceil(call.arguments[2]));
+      unmapped(session, {call.arguments[0], call.arguments[0] + page_ceil(call.arguments[1])});
+      mapped(session, task, {result, result + page_ceil(call.arguments[2])}, true);
     } else if ((call.arguments[2] & PROT_EXEC) != 0) {
       look_at_files(session);
+    } else if (call.arguments[2] != PROT_NONE && finder_->shadow().is_held(call.arguments[0])) {
+      (void)session.hold_memory(task, {call.arguments[0], call.arguments[0] + page_ceil(call.arguments[1])});
     }
+  }
+
+  /// The engine need not know of what nobody can touch: the arena of a thread is mostly that at first.
+  void mapped(ReplaySession& session, i32 task, memory::layout::Range memory, bool may_be_touched) {
+    if (!finder_->mapped(task, memory.start, memory.size_bytes()))
+      (void)session.let_go_memory(memory);
+    else if (may_be_touched)
+      (void)session.hold_memory(task, memory);
+  }
+  void unmapped(ReplaySession& session, memory::layout::Range memory) {
+    finder_->unmapped(memory.start, memory.size_bytes());
+    (void)session.let_go_memory(memory);
   }
 
   /// Files whose code is mapped since the last look.
@@ -263,17 +258,33 @@ class ErrorWatcher final : public Watcher {
       if (!seen_.emplace(region.path, region.start).second) continue;
       heap::FileFunctions functions = heap::place_of_file(session, region);
       heap::find_known_functions(region, functions);
-      std::vector<u64> addresses;
-      for (const auto& [address, function] : functions.by_address) {
-        addresses.push_back(address);
-        if (function->kind != heap::FunctionKind::allocate_to) continue;
-        storing_.insert(address);
-        break_at(address);
-      }
-      if (!session.watch_functions(addresses)) continue;
+      std::vector<translate::AllocatorEntry> entries;
+      for (const auto& [address, function] : functions.by_address)
+        entries.push_back(entry_of(address, *function));
+      if (!session.watch_allocators(entries)) continue;
+      using machine::HeapCode;
+      if (is_c_library(region.path))
+        (void)session.mark_heap_code(HeapCode::reads_vectors, {region.start, region.end});
       finder_->watch(functions);
-      if (!functions.by_address.empty()) odd_.allocators.push_back({functions.begin, functions.end});
+      if (functions.by_address.empty()) continue;
+      odd_.allocators.push_back({functions.begin, functions.end});
+      (void)session.mark_heap_code(HeapCode::allocators, finder_->allocators().back());
     }
+  }
+
+  static translate::AllocatorEntry entry_of(u64 address, const heap::AllocatorFunction& function) {
+    using translate::AllocatorKind;
+    const AllocatorKind kind = function.kind == heap::FunctionKind::allocate     ? AllocatorKind::allocate
+                               : function.kind == heap::FunctionKind::reallocate ? AllocatorKind::reallocate
+                               : function.kind == heap::FunctionKind::release    ? AllocatorKind::release
+                                                                                 : AllocatorKind::allocate_to;
+    static_assert(heap::kNoArgument == translate::AllocatorEntry::kNone);
+    return {.address = address,
+            .kind = kind,
+            .size = function.size,
+            .count = function.count,
+            .pointer = function.pointer,
+            .size_bytes = function.size_bytes};
   }
 
   /// The names of all places of errors so far, while their code is mapped.
@@ -390,8 +401,6 @@ class ErrorWatcher final : public Watcher {
   std::vector<Leak> leaks_;
   std::set<std::pair<std::string, u64>> seen_;  ///< mapped code, by path and address
   OddMemory odd_;
-  std::set<u64> storing_;           ///< functions of kind allocate_to
-  std::map<i32, Store> stores_;     ///< by task: that it has called and not returned from
   std::map<u64, CodeWords> words_;  ///< by pc
 };
 
@@ -421,12 +430,12 @@ std::vector<db::TableDescription> tables() {
 
 extern const Lens kErrorsLens;
 const Lens kErrorsLens = {.name = "errors",
-                          .version = 1,
+                          .version = 2,
                           .sentence = "Accesses of heap memory that no block has, wrong releases, and leaks.",
                           .tables = errors::tables,
                           .read = nullptr,
                           .watch = nullptr,
                           .inquire = errors::inquire,
-                          .notes = machine::Notes::accesses_and_entries};
+                          .notes = machine::Notes::suspects};
 
 }  // namespace orrery::lens

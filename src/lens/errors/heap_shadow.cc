@@ -55,7 +55,11 @@ HeapShadow::Page& HeapShadow::held_page(u64 offset) {
 
 void HeapShadow::hold(u64 address, u64 size_bytes) {
   const memory::layout::Range range = in_window(address, size_bytes);
-  for (u64 at = page_floor(range.start); at < range.end; at += kPageBytes) held_page(at - kWindow.start);
+  if (range.start >= range.end) return;
+  const u64 before = page_floor(range.start);
+  const bool shares_page = before < range.start && !is_held(before);
+  for (u64 at = before; at < range.end; at += kPageBytes) held_page(at - kWindow.start);
+  if (shares_page) set(before, range.start - before, false);
 }
 
 void HeapShadow::let_go(u64 address, u64 size_bytes) {

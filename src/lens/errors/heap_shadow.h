@@ -18,7 +18,8 @@ class HeapShadow {
   HeapShadow(const HeapShadow& other);
   HeapShadow& operator=(const HeapShadow&) = delete;
 
-  /// An allocator has got these bytes from the kernel: nobody may touch what it has not given out.
+  /// An allocator has got these bytes from the kernel: nobody may touch what it has not given out. What lies
+  /// before them in their first page is somebody else's.
   void hold(u64 address, u64 size_bytes);
   /// They are no allocator's any more.
   void let_go(u64 address, u64 size_bytes);
