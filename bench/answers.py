@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What exact answers cost beside the tools that give the same: `show profile` of a recording beside a run under
-Callgrind, `show cache` beside Cachegrind, `show races` beside Helgrind, `show heap` beside a plain replay. Each answer is computed anew. All run
+Callgrind, `show cache` beside Cachegrind, `show races` beside Helgrind, `show errors` beside Memcheck without its check of values,
+`show heap` beside a plain replay. Each answer is computed anew. All run
 interleaved; medians with the least and the most, of wall and of processor time (all threads and processes), and the most memory that
 one process of ours had."""
 import argparse
@@ -25,6 +26,11 @@ for _ in range(SIZE):
     text = json.dumps(rows)
     assert json.loads(text) == rows
 """
+SQL = """create table words(number integer primary key, word text, length integer);
+with recursive counted(n) as (select 1 union all select n + 1 from counted where n < SIZE)
+insert into words select n, printf('%d word %x', n % 977, n * 2654435761 % 4294967296), n % 31 from counted;
+create index by_word on words(word);
+select count(*), sum(length) from words where word like '1%' group by length % 5;"""
 
 
 @dataclasses.dataclass
@@ -36,19 +42,20 @@ class Program:
 
 
 PROGRAMS = [
-    Program("bzip2", lambda f, n: ["bzip2", "-9", "-c", workloads.text_file(f, n)], 4),
-    Program("python3 -m json", lambda f, n: ["/usr/bin/python3", "-I", "-S", "-c", JSON.replace("SIZE", str(n))], 60),
+    Program("bzip2", lambda f, n: ["bzip2", "-9", "-c", workloads.text_file(f, n)], 4, ("profile", "cache", "errors")),
+    Program("python3 -m json", lambda f, n: ["/usr/bin/python3", "-I", "-S", "-c", JSON.replace("SIZE", str(n))], 60, ("profile", "cache", "errors")),
     Program("awk", lambda f, n: ["awk", '{ for (i = 1; i <= NF; i++) count[$i]++ } END { for (word in count) sum += count[word]; print sum }', workloads.text_file(f, n)], 8),
-    Program("sort", lambda f, n: ["sort", f / f"lines-{n}.txt"], 4),
+    Program("sort", lambda f, n: ["sort", f / f"lines-{n}.txt"], 4, ("profile", "cache", "errors")),
+    Program("sqlite3", lambda f, n: ["sqlite3", ":memory:", SQL.replace("SIZE", str(n))], 60_000, ("errors",)),
     Program("sha256sum", lambda f, n: ["sha256sum", workloads.text_file(f, n)], 8),
     Program("c++", lambda f, n: [f / "objects", str(n)], 150),
     Program("fib", lambda f, n: [f / "fib", str(n)], 32, ("profile",)),
     Program("pairs", lambda f, n: [f / "pairs", str(n)], 50_000_000, ("heap",)),
-    Program("c++ heap", lambda f, n: [f / "objects", str(n)], 600, ("heap",)),
+    Program("c++ heap", lambda f, n: [f / "objects", str(n)], 600, ("heap", "errors")),
     Program("xz -T2", lambda f, n: ["xz", "-T2", "--block-size=100KiB", "-k", "-c", workloads.text_file(f, n)], 1, ("races",)),
     Program("sort --parallel", lambda f, n: ["sort", "--parallel=3", "-S", "40M", f / f"lines-{n}.txt"], 2, ("races",)),
 ]
-LIMITS = {"profile": 0.2, "cache": 0.5, "heap": 4, "races": 0.25}
+LIMITS = {"profile": 0.2, "cache": 0.5, "heap": 4, "races": 0.25, "errors": 0.25}
 
 
 def prepare(folder):
@@ -115,6 +122,8 @@ class Bench:
             return timed([self.orrery, "replay", recording], self.environment)
         if question == "races":
             return timed(["valgrind", "--tool=helgrind", "-q", *command], self.environment)
+        if question == "errors":
+            return timed(["valgrind", "-q", "--undef-value-errors=no", "--leak-check=full", f"--log-file={self.folder}/out", *command], self.environment)
         tool = {"profile": "callgrind", "cache": "cachegrind"}[question]
         return timed(["valgrind", f"--tool={tool}", f"--{tool}-out-file={self.folder}/out", *command], self.environment)
 

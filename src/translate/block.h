@@ -78,6 +78,9 @@ struct BlockExit {
   BlockIndex from = kNone;
   BlockIndex linked_to = kNone;
   ExitIndex next_incoming = kNone;  ///< list of exits linked to the same block
+  /// Cache offset of a rel32 that may lead to Block::host_tested, with what is borrowed kept; kNone if none.
+  u32 kept_offset = kNone;
+  u32 release_offset = 0;  ///< where it leads else
   cpu::Gate gate = cpu::Gate::none;
   u8 instruction_bytes = 0;
   bool noted_entry = false;  ///< the entry of the function that it leads to has been noted
@@ -87,10 +90,11 @@ struct BlockExit {
 struct Block {
   u64 pc = 0;
   u32 guest_bytes = 0;
-  u32 host_begin = 0;  ///< cache offset of the indirect preface (reloads rax)
-  u32 host_entry = 0;  ///< cache offset of the first guest instruction
-  u32 host_past = 0;   ///< where to enter it past the breakpoint that it begins at; 0 if it has none
-  u32 host_noted = 0;  ///< where to enter it past the note of its function's entry; 0 if it has none
+  u32 host_begin = 0;   ///< cache offset of the indirect preface (reloads rax)
+  u32 host_entry = 0;   ///< cache offset of the first guest instruction
+  u32 host_past = 0;    ///< where to enter it past the breakpoint that it begins at; 0 if it has none
+  u32 host_noted = 0;   ///< where to enter it past the note of its function's entry; 0 if it has none
+  u32 host_tested = 0;  ///< where to enter it with what its tests borrow borrowed already; 0 if it cannot be
   u32 host_end = 0;
   u32 first_mark = 0, mark_count = 0;
   u32 first_exit = 0, exit_count = 0;
@@ -98,6 +102,7 @@ struct Block {
   ExitIndex incoming = kNone;
   u32 cell = 0;  ///< index of its cell, 0 if no indirect jump has reached it
   Variant variant = Variant::fast;
+  u8 borrowed = 0;                  ///< the registers that its tests borrow
   bool watched = false;             ///< begins at a watched function (call_stream.h)
   bool checked = false;             ///< compares the guest's bytes with its source whenever it is entered
   bool live = true;                 ///< nothing leads to a block that is not; it may come back, see revive()

@@ -393,10 +393,17 @@ void BlockBuilder::stop_check(ExitCode code, ExitIndex exit) {
 
 /// Goes to a known target, by way of a tick if the transfer is one.
 void BlockBuilder::jump(u64 target, bool ticks, Counted counted) {
-  give_back(noter_.header(done_with_this(), true, ticks));
+  const AccessHeader header = noter_.header(done_with_this(), true, ticks);
+  const bool stops = ticks && options_.variant == Variant::exact;
+  if (stops || notes()) give_back(header);
   count(counted, ticks);
-  if (ticks && options_.variant == Variant::exact) stop_check(ExitCode::stopped, add_exit(target, nullptr));
+  if (stops) stop_check(ExitCode::stopped, add_exit(target, nullptr));
+  if (stops || notes()) return taken(target);
+  u8* const kept = may_keep();
+  const u8* const release = emit_.at();
+  give_back(header);
   taken(target);
+  keeps(static_cast<ExitIndex>(built_.exits.size() - 1), kept, release);
 }
 
 /// The same where a condition holds.
@@ -547,11 +554,16 @@ void BlockBuilder::check_source(const u8* body) {
 void BlockBuilder::leave(ExitCode code, u64 pc, cpu::Gate gate, u8 instruction_bytes) {
   const bool performed = code == ExitCode::syscall || code == ExitCode::gated;
   const u32 before = static_cast<u32>(pc_ - built_.block.pc);
-  give_back(noter_.header(performed ? done_with_this() : before, performed, false));
+  const AccessHeader header = noter_.header(performed ? done_with_this() : before, performed, false);
+  if (notes()) give_back(header);
   if (!performed && uncounted_ == 0) count_stretch(0, pc_, StretchKind::whole);
   count(performed ? Counted::with_this : Counted::before_this, false);
+  u8* const kept = code == ExitCode::direct ? may_keep() : nullptr;
+  const u8* const release = emit_.at();
+  if (!notes()) give_back(header);
   u8* displacement = emit_.jmp_relative();
   const ExitIndex exit = add_exit(pc, code == ExitCode::direct ? displacement : nullptr);
+  keeps(exit, kept, release);
   built_.exits.back().gate = gate;
   built_.exits.back().instruction_bytes = instruction_bytes;
   stubs_.push_back({code, exit, displacement});

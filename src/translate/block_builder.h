@@ -116,6 +116,8 @@ class BlockBuilder {
   void test_accesses(const x86::Decoded& decoded);
   void end_borrowing();
   void give_back(AccessHeader header);
+  u8* may_keep();
+  void keeps(ExitIndex exit, u8* displacement, const u8* release);
   void note_call(CallRecord record);
   bool leads_to_watched(u64 target) const;
   void note_enter(u64 target);

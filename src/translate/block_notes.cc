@@ -57,6 +57,7 @@ void BlockBuilder::give_back(AccessHeader header) {
 void BlockBuilder::end_borrowing() {
   for (const PendingRelease& release : releases_) {
     Emitter::bind32(release.displacement, emit_.at());
+    if (tests()) keeps(release.exit, release.displacement, emit_.at());
     give_back(release.header);
     u8* const displacement = emit_.jmp_relative();
     built_.exits[release.exit].jump_offset = offset(displacement);
@@ -120,6 +121,25 @@ void BlockBuilder::begin_tests() {
   emit_.store_slot(ORRERY_SLOT_NOTES_ADDRESS, built_.notes.address);
   emit_.load_slot(built_.notes.place, ORRERY_SLOT_SHADOW_OFFSET);
   noting_ = true;
+  Block& block = built_.block;
+  block.borrowed =
+      static_cast<u8>(static_cast<u8>(built_.notes.place) << 4 | static_cast<u8>(built_.notes.address));
+  if (block.host_past == 0 && !block.checked) block.host_tested = offset(emit_.at());
+}
+
+/// Of a direct way out of tests: a jump to where the registers are given back, which a link may lead past it.
+/// Null if there is nothing to be kept.
+u8* BlockBuilder::may_keep() {
+  if (!noting_ || !tests()) return nullptr;
+  u8* const displacement = emit_.jmp_relative();
+  Emitter::bind32(displacement, emit_.at());
+  return displacement;
+}
+
+void BlockBuilder::keeps(ExitIndex exit, u8* displacement, const u8* release) {
+  if (displacement == nullptr) return;
+  built_.exits[exit].kept_offset = offset(displacement);
+  built_.exits[exit].release_offset = offset(release);
 }
 
 void BlockBuilder::test_accesses(const Decoded& decoded) {

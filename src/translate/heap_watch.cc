@@ -73,7 +73,7 @@ void HeapWatch::watch(std::span<const AllocatorEntry> functions) {
 void HeapWatch::hold(i32 task, Range memory) {
   Pending& by = pending_[static_cast<u64>(task)];
   if (by.rsp != 0)
-    by.held.push_back(memory);
+    by.held.push_back(in_window(memory.start, memory.end - memory.start));
   else
     hold_now(memory);
 }
@@ -81,6 +81,7 @@ void HeapWatch::hold(i32 task, Range memory) {
 /// Of pages that were not known to be an allocator's. In the first, what lies before is somebody else's.
 void HeapWatch::hold_now(Range memory) {
   const Range range = in_window(memory.start, memory.end - memory.start);
+  if (range.start == range.end) return;
   each_page({range.start, page_ceil(range.end)}, [](u64 start, u64 end) {
     if (held(start) == 0) fill(start, end, kForbidden);
     held(start) = 1;

@@ -110,7 +110,7 @@ bool Translator::note_chosen(BlockIndex index, bool past_breakpoint) {
   if (at_breakpoint && !past_breakpoint) return true;
   if (!has_room_for_notes()) return false;
   slots().chosen_from = slots().notes_at;
-  if (notes_suspects()) return look_at_begin(blocks_[index]);
+  if (notes_suspects()) return look_at_begin(blocks_[index], notes_[index].chosen);
   std::vector<Access> accesses;
   chosen_accesses_at(blocks_[index], accesses);
   for (const Access& access : accesses) note_engine(access);

@@ -114,7 +114,7 @@ void Translator::watch_allocators(std::span<const AllocatorEntry> functions) {
 
 /// Before a block that begins with an allocator's function, with where one may return to, or with an
 /// instruction that is not tested.
-bool Translator::look_at_begin(const Block& block) {
+bool Translator::look_at_begin(const Block& block, bool chosen) {
   const cpu::Registers& regs = slots().regs;
   if (block.watched) {
     if (const u64 rsp = regs[Gpr::rsp] - sizeof(u64); heap_.leave(regs))
@@ -122,17 +122,15 @@ bool Translator::look_at_begin(const Block& block) {
     if (const u64 return_address = heap_.enter(regs); return_address != 0) {
       note_allocator(AccessHeader::entered(), std::array{regs.rip, regs[Gpr::rsp], regs[Gpr::rdi],
                                                          regs[Gpr::rsi], regs[Gpr::rdx], return_address});
-      watch_functions(std::array{return_address});
+      if (!watched_.contains(return_address)) watch_functions(std::array{return_address});
     }
   }
-  if (heap_.in_allocator() || heap_.leaves_out(regs.rip)) return true;
+  if (!chosen || heap_.in_allocator() || heap_.leaves_out(regs.rip)) return true;
   std::vector<Access> accesses;
   const std::span<const u8> bytes(source_.data() + block.first_source, block.guest_bytes);
-  const Decoded decoded = x86::decode(bytes);
-  const x86::Accesses made = accesses_of(decoded, bytes);
-  if (decoded.category != x86::Category::copy || !is_for_engine(made)) return true;
   accesses_at(bytes, accesses);
-  if (made.count != 0 && made.items[0].addressing == Addressing::chosen) chosen_accesses_at(block, accesses);
+  const x86::Accesses made = accesses_of(x86::decode(bytes), bytes);
+  if (made.items[0].addressing == Addressing::chosen) chosen_accesses_at(block, accesses);
   for (const Access& access : accesses) note_suspect(access);
   return true;
 }

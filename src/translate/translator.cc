@@ -472,6 +472,9 @@ void Translator::link(ExitIndex exit_index, BlockIndex target) {
   const Block& block = blocks_[target];
   const bool past_note = exit.noted_entry && block.host_noted != 0;
   Emitter::bind32(cache_at(exit.jump_offset), cache_at(past_note ? block.host_noted : block.host_entry));
+  const bool keeps =
+      exit.kept_offset != kNone && block.host_tested != 0 && block.borrowed == blocks_[exit.from].borrowed;
+  if (keeps) Emitter::bind32(cache_at(exit.kept_offset), cache_at(block.host_tested));
   exit.linked_to = target;
   exit.next_incoming = blocks_[target].incoming;
   blocks_[target].incoming = exit_index;
@@ -481,6 +484,7 @@ void Translator::unlink_incoming(Block& block) {
   for (ExitIndex index = block.incoming; index != kNone;) {
     BlockExit& exit = exits_[index];
     Emitter::bind32(cache_at(exit.jump_offset), cache_at(exit.stub_offset));
+    if (exit.kept_offset != kNone) Emitter::bind32(cache_at(exit.kept_offset), cache_at(exit.release_offset));
     exit.linked_to = kNone;
     index = exit.next_incoming;
     exit.next_incoming = kNone;

@@ -170,7 +170,7 @@ class Translator final : public cpu::Executor {
   bool note_chosen(BlockIndex index, bool past_breakpoint);
   bool borrows() const { return notes_accesses() || notes_suspects(); }
   bool begins_for_engine(BlockIndex index) const;
-  bool look_at_begin(const Block& block);
+  bool look_at_begin(const Block& block, bool chosen);
   void note_allocator(AccessHeader header, std::span<const u64> words);
   void chosen_accesses_at(const Block& block, std::vector<Access>& out) const;
   bool note_suspect(const Access& access);
