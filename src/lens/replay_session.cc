@@ -14,6 +14,7 @@
 #include "cpu/registers.h"
 #include "memory/address_space.h"
 #include "trace/family_message.h"
+#include "translate/heap_watch.h"
 
 namespace orrery::lens {
 

@@ -19,10 +19,14 @@
 #include "kernel/schedule_note.h"
 #include "machine/control.h"
 #include "machine/control_process.h"
+#include "memory/layout.h"
 #include "translate/access_stream.h"
-#include "translate/heap_watch.h"
 #include "translate/profile_stream.h"
 #include "translate/stretches.h"
+
+namespace orrery::translate {
+struct AllocatorEntry;
+}
 
 namespace orrery::lens {
 

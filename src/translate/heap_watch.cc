@@ -201,6 +201,9 @@ bool HeapWatch::leave(const cpu::Registers& regs) {
     take_back(made, argument(entry.pointer));
   settle(made, given_ == 0 ? Range{0, 0} : Range{given_, given_ + size});
   if (given_ != 0) give(given_, size);
+  const u64* const known =
+      entry.kind == AllocatorKind::measure ? blocks_.find(argument(entry.pointer)) : nullptr;
+  if (known != nullptr && rax > *known) give(argument(entry.pointer), rax);
   return true;
 }
 

@@ -38,10 +38,11 @@ static_assert(shadow_of(memory::layout::kHighWindow, kNoShadowOffset).start >
 static_assert(shadow_of(memory::layout::kHighWindow, kShadowOffset).end < memory::layout::kHostHigh.start);
 
 enum class AllocatorKind : u8 {
-  allocate,    ///< returns a block
-  reallocate,  ///< takes a block back and returns another, or null and takes nothing
-  release,     ///< takes a block back
-  allocate_to  ///< stores the block's address where an argument points, and returns 0
+  allocate,     ///< returns a block
+  reallocate,   ///< takes a block back and returns another, or null and takes nothing
+  release,      ///< takes a block back
+  allocate_to,  ///< stores the block's address where an argument points, and returns 0
+  measure       ///< returns how many bytes of a block may be used
 };
 
 /// An allocator's function, by which of its first three arguments say what.

@@ -4,6 +4,7 @@
 #include "lens/errors/error_finder.h"
 #include "recorded_session.h"
 #include "translate/access_stream.h"
+#include "translate/heap_watch.h"
 
 namespace orrery::testing {
 namespace {

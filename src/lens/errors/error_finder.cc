@@ -63,6 +63,7 @@ void ErrorFinder::returned(u64 rsp, u64 rax, u64 given) {
   made.rsp = 0;
   const heap::AllocatorFunction& function = by_number_[from.function].function;
   if (function.kind == FunctionKind::release) return;
+  if (function.kind == FunctionKind::measure) return measured(from.arguments[function.pointer], rax);
   const bool takes_back = function.kind == FunctionKind::reallocate && from.arguments[function.pointer] != 0;
   if (takes_back && (rax != 0 || function.size_asked(from.arguments) == 0))
     take_back(from, from.arguments[function.pointer]);
@@ -86,6 +87,14 @@ void ErrorFinder::give(const Pending& by, u64 address) {
                 .made_by = by.called_from});
 }
 
+/// The program has been told that it may use so many bytes of a block.
+void ErrorFinder::measured(u64 address, u64 size_bytes) {
+  const HeapBlock* const block = blocks_.find(address);
+  if (block == nullptr || size_bytes <= block->size_bytes) return;
+  shadow_.give(address, size_bytes);
+  blocks_.set_usable(address, size_bytes);
+}
+
 bool ErrorFinder::is_allocators(u64 pc) const {
   return std::any_of(allocators_.begin(), allocators_.end(),
                      [&](const memory::layout::Range& code) { return code.contains(pc); });
@@ -100,7 +109,7 @@ void ErrorFinder::take_back(const Pending& by, u64 address) {
       error.neighbour = Neighbour{*block, true, Relation::inside, 0};
       add(error, by.called_from);
     }
-    shadow_.take_back(address, block->size_bytes);
+    shadow_.take_back(address, std::max(block->size_bytes, block->usable_bytes));
     return blocks_.take_back(address, by.place, by.called_from);
   }
   error.neighbour = blocks_.neighbour(address);

@@ -106,6 +106,7 @@ class ErrorFinder {
   Place place(u64 pc) const { return {reader_.event, reader_.task, reader_.ticks, pc}; }
   void give(const Pending& by, u64 address);
   void take_back(const Pending& by, u64 address);
+  void measured(u64 address, u64 size_bytes);
   bool is_allocators(u64 pc) const;
   void suspect(const translate::Access& access);
   void add(MemoryError error, u64 same);

@@ -15,6 +15,7 @@
 #include "lens/errors/leak_search.h"
 #include "lens/heritages.h"
 #include "lens/lens.h"
+#include "translate/heap_watch.h"
 
 namespace orrery::lens {
 namespace errors {
@@ -258,6 +259,7 @@ class ErrorWatcher final : public Watcher {
       if (!seen_.emplace(region.path, region.start).second) continue;
       heap::FileFunctions functions = heap::place_of_file(session, region);
       heap::find_known_functions(region, functions);
+      if (!functions.by_address.empty()) heap::find_measuring_functions(region, functions);
       std::vector<translate::AllocatorEntry> entries;
       for (const auto& [address, function] : functions.by_address)
         entries.push_back(entry_of(address, *function));
@@ -274,13 +276,12 @@ class ErrorWatcher final : public Watcher {
 
   static translate::AllocatorEntry entry_of(u64 address, const heap::AllocatorFunction& function) {
     using translate::AllocatorKind;
-    const AllocatorKind kind = function.kind == heap::FunctionKind::allocate     ? AllocatorKind::allocate
-                               : function.kind == heap::FunctionKind::reallocate ? AllocatorKind::reallocate
-                               : function.kind == heap::FunctionKind::release    ? AllocatorKind::release
-                                                                                 : AllocatorKind::allocate_to;
+    static_assert(static_cast<int>(AllocatorKind::allocate) ==
+                      static_cast<int>(heap::FunctionKind::allocate) &&
+                  static_cast<int>(AllocatorKind::measure) == static_cast<int>(heap::FunctionKind::measure));
     static_assert(heap::kNoArgument == translate::AllocatorEntry::kNone);
     return {.address = address,
-            .kind = kind,
+            .kind = static_cast<AllocatorKind>(function.kind),
             .size = function.size,
             .count = function.count,
             .pointer = function.pointer,

@@ -24,7 +24,8 @@ enum class Family : u8 { malloc, scalar_new, array_new };
 
 struct HeapBlock {
   u64 address = 0, size_bytes = 0;
-  u64 number = 0;  ///< counts those given out, from 1
+  u64 usable_bytes = 0;  ///< what the allocator has said that the program may use; 0: nothing
+  u64 number = 0;        ///< counts those given out, from 1
   Family family = Family::malloc;
   Place made{};
   u64 made_by = 0;  ///< the call instruction; 0 if it is not known
@@ -47,7 +48,8 @@ class HeapBlocks {
   void give(const HeapBlock& block);
   /// Null if no live block begins there.
   const HeapBlock* find(u64 address) const;
-  /// Of a block that find() knows.
+  /// Of blocks that find() knows.
+  void set_usable(u64 address, u64 bytes) { live_.find(address)->usable_bytes = bytes; }
   void take_back(u64 address, const Place& gone, u64 gone_by);
   /// The block that an access of an address that may not be touched was most likely meant for.
   std::optional<Neighbour> neighbour(u64 address) const;

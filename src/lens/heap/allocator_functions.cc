@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <span>
 
 #include "lens/load/object_file.h"
 
@@ -110,6 +111,14 @@ constexpr AllocatorFunction kFunctions[] = {
     release("tc_deletearray_sized"),
 };
 
+// malloc_usable_size(3), and what the others call it besides.
+constexpr AllocatorFunction kMeasuring[] = {
+    {.name = "malloc_usable_size", .kind = Kind::measure, .pointer = 0},
+    {.name = "je_malloc_usable_size", .kind = Kind::measure, .pointer = 0},
+    {.name = "sallocx", .kind = Kind::measure, .pointer = 0},
+    {.name = "mi_usable_size", .kind = Kind::measure, .pointer = 0},
+};
+
 }  // namespace
 
 FileFunctions place_of_file(elf::StoppedMachine& machine, const elf::MappedRegion& region) {
@@ -122,17 +131,30 @@ FileFunctions place_of_file(elf::StoppedMachine& machine, const elf::MappedRegio
   return found;
 }
 
-void find_known_functions(const elf::MappedRegion& region, FileFunctions& found) {
+namespace {
+
+void find_functions(const elf::MappedRegion& region, std::span<const AllocatorFunction> wanted,
+                    FileFunctions& found) {
   const std::shared_ptr<load::ObjectFile> file =
       region.kept_file.empty() ? nullptr : load::ObjectFile::open(region.kept_file);
   if (!file) return;
   const u64 bias = found.begin - page_floor(file->first_address());
-  for (const AllocatorFunction& function : kFunctions) {
+  for (const AllocatorFunction& function : wanted) {
     const load::Definition* const exported = file->find_definition(function.name);
     const std::optional<u64> own =
         exported != nullptr ? std::optional(exported->address) : file->find_function(function.name);
     if (own && file->is_code(*own)) found.by_address.try_emplace(bias + *own, &function);
   }
+}
+
+}  // namespace
+
+void find_known_functions(const elf::MappedRegion& region, FileFunctions& found) {
+  find_functions(region, kFunctions, found);
+}
+
+void find_measuring_functions(const elf::MappedRegion& region, FileFunctions& found) {
+  find_functions(region, kMeasuring, found);
 }
 
 const AllocatorFunction* known_function(std::string_view name) {

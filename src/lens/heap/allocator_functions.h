@@ -12,10 +12,11 @@
 namespace orrery::lens::heap {
 
 enum class FunctionKind : u8 {
-  allocate,    ///< returns a block
-  reallocate,  ///< takes a block back and returns another, or null and takes nothing
-  release,     ///< takes a block back
-  allocate_to  ///< stores the block's address where the first argument points, and returns 0
+  allocate,     ///< returns a block
+  reallocate,   ///< takes a block back and returns another, or null and takes nothing
+  release,      ///< takes a block back
+  allocate_to,  ///< stores the block's address where the first argument points, and returns 0
+  measure       ///< returns how many bytes of a block may be used, more than were asked for
 };
 
 inline constexpr u8 kNoArgument = 0xff;
@@ -47,6 +48,8 @@ FileFunctions place_of_file(elf::StoppedMachine& machine, const elf::MappedRegio
 /// Adds those of the allocators that everybody knows; none if `region` shows no ELF file that is kept. Who
 /// was added before stays.
 void find_known_functions(const elf::MappedRegion& region, FileFunctions& file);
+/// Adds those of kind measure.
+void find_measuring_functions(const elf::MappedRegion& region, FileFunctions& file);
 /// The one that is linked under this name; null if it is none of theirs.
 const AllocatorFunction* known_function(std::string_view name);
 

@@ -34,6 +34,8 @@ const char* name_of(FunctionKind kind) {
       return "reallocate";
     case FunctionKind::release:
       return "release";
+    case FunctionKind::measure:
+      return "measure";
     case FunctionKind::allocate_to:
       return "allocate_to";
   }

@@ -1,5 +1,6 @@
 // Each case, named by the first argument, makes one kind of error of heap memory. What a case stores goes
 // where no compiler can see that nobody looks.
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,12 @@ NEVER_INLINE static void write_longs(char* at, int count) {
 }
 
 static void reads_behind(void) { read_char(block(10) + 10); }
+static void uses_what_is_usable(void) {
+  char* made = block(20);
+  size_t usable = malloc_usable_size(made);  // more than 20, but not to Memcheck
+  write_char(made + usable - 1);
+  release(made);
+}
 static void reads_behind_aligned(void) { read_long(block(24) + 24); }
 static void reads_across_the_end(void) { read_int(block(10) + 8); }
 static void reads_before(void) { read_long(block(32) - 8); }
@@ -204,6 +211,7 @@ static const struct {
     CASE(leaks_a_list),
     CASE(leaks_a_ring),
     CASE(keeps_the_midst),
+    CASE(uses_what_is_usable),
     CASE(ends_well),
 };
 
