@@ -116,7 +116,7 @@ std::vector<Found> errors_of(const Recorded& recorded) {
 }
 
 TEST(Suspects, AreThoseThatAreFoundAmongAllAccesses) {
-  for (const char* const options : {"", "--cpu host", "--cpu baseline", "--seed 3"}) {
+  for (const char* const options : {"", "--cpu host", "--cpu x86-64-v2", "--seed 3"}) {
     const Recorded recorded("heap_reads", options);
     ASSERT_EQ(recorded.status(), 0) << options;
     const std::vector<Found> filtered = errors_of<Filtered>(recorded);
