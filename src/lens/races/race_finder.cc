@@ -38,6 +38,9 @@ void RaceFinder::read(std::span<const u64> records, std::span<const AccessPoint>
       case AccessRecord::take_back:
         ticks_ -= header.tick() ? 1 : 0;
         break;
+      case AccessRecord::entered:
+      case AccessRecord::returned:
+        break;
       case AccessRecord::block:
         block(header, words, points.data() + header.point());
         break;
