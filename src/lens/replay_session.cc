@@ -97,10 +97,11 @@ Status ReplaySession::send_request(ControlRequest request, std::span<const u64> 
 }
 
 Status ReplaySession::receive_reply() {
-  ssize_t got = 0;
-  do {
+  ssize_t got = -1;
+  for (u32 tries = 0; got < 0 && tries < machine::kControlTries; ++tries)
+    got = recv(control_fd_, packet_.get(), sizeof *packet_, MSG_DONTWAIT);
+  while (got < 0 && (errno == EINTR || errno == EAGAIN))
     got = recv(control_fd_, packet_.get(), sizeof *packet_, 0);
-  } while (got < 0 && errno == EINTR);
   if (got < static_cast<ssize_t>(sizeof(ControlReply))) return Error{"the replaying engine has gone"};
   if (packet_->reply.payload_bytes != static_cast<u64>(got) - sizeof(ControlReply)) {
     return Error{"the replaying engine sent a reply of the wrong size"};
@@ -121,6 +122,7 @@ Result<Stop> ReplaySession::collect_before(u64 event, std::vector<machine::Contr
 Result<Stop> ReplaySession::run(const ControlRequest& request, std::vector<machine::ControlHit>* hits) {
   forget();
   TRY(send_request(request));
+  catch_up();
   for (;;) {
     TRY(receive_stop(request, hits));
     if (packet_->reply.breakpoints == 0) breakpoints_.clear();  // the program has been replaced
@@ -148,8 +150,12 @@ Status ReplaySession::receive_stop(const ControlRequest& request, std::vector<ma
     const u64 words = reply.notes_words;
     const bool goes_on = reply.stop == machine::StopReason::notes_full;
     if (goes_on) TRY(send_request(request));
-    consume(half, words);
+    if (goes_on || call_consumers_.empty())
+      consume(half, words);
+    else
+      unread_ = {half, words};
     if (!goes_on) return Nothing{};
+    unread_ = {};
     notes_half_ = half ^ 1;
     notes_read_ = 0;
     TRY(receive_reply());
@@ -186,6 +192,11 @@ Status ReplaySession::note(machine::Notes wanted, bool inherits) {
   notes_half_ = 0;
   notes_read_ = 0;
   return asked;
+}
+
+void ReplaySession::catch_up() {
+  const Unread unread = std::exchange(unread_, {});
+  consume(unread.half, unread.words);
 }
 
 /// What was not yet read of the half, which has so many words.
@@ -288,6 +299,7 @@ Status ReplaySession::fetch_schedule() {
   for (;;) {
     TRY(ask({.op = ControlOp::take_schedule, .argument = schedule_.size() * sizeof(kernel::ScheduleNote)}));
     if (append_payload(schedule_, packet_->reply, packet_->payload) == 0) return Nothing{};
+    if (schedule_.size() >= packet_->reply.schedule_notes) return Nothing{};
   }
 }
 

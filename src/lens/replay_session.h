@@ -119,6 +119,8 @@ class ReplaySession final : public elf::StoppedMachine {
   /// The same of the calls, as translate::read_calls reads them; to all who asked.
   using CallConsumer = std::function<void(std::span<const u64> records)>;
   Status note_calls(CallConsumer consumer);
+  /// Hands over the notes of calls up to the stop. Else they may be handed over only while the run goes on.
+  void catch_up();
   /// The same, only of calls that lead to watched functions: translate/call_path.h.
   Status note_watched_calls(CallConsumer consumer);
   /// Functions whose entries are among the notes from here on; a program has none at its start.
@@ -175,6 +177,10 @@ class ReplaySession final : public elf::StoppedMachine {
   Status note(machine::Notes wanted, bool inherits = false);
   Status note_accesses_as(machine::Notes wanted, AccessConsumer consumer, bool inherits = false);
   void consume(u32 half, u64 words);
+  struct Unread {
+    u32 half = 0;
+    u64 words = 0;
+  };
   Status learn_access_points();
   Status fetch_schedule();
   Status learn_counts();
@@ -193,6 +199,7 @@ class ReplaySession final : public elf::StoppedMachine {
 
   AccessConsumer access_consumer_;
   std::vector<CallConsumer> call_consumers_;
+  Unread unread_;  ///< at a stop: where the notes of calls end that were not handed over
   ProfileConsumer profile_consumer_;
   std::vector<translate::StretchCount> counts_;
   std::vector<translate::AccessPoint> access_points_;

@@ -9,8 +9,11 @@ namespace orrery::machine {
 
 inline constexpr u32 kControlVersion = 10;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
-inline constexpr u32 kAddressesMost = 4096;          ///< most addresses in one request
-inline constexpr u32 kBreakpointsMost = 1 << 16;     ///< most breakpoints a process can have
+/// How often either side looks for a message before it sleeps: most answers take less than waking does, the
+/// more so in a virtual machine.
+inline constexpr u32 kControlTries = 64;
+inline constexpr u32 kAddressesMost = 4096;       ///< most addresses in one request
+inline constexpr u32 kBreakpointsMost = 1 << 16;  ///< most breakpoints a process can have
 
 enum class ControlOp : u32 {
   hello = 0,  ///< reply.value = kControlVersion

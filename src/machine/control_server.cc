@@ -181,10 +181,11 @@ void ControlServer::put_place(ControlReply& reply, const kernel::Task& task) con
 /// The next question. False if there will be none.
 bool ControlServer::receive() {
   trace::FamilyMessage message(&question_, sizeof question_);
-  i64 got = 0;
-  do {
+  i64 got = -EAGAIN;
+  for (u32 tries = 0; got < 0 && tries < kControlTries; ++tries)
+    got = host::raw_syscall(__NR_recvmsg, socket_, &message.header(), MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  while (got == -EINTR || got == -EAGAIN)
     got = host::raw_syscall(__NR_recvmsg, socket_, &message.header(), MSG_CMSG_CLOEXEC);
-  } while (got == -EINTR);
   const i64 payload_bytes = got - static_cast<i64>(sizeof question_.request);
   if (payload_bytes < 0 || question_.request.op == ControlOp::quit) return false;
   received_fd_ = message.descriptors()[0];

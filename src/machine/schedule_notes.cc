@@ -49,6 +49,7 @@ u32 ScheduleNotes::take(u64 from, std::span<u8> out) {
   const u64 most = out.size() / sizeof(ScheduleNote) * sizeof(ScheduleNote);
   const u64 count = std::min(all - from, most);
   std::memcpy(out.data(), reinterpret_cast<const u8*>(notes_.data()) + from, count);
+  if (from + count == all) forget();
   return static_cast<u32>(count);
 }
 

@@ -24,7 +24,7 @@ class ScheduleNotes {
   const std::vector<kernel::ScheduleNote>& notes() const { return notes_; }
   bool full() const { return notes_.size() >= (stops_only() ? 1 : kNotesMost); }
   void forget() { notes_.clear(); }
-  /// Copies those behind the first `from` bytes: how many bytes. Behind all, they are forgotten.
+  /// Copies those behind the first `from` bytes: how many bytes. With the last, they are forgotten.
   u32 take(u64 from, std::span<u8> out);
 
   /// Whether the replay is to stop at the entry of that call, and then also when the task runs on.

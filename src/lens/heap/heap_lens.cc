@@ -68,6 +68,7 @@ class HeapWatcher final : public Watcher {
   }
 
   void enter(ReplaySession& session, const WalkedCall& walked) override {
+    session.catch_up();
     const std::string_view name = walked.call.name;
     if (name == "execve" || name == "execveat" || name == "munmap") resolve(session);
     if (asked_ && forks(session, walked.call))
@@ -79,6 +80,7 @@ class HeapWatcher final : public Watcher {
   }
 
   void leave(ReplaySession& session, const WalkedCall& walked) override {
+    session.catch_up();
     if (walked.replaced_program()) {
       finish_program();
       ++program_;
@@ -93,6 +95,7 @@ class HeapWatcher final : public Watcher {
 
   /// At a function that stores the block's address, or behind a call of one.
   void reach(ReplaySession& session, u64 pc, const Instant& now) override {
+    session.catch_up();
     constexpr int kRax = 0, kRsp = 4;
     const elf::MachineRegisters& registers = session.registers();
     if (const auto function = storing_.find(pc); function != storing_.end()) {
@@ -112,6 +115,7 @@ class HeapWatcher final : public Watcher {
   }
 
   void end(ReplaySession& session, const Instant&) override {
+    session.catch_up();
     resolve(session);
     finish_program();
   }

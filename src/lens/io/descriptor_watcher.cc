@@ -16,6 +16,7 @@
 
 #include "lens/io/descriptor_history.h"
 #include "lens/io/socket_address.h"
+#include "linux/syscall_table.h"
 
 namespace orrery::lens::io {
 namespace {
@@ -309,19 +310,19 @@ constexpr Row kRows[] = {
     {__NR_pipe, &W::pipe},
     {__NR_pipe2, &W::pipe2},
     {__NR_socketpair, &W::socketpair},
-    {__NR_socket, &W::socket},
-    {__NR_epoll_create, &W::epoll},
-    {__NR_epoll_create1, &W::epoll1},
-    {__NR_eventfd, &W::eventfd},
-    {__NR_eventfd2, &W::eventfd2},
-    {__NR_timerfd_create, &W::timerfd},
-    {__NR_signalfd, &W::signalfd},
-    {__NR_signalfd4, &W::signalfd4},
-    {__NR_inotify_init, &W::inotify},
-    {__NR_inotify_init1, &W::inotify1},
+    {__NR_socket, &W::socket, false, false},
+    {__NR_epoll_create, &W::epoll, false, false},
+    {__NR_epoll_create1, &W::epoll1, false, false},
+    {__NR_eventfd, &W::eventfd, false, false},
+    {__NR_eventfd2, &W::eventfd2, false, false},
+    {__NR_timerfd_create, &W::timerfd, false, false},
+    {__NR_signalfd, &W::signalfd, false, false},
+    {__NR_signalfd4, &W::signalfd4, false, false},
+    {__NR_inotify_init, &W::inotify, false, false},
+    {__NR_inotify_init1, &W::inotify1, false, false},
     {__NR_memfd_create, &W::memfd},
-    {__NR_pidfd_open, &W::pidfd},
-    {__NR_pidfd_getfd, &W::pidfd_getfd},
+    {__NR_pidfd_open, &W::pidfd, false, false},
+    {__NR_pidfd_getfd, &W::pidfd_getfd, false, false},
     {__NR_accept, &W::accept},
     {__NR_accept4, &W::accept4},
     {__NR_connect, &W::connect, true},
@@ -331,9 +332,9 @@ constexpr Row kRows[] = {
     {__NR_dup, &W::dup, false, false},
     {__NR_dup2, &W::dup, false, false},
     {__NR_dup3, &W::dup3, false, false},
-    {__NR_fcntl, &W::fcntl},
+    {__NR_fcntl, &W::fcntl, false, false},
     {__NR_close, &W::close, false, false},
-    {__NR_close_range, &W::close_range},
+    {__NR_close_range, &W::close_range, false, false},
     {__NR_execve, &W::exec},
     {__NR_execveat, &W::exec},
     {__NR_read, &W::read, true, false},
@@ -413,6 +414,7 @@ void DescriptorWatcher::note(const kernel::ScheduleNote& told, u64 time_ns) {
           .ticks = entered.ticks,
           .begin_ns = entered.time_ns,
           .time_ns = time_ns};
+  if (!row->also_failed) now_.call = abi::find_syscall(told.number)->name;
   (this->*row->did)(*session_, call);
 }
 
