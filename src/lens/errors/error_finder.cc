@@ -54,6 +54,9 @@ void ErrorFinder::entered(const translate::EnteredAllocator& entered) {
   made.called_from = entered.return_address == 0 ? 0 : entered.return_address - 1;
   const heap::AllocatorFunction& function = by_number_[*number].function;
   if (function.kind == FunctionKind::release) take_back(made, made.arguments[function.pointer]);
+  // What no block begins at is wrong whatever realloc does about it; it may well not return.
+  if (function.kind == FunctionKind::reallocate && blocks_.find(made.arguments[function.pointer]) == nullptr)
+    take_back(made, made.arguments[function.pointer]);
 }
 
 void ErrorFinder::returned(u64 rsp, u64 rax, u64 given) {
@@ -64,9 +67,13 @@ void ErrorFinder::returned(u64 rsp, u64 rax, u64 given) {
   const heap::AllocatorFunction& function = by_number_[from.function].function;
   if (function.kind == FunctionKind::release) return;
   if (function.kind == FunctionKind::measure) return measured(from.arguments[function.pointer], rax);
-  const bool takes_back = function.kind == FunctionKind::reallocate && from.arguments[function.pointer] != 0;
-  if (takes_back && (rax != 0 || function.size_asked(from.arguments) == 0))
-    take_back(from, from.arguments[function.pointer]);
+  const u64 pointer = function.kind == FunctionKind::reallocate ? from.arguments[function.pointer] : 0;
+  const bool takes_back = blocks_.find(pointer) != nullptr;
+  if (takes_back && (rax != 0 || function.size_asked(from.arguments) == 0)) {
+    take_back(from, pointer);
+    // A block that was made shorter or longer where it is has not gone.
+    if (given == pointer) blocks_.forget_last_gone();
+  }
   if (given != 0) give(from, given);
 }
 

@@ -101,6 +101,9 @@ bool is_c_library(const std::string& path) {
 
 /// Functions that read whole vectors and look only at what belongs to the string.
 bool is_string_function(const CodeWords& words) {
+  // Those that copy read what they were asked to and no more.
+  for (const char* const copier : {"memcpy", "memmove", "mempcpy"})
+    if (words.function && words.function->find(copier) != std::string::npos) return false;
   if (words.object && is_c_library(*words.object)) return true;
   if (!words.function) return false;
   std::string_view name = *words.function;
@@ -431,7 +434,7 @@ std::vector<db::TableDescription> tables() {
 
 extern const Lens kErrorsLens;
 const Lens kErrorsLens = {.name = "errors",
-                          .version = 2,
+                          .version = 3,
                           .sentence = "Accesses of heap memory that no block has, wrong releases, and leaks.",
                           .tables = errors::tables,
                           .read = nullptr,

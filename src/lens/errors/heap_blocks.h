@@ -51,6 +51,8 @@ class HeapBlocks {
   /// Of blocks that find() knows.
   void set_usable(u64 address, u64 bytes) { live_.find(address)->usable_bytes = bytes; }
   void take_back(u64 address, const Place& gone, u64 gone_by);
+  /// The last one that was taken back is not to be told of.
+  void forget_last_gone() { gone_.pop_back(); }
   /// The block that an access of an address that may not be touched was most likely meant for.
   std::optional<Neighbour> neighbour(u64 address) const;
   /// By address.
