@@ -33,12 +33,15 @@ Fallible<Nothing> read_stretches(db::Database& database, const LayerOptions& opt
   std::map<TaskKey, TaskLane*> lanes;
   for (TaskLane& lane : history.lanes) lanes[lane.key] = &lane;
   db::Statement rows = TRY(database.prepare(
-      "SELECT process, task, begin_ns, end_ns, state, reason, call, object, ending, owner FROM task_stretch "
+      "SELECT process, task, begin_ns, end_ns, state, reason, call, object, ending, owner, event, ticks FROM "
+      "task_stretch "
       "WHERE " +
       options.condition() + " ORDER BY begin_ns, end_ns"));
   while (TRY(rows.step())) {
     TaskStretch stretch{.begin_ns = rows.integer(2),
                         .end_ns = rows.integer(3),
+                        .event = rows.integer(10),
+                        .ticks = rows.integer(11),
                         .state = std::string(rows.text(4)),
                         .reason = std::string(rows.text(5)),
                         .call = std::string(rows.text(6)),
@@ -84,7 +87,8 @@ namespace {
 
 class PathFinder {
  public:
-  PathFinder(const TaskHistory& history, i64 from_ns) : history_(history), from_ns_(from_ns) {}
+  PathFinder(const TaskHistory& history, i64 from_ns, std::vector<PathWait>* around)
+      : history_(history), from_ns_(from_ns), around_(around) {}
 
   std::vector<PathPiece> find(const TaskKey& last, i64 to_ns) {
     task_ = last;
@@ -108,6 +112,7 @@ class PathFinder {
       if (wake != history_.wakes.end() && wake->second.by != task_ &&
           wake->second.by_ns > stretch->begin_ns) {
         if (now_ns_ > wake->second.by_ns) add(*stretch, wake->second.by_ns);
+        if (around_ != nullptr) around_->push_back({task_, *stretch});
         return go_to(wake->second.by, std::min(wake->second.by_ns, now_ns_), wake->second.how);
       }
     }
@@ -144,11 +149,14 @@ class PathFinder {
                        .call = stretch.call,
                        .object = stretch.object,
                        .begin_ns = std::max(begin_ns, from_ns_),
-                       .end_ns = now_ns_});
+                       .end_ns = now_ns_,
+                       .event = stretch.event,
+                       .ticks = stretch.ticks});
   }
 
   const TaskHistory& history_;
   i64 from_ns_;
+  std::vector<PathWait>* around_;
   TaskKey task_{};
   i64 now_ns_ = 0;
   std::vector<PathPiece> pieces_;
@@ -156,9 +164,9 @@ class PathFinder {
 
 }  // namespace
 
-std::vector<PathPiece> critical_path(const TaskHistory& history, const TaskKey& last, i64 from_ns,
-                                     i64 to_ns) {
-  return PathFinder(history, from_ns).find(last, to_ns);
+std::vector<PathPiece> critical_path(const TaskHistory& history, const TaskKey& last, i64 from_ns, i64 to_ns,
+                                     std::vector<PathWait>* around) {
+  return PathFinder(history, from_ns, around).find(last, to_ns);
 }
 
 }  // namespace orrery::cli

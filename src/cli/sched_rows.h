@@ -18,6 +18,7 @@ using TaskKey = std::pair<i64, i64>;
 
 struct TaskStretch {
   i64 begin_ns = 0, end_ns = 0;
+  i64 event = 0, ticks = 0;  ///< at the beginning; of a wait, at the call
   std::string state{}, reason{}, call{}, object{}, ending{};
   std::optional<i64> owner{};
 };
@@ -54,11 +55,20 @@ struct PathPiece {
   std::string what{};  ///< "running", "ready", "blocked": nobody of the machine ended that
   std::string reason{}, call{}, object{};
   i64 begin_ns = 0, end_ns = 0;
-  std::string woken_how{};  ///< by which call of the piece before this one could go on; empty: the same task
+  i64 event = 0, ticks = 0;  ///< where the stretch began that it is a piece of; of a wait, at the call
+  std::string woken_how{};   ///< by which call of the piece before this one could go on; empty: the same task
+};
+
+/// A wait that the path goes around, through what the one did that ended it.
+struct PathWait {
+  TaskKey task{};
+  TaskStretch stretch{};
 };
 
 /// Backwards from where `last` stood at `to_ns`: through what it did, and where it was blocked on through
-/// what the one did that woke it. In the order of time.
-std::vector<PathPiece> critical_path(const TaskHistory& history, const TaskKey& last, i64 from_ns, i64 to_ns);
+/// what the one did that woke it. In the order of time. `around`: to these the waits are added that the path
+/// goes around, the last one first.
+std::vector<PathPiece> critical_path(const TaskHistory& history, const TaskKey& last, i64 from_ns, i64 to_ns,
+                                     std::vector<PathWait>* around = nullptr);
 
 }  // namespace orrery::cli

@@ -14,6 +14,7 @@
 #include "cli/why_descriptors.h"
 #include "cli/why_json.h"
 #include "cli/why_sarif.h"
+#include "cli/why_slowness.h"
 #include "cli/why_text.h"
 #include "lens/lens.h"
 #include "lens/why/verdict.h"
@@ -158,6 +159,8 @@ int run_why(const WhyOptions& options, const Session& session) {
   if (chain.size() == 1)
     for (const u32 child : lens::why::find_crashed(tree, *from))
       facts.crashed.push_back(lens::why::fact_of(tree.at(child)));
+  if (facts.run.ended && facts.run.signal == 0)
+    facts.slowness = read_slowness(directory, tree, facts.run.process);
   lens::why::Verdict verdict = lens::why::explain(facts);
   look_further(directory, tree, facts, verdict);
   const bool is_short = tree.at(chain.back()).end_ticks <= kTicksChecked;
@@ -174,7 +177,9 @@ int run_why(const WhyOptions& options, const Session& session) {
                                ? why_json(verdict, facts)
                                : why_text(verdict, facts, Style::for_stream(session.color, STDOUT_FILENO));
   std::fputs(text.c_str(), stdout);
-  return verdict.category == lens::why::Category::clean ? kNothingFound : kFound;
+  const bool is_well =
+      verdict.category == lens::why::Category::clean || lens::why::is_slowness(verdict.category);
+  return is_well ? kNothingFound : kFound;
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ Json result_of(const Verdict& verdict, const Facts& facts) {
   for (const std::string& sentence : verdict.sentences) text += "\n" + sentence;
   Json result = {{"ruleId", name_of(verdict.category)},
                  {"ruleIndex", 0},
-                 {"level", "error"},
+                 {"level", lens::why::is_slowness(verdict.category) ? "note" : "error"},
                  {"message", {{"text", std::move(text)}}},
                  {"locations", Json::array()}};
   if (verdict.place) result["locations"].push_back(location_of(*verdict.place));
@@ -78,7 +78,8 @@ std::string why_sarif(const Verdict& verdict, const Facts& facts) {
     std::replace(words.begin(), words.end(), '_', ' ');
     driver["rules"].push_back({{"id", id}, {"shortDescription", {{"text", words}}}});
   }
-  Json command = {{"executionSuccessful", !found}, {"arguments", facts.run.arguments}};
+  Json command = {{"executionSuccessful", !found || lens::why::is_slowness(verdict.category)},
+                  {"arguments", facts.run.arguments}};
   if (facts.run.ended && facts.run.signal == 0) command["exitCode"] = facts.run.status;
   if (facts.run.signal != 0) {
     command["exitSignalNumber"] = facts.run.signal;

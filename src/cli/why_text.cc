@@ -107,7 +107,10 @@ class Page {
     const bool good = verdict_.category == lens::why::Category::clean;
     std::string headline = wrapped(verdict_.headline, "");
     headline.pop_back();
-    out_ = (good ? style_.green(headline) : style_.red(headline)) + "\n";
+    out_ = (good                                        ? style_.green(headline)
+            : lens::why::is_slowness(verdict_.category) ? style_.yellow(headline)
+                                                        : style_.red(headline)) +
+           "\n";
     place();
     sentences();
     failing_calls();

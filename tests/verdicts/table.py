@@ -153,6 +153,29 @@ sleeps / sleeps / 3600
 retries / busy_loop|retries / /run/none/server.sock; ENOENT
 """
 
+SLOW = """
+lock_over_sleep / slow_lock / accounts; which held it
+one_after_the_other / slow_lock / journal; 3 times
+lock_over_a_read / slow_lock / accounts; in read
+readers_keep_the_writer_out / slow_lock / table; longest by the main thread
+every_worker_waits / slow_lock / journal; 5 times
+syncs_each_line / slow_disk / journal-; fsync
+sleeps_between / slow_sleep / 15 times
+nobody_answers / slow_timeouts / recvfrom; EAGAIN; 4 times
+polls_in_vain / slow_timeouts / poll(; 5 times
+waits_in_vain / slow_timeouts / ETIMEDOUT; 3 times
+starts_a_slow_one / slow_child / sleep 1.4
+peer_is_slow / slow_peer|slow_child / peer_is_slow; clock_nanosleep
+quadratic / slow_computing / counts_letters
+computes / slow_computing / sums
+child_computes / slow_child / sums
+cpu_under_a_short_lock / slow_computing / mixes
+gives_up_in_the_end / exit_status / no answer; time-outs were over, 3 times
+quick / clean / exit status 0 / -
+bits_of_all / clean / exit status 0 / -
+side_by_side / clean|slow_computing / exit status 0 / -
+"""
+
 STANDING = """
 takes_twice / deadlock / accounts; itself|holds
 crosswise / deadlock / accounts; journal
@@ -225,7 +248,7 @@ unzip_method / buffer_overflow|exit_status / buffer overflow detected / -
 """
 
 ROWS = [*rows("faults.c", FAULTS), *rows("aborts.c", ABORTS), *rows("exceptions.cc", EXCEPTIONS), *rows("failures.c", FAILURES),
-        *rows("hangs.c", HANGS, "hang"), *rows("standing.cc", STANDING, "hang"), *rows("sanitized.c", SANITIZED),
+        *rows("hangs.c", HANGS, "hang"), *rows("standing.cc", STANDING, "hang"), *rows("slow.c", SLOW), *rows("sanitized.c", SANITIZED),
         *rows("uses_extension.py", PYTHON), *rows("broken.rs", RUST), *rows("broken.go", GO), *rows("loader", LOADER)]
 REAL_ROWS = list(rows("real", REAL))
 

@@ -17,6 +17,7 @@
 #include "lens/replay_session.h"
 #include "lens/run_summary.h"
 #include "lens/why/culprit.h"
+#include "lens/why/slowness.h"
 #include "lens/why/waits.h"
 
 namespace orrery::lens::why {
@@ -66,6 +67,7 @@ struct Facts {
   std::array<u64, machine::kControlLimits> limits{};  ///< setrlimit's soft ones, at the end
   u64 mapped_bytes = 0;                               ///< its address space at the end
   std::vector<StackFact> samples{};     ///< of the task that ran, at instants since the last system call
+  std::optional<Slowness> slowness{};   ///< of one that ended by itself, if one reason dominates
   std::optional<ProcessFact> native{};  ///< whose end this one passed on, and whose program was not recorded
 };
 

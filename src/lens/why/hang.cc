@@ -22,12 +22,6 @@ constexpr u64 kTasksTold = 8;
 constexpr u64 kRoundsLeast = 10;
 constexpr u64 kRoundCallsMost = 6;
 
-std::string seconds(u64 ns) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f s", static_cast<double>(ns) / static_cast<double>(kNsPerSecond));
-  return text;
-}
-
 std::string task_words(const TaskFact& task) {
   return (task.task == task.pid ? "the main thread, " : "thread ") + std::to_string(task.task);
 }

@@ -37,14 +37,23 @@ std::optional<Verdict> explain_missing_end(const Facts& facts) {
   return verdict;
 }
 
-/// " REC", as the user called it; nothing for the latest.
-std::string recording_words(const Facts& facts) {
-  return facts.run.named.empty() ? "" : " " + facts.run.named;
-}
-
 std::string with_pid(const ProcessFact& process) {
   constexpr u64 kCommandBytesMost = 60;
   return quote(process.command, kCommandBytesMost) + " (process " + std::to_string(process.pid) + ")";
+}
+
+/// Why it was slow, if it was: the verdict on a run that ended well, and a sentence on one that did not.
+void tell_of_time(const Facts& facts, Verdict& verdict) {
+  auto slow = explain_slowness(facts);
+  if (!slow) return;
+  if (verdict.category == Category::clean) {
+    slow->headline = program_name(facts) + " ended well: exit status 0. It " + slow->headline;
+    verdict = std::move(*slow);
+    return;
+  }
+  verdict.sentences.push_back("It " + slow->headline);
+  verdict.sentences.insert(verdict.sentences.end(), slow->sentences.begin(), slow->sentences.end());
+  verdict.hints.insert(verdict.hints.end(), slow->hints.begin(), slow->hints.end());
 }
 
 /// How its end went up the tree, and what is wrong below it.
@@ -94,6 +103,7 @@ Verdict explain(const Facts& facts) {
     }
   }
   if (!explained) verdict = clean(facts);
+  tell_of_time(facts, verdict);
   if (asks_about_heap(verdict)) tell_of_heap_errors(facts, verdict);
   tell_of_others(facts, verdict);
   for (Hint& hint : common_hints(facts)) verdict.hints.push_back(std::move(hint));
@@ -155,6 +165,13 @@ const char* name_of(Category category) {
                                     "sleeps",
                                     "busy_loop",
                                     "retries",
+                                    "slow_lock",
+                                    "slow_child",
+                                    "slow_peer",
+                                    "slow_timeouts",
+                                    "slow_disk",
+                                    "slow_sleep",
+                                    "slow_computing",
                                     "recording_cut",
                                     "replay_differs"};
   static_assert(std::size(kNames) == static_cast<u64>(Category::replay_differs) + 1);
@@ -164,6 +181,22 @@ const char* name_of(Category category) {
 std::string program_name(const Facts& facts) {
   const std::string name(base_name(facts.run.program));
   return name.empty() ? "The program" : name;
+}
+
+std::string recording_words(const Facts& facts) {
+  return facts.run.named.empty() ? "" : " " + facts.run.named;
+}
+
+std::string seconds(u64 ns) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", static_cast<double>(ns) / 1e9);
+  return text;
+}
+
+std::string milliseconds(u64 ns) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f ms", static_cast<double>(ns) / 1e6);
+  return text;
 }
 
 std::string hexadecimal(u64 value) {

@@ -63,6 +63,13 @@ enum class Category : u8 {
   sleeps,
   busy_loop,
   retries,
+  slow_lock,
+  slow_child,
+  slow_peer,
+  slow_timeouts,
+  slow_disk,
+  slow_sleep,
+  slow_computing,
   recording_cut,
   replay_differs,
 };
@@ -109,6 +116,10 @@ std::optional<Verdict> explain_failed_start(const Facts& facts);
 std::optional<Verdict> explain_loader(const Facts& facts);
 std::optional<Verdict> explain_exit_status(const Facts& facts);
 
+/// Of Facts::slowness: the headline lacks whose it is, and begins with "took".
+std::optional<Verdict> explain_slowness(const Facts& facts);
+bool is_slowness(Category category);
+
 /// Whether errors of heap memory, if there were any, would explain it.
 bool asks_about_heap(const Verdict& verdict);
 /// Adds what Facts::heap_errors tell to the verdict on the same run.
@@ -126,6 +137,12 @@ std::string opened_as(const Facts& facts, const Call& call);
 /// The last call was kill or its kin, and ended the process itself.
 bool sent_by_itself(const Facts& facts);
 std::string program_name(const Facts& facts);
+/// " REC", as the user called it; nothing for the latest.
+std::string recording_words(const Facts& facts);
+/// "1.4 s".
+std::string seconds(u64 ns);
+/// "3.20 ms".
+std::string milliseconds(u64 ns);
 /// "deposit() at crash.c:18", "deposit() in libx.so", "prog+0x1136".
 std::string place_text(const FrameFact& frame);
 std::string hexadecimal(u64 value);

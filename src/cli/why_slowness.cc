@@ -1,0 +1,111 @@
+#include "cli/why_slowness.h"
+
+#include "cli/collect.h"
+#include "cli/recorded_files.h"
+#include "cli/replay_process.h"
+#include "cli/sched_rows.h"
+#include "lens/run_summary.h"
+#include "lens/why/sights.h"
+
+namespace orrery::cli {
+namespace {
+
+using lens::ProcessTree;
+using lens::why::Delay;
+using lens::why::Sight;
+using lens::why::Slowness;
+using lens::why::TimePart;
+
+TimePart part_of(const TaskKey& task, const TaskStretch& stretch) {
+  return {.process = static_cast<u32>(task.first),
+          .task = static_cast<i32>(task.second),
+          .state = stretch.state,
+          .reason = stretch.reason,
+          .call = stretch.call,
+          .object = stretch.object,
+          .owner = static_cast<i32>(stretch.owner.value_or(0)),
+          .begin_ns = static_cast<u64>(stretch.begin_ns),
+          .end_ns = static_cast<u64>(stretch.end_ns),
+          .event = static_cast<u64>(stretch.event),
+          .ticks = static_cast<u64>(stretch.ticks)};
+}
+
+/// Ticks of the thread when the stretch that began then was over; 0: not known.
+u64 ticks_behind(const TaskLane& lane, i64 end_ns, const ProcessTree& tree) {
+  const auto next =
+      std::lower_bound(lane.stretches.begin(), lane.stretches.end(), end_ns,
+                       [](const TaskStretch& each, i64 time_ns) { return each.begin_ns < time_ns; });
+  if (next != lane.stretches.end()) return static_cast<u64>(next->ticks);
+  const lens::TreeProcess& process = tree.at(static_cast<u32>(lane.key.first));
+  return lane.key.second == process.pid ? process.end_ticks : 0;
+}
+
+Fallible<lens::why::TimePath> read_path(const std::string& directory, const ProcessTree& tree, u32 process) {
+  db::Database database =
+      TRY(collect(directory, {{lens_of_table("process"), lens_of_table("task_stretch")}}));
+  const TaskHistory history = TRY(read_history(database, LayerOptions{}));
+  lens::why::TimePath path;
+  for (const TaskLane& lane : history.lanes) {
+    if (lane.key.first != static_cast<i64>(process)) continue;
+    std::vector<PathWait> around;
+    const auto pieces = critical_path(history, lane.key, lane.begin_ns, lane.end_ns, &around);
+    for (const PathPiece& piece : pieces) {
+      TimePart& part = path.parts.emplace_back(part_of(piece.task, {.begin_ns = piece.begin_ns,
+                                                                    .end_ns = piece.end_ns,
+                                                                    .event = piece.event,
+                                                                    .ticks = piece.ticks,
+                                                                    .state = piece.what,
+                                                                    .reason = piece.reason,
+                                                                    .call = piece.call,
+                                                                    .object = piece.object}));
+      if (const TaskLane* const its = history.find(piece.task); its != nullptr && piece.what == "running")
+        part.end_ticks = ticks_behind(*its, piece.end_ns, tree);
+    }
+    for (const TaskStretch& stretch : lane.stretches)
+      if (stretch.state == "blocked") path.firsts.push_back(part_of(lane.key, stretch));
+    for (const PathWait& wait : around) path.waits.push_back(part_of(wait.task, wait.stretch));
+    break;  // the first thread's
+  }
+  return path;
+}
+
+/// Of parts of one process.
+std::vector<Sight> see(const std::string& directory, const ProcessTree& tree,
+                       const std::vector<TimePart>& parts) {
+  if (parts.empty()) return {};
+  const auto process = tree.find(parts.front().process);
+  if (process == tree.end() || process->second.native) return {};
+  auto run = lens::summarize(directory, process->second);
+  if (!run) return {};
+  RecordedFiles files(directory);
+  auto replay = ReplayProcess::start(directory, {.asked = parts.front().process});
+  if (!replay) return {};
+  auto session = replay.value()->attach(files.of(run.value()));
+  if (!session) return {};
+  auto sights = lens::why::see_parts(*session.value(), run.value().image, parts);
+  session.value().reset();
+  return sights ? sights.take() : std::vector<Sight>();
+}
+
+}  // namespace
+
+std::optional<Slowness> read_slowness(const std::string& directory, const ProcessTree& tree, u32 process) {
+  const lens::TreeProcess& own = tree.at(process);
+  if (own.end_ns < own.start_ns + lens::why::kSlowNsLeast) return std::nullopt;
+  auto path = read_path(directory, tree, process);
+  if (!path) return std::nullopt;
+  Slowness slowness = lens::why::find_slowness(path.value(), process);
+  if (slowness.delay == Delay::none) return std::nullopt;
+  slowness.sights = see(directory, tree, slowness.to_see);
+  if (slowness.wait_to_see) {
+    std::vector<Sight> sights = see(directory, tree, {*slowness.wait_to_see});
+    if (!sights.empty()) slowness.wait_sight = std::move(sights.front());
+  }
+  if (!slowness.to_see.empty() && slowness.to_see.front().process != process)
+    slowness.other = lens::why::fact_of(tree.at(slowness.to_see.front().process));
+  lens::why::tell_timeouts(slowness);
+  if (slowness.delay == Delay::none) return std::nullopt;
+  return slowness;
+}
+
+}  // namespace orrery::cli
