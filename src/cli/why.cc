@@ -14,6 +14,7 @@
 #include "cli/why_descriptors.h"
 #include "cli/why_json.h"
 #include "cli/why_sarif.h"
+#include "cli/why_sights.h"
 #include "cli/why_slowness.h"
 #include "cli/why_text.h"
 #include "lens/lens.h"
@@ -159,6 +160,7 @@ int run_why(const WhyOptions& options, const Session& session) {
   if (chain.size() == 1)
     for (const u32 child : lens::why::find_crashed(tree, *from))
       facts.crashed.push_back(lens::why::fact_of(tree.at(child)));
+  if (facts.run.killed) facts.killer = find_killer(directory, tree, facts.run.process);
   if (facts.run.ended && facts.run.signal == 0)
     facts.slowness = read_slowness(directory, tree, facts.run.process);
   lens::why::Verdict verdict = lens::why::explain(facts);

@@ -1,11 +1,8 @@
 #include "cli/why_slowness.h"
 
 #include "cli/collect.h"
-#include "cli/recorded_files.h"
-#include "cli/replay_process.h"
 #include "cli/sched_rows.h"
-#include "lens/run_summary.h"
-#include "lens/why/sights.h"
+#include "cli/why_sights.h"
 
 namespace orrery::cli {
 namespace {
@@ -69,24 +66,6 @@ Fallible<lens::why::TimePath> read_path(const std::string& directory, const Proc
   return path;
 }
 
-/// Of parts of one process.
-std::vector<Sight> see(const std::string& directory, const ProcessTree& tree,
-                       const std::vector<TimePart>& parts) {
-  if (parts.empty()) return {};
-  const auto process = tree.find(parts.front().process);
-  if (process == tree.end() || process->second.native) return {};
-  auto run = lens::summarize(directory, process->second);
-  if (!run) return {};
-  RecordedFiles files(directory);
-  auto replay = ReplayProcess::start(directory, {.asked = parts.front().process});
-  if (!replay) return {};
-  auto session = replay.value()->attach(files.of(run.value()));
-  if (!session) return {};
-  auto sights = lens::why::see_parts(*session.value(), run.value().image, parts);
-  session.value().reset();
-  return sights ? sights.take() : std::vector<Sight>();
-}
-
 }  // namespace
 
 std::optional<Slowness> read_slowness(const std::string& directory, const ProcessTree& tree, u32 process) {
@@ -96,9 +75,9 @@ std::optional<Slowness> read_slowness(const std::string& directory, const Proces
   if (!path) return std::nullopt;
   Slowness slowness = lens::why::find_slowness(path.value(), process);
   if (slowness.delay == Delay::none) return std::nullopt;
-  slowness.sights = see(directory, tree, slowness.to_see);
+  slowness.sights = see_in(directory, tree, slowness.to_see);
   if (slowness.wait_to_see) {
-    std::vector<Sight> sights = see(directory, tree, {*slowness.wait_to_see});
+    std::vector<Sight> sights = see_in(directory, tree, {*slowness.wait_to_see});
     if (!sights.empty()) slowness.wait_sight = std::move(sights.front());
   }
   if (!slowness.to_see.empty() && slowness.to_see.front().process != process)

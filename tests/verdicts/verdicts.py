@@ -93,7 +93,8 @@ def chosen(options):
         if options.only and not re.search(options.only, f"{row.source} {row.case}"):
             continue
         for level in LEVELS:
-            if level in builds.levels_of(row) and (not options.level or level == options.level):
+            is_left_out = (row.source, row.case, level) in table.LEFT_OUT
+            if level in builds.levels_of(row) and not is_left_out and (not options.level or level == options.level):
                 yield row, level
 
 

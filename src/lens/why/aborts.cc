@@ -102,6 +102,12 @@ void explain_exception(const std::string& output, const StackFact& stack, Verdic
   if (output.find("pure virtual method called") != std::string::npos)
     verdict.sentences.push_back(
         "A pure virtual function was called: by a constructor or destructor, or of an object that is gone.");
+  const FrameFact* const thrower = calls_through(stack, {"__cxa_throw"}) ? stack.users() : nullptr;
+  if (thrower != nullptr && thrower->function.find('~') != std::string::npos)
+    verdict.sentences.push_back(
+        "It was thrown in the destructor " + short_function(thrower->function) +
+        "(): what leaves a destructor ends the program, if that is noexcept (as it is unless it says "
+        "otherwise) or while another exception passes.");
   if (type.empty() && calls_through(stack, {"std::thread::~thread()"}))
     verdict.sentences.push_back("A std::thread was destroyed that had been neither joined nor detached.");
 }

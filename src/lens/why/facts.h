@@ -46,6 +46,12 @@ struct HeapError {
   StackFact stack{}, made{}, gone{};
 };
 
+/// Another process that sent this one SIGKILL, and where it did.
+struct Killer {
+  ProcessFact process{};
+  Sight sight{};
+};
+
 struct Facts {
   RunSummary run{};
   bool replayed = false;  ///< false: the rest is empty
@@ -66,7 +72,8 @@ struct Facts {
   Progress progress{};                                ///< of the process
   std::array<u64, machine::kControlLimits> limits{};  ///< setrlimit's soft ones, at the end
   u64 mapped_bytes = 0;                               ///< its address space at the end
-  std::vector<StackFact> samples{};     ///< of the task that ran, at instants since the last system call
+  std::vector<StackFact> samples{};  ///< of the task that ran, at instants since the last system call
+  std::optional<Killer> killer{};
   std::optional<Slowness> slowness{};   ///< of one that ended by itself, if one reason dominates
   std::optional<ProcessFact> native{};  ///< whose end this one passed on, and whose program was not recorded
 };

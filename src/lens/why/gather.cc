@@ -44,8 +44,10 @@ Status walk_calls(ReplaySession& session, const RunSummary& run, PendingCalls<No
       Call& call = pending.enter(session, {}).call;
       if (wants_stack_at_entry(call)) call.stack = stack_of(session, run.image, kCallFramesShown);
     } else if (auto made = pending.leave(session)) {
+      // Of one that SIGKILL ended, who asked for memory may be to blame.
+      const bool grows = run.killed && (made->call.number == __NR_brk || made->call.number == __NR_mmap);
       const bool unmaps = made->call.number == __NR_munmap && !made->call.from_loader;
-      if ((made->call.failed() || unmaps) && !made->call.stack)
+      if ((made->call.failed() || unmaps || grows) && !made->call.stack)
         made->call.stack = stack_of(session, run.image, kCallFramesShown);
       calls.push_back(std::move(made->call));
     }

@@ -1,8 +1,12 @@
 // Signals that are neither a bad memory access nor an abort: arithmetic, illegal instructions, traps, and
 // signals that somebody sent.
+#include <asm/unistd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
+#include <map>
 
 #include "lens/why/verdict.h"
 
@@ -65,8 +69,53 @@ const Call* own_kill(const Facts& facts) {
   return kills && (target == facts.run.pid || target <= 0) ? &last : nullptr;
 }
 
+/// How much more memory the program asked for in its last calls, and who asked for most of it.
+void tell_of_growth(const Facts& facts, Verdict& verdict) {
+  constexpr u64 kToldBytesLeast = 64 << 20;
+  std::map<std::string, u64> askers;
+  u64 grown_bytes = 0, brk = 0;
+  for (const Call& call : facts.calls) {
+    u64 bytes = 0;
+    if (call.failed() || !call.returned) continue;
+    if (call.number == __NR_brk) {
+      const u64 end = static_cast<u64>(call.result);
+      bytes = brk != 0 && end > brk ? end - brk : 0;
+      brk = end;
+    } else if (call.number == __NR_mmap && (call.arguments[3] & MAP_ANONYMOUS) != 0) {
+      bytes = call.arguments[1];
+    }
+    grown_bytes += bytes;
+    const FrameFact* const frame = call.stack ? call.stack->users() : nullptr;
+    if (frame != nullptr) askers[place_text(*frame)] += bytes;
+  }
+  if (grown_bytes < kToldBytesLeast) return;
+  const auto most = std::max_element(askers.begin(), askers.end(), [](const auto& left, const auto& right) {
+    return left.second < right.second;
+  });
+  verdict.sentences.push_back(
+      "In its last " + std::to_string(facts.calls.size()) + " calls it asked for " +
+      std::to_string(grown_bytes >> 20) + " MiB of memory" +
+      (most == askers.end() ? ""
+                            : ", " + std::to_string(most->second >> 20) + " MiB of them in " + most->first) +
+      ".");
+}
+
+std::string killer_words(const Killer& killer) {
+  constexpr u64 kCommandBytesMost = 60;
+  return quote(killer.process.command, kCommandBytesMost) + " (process " +
+         std::to_string(killer.process.pid) + ")";
+}
+
 /// What could have made the kernel do it; the program cannot see such a signal, so nothing is recorded of it.
 void tell_of_kill(const Facts& facts, Verdict& verdict) {
+  if (facts.killer) {
+    const FrameFact* const frame = facts.killer->sight.stack.users();
+    verdict.sentences.push_back("The call was " + facts.killer->sight.call->text +
+                                (frame == nullptr ? "" : ", in " + place_text(*frame)) + ".");
+    if (frame != nullptr) verdict.place = *frame;
+    return;
+  }
+  tell_of_growth(facts, verdict);
   const u64 cpu_limit = facts.limits[RLIMIT_CPU];
   if (facts.replayed && cpu_limit != RLIM_INFINITY)
     verdict.sentences.push_back(
@@ -90,7 +139,8 @@ void explain_sent(const Facts& facts, Verdict& verdict) {
     verdict.sentences.push_back("The call was " + call->text + ".");
   } else if (facts.run.killed) {
     verdict.category = Category::killed;
-    verdict.headline += "another process or the kernel sent it, and it could not be caught";
+    verdict.headline += facts.killer ? killer_words(*facts.killer) + ", which is in the recording, sent it"
+                                     : "another process or the kernel sent it, and it could not be caught";
     tell_of_kill(facts, verdict);
   } else if (signal == SIGPIPE) {
     verdict.category = Category::broken_pipe;

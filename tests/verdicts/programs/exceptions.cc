@@ -56,8 +56,12 @@ struct Closes {
   }
 };
 void in_destructor() {
-  Closes closes;
-  throw std::runtime_error("first");  // at: in_destructor
+  try {
+    Closes closes;
+    throw std::logic_error("first");
+  } catch (const std::logic_error&) {
+    sink = 1;
+  }
 }
 
 void nothing_to_rethrow() { throw; }  // at: nothing_to_rethrow

@@ -216,15 +216,23 @@ static void killed_self(void) { kill(getpid(), SIGKILL); }  // at: killed_self
 
 static void killed_by_child(void) {
   if (fork() == 0) {
-    kill(getppid(), SIGKILL);
+    kill(getppid(), SIGKILL);  // at: killed_by_child
     _exit(0);
   }
-  for (;;) pause();  // at: killed_by_child
+  for (;;) pause();
 }
 
 static void cpu_time(void) {
   limit(RLIMIT_CPU, 1);
   for (;;) sink = sink + 1;  // at: cpu_time
+}
+
+/// As the kernel kills when memory runs out: nobody of the recording does.
+static void killed_after_growing(void) {
+  limit(RLIMIT_CPU, 1);
+  for (int i = 0; i < 12; ++i) memset(malloc(16 << 20), 1, 16 << 20);
+  sink = write(1, "grown\n", 6);
+  for (;;) sink = sink + 1;
 }
 
 static void symbolic_loop(void) {
@@ -245,4 +253,5 @@ MAIN(CASE(no_config), CASE(no_config_quietly), CASE(many_places), CASE(disk_full
      CASE(descriptors_leak), CASE(pipes_leak), CASE(no_memory), CASE(no_memory_crash), CASE(threads_no_room),
      CASE(broken_pipe), CASE(file_too_large), CASE(alarm_rings), CASE(program_missing), CASE(child_crashed),
      CASE(no_plugin), CASE(symbol_is_null), CASE(bad_words), CASE(says_nothing), CASE(file_unchecked),
-     CASE(killed_self), CASE(killed_by_child), CASE(cpu_time), CASE(symbolic_loop))
+     CASE(killed_self), CASE(killed_by_child), CASE(cpu_time), CASE(killed_after_growing),
+     CASE(symbolic_loop))

@@ -234,7 +234,7 @@ APART static void child_computes(void) {
   wait(NULL);
 }
 
-/// The lock is waited for now and then, and never long.
+/// The lock is waited for at times, and never long.
 static void* mixes(void* unused) {
   for (int round = 0; round < 60; ++round) {
     pthread_mutex_lock(&journal);
