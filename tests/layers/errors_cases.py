@@ -152,6 +152,12 @@ def case_forked_heap_errors(orrery, expect):
            [(1, line_of(source, "IN THE CHILD"), "inside", 8, 40), (1, line_of(source, "OF ITS OWN"), "behind", 0, 70)], "errors")
 
 
+def case_borrowed_heap(orrery, expect):
+    """Blocks of a vforked child, which has its parent's memory, are no errors of the parent's."""
+    found = errors_of(orrery, expect, orrery.record([build(orrery.home, "borrowed_heap.c", "-O1")]))
+    expect([(each["process"], each["kind"], each["line"]) for each in found["errors"] if each["process"] == 0], [], "errors")
+
+
 def case_mismatched_frees(orrery, expect):
     """A block given back by another kind of function than gave it has Memcheck's kind, line, block and line of the allocation."""
     source = "mismatched_free.cc"

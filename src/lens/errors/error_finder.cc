@@ -119,6 +119,7 @@ void ErrorFinder::take_back(const Pending& by, u64 address) {
     shadow_.take_back(address, std::max(block->size_bytes, block->usable_bytes));
     return blocks_.take_back(address, by.place, by.called_from);
   }
+  if (borrowed_pages_.contains(page_floor(address))) return;
   error.neighbour = blocks_.neighbour(address);
   const bool was_block = error.neighbour && !error.neighbour->live &&
                          error.neighbour->relation == Relation::inside && error.neighbour->distance == 0;
@@ -126,8 +127,18 @@ void ErrorFinder::take_back(const Pending& by, u64 address) {
   add(error, by.called_from);
 }
 
+/// Which of the bytes there are blocks, the child's allocator knew: all of them may be.
+void ErrorFinder::borrowed(u64 address, u64 size_bytes) {
+  for (u64 page = page_floor(address); page < address + size_bytes; page += kPageBytes) {
+    shadow_.give(page, kPageBytes);
+    borrowed_pages_.insert(page);
+  }
+}
+
 void ErrorFinder::suspect(const Access& access) {
   if (is_allocators(access.pc)) return;
+  if (access.by == AccessBy::kernel && makers_.contains(reader_.task))
+    return borrowed(access.address, access.size_bytes);
   const u64 pc = access.pc;
   MemoryError error{.place = place(pc),
                     .address = access.address,
@@ -136,10 +147,16 @@ void ErrorFinder::suspect(const Access& access) {
   error.kind = access.by == AccessBy::kernel ? ErrorKind::invalid_argument
                : error.writes                ? ErrorKind::invalid_write
                                              : ErrorKind::invalid_read;
-  constexpr u64 kVectorBytes = 16;
+  // strcmp for processors without more than SSE2 reads its vectors in two halves.
+  constexpr u64 kHalfVectorBytes = 8, kVectorBytes = 16;
+  if (error.kind == ErrorKind::invalid_read && access.size_bytes == kHalfVectorBytes)
+    error.partly_allowed = shadow_.allows_some(access.address - kHalfVectorBytes, kVectorBytes);
   if (error.kind == ErrorKind::invalid_read && access.size_bytes >= kVectorBytes) {
+    // strlen begins with 64 bytes that are aligned only to 16.
+    constexpr u64 kFirstBytes = 64;
     const u64 group = access.address & ~(kWideReadBytes - 1);
-    error.partly_allowed = shadow_.allows_some(group, kWideReadBytes);
+    const u64 from = std::min(group, access.address - kFirstBytes);
+    error.partly_allowed = shadow_.allows_some(from, group + kWideReadBytes - from);
     const bool aligned = access.address % access.size_bytes == 0 && std::has_single_bit(access.size_bytes);
     if (aligned && shadow_.allows_some(access.address, access.size_bytes)) return;
   }

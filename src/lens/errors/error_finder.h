@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -36,7 +37,7 @@ struct MemoryError {
   u64 address = 0, size_bytes = 0;
   bool writes = false;  ///< of an argument: the kernel wrote there
   /// Some bytes of the access may be touched, and it is aligned, or others within its kWideReadBytes are:
-  /// what fast string functions read beyond the end and do not look at.
+  /// what fast string functions read beyond the end and do not look at. Of words, these or those before.
   bool partly_allowed = false;
   u64 count = 1;
   std::optional<Neighbour> neighbour{};
@@ -55,6 +56,9 @@ class ErrorFinder {
   void watch(const heap::FileFunctions& file);
   /// The code of the allocators themselves.
   std::span<const memory::layout::Range> allocators() const { return allocators_; }
+  /// The task is in a call that makes a process: what the kernel writes then is what a vforked child has left
+  /// in the memory that it borrowed, and no argument. Its blocks are the task's too, and nobody knows them.
+  void makes_process(i32 task, bool does) { does ? (void)makers_.insert(task) : (void)makers_.erase(task); }
   /// The process's own memory changes: the kernel gave memory (to an allocator, if the task is in one, and
   /// that is what it returns), or took it.
   bool mapped(i32 task, u64 address, u64 size_bytes);
@@ -109,6 +113,7 @@ class ErrorFinder {
   void measured(u64 address, u64 size_bytes);
   bool is_allocators(u64 pc) const;
   void suspect(const translate::Access& access);
+  void borrowed(u64 address, u64 size_bytes);
   void add(MemoryError error, u64 same);
 
   HeapShadow shadow_;
@@ -120,6 +125,8 @@ class ErrorFinder {
   std::unordered_map<i32, Pending> pending_;       ///< by task
   i32 pending_of_ = 0;                             ///< the task that ran last, and its own
   Pending* pending_now_ = nullptr;
+  std::set<i32> makers_;          ///< tasks that are making a process
+  std::set<u64> borrowed_pages_;  ///< in which a vforked child has given blocks, or taken some back
   std::vector<MemoryError> errors_;
   std::map<std::pair<ErrorKind, u64>, std::size_t> numbers_;  ///< of errors, by kind and place
 };

@@ -113,6 +113,13 @@ bool is_string_function(const CodeWords& words) {
   return false;
 }
 
+/// Functions that read strings in halves of vectors; the dynamic linker's own may have no symbol.
+bool is_string_compare(const CodeWords& words) {
+  const std::string object(words.object ? base_name(*words.object) : "");
+  return object.starts_with("ld-") || object.starts_with("ld.so") ||
+         (is_string_function(words) && words.function && words.function->find("cmp") != std::string::npos);
+}
+
 /// The heaps that forked processes have from their parents.
 using Inheritance = Heritages<ErrorFinder>;
 
@@ -156,9 +163,9 @@ class ErrorWatcher final : public Watcher {
       case __NR_vfork:
       case __NR_clone:
       case __NR_clone3:
-        if (asked_ && makes_process(session, walked.call))
-          inheritance_.leave(process_, walked.call.event, finder_->forked());
-        return;
+        if (!asked_ || !makes_process(session, walked.call)) return;
+        inheritance_.leave(process_, walked.call.event, finder_->forked());
+        return finder_->makes_process(walked.exit.task, true);
       default:
         return;
     }
@@ -173,7 +180,9 @@ class ErrorWatcher final : public Watcher {
       given_before_ = 0;
       return begin_notes(session, false);
     }
-    if (asked_) follow(session, walked);
+    if (!asked_) return;
+    finder_->makes_process(walked.exit.task, false);
+    follow(session, walked);
   }
 
   void end(ReplaySession& session, const Instant&) override {
@@ -334,7 +343,8 @@ class ErrorWatcher final : public Watcher {
   /// had got before its allocator could be watched.
   bool counts(const MemoryError& error) {
     const CodeWords& words = words_[place_of(error)];
-    if (error.partly_allowed) return !is_string_function(words);
+    const bool is_word = error.size_bytes == sizeof(u64);
+    if (error.partly_allowed) return is_word ? !is_string_compare(words) : !is_string_function(words);
     if (error.kind == ErrorKind::invalid_free) return !words.object || !is_c_library(*words.object);
     return true;
   }
@@ -434,7 +444,7 @@ std::vector<db::TableDescription> tables() {
 
 extern const Lens kErrorsLens;
 const Lens kErrorsLens = {.name = "errors",
-                          .version = 3,
+                          .version = 4,
                           .sentence = "Accesses of heap memory that no block has, wrong releases, and leaks.",
                           .tables = errors::tables,
                           .read = nullptr,

@@ -51,6 +51,7 @@ APART static void lock_over_sleep(void) {
   SLEEP_MS(100);
   pthread_mutex_lock(&accounts);
   pthread_mutex_unlock(&accounts);
+  SLEEP_MS(100);  // so that it is not the thread's end that is waited for
   pthread_join(thread, NULL);
 }
 
@@ -83,6 +84,7 @@ APART static void lock_over_a_read(void) {
   SLEEP_MS(50);
   pthread_mutex_lock(&accounts);
   pthread_mutex_unlock(&accounts);
+  SLEEP_MS(100);  // so that it is not the thread's end that is waited for
   pthread_join(thread, NULL);
   wait(NULL);
 }
@@ -102,6 +104,7 @@ APART static void readers_keep_the_writer_out(void) {
   SLEEP_MS(100);
   pthread_rwlock_wrlock(&table);
   pthread_rwlock_unlock(&table);
+  SLEEP_MS(100);
   for (int i = 0; i < 2; ++i) pthread_join(readers[i], NULL);
 }
 
@@ -122,6 +125,7 @@ APART static void every_worker_waits(void) {
   pthread_create(&holder, NULL, holds_the_journal, NULL);
   SLEEP_MS(50);
   in_threads(5, serves);
+  SLEEP_MS(100);
   pthread_join(holder, NULL);
 }
 
