@@ -160,8 +160,9 @@ struct BlockRow {
   u64 ticks = 0, time_ns = 0;
 };
 
+/// Without an index: there may be ten million rows, most of them of one process.
 inline constexpr db::Column<BlockRow> kBlockColumns[] = {
-    db::column<&BlockRow::process>("process", "A process of the table process.", db::Key::indexed),
+    db::column<&BlockRow::process>("process", "A process of the table process."),
     db::column<&BlockRow::program>("program", "Counts the programs that the process ran, from 0."),
     db::column<&BlockRow::number>("number", "Counts the blocks of the program, from 0."),
     db::column<&BlockRow::address>("address", "Of its first byte."),
