@@ -161,7 +161,8 @@ int run_why(const WhyOptions& options, const Session& session) {
     for (const u32 child : lens::why::find_crashed(tree, *from))
       facts.crashed.push_back(lens::why::fact_of(tree.at(child)));
   if (facts.run.killed) facts.killer = find_killer(directory, tree, facts.run.process);
-  if (facts.run.ended && facts.run.signal == 0)
+  const bool is_clean = facts.run.status == 0;
+  if (facts.run.ended && facts.run.signal == 0 && (is_clean || !facts.is_long))
     facts.slowness = read_slowness(directory, tree, facts.run.process);
   lens::why::Verdict verdict = lens::why::explain(facts);
   look_further(directory, tree, facts, verdict);

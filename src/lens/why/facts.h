@@ -55,6 +55,7 @@ struct Killer {
 struct Facts {
   RunSummary run{};
   bool replayed = false;  ///< false: the rest is empty
+  bool is_long = false;   ///< a replay takes so long that there was no second one
   Stop stop{};            ///< where the replay ended
   elf::MachineRegisters registers{};
   std::optional<Fault> fault{};

@@ -13,12 +13,15 @@ using machine::StopReason;
 
 /// How far from the end the calls are read one by one.
 constexpr u64 kTailEvents = 400;
-/// The same where nothing was said in those.
+/// The same of a program that gave up.
 constexpr u64 kLongTailEvents = 4'000;
 /// Stops in that tail; a program may make many calls that need nothing from outside.
-constexpr int kTailStopsMost = 4'000;
+constexpr u64 kTailStopsMost = 4'000;
+constexpr u64 kStopsAnEvent = 3;
 /// A loop of calls that need nothing from outside is looked at from so many ticks before its end.
 constexpr u64 kTailTicks = 20'000;
+/// About five seconds of replay: of a longer run, who wants to know more must ask for it.
+constexpr u64 kTicksAgainMost = 500'000'000, kEventsAgainMost = 500'000;
 constexpr u64 kFramesShown = 16;
 constexpr u64 kCallFramesShown = 24;
 /// How far back an unmapping is looked for, and how many stops that may take.
@@ -37,9 +40,9 @@ bool wants_stack_at_entry(const Call& call) {
 }
 
 /// Walks from call to call, to the end of the run or for so many stops.
-Status walk_calls(ReplaySession& session, const RunSummary& run, PendingCalls<Nothing>& pending,
-                  std::vector<Call>& calls) {
-  for (int stops = 0; !session.stop().ended() && stops < kTailStopsMost; ++stops) {
+Status walk_calls(ReplaySession& session, const RunSummary& run, u64 stops_most,
+                  PendingCalls<Nothing>& pending, std::vector<Call>& calls) {
+  for (u64 stops = 0; !session.stop().ended() && stops < stops_most; ++stops) {
     if (session.stop().reason == StopReason::system_call) {
       Call& call = pending.enter(session, {}).call;
       if (wants_stack_at_entry(call)) call.stack = stack_of(session, run.image, kCallFramesShown);
@@ -63,13 +66,13 @@ Status walk_tail(ReplaySession& session, const RunSummary& run, const Progress& 
   const u64 from = run.last_event > events ? run.last_event - events : 0;
   TRY(session.run_before(from));
   PendingCalls<Nothing> pending;
-  TRY(walk_calls(session, run, pending, calls));
+  TRY(walk_calls(session, run, std::max(kTailStopsMost, events * kStopsAnEvent), pending, calls));
   if (!session.stop().ended() && session.stop().task == progress.last_task &&
       session.stop().ticks + kTailTicks < progress.last_ticks) {
     pending.take_rest();
     TRY(session.stop_at_tick(progress.last_task, progress.last_ticks - kTailTicks));
     TRY(session.run_before(run.last_event));
-    TRY(walk_calls(session, run, pending, calls));
+    TRY(walk_calls(session, run, kTailStopsMost, pending, calls));
   }
   if (!session.stop().ended()) TRY(session.run_to_end());
   for (auto& made : pending.take_rest()) calls.push_back(std::move(made.call));
@@ -180,10 +183,6 @@ Result<std::vector<StackFact>> sample(const Facts& facts, const BeginReplay& beg
   return samples;
 }
 
-bool has_error_output(const std::vector<Call>& calls) {
-  return std::any_of(calls.begin(), calls.end(), wants_stack_at_entry);
-}
-
 bool has_running_task(const std::vector<TaskFact>& tasks) {
   return std::any_of(tasks.begin(), tasks.end(),
                      [](const TaskFact& task) { return task.waits == Waits::nothing; });
@@ -216,16 +215,11 @@ Result<Facts> gather(RunSummary run, const BeginReplay& begin) {
   Facts facts;
   facts.run = std::move(run);
   facts.progress = read_progress(facts.run);
-  std::unique_ptr<ReplaySession> session = TRY(begin());
-  TRY(walk_tail(*session, facts.run, facts.progress, kTailEvents, facts.calls));
-  // What it said may be further back.
+  // What one that gave up has said may be further back.
   const bool gave_up = facts.run.ended && facts.run.signal == 0 && facts.run.status != 0;
-  if (gave_up && facts.run.last_event > kTailEvents && !has_error_output(facts.calls)) {
-    facts.calls.clear();
-    session.reset();
-    session = TRY(begin());
-    TRY(walk_tail(*session, facts.run, facts.progress, kLongTailEvents, facts.calls));
-  }
+  std::unique_ptr<ReplaySession> session = TRY(begin());
+  TRY(walk_tail(*session, facts.run, facts.progress, gave_up ? kLongTailEvents : kTailEvents, facts.calls));
+  facts.is_long = facts.progress.last_ticks > kTicksAgainMost || facts.run.last_event > kEventsAgainMost;
   facts.replayed = true;
   facts.stop = session->stop();
   facts.registers = session->registers();
@@ -242,7 +236,7 @@ Result<Facts> gather(RunSummary run, const BeginReplay& begin) {
   session.reset();
   if (interrupted && has_running_task(facts.tasks)) facts.samples = TRY(sample(facts, begin));
   if (facts.fault && facts.fault->address_known && !facts.fault->region && facts.fault->address >= kNullEnd) {
-    facts.fault->unmapped_by = TRY(find_unmapping(facts, begin));
+    if (!facts.is_long) facts.fault->unmapped_by = TRY(find_unmapping(facts, begin));
   }
   return facts;
 }

@@ -213,7 +213,11 @@ void explain_unmapped(const Facts& facts, Verdict& verdict) {
     verdict.category = Category::unmapped_memory;
     verdict.headline += "it " + did_at(fault.access) + " an address where nothing is mapped";
     verdict.sentences.push_back("Nothing is mapped at " + hexadecimal(fault.address) +
-                                ", and nothing was found that ever was.");
+                                (facts.is_long ? "; whether something was, this long run was not asked."
+                                               : ", and nothing was found that ever was."));
+    if (facts.is_long)
+      verdict.hints.push_back({"orrery show memory --history" + recording_words(facts),
+                               "what was mapped there, and who took it away; takes another replay"});
   }
   verdict.sentences.push_back(pointer_sentence(facts, base_pointer(facts)));
 }

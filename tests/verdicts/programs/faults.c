@@ -144,7 +144,7 @@ static APART long huge(void) {
 static void huge_array(void) { sink = huge(); }
 
 static APART long ping(long depth);
-static APART long pong(long depth) { return ping(depth + 1) + sink; }
+static APART long pong(long depth) { return ping(depth + 1) + sink; }  // at: mutual_recursion
 static APART long ping(long depth) { return pong(depth + 1) * sink; }  // at: mutual_recursion
 static void mutual_recursion(void) { sink = ping(0); }
 
