@@ -24,6 +24,7 @@ enum class Borrowed : u8 {
   rsi,
   rdi,
   rbx,          ///< guest register is in spill_scratch
+  counted,      ///< nothing, but the transfer that faults was counted ahead
   shadow_load,  ///< the table load of an indirect transfer: a fault here is a missing entry
   access_test,  ///< a test of the instruction's accesses (access_tester.h): a fault here is what it found
   notes_trial,  ///< the trial store of a block's notes: a fault here is the end of the stream

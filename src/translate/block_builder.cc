@@ -18,7 +18,8 @@
 // a block.
 //
 // A backward jcc counts its tick ahead of the jump and takes it back when it falls through: a hot loop
-// pays one vpaddq and no extra jump. Nothing between the two can fault or leave, so nobody sees it.
+// pays one vpaddq and no extra jump. (Where instructions are counted too, both are where it is taken.)
+// Nothing between the two can fault or leave, so nobody sees it.
 //
 // Return addresses on the guest's stack are the guest's own. They are pushed as one 8-byte store (from
 // a literal beside the block, or sign-extended from 32 bits), because two 4-byte stores would defeat
@@ -138,11 +139,10 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   buffer_bytes_ = 0;
   may_fetch_more_ = true;
   uncounted_ = 0;
-  stretch_pc_ = pc;
-  behind_jump_ = false;
+  counted_ahead_ = false;
   plain_ = !options.checked && !notes() && !tests() && options.stretches == nullptr &&
            features_.contains(x86::Feature::base);
-  releases_.clear();
+  ways_out_.clear();
   noting_ = false;
   if (fetched(pc) == 0) return false;
   built_.notes = BlockNotes{};
@@ -176,6 +176,7 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   }
   built_.block.guest_bytes = static_cast<u32>(pc_ - pc);
   built_.source = {buffer_, built_.block.guest_bytes};
+  emit_ways_out();
   if (notes()) end_notes();
   if (tests()) end_borrowing();
   if (options.checked) {
@@ -242,11 +243,11 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
       loop(decoded, target);
       return Step::go_on;
     case Category::jump:
-      jump(target, target <= pc_, Counted::with_this);
+      jump(target, target <= pc_);
       return Step::ended;
     case Category::call:
-      note_accesses(decoded);
-      leads_to_watched(target) ? note_enter(target) : note_call(CallRecord::call);
+      leads_to_watched(target) ? note_profile(ProfileRecord::enter, decoded, target)
+                               : note_call(CallRecord::call, decoded);
       call(target, next);
       return Step::ended;
     case Category::jump_indirect:
@@ -255,15 +256,13 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
       indirect_tail();
       return Step::ended;
     case Category::call_indirect:
-      note_accesses(decoded);
-      note_call(CallRecord::call);
+      note_call(CallRecord::call, decoded);
       load_indirect_target(decoded);
       push_return_address(next, Borrowed::rax);
       indirect_tail();
       return Step::ended;
     case Category::ret:
-      note_accesses(decoded);
-      note_call(CallRecord::ret);
+      note_call(CallRecord::ret, decoded);
       ret(decoded);
       return Step::ended;
     case Category::syscall:
@@ -359,22 +358,18 @@ ExitIndex BlockBuilder::add_exit(u64 pc, u8* jump_displacement) {
   return static_cast<ExitIndex>(built_.exits.size() - 1);
 }
 
-/// Counts the instructions since the last count, with the present one or without, and a tick if it is one.
-void BlockBuilder::count(Counted counted, bool tick, StretchKind kind) {
-  const u32 instructions = uncounted_ + (counted == Counted::with_this ? 1 : 0);
-  uncounted_ = 0;
-  if (instructions != 0)
-    count_stretch(instructions, pc_ + (counted == Counted::with_this ? length_ : 0), kind);
-  if (options_.counts && instructions != 0)
-    emit_count(emit_, options_.tick_home, instructions, tick);
-  else if (tick)
-    emit_tick(emit_, options_.tick_home);
-}
-
-/// A jump to `target`, linkable, through a stub until it is linked.
-void BlockBuilder::taken(u64 target) {
-  u8* displacement = emit_.jmp_relative();
-  stubs_.push_back({ExitCode::direct, add_exit(target, displacement), displacement});
+/// What is to be counted on a way out here, with the present instruction or without, and a tick if it is one.
+Counts BlockBuilder::counts_to_here(Counted counted, bool tick, StretchKind kind) {
+  if (counted_ahead_) return {};
+  const bool with_this = counted == Counted::with_this;
+  Counts counts{.instructions = options_.counts ? uncounted_ + (with_this ? 1 : 0) : 0, .tick = tick};
+  if (options_.stretches == nullptr || counts.instructions == 0) return counts;
+  const u64 end = pc_ + (with_this ? length_ : 0);
+  counts.stretch = add_stretch({.pc = built_.block.pc,
+                                .guest_bytes = static_cast<u16>(end - built_.block.pc),
+                                .instructions = static_cast<u16>(counts.instructions),
+                                .kind = kind});
+  return counts;
 }
 
 /// After a tick, in exact code: leaves for the engine when the stop is reached, all registers the guest's.
@@ -391,60 +386,68 @@ void BlockBuilder::stop_check(ExitCode code, ExitIndex exit) {
   emit_.bind8(go_on);
 }
 
-/// Goes to a known target, by way of a tick if the transfer is one.
-void BlockBuilder::jump(u64 target, bool ticks, Counted counted) {
-  const AccessHeader header = noter_.header(done_with_this(), true, ticks);
-  const bool stops = ticks && options_.variant == Variant::exact;
-  if (stops || notes()) give_back(header);
-  count(counted, ticks);
-  if (stops) stop_check(ExitCode::stopped, add_exit(target, nullptr));
-  if (stops || notes()) return taken(target);
-  u8* const kept = may_keep();
+BlockBuilder::WayOut BlockBuilder::way_out(u64 target, bool ticks, StretchKind kind) {
+  return {target, ticks, counts_to_here(Counted::with_this, ticks, kind),
+          noter_.header(done_with_this(), true, ticks)};
+}
+
+/// Jumps to the target, linkable, through a stub until it is linked. `kept`: see keeps(); null if it is to be
+/// emitted.
+void BlockBuilder::take(const WayOut& way, u8* kept) {
+  const bool stops = way.ticks && options_.variant == Variant::exact, gives_back_first = stops || notes();
+  if (gives_back_first) give_back(way.header);
+  emit_counts(emit_, options_.tick_home, way.counts);
+  if (stops) stop_check(ExitCode::stopped, add_exit(way.target, nullptr));
+  if (!gives_back_first && kept == nullptr) kept = may_keep();
   const u8* const release = emit_.at();
-  give_back(header);
-  taken(target);
-  keeps(static_cast<ExitIndex>(built_.exits.size() - 1), kept, release);
+  if (!gives_back_first) give_back(way.header);
+  u8* const displacement = emit_.jmp_relative();
+  const ExitIndex exit = add_exit(way.target, displacement);
+  stubs_.push_back({ExitCode::direct, exit, displacement});
+  keeps(exit, kept, release);
 }
 
-/// The same where a condition holds.
-void BlockBuilder::taken_if(u8 condition, u64 target, bool tick) {
-  u8* displacement = emit_.jcc_relative(condition);
-  if (noting_) {
-    releases_.push_back(
-        {displacement, add_exit(target, nullptr), noter_.header(done_with_this(), true, tick)});
-    return;
-  }
-  stubs_.push_back({ExitCode::direct, add_exit(target, displacement), displacement});
-}
+/// Goes to a known target, by way of a tick if the transfer is one.
+void BlockBuilder::jump(u64 target, bool ticks) { take(way_out(target, ticks, StretchKind::whole)); }
 
+/// What is counted and noted of a jump that is taken lies behind the block, or, of a loop, behind the jump.
 void BlockBuilder::jump_if(const Decoded& decoded, u64 target) {
   const bool ticks = target <= pc_;
-  constexpr StretchKind kConditional = StretchKind::conditional;
-  if (!ticks) {
-    count(Counted::with_this, false, kConditional);
-    return taken_if(decoded.condition, target, false);
+  const bool in_vector = options_.variant == Variant::fast && options_.tick_home == TickHome::vector;
+  const bool ticks_ahead = ticks && in_vector && !options_.counts && !notes();
+  if (ticks_ahead) emit_tick(emit_, options_.tick_home);
+  const WayOut way = way_out(target, ticks && !ticks_ahead, StretchKind::taken);
+  if (options_.counts) ++uncounted_;
+  if (way.ticks) {
+    u8* const not_taken = emit_.jcc_relative(decoded.condition ^ 1);
+    take(way);
+    return Emitter::bind32(not_taken, emit_.at());
   }
-  if (options_.variant == Variant::fast && options_.tick_home == TickHome::vector) {
-    count(Counted::with_this, true, kConditional);
-    taken_if(decoded.condition, target, true);
-    emit_untick(emit_);
-    return;
-  }
-  count(Counted::with_this, false, kConditional);
-  u8* not_taken = emit_.jcc_relative(decoded.condition ^ 1);
-  jump(target, true, Counted::before_this);
-  Emitter::bind32(not_taken, emit_.at());
+  u8* const displacement = emit_.jcc_relative(decoded.condition);
+  if (options_.counts || noting_)
+    ways_out_.push_back({displacement, way});
+  else
+    stubs_.push_back({ExitCode::direct, add_exit(target, displacement), displacement});
+  if (ticks_ahead) emit_untick(emit_);
 }
 
 /// loop, loope, loopne and jrcxz only have 8-bit displacements: they jump over a jump.
 void BlockBuilder::loop(const Decoded& decoded, u64 target) {
-  count(Counted::with_this, false, StretchKind::conditional);
   if (decoded.has_67) emit_.byte(0x67);
   u8* to_taken = emit_.short_branch(decoded.opcode);
   u8* to_next = emit_.jmp_relative();
   emit_.bind8(to_taken);
-  jump(target, target <= pc_, Counted::before_this);
+  take(way_out(target, target <= pc_, StretchKind::taken));
   Emitter::bind32(to_next, emit_.at());
+  if (options_.counts) ++uncounted_;
+}
+
+/// The conditional ones. Of tests nothing is counted there, and a link may lead past all of it.
+void BlockBuilder::emit_ways_out() {
+  for (const PendingWayOut& pending : ways_out_) {
+    Emitter::bind32(pending.displacement, emit_.at());
+    take(pending.way, tests() && noting_ && !options_.counts ? pending.displacement : nullptr);
+  }
 }
 
 void BlockBuilder::push_return_address(u64 address, Borrowed borrowed) {
@@ -456,7 +459,7 @@ void BlockBuilder::push_return_address(u64 address, Borrowed borrowed) {
 
 void BlockBuilder::call(u64 target, u64 return_address) {
   push_return_address(return_address, Borrowed::nothing);
-  jump(target, true, Counted::with_this);
+  jump(target, true);
   built_.exits.back().noted_entry = leads_to_watched(target);
 }
 
@@ -488,7 +491,7 @@ void BlockBuilder::load_indirect_target(const Decoded& decoded) {
 void BlockBuilder::indirect_tail() {
   give_back(noter_.header(done_with_this(), true, true));
   emit_.store_slot(ORRERY_SLOT_TARGET, Gpr::rax);
-  count(Counted::with_this, true);
+  emit_counts(emit_, options_.tick_home, counts_to_here(Counted::with_this, true));
   const bool exact = options_.variant == Variant::exact;
   stop_check(ExitCode::stopped_indirect, 0);
   mark(Borrowed::shadow_load);
@@ -556,8 +559,8 @@ void BlockBuilder::leave(ExitCode code, u64 pc, cpu::Gate gate, u8 instruction_b
   const u32 before = static_cast<u32>(pc_ - built_.block.pc);
   const AccessHeader header = noter_.header(performed ? done_with_this() : before, performed, false);
   if (notes()) give_back(header);
-  if (!performed && uncounted_ == 0) count_stretch(0, pc_, StretchKind::whole);
-  count(performed ? Counted::with_this : Counted::before_this, false);
+  emit_counts(emit_, options_.tick_home,
+              counts_to_here(performed ? Counted::with_this : Counted::before_this, false));
   u8* const kept = code == ExitCode::direct ? may_keep() : nullptr;
   const u8* const release = emit_.at();
   if (!notes()) give_back(header);
@@ -573,8 +576,7 @@ void BlockBuilder::emit_path_exits() {
   for (const PendingPathExit& pending : path_exits_) {
     Emitter::bind32(pending.from.displacement, emit_.at());
     emit_path_give_back(emit_);
-    if (options_.counts && pending.uncounted != 0)
-      emit_count(emit_, options_.tick_home, pending.uncounted, false);
+    emit_counts(emit_, options_.tick_home, {.instructions = pending.uncounted});
     stubs_.push_back({ExitCode::path, pending.exit, emit_.jmp_relative()});
   }
 }

@@ -91,7 +91,6 @@ class BlockBuilder {
   void load_indirect_target(const x86::Decoded& decoded);
   void indirect_tail();
   void ret(const x86::Decoded& decoded);
-  void taken(u64 target);
   void check_source(const u8* body);
   void compare_word(u64 address, u32 wanted, u32 bytes, std::vector<u8*>& mismatches);
   void leave(ExitCode code, u64 pc, cpu::Gate gate = cpu::Gate::none, u8 instruction_bytes = 0);
@@ -99,8 +98,12 @@ class BlockBuilder {
   void emit_stubs();
   void emit_path_exits();
   enum class Counted : u8 { before_this, with_this };
-  void count(Counted counted, bool tick, StretchKind kind = StretchKind::whole);
-  void jump(u64 target, bool ticks, Counted counted);
+  struct WayOut;
+  Counts counts_to_here(Counted counted, bool tick, StretchKind kind = StretchKind::whole);
+  WayOut way_out(u64 target, bool ticks, StretchKind kind);
+  void take(const WayOut& way, u8* kept = nullptr);
+  void jump(u64 target, bool ticks);
+  void emit_ways_out();
   void stop_check(ExitCode code, ExitIndex exit);
   void mark(Borrowed borrowed);
   bool notes() const { return options_.points != nullptr; }
@@ -118,16 +121,14 @@ class BlockBuilder {
   void give_back(AccessHeader header);
   u8* may_keep();
   void keeps(ExitIndex exit, u8* displacement, const u8* release);
-  void note_call(CallRecord record);
+  void note_call(CallRecord record, const x86::Decoded& decoded);
   bool leads_to_watched(u64 target) const;
-  void note_enter(u64 target);
-  void count_stretch(u32 instructions, u64 end, StretchKind kind);
+  void note_profile(ProfileRecord record, const x86::Decoded& decoded, u64 callee);
   u32 add_stretch(const Stretch& stretch);
   void copy_repeated(const x86::Decoded& decoded);
   void note_entry();
   void note_path(CallRecord record);
   void leave_path(PathExit exit);
-  void taken_if(u8 condition, u64 target, bool tick);
   u32 offset(const u8* at) const;
 
   struct PendingStub {
@@ -140,11 +141,17 @@ class BlockBuilder {
     u64 value;
   };
 
-  /// A conditional way out on which the notes are still to be ended.
-  struct PendingRelease {
+  /// A direct transfer, with what it counts and notes.
+  struct WayOut {
+    u64 target;
+    bool ticks;
+    Counts counts;
+    AccessHeader header;  ///< if accesses are noted
+  };
+  /// One that does so behind the block.
+  struct PendingWayOut {
     u8* displacement;
-    ExitIndex exit;
-    AccessHeader header;
+    WayOut way;
   };
 
   /// A way out behind the block: what is borrowed is given back, and what was done counted, there.
@@ -162,14 +169,13 @@ class BlockBuilder {
   AccessNoter noter_;
   bool noting_ = false;  ///< what is emitted has the notes', or the tests', registers borrowed
   bool tested_ = false;  ///< there are tests in the block
-  std::vector<PendingRelease> releases_;
+  std::vector<PendingWayOut> ways_out_;
   u8 length_ = 0;  ///< of the instruction being translated
   u8* entry_ = nullptr;
-  u64 pc_ = 0;                ///< of the instruction being translated
-  u64 next_breakpoint_ = 0;   ///< the least one above the block's pc that was not passed, or watched function
-  u32 uncounted_ = 0;         ///< instructions translated since the last count
-  u64 stretch_pc_ = 0;        ///< where they begin
-  bool behind_jump_ = false;  ///< behind a conditional jump, whose stretch is the last row
+  u64 pc_ = 0;               ///< of the instruction being translated
+  u64 next_breakpoint_ = 0;  ///< the least one above the block's pc that was not passed, or watched function
+  u32 uncounted_ = 0;        ///< instructions translated, if they are counted
+  bool counted_ahead_ = false;  ///< the present transfer's counts have been emitted
   ExitIndex first_exit_ = 0;
   std::vector<PendingStub> stubs_;
   std::vector<PendingLiteral> literals_;

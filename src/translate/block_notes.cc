@@ -53,16 +53,8 @@ void BlockBuilder::give_back(AccessHeader header) {
   emit_.load_slot(built_.notes.address, ORRERY_SLOT_NOTES_ADDRESS);
 }
 
-/// Behind the last instruction: the conditional ways out, which give the registers back one by one.
+/// Behind the last instruction and the ways out.
 void BlockBuilder::end_borrowing() {
-  for (const PendingRelease& release : releases_) {
-    Emitter::bind32(release.displacement, emit_.at());
-    if (tests()) keeps(release.exit, release.displacement, emit_.at());
-    give_back(release.header);
-    u8* const displacement = emit_.jmp_relative();
-    built_.exits[release.exit].jump_offset = offset(displacement);
-    stubs_.push_back({ExitCode::direct, release.exit, displacement});
-  }
   if (noting_) built_.notes.notes_end = static_cast<u32>(emit_.at() - entry_);
   noting_ = false;
 }
@@ -160,16 +152,15 @@ void BlockBuilder::test_accesses(const Decoded& decoded) {
 
 // --- notes of calls ---
 
-void BlockBuilder::note_call(CallRecord record) {
+void BlockBuilder::note_call(CallRecord record, const Decoded& decoded) {
+  note_accesses(decoded);
   if (options_.watched == nullptr || notes() || tests()) return;
   if (options_.paths) return note_path(record);
+  if (options_.stretches != nullptr)
+    return note_profile(record == CallRecord::call ? ProfileRecord::call : ProfileRecord::ret, decoded, 0);
   emit_call_note_begin(emit_);
   mark(Borrowed::call_trial);
-  if (options_.stretches == nullptr)
-    emit_call_note(emit_, record, pc_);
-  else
-    emit_profile_note(emit_, record == CallRecord::call ? ProfileRecord::call : ProfileRecord::ret, pc_,
-                      uncounted_ + 1, options_.tick_home);
+  emit_call_note(emit_, record, pc_);
   mark(Borrowed::nothing);
 }
 
@@ -178,10 +169,16 @@ bool BlockBuilder::leads_to_watched(u64 target) const {
   return options_.stretches != nullptr && options_.watched->contains(target);
 }
 
-void BlockBuilder::note_enter(u64 target) {
+/// Of the present call or return. A fault of one that is counted ahead takes its counts back.
+void BlockBuilder::note_profile(ProfileRecord record, const Decoded& decoded, u64 callee) {
   emit_call_note_begin(emit_);
   mark(Borrowed::call_trial);
-  emit_profile_note(emit_, ProfileRecord::enter, pc_, uncounted_ + 1, options_.tick_home, target);
+  if (options_.tick_home == TickHome::memory && decoded.category != Category::call_indirect) {
+    emit_counted_note(emit_, record, pc_, counts_to_here(Counted::with_this, true), callee);
+    counted_ahead_ = true;
+    return mark(Borrowed::counted);
+  }
+  emit_profile_note(emit_, record, pc_, uncounted_ + 1, options_.tick_home, callee);
   mark(Borrowed::nothing);
 }
 
@@ -206,19 +203,6 @@ void BlockBuilder::note_entry() {
 
 u32 BlockBuilder::add_stretch(const Stretch& stretch) {
   return options_.alone ? options_.stretches->find_or_add(stretch) : options_.stretches->add(stretch);
-}
-
-/// Of the instructions up to `end`; none of them only behind a conditional jump, to count what falls through.
-void BlockBuilder::count_stretch(u32 instructions, u64 end, StretchKind kind) {
-  if (options_.stretches == nullptr || (instructions == 0 && !behind_jump_)) return;
-  const u32 row = add_stretch({.pc = stretch_pc_,
-                               .guest_bytes = static_cast<u16>(end - stretch_pc_),
-                               .instructions = static_cast<u16>(instructions),
-                               .kind = kind,
-                               .follows = behind_jump_});
-  emit_stretch(emit_, options_.tick_home, row);
-  behind_jump_ = kind == StretchKind::conditional;
-  stretch_pc_ = end;
 }
 
 void BlockBuilder::copy_repeated(const Decoded& decoded) {

@@ -3,6 +3,9 @@
 namespace orrery::translate {
 namespace {
 
+constexpr u32 kCallee = offsetof(ProfileNote, callee), kRsp = offsetof(ProfileNote, rsp),
+              kCounted = offsetof(ProfileNote, counted);
+
 constexpr u32 word_at(u32 word) { return (1 + word) * static_cast<u32>(sizeof(u64)); }
 constexpr u8 number(Gpr reg) { return static_cast<u8>(reg); }
 constexpr u8 kPlaceLow = number(kCallNoteRegister) & 7;
@@ -38,11 +41,20 @@ void store_instructions(Emitter& emit, u32 displacement) {
   emit.word32(displacement);
 }
 
-void end_record(Emitter& emit, u64 header, u64 words) {
-  store_imm32(emit, 0, static_cast<u32>(header));
-  store_imm32(emit, 4, static_cast<u32>(header >> 32));
+void store_imm64(Emitter& emit, u32 displacement, u64 value) {
+  store_imm32(emit, displacement, static_cast<u32>(value));
+  store_imm32(emit, displacement + 4, static_cast<u32>(value >> 32));
+}
+
+/// All but to give the register back.
+void write_header(Emitter& emit, u64 header, u64 words) {
+  store_imm64(emit, 0, header);
   emit.add_to(kCallNoteRegister, static_cast<i32>((1 + words) * sizeof(u64)));
   emit.store_slot(ORRERY_SLOT_NOTES_AT, kCallNoteRegister);
+}
+
+void end_record(Emitter& emit, u64 header, u64 words) {
+  write_header(emit, header, words);
   emit.load_slot(kCallNoteRegister, ORRERY_SLOT_NOTES_PLACE);
 }
 
@@ -81,8 +93,6 @@ void emit_entry_note(Emitter& emit, u64 pc, TickHome home) {
 
 void emit_profile_note(Emitter& emit, ProfileRecord record, u64 pc, u32 uncounted, TickHome home,
                        u64 callee) {
-  constexpr u32 kCallee = offsetof(ProfileNote, callee);
-  constexpr u32 kRsp = offsetof(ProfileNote, rsp), kCounted = offsetof(ProfileNote, counted);
   if (home == TickHome::vector) {
     store_instructions(emit, kCounted);
   } else {
@@ -93,11 +103,20 @@ void emit_profile_note(Emitter& emit, ProfileRecord record, u64 pc, u32 uncounte
     emit.load_slot(Gpr::rcx, ORRERY_SLOT_NOTES_ADDRESS);
   }
   store(emit, kRsp, Gpr::rsp);
-  if (record == ProfileRecord::enter) {
-    store_imm32(emit, kCallee, static_cast<u32>(callee));
-    store_imm32(emit, kCallee + 4, static_cast<u32>(callee >> 32));
-  }
+  if (record == ProfileRecord::enter) store_imm64(emit, kCallee, callee);
   end_record(emit, ProfileNote::header_of(record, pc, uncounted), kProfileNoteWords - 1);
+}
+
+void emit_counted_note(Emitter& emit, ProfileRecord record, u64 pc, const Counts& counts, u64 callee) {
+  store(emit, kRsp, Gpr::rsp);  // the trial
+  emit.store_slot(ORRERY_SLOT_NOTES_ADDRESS, Gpr::rcx);
+  emit_counts_with_rcx(emit, {.stretch = counts.stretch, .tick = counts.tick});
+  emit_counts_with_rcx(emit, {.instructions = counts.instructions});
+  store(emit, kCounted, Gpr::rcx);
+  if (record == ProfileRecord::enter) store_imm64(emit, kCallee, callee);
+  write_header(emit, ProfileNote::header_of(record, pc, 0), kProfileNoteWords - 1);
+  emit.load_slot(Gpr::rcx, ORRERY_SLOT_NOTES_ADDRESS);
+  emit.load_slot(kCallNoteRegister, ORRERY_SLOT_NOTES_PLACE);
 }
 
 }  // namespace orrery::translate

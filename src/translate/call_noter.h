@@ -5,6 +5,7 @@
 
 #include "translate/breakpoints.h"
 #include "translate/call_stream.h"
+#include "translate/counts.h"
 #include "translate/emitter.h"
 #include "translate/profile_stream.h"
 #include "translate/ticks.h"
@@ -23,5 +24,8 @@ void emit_entry_note(Emitter& emit, u64 pc, TickHome home);
 /// Any record of a profile; `uncounted`: instructions up to here that are still to be counted.
 void emit_profile_note(Emitter& emit, ProfileRecord record, u64 pc, u32 uncounted, TickHome home,
                        u64 callee = 0);
+/// That of a call or return, and what it counts, the instruction with it. Memory home only: each borrows a
+/// register, so they do once.
+void emit_counted_note(Emitter& emit, ProfileRecord record, u64 pc, const Counts& counts, u64 callee);
 
 }  // namespace orrery::translate

@@ -1,4 +1,6 @@
 // The Translator's part in counting instructions (counts.h) and executions (stretches.h).
+#include <utility>
+
 #include "memory/guarded_copy.h"
 #include "translate/translator.h"
 #include "x86/decode.h"
@@ -24,9 +26,17 @@ void Translator::count_cut_off(ExitCode code) {
   u8 bytes[15];
   const u64 have = memory::guarded_copy(bytes, reinterpret_cast<const u8*>(pc), sizeof bytes);
   const x86::Decoded decoded = x86::decode({bytes, have});
+  if (std::exchange(slots().counted_ahead, 0) != 0) take_back_transfer(pc, decoded.length);
   if (!x86::is_repeated_string(decoded)) return;
   const u32 row = stretches_.find_or_add({pc, decoded.length, 0, StretchKind::elements});
   counter(row) += static_cast<i64>(slots().elements_from - slots().regs[Gpr::rcx]);
+}
+
+/// It was counted, and did not come about.
+void Translator::take_back_transfer(u64 pc, u8 bytes) {
+  --slots().ticks;
+  if (counts_) --slots().instructions;
+  if (notes_profile()) --counter(stretches_.find_or_add({pc, bytes, 1}));
 }
 
 void Translator::clear_stretches() {

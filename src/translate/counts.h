@@ -1,10 +1,10 @@
 // Counting instructions. Nothing of it is emitted unless a replay is asked for exact counts.
 //
-// The number of instructions of a straight stretch of code is known when it is translated, so they are
-// counted in one addition before each place where the stretch can be left. It must touch neither flags nor a
-// general register, like a tick's: with the ticks in the low half of xmm31 (ticks.h) the instructions are in
-// its high half, and one vpaddq adds to both, from a table of all sums that occur. A fault inside a stretch
-// finds in its InstructionMark how many were done and not counted.
+// How many instructions lead from a block's beginning to a way out is known when it is translated, so they
+// are counted in one addition on each way out. It must touch neither flags nor a general register, like a
+// tick's: with the ticks in the low half of xmm31 (ticks.h) the instructions are in its high half, and one
+// vpaddq adds to both, from a table of all sums that occur. A fault inside a block finds in its
+// InstructionMark how many were done and not counted.
 //
 // An instruction counts when it has been completed: one that faults does not, and a rep string instruction
 // counts once. Those that the engine performs itself (system calls, gates) count when they leave for it.
@@ -12,6 +12,7 @@
 
 #include "memory/layout.h"
 #include "translate/emitter.h"
+#include "translate/stretches.h"
 #include "translate/ticks.h"
 
 namespace orrery::translate {
@@ -35,20 +36,37 @@ inline void fill_sums() {
   }
 }
 
-/// instructions += count, and ticks += 1 if `tick`. Memory home borrows rcx (spill_rcx).
-inline void emit_count(Emitter& emit, TickHome home, u32 count, bool tick) {
-  if (home == TickHome::vector) {
-    static constexpr u8 kVpaddq[] = {0x62, 0x61, 0x85, 0x00, 0xd4, 0x3c, 0x25};  // vpaddq xmm31, xmm31, [sum]
-    emit.bytes(kVpaddq);
-    emit.word32(static_cast<u32>(sum_address(count, tick)));
+/// What is counted on a way out of a block.
+struct Counts {
+  u32 instructions = 0;
+  u32 stretch = kNone;  ///< its counter grows by one; kNone: there is none
+  bool tick = false;
+};
+
+/// The counters in memory; rcx is destroyed.
+inline void emit_counts_with_rcx(Emitter& emit, const Counts& counts) {
+  if (counts.stretch != kNone) emit_stretch(emit, TickHome::memory, counts.stretch);
+  if (counts.instructions != 0)
+    emit.add_to_slot(ORRERY_SLOT_INSTRUCTIONS, Gpr::rcx, static_cast<i32>(counts.instructions));
+  if (counts.tick) emit.add_to_slot(ORRERY_SLOT_TICKS, Gpr::rcx, 1);
+}
+
+/// All of it. Memory home borrows rcx (spill_rcx), once.
+inline void emit_counts(Emitter& emit, TickHome home, const Counts& counts) {
+  if (counts.instructions == 0 && counts.stretch == kNone) {
+    if (counts.tick) emit_tick(emit, home);
     return;
   }
-  emit.store_slot(ORRERY_SLOT_SPILL_RCX, Gpr::rcx);
-  emit.load_slot(Gpr::rcx, ORRERY_SLOT_INSTRUCTIONS);
-  emit.add_to(Gpr::rcx, static_cast<i32>(count));
-  emit.store_slot(ORRERY_SLOT_INSTRUCTIONS, Gpr::rcx);
-  emit.load_slot(Gpr::rcx, ORRERY_SLOT_SPILL_RCX);
-  if (tick) emit_tick(emit, home);
+  if (home == TickHome::memory) {
+    emit.store_slot(ORRERY_SLOT_SPILL_RCX, Gpr::rcx);
+    emit_counts_with_rcx(emit, counts);
+    return emit.load_slot(Gpr::rcx, ORRERY_SLOT_SPILL_RCX);
+  }
+  if (counts.stretch != kNone) emit_stretch(emit, home, counts.stretch);
+  if (counts.instructions == 0) return counts.tick ? emit_tick(emit, home) : void();
+  static constexpr u8 kVpaddq[] = {0x62, 0x61, 0x85, 0x00, 0xd4, 0x3c, 0x25};  // vpaddq xmm31, xmm31, [sum]
+  emit.bytes(kVpaddq);
+  emit.word32(static_cast<u32>(sum_address(counts.instructions, counts.tick)));
 }
 
 }  // namespace orrery::translate

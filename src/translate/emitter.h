@@ -65,6 +65,12 @@ class Emitter {
     if (low == 4) byte(0x24);
     word32(static_cast<u32>(value));
   }
+  /// slot += value, by way of `reg`, which is destroyed
+  void add_to_slot(u32 slot, Gpr reg, i32 value) {
+    load_slot(reg, slot);
+    add_to(reg, value);
+    store_slot(slot, reg);
+  }
   void pop_rax() { byte(0x58); }
   /// push imm32 (sign-extended to 64 bits)
   void push_imm32(u32 value) {

@@ -52,6 +52,7 @@ void give_back(Borrowed borrowed) {
   cpu::Registers& regs = slots().regs;
   switch (borrowed) {
     case Borrowed::nothing:
+    case Borrowed::counted:
     case Borrowed::shadow_load:
     case Borrowed::access_test:
     case Borrowed::notes_trial:
@@ -104,8 +105,9 @@ Translator::FaultKind Translator::lift_fault(const HostFrame& frame) const {
   }
   lift(frame, block->pc + mark.guest_offset);
   give_back(mark.borrowed);
-  slots().uncounted = mark.uncounted;
-  slots().uncounted_from = block->pc + (mark.uncounted == 0 ? mark.guest_offset : begin_of_uncounted(low));
+  slots().counted_ahead = mark.borrowed == Borrowed::counted ? 1 : 0;
+  slots().uncounted = mark.borrowed == Borrowed::counted ? 0 : mark.uncounted;
+  slots().uncounted_from = block->pc;
   const bool out_of_room = is_trial(mark.borrowed);
   const bool tested = mark.borrowed == Borrowed::access_test;
   slots().exit_code = exit_code(out_of_room ? ExitCode::notes_full
@@ -114,13 +116,6 @@ Translator::FaultKind Translator::lift_fault(const HostFrame& frame) const {
                                 0);
   if (borrows()) lift_notes(notes_[static_cast<std::size_t>(block - blocks_.data())], *block, mark);
   return FaultKind::guest;
-}
-
-/// Offset in its block of the first of the instructions that are uncounted at the mark.
-u64 Translator::begin_of_uncounted(u32 mark) const {
-  u32 left = marks_[mark].uncounted;
-  for (; left != 0; --mark) left -= marks_[mark - 1].guest_offset != marks_[mark].guest_offset ? 1 : 0;
-  return marks_[mark].guest_offset;
 }
 
 bool Translator::enters(u64 host_pc) {

@@ -30,7 +30,7 @@
 #define ORRERY_SLOT_NOTES_ADDRESS 352
 #define ORRERY_SLOT_ELEMENTS_FROM 376
 #define ORRERY_SLOT_PATH_TOP 384
-#define ORRERY_SLOT_SHADOW_OFFSET 392
+#define ORRERY_SLOT_SHADOW_OFFSET 400
 #define ORRERY_EXIT_INTERRUPTED 9
 
 #ifndef __ASSEMBLER__
@@ -72,6 +72,7 @@ struct Slots {
   u64 uncounted_from;   ///< pc of the first of the uncounted
   u64 elements_from;    ///< rcx before the repeated string instruction (stretches.h)
   u64 path_top;         ///< behind the innermost call of the running task (call_path.h)
+  u64 counted_ahead;    ///< 1: the transfer that faulted has been counted
   u64 shadow_offset;    ///< what tests of accesses add to an address (heap_watch.h)
 };
 static_assert(offsetof(Slots, regs.rflags) == ORRERY_SLOT_RFLAGS);

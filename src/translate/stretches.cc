@@ -73,17 +73,11 @@ std::size_t StretchTable::read(u32& from, std::span<StretchCount> out) const {
     const Stretch& stretch = stretches_[from];
     const i64 executed = counter(from);
     if (executed == 0) continue;
-    StretchCount& row = out[count++];
-    row = {.pc = stretch.pc,
-           .count = executed,
-           .guest_bytes = stretch.guest_bytes,
-           .instructions = stretch.instructions,
-           .kind = stretch.kind};
-    if (stretch.kind != StretchKind::conditional) continue;
-    u32 next = from + 1;  // a repeated instruction has its own row before the stretch that it is part of
-    while (next < stretches_.size() && stretches_[next].kind == StretchKind::elements) ++next;
-    const bool has_next = next < stretches_.size() && stretches_[next].follows;
-    row.taken = executed - (has_next ? counter(next) : 0);
+    out[count++] = {.pc = stretch.pc,
+                    .count = executed,
+                    .guest_bytes = stretch.guest_bytes,
+                    .instructions = stretch.instructions,
+                    .kind = stretch.kind};
   }
   return count;
 }
@@ -92,12 +86,7 @@ void StretchTable::forget_counts() {
   for (u32 row = 0; row < stretches_.size(); ++row) counter(row) = 0;
 }
 
-void emit_stretch(Emitter& emit, TickHome home, u32 stretch) {
-  if (home == TickHome::vector) return emit_step(emit, home, stretch, 1);
-  emit.store_slot(ORRERY_SLOT_SPILL_RCX, Gpr::rcx);
-  emit_step(emit, home, stretch, 1);
-  emit.load_slot(Gpr::rcx, ORRERY_SLOT_SPILL_RCX);
-}
+void emit_stretch(Emitter& emit, TickHome home, u32 stretch) { emit_step(emit, home, stretch, 1); }
 
 void emit_elements_begin(Emitter& emit) { emit.store_slot(ORRERY_SLOT_ELEMENTS_FROM, Gpr::rcx); }
 

@@ -1,11 +1,10 @@
 // Exact execution counts, for a replay that is asked for a profile. Nothing of it is emitted unless one is.
 //
-// A stretch is code that is executed as a whole: the instructions of a block between two ways out of it. Its
-// counter grows by one where its instructions are counted (counts.h), so counts times lengths are the number
-// of instructions, exactly. Behind a conditional jump the next stretch of the same block has the count of
-// those that fell through.
+// A stretch leads from the beginning of a block to one of the ways out of it. Its counter grows by one where
+// its instructions are counted (counts.h), so counts times lengths are the number of instructions, exactly.
+// The conditional jumps in it have fallen through.
 //
-// What is not executed as a whole gets rows of its own: the instructions before one that faulted, an
+// What leaves a block otherwise gets rows of its own: the instructions before one that faulted, an
 // instruction taken back, and the elements of a repeated string instruction.
 #pragma once
 
@@ -21,9 +20,9 @@
 namespace orrery::translate {
 
 enum class StretchKind : u8 {
-  whole,        ///< instructions executed count times
-  conditional,  ///< the same; the last is a conditional jump, and the next row, if it `follows`, is behind it
-  elements,     ///< of the repeated string instruction at pc: see emit_elements()
+  whole,     ///< instructions executed count times
+  taken,     ///< the same; the last is a conditional jump, which was taken
+  elements,  ///< of the repeated string instruction at pc: see emit_elements_end()
 };
 
 struct Stretch {
@@ -31,14 +30,12 @@ struct Stretch {
   u16 guest_bytes = 0;
   u16 instructions = 0;
   StretchKind kind = StretchKind::whole;
-  bool follows = false;  ///< only executed behind the row before it
 };
 
 /// A row with its count, as a reader gets it.
 struct StretchCount {
   u64 pc = 0;
   i64 count = 0;
-  i64 taken = 0;  ///< how often the conditional jump at its end was
   u16 guest_bytes = 0, instructions = 0;
   StretchKind kind = StretchKind::whole;
   u8 reserved[3] = {};
@@ -80,7 +77,7 @@ class StretchTable {
   HashMap<u32> alone_;  ///< row + 1 of what find_or_add() made, by pc, length and kind
 };
 
-/// counter += 1. Touches neither flags nor a general register.
+/// counter += 1. Does not touch flags; memory home destroys rcx.
 void emit_stretch(Emitter& emit, TickHome home, u32 stretch);
 
 /// Around a repeated string instruction: what it did beyond one instruction, as Valgrind counts (its loop is

@@ -24,9 +24,7 @@ inline void emit_tick(Emitter& emit, TickHome home) {
     return;
   }
   emit.store_slot(ORRERY_SLOT_SPILL_RCX, Gpr::rcx);
-  emit.load_slot(Gpr::rcx, ORRERY_SLOT_TICKS);
-  emit.add_to(Gpr::rcx, 1);
-  emit.store_slot(ORRERY_SLOT_TICKS, Gpr::rcx);
+  emit.add_to_slot(ORRERY_SLOT_TICKS, Gpr::rcx, 1);
   emit.load_slot(Gpr::rcx, ORRERY_SLOT_SPILL_RCX);
 }
 
@@ -48,9 +46,7 @@ inline u8* emit_compare_stop(Emitter& emit, TickHome home) {
     emit.word32(slot_address(ORRERY_SLOT_STOP_AT_TICK));
     emit.bytes(kVmovq);
   } else {
-    emit.load_slot(Gpr::rcx, ORRERY_SLOT_REMAINING);
-    emit.add_to(Gpr::rcx, -1);
-    emit.store_slot(ORRERY_SLOT_REMAINING, Gpr::rcx);
+    emit.add_to_slot(ORRERY_SLOT_REMAINING, Gpr::rcx, -1);
   }
   return emit.short_branch(0xe3);  // jrcxz
 }

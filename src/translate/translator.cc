@@ -177,9 +177,7 @@ std::optional<cpu::Exit> Translator::refuse_target(cpu::CpuState& cpu) {
   u64& rsp = slots().regs[Gpr::rsp];
   if (decoded.category == x86::Category::ret) rsp -= 8 + (static_cast<u64>(decoded.immediate) & 0xffff);
   if (decoded.category == x86::Category::call_indirect) rsp += 8;
-  --slots().ticks;
-  if (counts_) --slots().instructions;
-  if (notes_profile()) --counter(stretches_.find_or_add({pc, decoded.length, 1}));
+  take_back_transfer(pc, decoded.length);
   if (notes_accesses()) put_record(AccessHeader::take_back(true).word, {});
   slots().regs.rip = pc;
   store(cpu);

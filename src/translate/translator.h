@@ -178,7 +178,6 @@ class Translator final : public cpu::Executor {
   std::optional<cpu::Exit> look_at_suspects(cpu::CpuState& cpu, cpu::RunLimits& limits);
   void put_record(u64 header, std::span<const u64> words);
   void count_cut_off(ExitCode code);
-  u64 begin_of_uncounted(u32 mark) const;
   bool mend_path(ExitIndex exit);
   void lift_notes(const BlockNotes& notes, const Block& block, const InstructionMark& mark) const;
   void widen();
@@ -186,6 +185,7 @@ class Translator final : public cpu::Executor {
   u64 enter(BlockIndex block, bool past_breakpoint);
   cpu::Exit finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index);
   std::optional<cpu::Exit> refuse_target(cpu::CpuState& cpu);
+  void take_back_transfer(u64 pc, u8 bytes);
   BlockIndex find_or_build(u64 pc, Variant variant);
   BlockIndex build(u64 pc, const BuildOptions& options, bool keep);
   void keep(BlockIndex index);

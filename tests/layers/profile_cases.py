@@ -181,6 +181,16 @@ def case_profile_tree(orrery, expect):
     expect(inner["thread"]["inclusive"] < total, True, "threads cost less than all")
 
 
+def case_profile_branches(orrery, expect):
+    """Conditional jumps are counted as often as they jumped, though the stream of calls ends between them and the next call."""
+    program = orrery.home / "fib"
+    subprocess.run(["gcc", "-O1", "-g", "-fno-optimize-sibling-calls", "-o", program, HERE.parents[1] / "bench" / "src" / "fib.c"], check=True)
+    fib = next(row for row in profile_of(orrery, expect, orrery.record([program, "27"]))[0]["functions"] if row.get("name") == "fib")
+    calls = 635621  # of fib: 2 F(28) - 1; each has one jump, and all but every second one is a leaf's
+    expect((fib["calls"], fib["branches"]), (calls, calls), "calls, conditional jumps")
+    expect(fib["taken"] in (calls // 2, calls // 2 + 1), True, f"jumped: {fib['taken']}")
+
+
 def case_profile_export(orrery, expect):
     """What is exported for KCachegrind reads as the same to callgrind_annotate."""
     program = build(orrery.home, HERE / "profiled" / "sorting.c")

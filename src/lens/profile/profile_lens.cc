@@ -30,7 +30,7 @@ std::vector<db::TableDescription> tables() {
 
 extern const Lens kProfileLens;
 const Lens kProfileLens = {.name = "profile",
-                           .version = 2,
+                           .version = 3,
                            .sentence = "How often each line, function and call was executed, exactly.",
                            .tables = profile::tables,
                            .read = nullptr,
