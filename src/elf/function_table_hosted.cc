@@ -29,6 +29,13 @@ bool is_better(const NamedFunction& left, const NamedFunction& right) {
   return std::strcmp(left.name, right.name) < 0;
 }
 
+/// Of a unit, read once.
+const InlinedCode& inlined_in(Dwarf_Die* unit, std::map<const void*, InlinedCode>& units) {
+  const auto [known, is_new] = units.try_emplace(unit->addr);
+  if (is_new) known->second = read_inlined_code(unit);
+  return known->second;
+}
+
 }  // namespace
 
 FunctionTable::FunctionTable(const Image* image) : image_(image) {
@@ -127,6 +134,17 @@ void FunctionTable::prepare_lines() {
   if (image_ != nullptr) dwfl_module_addrdie(image_->module, image_->start, &bias);
 }
 
+void FunctionTable::prepare_unit(u64 address) {
+  if (image_ == nullptr) return;
+  Dwarf_Addr bias = 0;
+  Dwarf_Die* const unit = dwfl_module_addrdie(image_->module, address, &bias);
+  if (unit == nullptr) return;
+  Dwarf_Lines* lines = nullptr;
+  size_t count = 0;
+  dwarf_getsrclines(unit, &lines, &count);
+  inlined_in(unit, inlined_);
+}
+
 FileLine FunctionTable::line_of(u64 address) {
   if (image_ == nullptr) return {};
   Dwarf_Addr bias = 0;
@@ -148,9 +166,7 @@ const std::string& FunctionTable::inlined_at(u64 address) {
   Dwarf_Addr bias = 0;
   Dwarf_Die* const unit = dwfl_module_addrdie(image_->module, address, &bias);
   if (unit == nullptr) return kNone;
-  const auto [known, is_new] = inlined_.try_emplace(unit->addr);
-  if (is_new) known->second = read_inlined_code(unit);
-  const u64 entry = known->second.at(address - bias);
+  const u64 entry = inlined_in(unit, inlined_).at(address - bias);
   Dwarf_Die inlined, origin;
   Dwarf_Attribute attribute;
   if (entry == InlinedCode::kNone || !dwarf_offdie(dwarf_cu_getdwarf(unit->cu), entry, &inlined))

@@ -39,6 +39,8 @@ class FunctionTable {
   /// What line_of() needs and takes long to get: debug information that is compressed. Any thread may do it,
   /// as long as nobody asks for lines meanwhile.
   void prepare_lines();
+  /// The same of the lines and inlined functions of the unit that `address` lies in.
+  void prepare_unit(u64 address);
   /// Of DWARF's line table.
   FileLine line_of(u64 address);
   /// The innermost function that was inlined there, demangled; "" if none was, or without DWARF. Lives as

@@ -19,6 +19,12 @@ void CacheRows::set_program(u32 process, u32 program) {
   for (CacheLineRow& row : lines) row.process = process, row.program = program;
 }
 
+void ProgramCache::read(std::span<const u64> records, std::span<const translate::AccessPoint> points) {
+  counter_.read(records, points);
+  for (; expected_ < points.size(); expected_ += 1 + points[expected_].points)
+    files_.expect(points[expected_].pc);
+}
+
 Status ProgramCache::look_at_files(ReplaySession& session) {
   files_.look(session);
   return Nothing{};

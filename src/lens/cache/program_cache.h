@@ -30,8 +30,7 @@ class ProgramCache {
 
   template <class Current>
   static Status ask(ReplaySession& session, Current current) {
-    return session.note_accesses(
-        [current](auto records, auto points) { current().counter_.read(records, points); });
+    return session.note_accesses([current](auto records, auto points) { current().read(records, points); });
   }
   Status look_at_files(ReplaySession& session);
   Status before_unmapping(ReplaySession& session, u64 start, u64 end);
@@ -49,11 +48,13 @@ class ProgramCache {
     LevelCounts fetches, reads, writes;
   };
 
+  void read(std::span<const u64> records, std::span<const translate::AccessPoint> points);
   Counts& counts_at(ReplaySession& session, u64 pc);
 
   CacheShapes shapes_;
   CacheCounter counter_;
   profile::CodeFiles files_;
+  std::size_t expected_ = 0;  ///< points that files_ has heard of
   std::map<Key, Counts> lines_;
 };
 

@@ -33,6 +33,8 @@ class CallCosts {
   /// As if the calls that have not returned did so now. `instructions`: of all tasks, as the notes have it.
   CallCosts finished(u64 instructions) const;
 
+  /// All that were met; the first is none.
+  const std::vector<CalledFunction>& functions() const { return functions_; }
   /// What was found since the last time. A call that has not returned has no cost yet.
   std::vector<CallEdge> take_edges();
   std::vector<CalledFunction> take_functions();

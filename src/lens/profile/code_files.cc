@@ -20,7 +20,19 @@ CodeFiles::Mapped::Mapped(ReplaySession& session, const elf::MappedRegion& regio
   if (image == nullptr) return;
   start = image->start;
   end = image->end;
-  preparing = std::jthread([this] { table.prepare_lines(); });
+  preparing = std::jthread([this](const std::stop_token& stop) { prepare(stop); });
+}
+
+void CodeFiles::Mapped::prepare(const std::stop_token& stop) {
+  table.prepare_lines();
+  std::unique_lock lock(mutex);
+  while (is_expected.wait(lock, stop, [this] { return !expected.empty(); }) && !stop.stop_requested()) {
+    const u64 pc = expected.back();
+    expected.pop_back();
+    lock.unlock();
+    table.prepare_unit(pc);
+    lock.lock();
+  }
 }
 
 std::vector<u64> CodeFiles::look(ReplaySession& session) {
@@ -48,6 +60,14 @@ CodeFiles::Mapped* CodeFiles::file_at(u64 pc) const {
   for (const auto& file : files_)
     if (pc >= file->start && pc < file->end) return file.get();
   return nullptr;
+}
+
+void CodeFiles::expect(u64 pc) {
+  Mapped* const file = file_at(pc);
+  if (file == nullptr || !file->preparing.joinable()) return;
+  const std::lock_guard lock(file->mutex);
+  file->expected.push_back(pc);
+  file->is_expected.notify_one();
 }
 
 CodePlace CodeFiles::find(ReplaySession& session, u64 pc) {

@@ -1,7 +1,9 @@
 // The code that a program maps: which function and line each address belongs to.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -27,6 +29,8 @@ struct CodePlace {
   const std::string* file = nullptr;
   u32 line = 0;                          ///< 0 if unknown
   const std::string* inlined = nullptr;  ///< the innermost function that was inlined there; null if none was
+
+  bool operator==(const CodePlace&) const = default;
 };
 
 class CodeFiles {
@@ -37,6 +41,8 @@ class CodeFiles {
   /// What was mapped there is gone.
   void forget(u64 start, u64 end);
 
+  /// That find() will be asked of code there: its debug information is read while the program runs.
+  void expect(u64 pc);
   CodePlace find(ReplaySession& session, u64 pc);
 
   // Of files alone, so that nobody need be asked.
@@ -62,13 +68,19 @@ class CodeFiles {
     elf::FunctionTable table;
     std::vector<u32> numbers;  ///< of the table's functions; 0: none yet
     u32 unknown = 0;           ///< of code in no function
-    std::jthread preparing;    ///< the table's lines, while the program runs
+    std::mutex mutex;
+    std::condition_variable_any is_expected;
+    std::vector<u64> expected;  ///< pcs of units that are still to be prepared
+    std::jthread preparing;     ///< the table's lines, while the program runs
 
     Mapped(ReplaySession& session, const elf::MappedRegion& region);
     /// Before anything is asked of the image: it may be asked by one thread at a time.
     void settle() {
-      if (preparing.joinable()) preparing.join();
+      if (!preparing.joinable()) return;
+      preparing.request_stop();
+      preparing.join();
     }
+    void prepare(const std::stop_token& stop);
   };
 
   Mapped* file_at(u64 pc) const;

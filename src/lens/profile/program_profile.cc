@@ -17,6 +17,12 @@ void ProfileRows::set_program(u32 process, u32 program) {
   set(functions), set(lines), set(calls);
 }
 
+void ProgramProfile::read(std::span<const translate::ProfileNote> notes) {
+  costs_.read(notes);
+  for (; expected_ < costs_.functions().size(); ++expected_)
+    files_.expect(costs_.functions()[expected_].entry);
+}
+
 Status ProgramProfile::look_at_files(ReplaySession& session) {
   const std::vector<u64> entries = files_.look(session);
   return entries.empty() ? Status(Nothing{}) : session.watch_functions(entries);
@@ -33,9 +39,14 @@ Status ProgramProfile::before_unmapping(ReplaySession& session, u64 start, u64 e
 Status ProgramProfile::take(ReplaySession& session) {
   InstructionCounts counts;
   add_counts(session, TRY(session.take_counts()), counts);
-  for (const auto& [pc, count] : counts) {
+  CodePlace last;
+  InstructionCount* line = nullptr;
+  for (const auto& [pc, count] : std::map(counts.begin(), counts.end())) {
     const CodePlace place = files_.find(session, pc);
-    lines_[{place.function, inlined_in(place), file_of(place), place.line}].add(count);
+    if (line == nullptr || place != last)
+      line = &lines_[{place.function, inlined_in(place), file_of(place), place.line}];
+    line->add(count);
+    last = place;
   }
   add_calls(session, costs_, calls_);
   return Nothing{};

@@ -29,7 +29,7 @@ class ProgramProfile {
     return session.note_profile([current](auto notes) { current().read(notes); });
   }
 
-  void read(std::span<const translate::ProfileNote> notes) { costs_.read(notes); }
+  void read(std::span<const translate::ProfileNote> notes);
   /// After code was mapped: its functions are watched from here on.
   Status look_at_files(ReplaySession& session);
   /// Before memory is unmapped or mapped over.
@@ -65,6 +65,7 @@ class ProgramProfile {
   void add_calls(ReplaySession& session, CallCosts& costs, Calls& calls);
 
   CallCosts costs_;
+  std::size_t expected_ = 1;  ///< of its functions, those that files_ has heard of
   CodeFiles files_;
   std::map<LineKey, InstructionCount> lines_;
   Calls calls_;  ///< that have returned
