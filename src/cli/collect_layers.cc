@@ -57,7 +57,7 @@ void add_collect(Arguments app, Session& session) {
   add_recording_option(command, options->recording);
   command.option("-l,--layers", options->layers,
                  "Which, with commas between them: " + names_of_all() + "; " + options->layers +
-                     " by default. One replay serves one of heap, pages, profile, cache and errors");
+                     " by default. One replay serves one of heap, pages, profile, cache, errors and undefined");
   command.set_examples(
       "  orrery collect                          the layers of a running process\n"
       "  orrery collect server-0 -l memory,heap,request\n");

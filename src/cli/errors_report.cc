@@ -53,13 +53,31 @@ RunPlace gone_place(const MemoryErrorRow& row) {
 }
 RunPlace place_of(const LeakRow& row) { return {row.process, row.event, row.task, row.ticks, row.pc}; }
 
+namespace {
+
+/// Numbered on from the others of their programs.
+Fallible<Nothing> add_undefined(const std::string& directory, const std::string& where,
+                                ErrorsReport& report) {
+  db::Database database = TRY(collect(directory, {{lens_of_table("undefined_value")}}));
+  std::map<std::pair<u32, u32>, u32> numbers;
+  for (const MemoryErrorRow& each : report.errors) ++numbers[{each.process, each.program}];
+  for (MemoryErrorRow each : TRY(database.read(lens::errors::kUndefinedValue, where + ", number"))) {
+    each.number = ++numbers[{each.process, each.program}];
+    report.errors.push_back(std::move(each));
+  }
+  return Nothing{};
+}
+
+}  // namespace
+
 Fallible<ErrorsReport> read_errors(const std::string& directory, const std::string& condition,
-                                   std::size_t stacks_most) {
+                                   std::size_t stacks_most, Sought sought) {
   ErrorsReport report;
   db::Database database = TRY(collect(directory, {{lens_of_table("memory_error")}}));
   const std::string where = "WHERE " + condition + " ORDER BY process, program";
   report.programs = TRY(database.read(lens::errors::kChecked, where));
   report.errors = TRY(database.read(lens::errors::kMemoryError, where + ", number"));
+  if (sought == Sought::undefined_too) TRY(add_undefined(directory, where, report));
   report.leaks = TRY(database.read(lens::errors::kLeak, where + ", address"));
   report.sites = sites_of(report.leaks);
   std::set<RunPlace> places;

@@ -31,8 +31,11 @@ RunPlace made_place(const lens::errors::MemoryErrorRow& row);  ///< of its block
 RunPlace gone_place(const lens::errors::MemoryErrorRow& row);
 RunPlace place_of(const lens::errors::LeakRow& row);
 
+/// Which errors are wanted: undefined values take a replay of their own.
+enum class Sought : u8 { accesses, undefined_too };
+
 /// `condition`: SQL over the column process. Of errors and of sites of leaks, so many have their stacks.
 Fallible<ErrorsReport> read_errors(const std::string& directory, const std::string& condition,
-                                   std::size_t stacks_most);
+                                   std::size_t stacks_most, Sought sought);
 
 }  // namespace orrery::cli

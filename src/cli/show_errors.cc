@@ -32,11 +32,17 @@ std::string what_words(const MemoryErrorRow& error) {
   if (error.kind == "double_free") return "Second release of the block " + at;
   if (error.kind == "invalid_free") return "Release of " + at + ", where no block begins";
   if (error.kind == "mismatched_free") return "Release of the block " + at + " by another kind of function";
+  if (error.kind == "undefined_jump") return "A jump is decided by an undefined value";
+  if (error.kind == "undefined_address") return "An access at an address that is undefined";
+  if (error.kind == "undefined_argument")
+    return "System call with an undefined value, or with memory that is";
   if (error.kind == "invalid_argument")
     return "System call with " + bytes_words(error.size_bytes) + " at " + at;
   return (error.kind == "invalid_read" ? "Invalid read of " : "Invalid write of ") +
          bytes_words(error.size_bytes) + " at " + at;
 }
+
+bool is_undefined(const MemoryErrorRow& error) { return error.kind.starts_with("undefined_"); }
 
 std::string block_words(const MemoryErrorRow& error) {
   const std::string block = "a block of " + bytes_words(*error.block_bytes);
@@ -70,7 +76,7 @@ class Text {
       std::printf("  %s\n", printable(program.heap).c_str());
       return;
     }
-    if (errors.empty()) std::printf("  no error of heap memory\n");
+    if (errors.empty()) std::printf("  no error of memory\n");
     for (std::size_t at = 0; at < std::min(errors.size(), most_); ++at) print_error(*errors[at]);
     if (errors.size() > most_)
       std::printf("\n  %s\n",
@@ -86,7 +92,15 @@ class Text {
     std::printf("\n  %2u  %s%s\n", error.number, what_words(error).c_str(),
                 error.times > 1 ? (", " + std::to_string(error.times) + " times").c_str() : "");
     print_stack(place_of(error), "at");
-    if (!error.relation) {
+    if (is_undefined(error)) {
+      const std::string at = error.address == 0 ? "" : " It was loaded from " + hexadecimal(error.address);
+      if (!error.relation) {
+        if (!at.empty()) std::printf("     %s, which is in no block of the heap.\n", at.c_str());
+      } else {
+        std::printf("     %s, %s; it was given out\n", at.c_str(), block_words(error).c_str());
+        print_stack(made_place(error), "by");
+      }
+    } else if (!error.relation) {
       std::printf("      It is near no block that is known.\n");
     } else {
       std::printf("      This is %s; it was given out\n", block_words(error).c_str());
@@ -193,7 +207,8 @@ Json report_json(const ErrorsReport& report) {
 Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
   if (!options.at.empty()) return Failure("errors are those of the whole run: without --at");
   const std::size_t most = options.all ? kAll : kShown;
-  const ErrorsReport report = TRY(read_errors(options.directory, options.condition(), most));
+  const ErrorsReport report =
+      TRY(read_errors(options.directory, options.condition(), most, Sought::undefined_too));
   if (options.json) {
     print_json(report_json(report));
     return Nothing{};

@@ -83,7 +83,8 @@ Result<lens::why::Facts> gather(const std::string& directory, const lens::TreePr
 std::vector<lens::why::HeapError> read_heap_errors(const std::string& directory,
                                                    const lens::RunSummary& run) {
   constexpr std::size_t kErrorsMost = 20;
-  auto report = read_errors(directory, "process = " + std::to_string(run.process), kErrorsMost);
+  auto report =
+      read_errors(directory, "process = " + std::to_string(run.process), kErrorsMost, Sought::accesses);
   std::vector<lens::why::HeapError> errors;
   if (!report) return errors;
   for (const lens::errors::MemoryErrorRow& row : report.value().errors) {

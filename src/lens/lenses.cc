@@ -18,14 +18,15 @@ extern const Lens kProfileLens;
 extern const Lens kCacheLens;
 extern const Lens kCacheObjectLens;
 extern const Lens kErrorsLens;
+extern const Lens kUndefinedLens;
 extern const Lens kRacesLens;
 
 namespace {
 
 constexpr const Lens* kLenses[] = {
-    &kProcessLens, &kCallLens,  &kBuildLens,       &kLoadLens,   &kLinkLens,    &kStateLens,
-    &kMapLens,     &kPageLens,  &kIoLens,          &kSchedLens,  &kRequestLens, &kHeapLens,
-    &kProfileLens, &kCacheLens, &kCacheObjectLens, &kErrorsLens, &kRacesLens,
+    &kProcessLens, &kCallLens,  &kBuildLens,       &kLoadLens,   &kLinkLens,      &kStateLens,
+    &kMapLens,     &kPageLens,  &kIoLens,          &kSchedLens,  &kRequestLens,   &kHeapLens,
+    &kProfileLens, &kCacheLens, &kCacheObjectLens, &kErrorsLens, &kUndefinedLens, &kRacesLens,
 };
 
 }  // namespace

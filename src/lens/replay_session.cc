@@ -225,6 +225,10 @@ Status ReplaySession::note_suspects(AccessConsumer consumer, bool inherits) {
   return note_accesses_as(machine::Notes::suspects, std::move(consumer), inherits);
 }
 
+Status ReplaySession::note_undefined(AccessConsumer consumer, bool inherits) {
+  return note_accesses_as(machine::Notes::undefined, std::move(consumer), inherits);
+}
+
 Status ReplaySession::watch_allocators(std::span<const translate::AllocatorEntry> functions) {
   if (functions.empty()) return Nothing{};
   return ask({.op = ControlOp::watch_allocators},

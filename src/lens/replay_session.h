@@ -111,6 +111,8 @@ class ReplaySession final : public elf::StoppedMachine {
   /// Only accesses of what watched allocators have not given out, and their calls. With `inherits`, in a
   /// process whose parent noted them when it was forked: what it knew of its heap, too.
   Status note_suspects(AccessConsumer consumer, bool inherits);
+  /// The same of uses of undefined values.
+  Status note_undefined(AccessConsumer consumer, bool inherits);
   Status watch_allocators(std::span<const translate::AllocatorEntry> functions);
   Status mark_heap_code(machine::HeapCode kind, memory::layout::Range code);
   /// An allocator, in which the task is, has got this memory; or it is no allocator's any more.

@@ -7,6 +7,8 @@ constexpr db::TableExample kExamples[] = {
     {"checked", "Which programs were checked", "SELECT process, program, heap, blocks FROM checked"},
     {"memory_error", "What was done wrong, and how far from its block",
      "SELECT kind, function, line, times, distance, relation, block_bytes FROM memory_error ORDER BY number"},
+    {"undefined_value", "Where undefined values decided, and which blocks they came from",
+     "SELECT kind, function, line, times, distance, block_bytes FROM undefined_value ORDER BY number"},
     {"leak", "Who lost most",
      "SELECT kind, function, line, count(*) AS blocks, sum(size_bytes) AS bytes FROM leak"
      " WHERE kind IN ('definite', 'indirect') GROUP BY 1, 2, 3 ORDER BY bytes DESC"},

@@ -7,7 +7,7 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 10;
+inline constexpr u32 kControlVersion = 11;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
 /// How often either side looks for a message before it sleeps: most answers take less than waking does, the
 /// more so in a virtual machine.
@@ -92,6 +92,8 @@ enum class Notes : u32 {
   /// Accesses of what allocators have not given out, and their calls: translate/heap_watch.h. With `collect`,
   /// what the forked process has of its parent's notes stays.
   suspects = 7,
+  /// Uses of undefined values, and allocators' calls: translate/definedness.h. With `collect` as suspects.
+  undefined = 8,
 };
 
 enum class HeapCode : u32 {

@@ -52,6 +52,7 @@ void ControlServer::before_system_call(kernel::Task& task) {
   call_pc_ = regs.rip - kSyscallBytes;
   using cpu::Gpr;
   const u64 number = regs[Gpr::rax];
+  call_number_ = number, call_name_ = regs[Gpr::rsi], call_target_ = regs[Gpr::r8];
   if (schedule_.on())
     noted({.step = kernel::ScheduleStep::call,
            .task = task.id.value,
@@ -288,7 +289,7 @@ u32 ControlServer::note_schedule(const ControlRequest& request) {
 // --- notes of memory accesses and calls ---
 
 u32 ControlServer::note(Notes wanted, int file, bool inherits) {
-  if (wanted > Notes::suspects) return EINVAL;
+  if (wanted > Notes::undefined) return EINVAL;
   const bool shared = wanted != Notes::nothing && wanted != Notes::first_touches;
   if (shared && file < 0) return EBADF;
   halves_ = {};
@@ -298,8 +299,11 @@ u32 ControlServer::note(Notes wanted, int file, bool inherits) {
   if (wanted != Notes::nothing && halves_[0].empty()) return ENOMEM;
   if (wanted == Notes::profile && !map_counters()) return ENOMEM;
   if (wanted == Notes::profile && !translator_->counts_instructions()) translator_->count_instructions(true);
-  if (wanted == Notes::suspects && !inherits && !map_heap_shadow()) return ENOMEM;
-  if (wanted == Notes::suspects) inherits ? translator_->heap().inherit() : translator_->heap().clear();
+  const bool wants_shadow = wanted == Notes::suspects || wanted == Notes::undefined;
+  if (wants_shadow && !inherits && !map_heap_shadow()) return ENOMEM;
+  if (wants_shadow) inherits ? translator_->heap().inherit() : translator_->heap().clear();
+  if (wanted == Notes::undefined && !inherits) translator_->defined().clear();
+  if (wanted == Notes::undefined) translator_->heap().mark_undefined(translator_->defined());
   notes_ = wanted;
   notes_lost_ = 0;
   touches_.clear();
@@ -310,6 +314,7 @@ u32 ControlServer::note(Notes wanted, int file, bool inherits) {
                       : wanted == Notes::watched_calls        ? Noted::watched_calls
                       : wanted == Notes::accesses_and_entries ? Noted::accesses_and_entries
                       : wanted == Notes::suspects             ? Noted::suspects
+                      : wanted == Notes::undefined            ? Noted::undefined
                                                               : Noted::accesses;
   translator_->note(noted, halves_[0]);
   memory::AccessSink* const sink = notes_accesses() ? this : nullptr;
@@ -319,7 +324,7 @@ u32 ControlServer::note(Notes wanted, int file, bool inherits) {
 }
 
 u32 ControlServer::watch_heap(const ControlRequest& request) {
-  if (notes_ != Notes::suspects) return EINVAL;
+  if (!tests()) return EINVAL;
   const std::span<const u64> words(question_.addresses, request.size_bytes / sizeof(u64));
   translate::HeapWatch& heap = translator_->heap();
   if (request.op == ControlOp::watch_allocators) {
@@ -332,7 +337,7 @@ u32 ControlServer::watch_heap(const ControlRequest& request) {
   if (request.op == ControlOp::mark_heap_code)
     static_cast<HeapCode>(request.argument) == HeapCode::allocators ? heap.leave_out(range)
                                                                     : heap.read_vectors(range);
-  else
+  else if (notes_ == Notes::suspects)
     request.argument != 0 ? heap.hold(request.task, range) : heap.let_go(range);
   return 0;
 }
@@ -388,10 +393,28 @@ u32 ControlServer::list_points(u64 from) {
   return static_cast<u32>(count * sizeof(translate::AccessPoint));
 }
 
+/// How much of what the kernel reads there it looks at: of a socket's address, the name, or the address
+/// itself (as Memcheck has it).
+u64 ControlServer::bytes_looked_at(u64 address, u64 size_bytes) const {
+  const bool names = (call_number_ == __NR_connect || call_number_ == __NR_bind) && address == call_name_;
+  const bool sends = call_number_ == __NR_sendto && address == call_target_;
+  if ((!names && !sends) || size_bytes < sizeof(u16)) return size_bytes;
+  constexpr u16 kUnix = 1, kInternet = 2;
+  constexpr u64 kInternetBytes = 8;
+  const u8* const at = reinterpret_cast<const u8*>(address);
+  const u16 family = static_cast<u16>(at[0] | at[1] << 8);
+  if (family == kInternet) return std::min(size_bytes, kInternetBytes);
+  if (family != kUnix || size_bytes == sizeof family || at[sizeof family] == 0) return size_bytes;
+  u64 end = sizeof family;
+  while (end < size_bytes && at[end] != 0) ++end;
+  return std::min(size_bytes, end + 1);
+}
+
 /// In the midst of a system call nobody can be stopped for: what has no room is counted.
 void ControlServer::accessed(u64 address, u64 size_bytes, bool writes) {
   if (size_bytes == 0) return;
-  const u64 pc = gate_pc_ != 0 || notes_ != Notes::suspects ? gate_pc_ : call_pc_;
+  if (notes_ == Notes::undefined && !writes) size_bytes = bytes_looked_at(address, size_bytes);
+  const u64 pc = gate_pc_ != 0 || !tests() ? gate_pc_ : call_pc_;
   const translate::Access access{
       address, size_bytes, pc, writes ? translate::AccessKind::write : translate::AccessKind::read,
       gate_pc_ != 0 ? translate::AccessBy::instruction : translate::AccessBy::kernel};
@@ -401,12 +424,18 @@ void ControlServer::accessed(u64 address, u64 size_bytes, bool writes) {
 }
 
 void ControlServer::pages_gone(u64 address, u64 size_bytes) {
+  if (notes_ == Notes::undefined) return translator_->defined().fill(address, size_bytes, false);
   if (notes_ != Notes::first_touches) return;
   filter_notes();
   touches_.forget(address, size_bytes);
 }
 
 void ControlServer::pages_moved(u64 from, u64 from_bytes, u64 to) {
+  if (notes_ == Notes::undefined && from != to) {
+    translator_->defined().copy(to, from, from_bytes);
+    translator_->defined().fill(from, from_bytes, false);
+    return translator_->heap().moved();
+  }
   if (notes_ != Notes::first_touches || from == to) return;
   filter_notes();
   touches_.move(from, from_bytes, to);

@@ -74,7 +74,7 @@ class ControlServer final : public memory::AccessSink, public kernel::ScheduleSi
   void make_room(kernel::Task& task);
   bool notes_accesses() const {
     return notes_ == Notes::accesses || notes_ == Notes::accesses_and_entries ||
-           notes_ == Notes::first_touches || notes_ == Notes::suspects;
+           notes_ == Notes::first_touches || tests();
   }
   /// What is accessed from now on is the gated instruction's at `pc`; 0: the kernel's.
   void perform_gate(u64 pc) { gate_pc_ = pc; }
@@ -85,6 +85,8 @@ class ControlServer final : public memory::AccessSink, public kernel::ScheduleSi
   void noted(kernel::ScheduleNote note) override;
 
  private:
+  u64 bytes_looked_at(u64 address, u64 size_bytes) const;
+  bool tests() const { return notes_ == Notes::suspects || notes_ == Notes::undefined; }
   void serve(StopReason reason, kernel::Task& task, u64 value);
   bool receive();
   void put_place(ControlReply& reply, const kernel::Task& task) const;
@@ -125,6 +127,8 @@ class ControlServer final : public memory::AccessSink, public kernel::ScheduleSi
   u32 half_ = 0;
   FirstTouches touches_;
   u64 gate_pc_ = 0, call_pc_ = 0;  ///< of the last instruction that was gated; that made a system call
+  u64 call_number_ = 0, call_name_ = 0,
+      call_target_ = 0;  ///< of that call, and its second and fifth argument
   u32 notes_lost_ = 0;
   ScheduleNotes schedule_;
   cpu::Fault fault_;

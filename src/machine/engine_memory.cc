@@ -81,9 +81,11 @@ bool map_heap_shadow() {
       is_mapped = is_mapped && map_sparse(translate::shadow_of(window, offset), kReadWrite) >= 0;
   }
   if (is_mapped) return true;
-  // What was written before, of another program, is only in two of them.
-  for (const Range& written :
-       {translate::kHeldPages, translate::shadow_of(layout::kHighWindow, translate::kShadowOffset)}) {
+  // What was written before, of another program, is only in these.
+  using translate::kShadowOffset;
+  for (const Range& written : {translate::kHeldPages, translate::shadow_of(layout::kLowWindow, kShadowOffset),
+                               translate::shadow_of(layout::kMiddleWindow, kShadowOffset),
+                               translate::shadow_of(layout::kHighWindow, kShadowOffset)}) {
     if (host::raw_syscall(__NR_madvise, written.start, written.size_bytes(), MADV_DONTNEED) != 0)
       return false;
   }

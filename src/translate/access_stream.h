@@ -52,6 +52,7 @@ enum class AccessRecord : u8 {
   take_back = 3,  ///< the last instruction was not completed: neither it nor, if it was one, its tick counts
   entered = 4,    ///< a watched function; words: pc, rsp, rdi, rsi, rdx, return address
   returned = 5,   ///< of one: rsp at its entry, rax, the address that it has given out
+  undefined = 6,  ///< an undefined value decides: words: pc, UndefinedUse::Kind, where it was loaded from
 };
 
 /// Who made the access of an `engine` record.
@@ -73,6 +74,7 @@ struct AccessHeader {
   }
   static AccessHeader entered() { return further(AccessRecord::entered, 6); }
   static AccessHeader returned() { return further(AccessRecord::returned, 3); }
+  static AccessHeader undefined() { return further(AccessRecord::undefined, 3); }
   static AccessHeader take_back(bool tick) {
     return {(tick ? 4u : 0u) | static_cast<u64>(AccessRecord::take_back)};
   }
@@ -129,8 +131,8 @@ inline Access access_at(const AccessPoint& point, const u64* words) {
 
 /// Goes through records and shows each access to `Sink`: void access(const Access&), and void block(header,
 /// points) for each stretch of a block that was executed, before its accesses; if it has it, void
-/// value(const AccessPoint&, u64) for each register, entered(const EnteredAllocator&) and returned(rsp, rax,
-/// given). Keeps count of the instant.
+/// value(const AccessPoint&, u64) for each register, entered(const EnteredAllocator&), returned(rsp, rax,
+/// given) and undefined(pc, kind, origin). Keeps count of the instant.
 class AccessReader {
  public:
   i32 task = 0;
@@ -169,6 +171,10 @@ class AccessReader {
       case AccessRecord::returned:
         if constexpr (requires { sink.returned(u64{}, u64{}, u64{}); })
           sink.returned(words[0], words[1], words[2]);
+        return;
+      case AccessRecord::undefined:
+        if constexpr (requires { sink.undefined(u64{}, u64{}, u64{}); })
+          sink.undefined(words[0], words[1], words[2]);
         return;
       case AccessRecord::block:
         break;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "translate/heap_watch.h"
+#include "translate/slots.h"
 
 namespace orrery::translate {
 
@@ -58,6 +59,14 @@ void emit_load(Emitter& emit, u32 bytes, Gpr to, const Operand& from) {
                     from);
 }
 
+/// Sign-extends.
+void emit_store_immediate(Emitter& emit, u32 bytes, u32 value, const Operand& to) {
+  static constexpr u8 kByte[] = {0xc6}, kWord[] = {0xc7};
+  if (bytes == 2) emit.byte(0x66);
+  emit_with_operand(emit, bytes == 1 ? kByte : kWord, bytes == 8, Gpr::rax, to);
+  for (u32 at = 0; at < (bytes == 8 ? 4 : bytes); ++at) emit.byte(static_cast<u8>(value >> 8 * at));
+}
+
 /// Where an operand lies, as far as it is known now.
 struct Place {
   AddressForm form{};
@@ -73,6 +82,19 @@ Place place_of(const MemoryAccess& access, const Decoded& decoded, std::span<con
       return place;
     case Addressing::destination:
       place.form.base = number(Gpr::rdi);
+      return place;
+    case Addressing::pushed:
+      place.form.base = number(Gpr::rsp);
+      place.form.displacement = -i64{access.size_bytes};
+      place.narrow = false;
+      return place;
+    case Addressing::popped:
+      place.form.base = number(Gpr::rsp);
+      place.narrow = false;
+      return place;
+    case Addressing::frame:
+      place.form.base = number(Gpr::rbp);
+      place.narrow = false;
       return place;
     case Addressing::table:
       place.form.base = number(Gpr::rbx);
@@ -108,6 +130,18 @@ class Test {
     emit_load(emit_, bytes, borrowed_.word,
               {by_base ? form.base : number(borrowed_.word), number(borrowed_.offset), 0, displacement});
     emit_load(emit_, 8, borrowed_.word, {number(borrowed_.word), number(borrowed_.offset), 0, kZeroWord});
+  }
+
+  /// The same bytes' shadow is made zero.
+  void clear(u32 bytes, u32 behind) {
+    const AddressForm& form = place_.form;
+    const bool by_base =
+        form.base != AddressForm::kNone && form.index == AddressForm::kNone && !place_.narrow && !place_.xlat;
+    const i32 displacement = static_cast<i32>(behind + (by_base ? form.displacement : 0));
+    if (!by_base && behind == 0) address();
+    emit_store_immediate(
+        emit_, bytes, 0,
+        {by_base ? form.base : number(borrowed_.word), number(borrowed_.offset), 0, displacement});
   }
 
  private:
@@ -156,6 +190,34 @@ void emit_test(Emitter& emit, const MemoryAccess& access, const Decoded& decoded
   u32 done = 0;
   for (const u32 piece : {8u, 4u, 2u, 1u})
     for (; size - done >= piece; done += piece) test.piece(piece, done);
+}
+
+bool is_tracked(const MemoryAccess& access, const Decoded& decoded) {
+  constexpr u8 kPrefixFs = 0x64, kPrefixGs = 0x65;
+  const bool implicit = access.addressing == Addressing::pushed || access.addressing == Addressing::popped;
+  const bool by_segment = decoded.segment == kPrefixFs || decoded.segment == kPrefixGs;
+  if (by_segment && !implicit && access.addressing != Addressing::destination) return false;
+  if (access.size_bytes == 0 || access.kind == AccessKind::none) return false;
+  if (decoded.category == x86::Category::ret) return false;
+  return true;
+}
+
+void emit_defined(Emitter& emit, const MemoryAccess& access, const Decoded& decoded,
+                  std::span<const u8> bytes, u64 pc, TestRegisters borrowed) {
+  const Place place = place_of(access, decoded, bytes, pc);
+  Test test(emit, place, borrowed);
+  u32 done = 0;
+  for (const u32 piece : {8u, 4u, 2u, 1u})
+    for (; access.size_bytes - done >= piece; done += piece) test.clear(piece, done);
+}
+
+void emit_undefined_below(Emitter& emit, u32 below, u32 size_bytes, TestRegisters borrowed) {
+  static constexpr u8 kStore[] = {0x89};
+  emit.load_slot(borrowed.word, ORRERY_SLOT_UNDEFINED_WORD);
+  const u32 bytes = (size_bytes + 7) / 8 * 8;
+  for (u32 at = 8; at <= bytes; at += 8)
+    emit_with_operand(emit, kStore, true, borrowed.word,
+                      {number(Gpr::rsp), number(borrowed.offset), 0, -static_cast<i32>(below + at)});
 }
 
 }  // namespace orrery::translate

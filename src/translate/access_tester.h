@@ -29,6 +29,18 @@ bool is_tested(const x86::MemoryAccess& access, const x86::Decoded& decoded, std
 void emit_test(Emitter& emit, const x86::MemoryAccess& access, const x86::Decoded& decoded,
                std::span<const u8> bytes, u64 pc, TestRegisters borrowed, bool vectors);
 
+// --- of undefined bits (HeapWatch::marks_undefined) ---
+
+/// The same for these: accesses of stacks too.
+bool is_tracked(const x86::MemoryAccess& access, const x86::Decoded& decoded);
+/// What a store is about to write is defined.
+void emit_defined(Emitter& emit, const x86::MemoryAccess& access, const x86::Decoded& decoded,
+                  std::span<const u8> bytes, u64 pc, TestRegisters borrowed);
+/// `size_bytes` below what lies `below` below the stack pointer are undefined.
+void emit_undefined_below(Emitter& emit, u32 below, u32 size_bytes, TestRegisters borrowed);
+/// Larger frames are marked by the engine.
+inline constexpr u32 kMarkedInlineMost = 1536;
+
 /// Vectors, as string functions read them, have at least this.
 inline constexpr u64 kVectorBytesLeast = 16;
 

@@ -47,7 +47,8 @@ struct BuildOptions {
   bool paths = false;                    ///< of calls only those that lead there (call_path.h)
   StretchTable* stretches = nullptr;     ///< count executions, and note calls as a profile's
   const HeapWatch* heap = nullptr;       ///< test accesses, and leave at watched functions (heap_watch.h)
-  bool alone = false;                    ///< what is counted gets StretchTable::find_or_add()'s rows
+  bool alone =
+      false;  ///< nothing else runs after it; what is counted gets StretchTable::find_or_add()'s rows
 };
 
 /// The products of a build, appended to the translator's stores by it.
@@ -90,6 +91,7 @@ class BlockBuilder {
   void push_return_address(u64 address, Borrowed borrowed);
   void load_indirect_target(const x86::Decoded& decoded);
   void indirect_tail();
+  void leave_alone();
   void ret(const x86::Decoded& decoded);
   void check_source(const u8* body);
   void compare_word(u64 address, u32 wanted, u32 bytes, std::vector<u8*>& mismatches);
@@ -113,6 +115,8 @@ class BlockBuilder {
   void begin_notes();
   void end_notes();
   bool tests() const { return options_.heap != nullptr; }
+  bool marks() const { return tests() && options_.heap->marks_undefined(); }
+  void track(const x86::Decoded& decoded, const x86::Accesses& accesses);
   bool begins_for_engine() const;
   void plan_tests(u64 pc);
   void begin_tests();

@@ -4,6 +4,7 @@
 
 #include "translate/block_builder.h"
 #include "translate/code_cache.h"
+#include "translate/stack_growth.h"
 #include "x86/isa_table.h"
 
 namespace orrery::translate {
@@ -74,13 +75,17 @@ void BlockBuilder::plan_tests(u64 pc) {
   tested_ = false;
   BlockNotes& notes = built_.notes;
   u8 named = 0;
-  u32 count = 0;
+  u32 count = 0, marked = 0;
   for (u64 at = 0; count < options_.instructions_most; ++count) {
     const std::span<const u8> bytes = std::span<const u8>(buffer_, buffer_bytes_).subspan(at);
     const Decoded decoded = x86::decode(bytes);
     if (decoded.length == 0) break;
     const x86::Accesses accesses = accesses_of(decoded, bytes);
-    const bool chosen = decoded.category == Category::copy && is_for_engine(accesses);
+    const StackGrowth growth = marks() ? stack_growth(decoded, bytes) : StackGrowth{};
+    const bool far = growth.kind == StackGrowth::Kind::registers || growth.size_bytes > kMarkedInlineMost;
+    const bool chosen = decoded.category == Category::copy && (is_for_engine(accesses) || far);
+    if (!far) marked += growth.size_bytes;
+    if (marked > kMarkedInlineMost) break;
     if (chosen && count > 0) break;
     notes.chosen = notes.chosen || chosen;
     const u8 with_this = named | x86::high_registers(decoded, bytes);
@@ -88,7 +93,9 @@ void BlockBuilder::plan_tests(u64 pc) {
     named = with_this;
     if (!chosen)
       for (const x86::MemoryAccess& access : accesses)
-        tested_ = tested_ || is_tested(access, decoded, bytes, pc + at);
+        tested_ =
+            tested_ || (marks() ? is_tracked(access, decoded) : is_tested(access, decoded, bytes, pc + at));
+    tested_ = tested_ || (!chosen && growth.kind == StackGrowth::Kind::constant);
     at += decoded.length;
     const bool goes_on = decoded.category == Category::copy || decoded.category == Category::jump_if ||
                          decoded.category == Category::loop;
@@ -139,6 +146,7 @@ void BlockBuilder::test_accesses(const Decoded& decoded) {
   const std::span<const u8> bytes(bytes_, decoded.length);
   const x86::Accesses accesses = accesses_of(decoded, bytes);
   if (is_for_engine(accesses)) return;
+  if (marks()) return track(decoded, accesses);
   bool any = false;
   for (const x86::MemoryAccess& access : accesses) {
     if (!is_tested(access, decoded, bytes, pc_)) continue;
@@ -148,6 +156,35 @@ void BlockBuilder::test_accesses(const Decoded& decoded) {
               options_.heap->reads_vectors(pc_));
   }
   if (any) mark(Borrowed::nothing);
+}
+
+/// Tests what is read, and marks what is written, or what a stack grows by.
+void BlockBuilder::track(const Decoded& decoded, const x86::Accesses& accesses) {
+  const std::span<const u8> bytes(bytes_, decoded.length);
+  const TestRegisters borrowed{built_.notes.place, built_.notes.address};
+  const StackGrowth growth = stack_growth(decoded, bytes);
+  const bool grows = growth.kind == StackGrowth::Kind::constant && growth.size_bytes <= kMarkedInlineMost;
+  const bool calls = decoded.category == Category::call || decoded.category == Category::call_indirect;
+  mark(Borrowed::access_test);
+  for (const x86::MemoryAccess& access : accesses)
+    if (is_tracked(access, decoded) && access.kind != x86::AccessKind::write)
+      emit_test(emit_, access, decoded, bytes, pc_, borrowed, false);
+  for (const x86::MemoryAccess& access : accesses)
+    if (is_tracked(access, decoded) && access.kind == x86::AccessKind::write)
+      emit_defined(emit_, access, decoded, bytes, pc_, borrowed);
+  if (grows) emit_undefined_below(emit_, 0, growth.size_bytes, borrowed);
+  if (calls) emit_undefined_below(emit_, sizeof(u64), kRedZoneBytes, borrowed);
+  mark(Borrowed::nothing);
+}
+
+// --- blocks that are not kept ---
+
+/// From a block after which nothing else is to run: as if the table had no entry.
+void BlockBuilder::leave_alone() {
+  emit_.mov_imm64(Gpr::rax, pc_);
+  emit_.store_slot(static_cast<u32>(offsetof(Slots, transfer_pc)), Gpr::rax);
+  emit_.mov_imm32(Gpr::rax, static_cast<u32>(exit_code(ExitCode::indirect, 0)));
+  emit_.jmp_slot(ORRERY_SLOT_EXIT_STUB);
 }
 
 // --- notes of calls ---

@@ -49,6 +49,11 @@ void fill(u64 start, u64 end, u8 value) {
 
 u64 HeapWatch::slots_shadow() { return slots().shadow_offset; }
 
+void HeapWatch::use_shadow(u64 offset) {
+  slots().shadow_offset = offset;
+  slots().undefined_word = offset == kShadowOffset ? kUndefinedByte * 0x0101'0101'0101'0101 : 0;
+}
+
 bool HeapWatch::contains(const std::vector<Range>& code, u64 pc) {
   return std::any_of(code.begin(), code.end(), [&](const Range& each) { return each.contains(pc); });
 }
@@ -135,6 +140,10 @@ void HeapWatch::give(u64 address, u64 size_bytes) {
 void HeapWatch::take_back(Pending& by, u64 address) {
   const u64* const size_bytes = blocks_.find(address);
   if (size_bytes == nullptr) return;
+  if (marks_undefined()) {
+    blocks_.erase(address);
+    return;
+  }
   by.released = in_window(address, *size_bytes);
   blocks_.erase(address);
   if (by.released.size_bytes() < kLargeBytes) settle(by, {0, 0});
@@ -146,7 +155,7 @@ void HeapWatch::run(i32 task) {
     if (!before.held.empty() || before.released.end != 0) settle(before, {0, 0});
   }
   task_ = task;
-  slots().shadow_offset = pending().rsp == 0 ? kShadowOffset : kNoShadowOffset;
+  use_shadow(pending().rsp == 0 ? kShadowOffset : kNoShadowOffset);
 }
 
 bool HeapWatch::forbids(u64 address, u64 size_bytes) const {
@@ -174,7 +183,8 @@ u64 HeapWatch::enter(const cpu::Registers& regs) {
   made.arguments[0] = regs[Gpr::rdi];
   made.arguments[1] = regs[Gpr::rsi];
   made.arguments[2] = regs[Gpr::rdx];
-  slots().shadow_offset = kNoShadowOffset;
+  use_shadow(kNoShadowOffset);
+  moved_ = false;
   const AllocatorEntry& entry = entries_[*function];
   if (entry.kind == AllocatorKind::release && entry.pointer < 3)
     take_back(made, made.arguments[entry.pointer]);
@@ -186,8 +196,9 @@ bool HeapWatch::leave(const cpu::Registers& regs) {
   Pending& made = pending();
   if (made.rsp == 0 || regs[Gpr::rsp] != made.rsp + sizeof(u64)) return false;
   made.rsp = 0;
-  slots().shadow_offset = kShadowOffset;
+  use_shadow(kShadowOffset);
   given_ = 0;
+  if (marks_undefined()) return leave_marking(made, regs);
   const AllocatorEntry& entry = entries_[made.function];
   const auto argument = [&](u8 which) { return which < 3 ? made.arguments[which] : 0; };
   const u64 rax = regs[Gpr::rax];
@@ -204,6 +215,57 @@ bool HeapWatch::leave(const cpu::Registers& regs) {
   const u64* const known =
       entry.kind == AllocatorKind::measure ? blocks_.find(argument(entry.pointer)) : nullptr;
   if (known != nullptr && rax > *known) give(argument(entry.pointer), rax);
+  return true;
+}
+
+/// leave(), where the shadow is of undefined bits.
+bool HeapWatch::leave_marking(Pending& made, const cpu::Registers& regs) {
+  const AllocatorEntry& entry = entries_[made.function];
+  const auto argument = [&](u8 which) { return which < 3 ? made.arguments[which] : 0; };
+  const u64 rax = regs[cpu::Gpr::rax];
+  const u64 each = entry.size == AllocatorEntry::kNone ? entry.size_bytes : argument(entry.size);
+  const bool counts = entry.count != AllocatorEntry::kNone;
+  const u64 size = counts ? each * argument(entry.count) : each;
+  u64 defined_bytes = 0;
+  switch (entry.kind) {
+    case AllocatorKind::release:
+      return true;
+    case AllocatorKind::measure: {
+      const u64* const known = blocks_.find(argument(entry.pointer));
+      if (known != nullptr && rax > *known) {
+        defined_->fill(argument(entry.pointer) + *known, rax - *known, true);
+        blocks_[argument(entry.pointer)] = rax;
+      }
+      return true;
+    }
+    case AllocatorKind::allocate_to:
+      defined_->fill(argument(entry.pointer), sizeof(u64), false);
+      if (rax == 0)
+        memory::guarded_copy(reinterpret_cast<u8*>(&given_),
+                             reinterpret_cast<const u8*>(argument(entry.pointer)), sizeof given_);
+      break;
+    case AllocatorKind::allocate:
+      given_ = rax;
+      if (counts) defined_bytes = size;
+      break;
+    case AllocatorKind::reallocate: {
+      given_ = rax;
+      const u64 from = argument(entry.pointer);
+      const u64* const known = blocks_.find(from);
+      if (known == nullptr && from != 0) defined_bytes = size;
+      if (known != nullptr && (rax != 0 || size == 0)) {
+        defined_bytes = std::min(*known, size);
+        if (rax != 0 && !moved_) defined_->copy(rax, from, defined_bytes);
+        blocks_.erase(from);
+      }
+      break;
+    }
+  }
+  if (given_ == 0) return true;
+  blocks_[given_] = size;
+  const bool clears = entry.kind == AllocatorKind::allocate && counts;
+  if (clears) defined_->fill(given_, size, false);
+  if (size > defined_bytes) defined_->fill(given_ + defined_bytes, size - defined_bytes, true);
   return true;
 }
 

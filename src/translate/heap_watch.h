@@ -13,6 +13,7 @@
 #include "base/hash_map.h"
 #include "cpu/registers.h"
 #include "memory/layout.h"
+#include "translate/defined_shadow.h"
 
 namespace orrery::translate {
 
@@ -62,6 +63,12 @@ class HeapWatch {
  public:
   /// Nothing is known; the shadow is to be all zeros.
   void clear() { *this = {}; }
+  /// The shadow is this one, of which bits are undefined: nothing is forbidden, and what is given out is
+  /// undefined, but by functions that clear it.
+  void mark_undefined(DefinedShadow& shadow) { defined_ = &shadow; }
+  bool marks_undefined() const { return defined_ != nullptr; }
+  /// The kernel has moved a block with what is undefined of it.
+  void moved() { moved_ = true; }
   /// In a process that was forked: whose shadow it is, and its blocks, stay.
   void inherit();
 
@@ -102,15 +109,19 @@ class HeapWatch {
   };
 
   static u64 slots_shadow();
+  static void use_shadow(u64 offset);
   static bool contains(const std::vector<Range>& code, u64 pc);
   Pending& pending() { return pending_[static_cast<u64>(task_)]; }
   void settle(Pending& pending, Range given);
   void hold_now(Range memory);
   void give(u64 address, u64 size_bytes);
   void take_back(Pending& by, u64 address);
+  bool leave_marking(Pending& made, const cpu::Registers& regs);
 
   i32 task_ = 0;
   u64 given_ = 0;
+  bool moved_ = false;
+  DefinedShadow* defined_ = nullptr;
   HashMap<u32> functions_;  ///< index by address
   std::vector<AllocatorEntry> entries_;
   std::vector<Range> left_out_, vectors_;

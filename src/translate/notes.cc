@@ -19,6 +19,9 @@ constexpr u64 kAccessRoomWords = 1 << 15, kCallRoomWords = 64;
 void Translator::note(Noted what, std::span<u64> stream) {
   if (what != Noted::nothing || noted_ != Noted::nothing) flush();
   noted_ = what;
+  undefined_ = {};
+  undefined_of_.clear();
+  touched_.clear();
   paths_.begin();
   points_.clear();
   if (stretches_.size() != 0) stretches_.clear();
@@ -58,6 +61,7 @@ void Translator::put_record(u64 header, std::span<const u64> words) {
 
 void Translator::note_turn(i32 task, u64 event, u64 ticks) {
   if (notes_suspects()) {
+    if (task != task_) switch_undefined(task);
     task_ = task;
     event_ = event;
     return heap_.run(task);
@@ -94,6 +98,13 @@ bool Translator::mend_path(ExitIndex exit) {
 }
 
 bool Translator::note_engine(const Access& access) {
+  if (notes_undefined()) {
+    if (access.kind == AccessKind::write)
+      defined_.fill(access.address, access.size_bytes, false);
+    else if (access.by == AccessBy::kernel)
+      engine_reads(access.address, access.size_bytes, access.pc);
+    return true;
+  }
   if (notes_suspects()) return note_suspect(access);
   if (stream_.size() - noted().size() < 4) return false;
   put_record(AccessHeader::engine(access.kind, access.by).word,

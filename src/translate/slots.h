@@ -31,6 +31,7 @@
 #define ORRERY_SLOT_ELEMENTS_FROM 376
 #define ORRERY_SLOT_PATH_TOP 384
 #define ORRERY_SLOT_SHADOW_OFFSET 400
+#define ORRERY_SLOT_UNDEFINED_WORD 408
 #define ORRERY_EXIT_INTERRUPTED 9
 
 #ifndef __ASSEMBLER__
@@ -74,6 +75,7 @@ struct Slots {
   u64 path_top;         ///< behind the innermost call of the running task (call_path.h)
   u64 counted_ahead;    ///< 1: the transfer that faulted has been counted
   u64 shadow_offset;    ///< what tests of accesses add to an address (heap_watch.h)
+  u64 undefined_word;   ///< the shadow of eight undefined bytes; 0 while nothing is to be marked
 };
 static_assert(offsetof(Slots, regs.rflags) == ORRERY_SLOT_RFLAGS);
 static_assert(offsetof(Slots, ticks) == ORRERY_SLOT_TICKS);
@@ -96,6 +98,7 @@ static_assert(offsetof(Slots, notes_address) == ORRERY_SLOT_NOTES_ADDRESS);
 static_assert(offsetof(Slots, elements_from) == ORRERY_SLOT_ELEMENTS_FROM);
 static_assert(offsetof(Slots, path_top) == ORRERY_SLOT_PATH_TOP);
 static_assert(offsetof(Slots, shadow_offset) == ORRERY_SLOT_SHADOW_OFFSET);
+static_assert(offsetof(Slots, undefined_word) == ORRERY_SLOT_UNDEFINED_WORD);
 static_assert(ORRERY_EXIT_INTERRUPTED == static_cast<int>(ExitCode::interrupted));
 static_assert(ORRERY_SLOTS == memory::layout::kEngineState.start);
 

@@ -105,14 +105,16 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& wanted) {
   if (cpu.ticks >= limits.stop_at_tick) return {.kind = cpu::ExitKind::tick_reached};
   load(cpu, limits);
   calm_patched_pages();
+  begin_undefined_run(cpu);
   Turn turn;
   for (;;) {
+    if (undefined_.bits.tainted() != 0) {
+      if (auto exit = run_undefined(cpu, limits, false)) return *exit;
+      turn = Turn{};
+    }
     if (slots().stop_requested != 0) stop_after_next_tick();
     const Variant variant = slots().stop_at_tick == kNever ? Variant::fast : Variant::exact;
-    if (notes_profile() && !stretches_.has_room()) {
-      slots().uncounted = 0;
-      return finish(cpu, ExitCode::notes_full, 0);
-    }
+    if (notes_profile() && !stretches_.has_room()) return out_of_room(cpu);
     const BlockIndex block = next_block(turn, variant);
     if (block == kNone) {
       const u64 pc = slots().regs.rip;
@@ -120,9 +122,11 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& wanted) {
       return fetch_fault(pc);
     }
     const bool past = passes_breakpoint(cpu, limits);
-    if (borrows() && !note_chosen(block, past)) {
-      slots().uncounted = 0;
-      return finish(cpu, ExitCode::notes_full, 0);
+    if (borrows() && !note_chosen(block, past)) return out_of_room(cpu);
+    if (finds_undefined_ || undefined_.bits.tainted() != 0) {
+      if (auto exit = run_undefined(cpu, limits, true)) return *exit;
+      turn = Turn{};
+      continue;
     }
     const u64 taken = enter(block, past);
     const ExitCode code = code_of(taken);
@@ -236,6 +240,12 @@ u64 Translator::enter(BlockIndex index, bool past_breakpoint) {
   return orrery_enter();
 }
 
+/// Before a block.
+cpu::Exit Translator::out_of_room(cpu::CpuState& cpu) {
+  slots().uncounted = 0;
+  return finish(cpu, ExitCode::notes_full, 0);
+}
+
 /// An exit that is for the machine.
 cpu::Exit Translator::finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index) {
   const bool has_record =
@@ -249,14 +259,17 @@ cpu::Exit Translator::finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index)
   return leave(code, has_record ? exits_[index] : BlockExit{});
 }
 
-cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
+cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) { return run_alone(cpu, 1, false); }
+
+/// In a block that is not kept: so many instructions, or fewer, if it is left before.
+cpu::Exit Translator::run_alone(cpu::CpuState& cpu, u32 instructions_most, bool tested) {
   load(cpu, {});
   apply_changes();
   const u32 cache_before = cache_used_;
   BuildOptions options = build_options();
-  options.instructions_most = 1;
+  options.instructions_most = instructions_most;
   options.alone = true;
-  options.heap = nullptr;
+  if (!tested) options.heap = nullptr;
   if (notes_suspects()) options.watched = nullptr;
   const BlockIndex block = build(cpu.regs.rip, options, false);
   if (block == kNone) return fetch_fault(cpu.regs.rip);
@@ -279,6 +292,9 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
       slots().regs.rip = slots().target;
   } else if (code == ExitCode::interrupted) {
     result.kind = cpu::ExitKind::interrupted;
+  } else if (code == ExitCode::suspect) {
+    slots().instructions += slots().uncounted;
+    finds_undefined_ = true;
   } else if (!at_exit) {
     result = finish(cpu, code, index);
   }
@@ -291,7 +307,7 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   cache_used_ = cache_before;
   if (!again) return result;
   if (code == ExitCode::widen) widen();
-  return run_one_instruction(cpu);
+  return run_alone(cpu, instructions_most, tested);
 }
 
 cpu::Exit Translator::fetch_fault(u64 pc) const {

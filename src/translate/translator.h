@@ -18,6 +18,7 @@
 #include "translate/breakpoints.h"
 #include "translate/call_noter.h"
 #include "translate/call_path.h"
+#include "translate/definedness.h"
 #include "translate/heap_watch.h"
 #include "translate/stretches.h"
 #include "x86/isa_table.h"
@@ -36,6 +37,19 @@ struct PagePatches {
   u32 count = 0;
   u64 since_tick = 0;
   bool patched = false;  ///< so often that its code checks itself
+};
+
+/// What registers of a task are undefined.
+struct UndefinedTask {
+  UndefinedBits bits;
+  UndefinedBits kept;  ///< while it is in an allocator's function
+  u64 rsp = 0;         ///< when it last ran
+};
+
+/// Of a stretch of code that runs to its end unless it jumps.
+struct TouchedRegisters {
+  u64 names = 0;  ///< RegisterName::bit()
+  u32 instructions = 0;
 };
 
 class Translator final : public cpu::Executor {
@@ -89,7 +103,8 @@ class Translator final : public cpu::Executor {
     calls,
     watched_calls,  ///< those that lead to watched functions
     profile,
-    suspects,  ///< accesses that tests have found, and allocators' calls (suspects.cc)
+    suspects,   ///< accesses that tests have found, and allocators' calls (suspects.cc)
+    undefined,  ///< uses of undefined values, and allocators' calls (undefined.cc)
   };
   /// From here on, into `stream`, behind which kNotesGuardBytes cannot be written. What was translated is
   /// made anew. When no room is left run() returns ExitKind::notes_full.
@@ -97,7 +112,9 @@ class Translator final : public cpu::Executor {
   bool notes_accesses() const { return noted_ == Noted::accesses || noted_ == Noted::accesses_and_entries; }
   bool notes_calls() const { return noted_ == Noted::calls || noted_ == Noted::watched_calls; }
   bool notes_profile() const { return noted_ == Noted::profile; }
-  bool notes_suspects() const { return noted_ == Noted::suspects; }
+  /// Whether accesses are tested.
+  bool notes_suspects() const { return noted_ == Noted::suspects || notes_undefined(); }
+  bool notes_undefined() const { return noted_ == Noted::undefined; }
   bool notes_entries() const {
     return notes_calls() || notes_profile() || noted_ == Noted::accesses_and_entries || notes_suspects();
   }
@@ -120,6 +137,12 @@ class Translator final : public cpu::Executor {
 
   HeapWatch& heap() { return heap_; }
   void watch_allocators(std::span<const AllocatorEntry> functions);
+
+  // --- undefined values: note(Noted::undefined), with the same shadow mapped. ---
+
+  DefinedShadow& defined() { return defined_; }
+  /// The engine reads memory for a system call of the instruction at `pc`, or writes it.
+  void engine_reads(u64 address, u64 size_bytes, u64 pc);
 
   // --- a profile (stretches.h, profile_stream.h): note(Noted::profile), with instructions counted. ---
 
@@ -176,6 +199,17 @@ class Translator final : public cpu::Executor {
   bool note_suspect(const Access& access);
   void accesses_at(std::span<const u8> bytes, std::vector<Access>& out) const;
   std::optional<cpu::Exit> look_at_suspects(cpu::CpuState& cpu, cpu::RunLimits& limits);
+  void look_at_allocators(const cpu::Registers& regs);
+  void define_at_begin(std::span<const u8> bytes, std::vector<Access>& accesses);
+  std::optional<cpu::Exit> run_undefined(cpu::CpuState& cpu, cpu::RunLimits& limits, bool looked_at);
+  void step_undefined(const cpu::CpuState& cpu);
+  void check_arguments(const cpu::Registers& regs);
+  void note_use(u64 pc, UndefinedUse use);
+  void begin_undefined_run(const cpu::CpuState& cpu);
+  void switch_undefined(i32 task);
+  u64 touched_registers(u64 pc, u32& instructions);
+  cpu::Registers with_segments(const cpu::Registers& regs) const;
+  cpu::Exit run_alone(cpu::CpuState& cpu, u32 instructions_most, bool tested);
   void put_record(u64 header, std::span<const u64> words);
   void count_cut_off(ExitCode code);
   bool mend_path(ExitIndex exit);
@@ -183,6 +217,7 @@ class Translator final : public cpu::Executor {
   void widen();
   BlockIndex next_block(const Turn& turn, Variant variant);
   u64 enter(BlockIndex block, bool past_breakpoint);
+  cpu::Exit out_of_room(cpu::CpuState& cpu);
   cpu::Exit finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index);
   std::optional<cpu::Exit> refuse_target(cpu::CpuState& cpu);
   void take_back_transfer(u64 pc, u8 bytes);
@@ -242,7 +277,13 @@ class Translator final : public cpu::Executor {
   std::vector<AccessPoint> points_;
   std::vector<BlockNotes> notes_;  ///< by block, if notes or tests are made
   HeapWatch heap_;
-  i32 task_ = 0;  ///< that runs, if suspects are noted, and its instant
+  DefinedShadow defined_;
+  UndefinedTask undefined_;              ///< of the task that runs
+  HashMap<UndefinedTask> undefined_of_;  ///< of the others
+  HashMap<TouchedRegisters> touched_;    ///< by the pc of a stretch of code
+  bool finds_undefined_ = false;         ///< the next instruction reads something undefined
+  cpu::VectorImage vectors_;             ///< for step_undefined()
+  i32 task_ = 0;                         ///< that runs, if suspects are noted, and its instant
   u64 event_ = 0;
   Statistics statistics_;
 };

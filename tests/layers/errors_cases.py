@@ -139,6 +139,30 @@ def case_heap_objects(orrery, expect):
     compare_with_memcheck(orrery, expect, "heap_objects.cc")
 
 
+UNDEFINED = {"UninitCondition": "undefined_jump", "UninitValue": "undefined_address", "SyscallParam": "undefined_argument"}
+
+
+def memchecks_undefined(program, source, *words):
+    """{(kind, line)} of the uses of undefined values that Memcheck tells of."""
+    out = pathlib.Path(str(program) + ".xml")
+    subprocess.run(["valgrind", "-q", "--leak-check=no", "--expensive-definedness-checks=yes", "--xml=yes", f"--xml-file={out}", program, *words],
+                   capture_output=True)
+    return {(UNDEFINED[error.findtext("kind")], own_line([(frame.findtext("file"), frame.findtext("line")) for frame in error.find("stack")], source))
+            for error in xml.etree.ElementTree.parse(out).getroot().iter("error")}
+
+
+def case_undefined_values(orrery, expect):
+    """Undefined values that decide have Memcheck's kinds and lines; what only copies or masks them is no error."""
+    source = "undefined_values.c"
+    for flags in (("-O0",), ("-O2",)):
+        program = build(orrery.home, source, *flags)
+        for name in subprocess.run([program], capture_output=True, text=True, check=True).stdout.split():
+            found = errors_of(orrery, expect, orrery.record([program, name], status=None))
+            got = {(error["kind"], own_line([(pathlib.Path(frame.get("file", "")).name, frame.get("line")) for frame in error["at"]["stack"]], source))
+                   for error in found["errors"] if error["kind"].startswith("undefined")}
+            expect(got, memchecks_undefined(program, source, name), f"{name} {flags}")
+
+
 def line_of(source, words):
     return next(number for number, line in enumerate((HERE / "broken" / source).read_text().splitlines(), 1) if words in line)
 

@@ -58,6 +58,7 @@ void ObjectCounter::read(std::span<const u64> records, std::span<const AccessPoi
         break;
       case AccessRecord::entered:
       case AccessRecord::returned:
+      case AccessRecord::undefined:
         break;
     }
     at = words + header.words();

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/base_name.h"
+#include "translate/definedness.h"
 
 namespace orrery::lens::errors {
 
@@ -164,6 +165,19 @@ void ErrorFinder::suspect(const Access& access) {
 }
 
 /// `same`: where it was made, or one more for those that are told apart there.
+void ErrorFinder::undefined(u64 pc, u64 kind, u64 origin) {
+  using Kind = translate::UndefinedUse::Kind;
+  const auto use = static_cast<Kind>(kind);
+  MemoryError error{.kind = use == Kind::jump      ? ErrorKind::undefined_jump
+                            : use == Kind::address ? ErrorKind::undefined_address
+                                                   : ErrorKind::undefined_argument,
+                    .place = place(pc),
+                    .address = origin};
+  error.neighbour = blocks_.neighbour(origin);
+  if (error.neighbour && error.neighbour->relation != Relation::inside) error.neighbour.reset();
+  add(error, pc);
+}
+
 void ErrorFinder::add(MemoryError error, u64 same) {
   const auto [known, is_new] = numbers_.try_emplace({error.kind, same}, errors_.size());
   if (!is_new) {

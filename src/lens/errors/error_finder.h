@@ -27,6 +27,9 @@ enum class ErrorKind : u8 {
   double_free,
   invalid_free,     ///< of an address that no block begins at
   mismatched_free,  ///< by another kind of function than gave it
+  undefined_jump,   ///< an undefined value decides where the program goes on
+  undefined_address,
+  undefined_argument,  ///< of a system call, or memory that it reads
 };
 
 /// An error, and how often it was made at the same place.
@@ -84,6 +87,8 @@ class ErrorFinder {
   /// From the function that was entered with this stack pointer. `given`: the block's address, wherever the
   /// function left it; 0 if it gave none.
   void returned(u64 rsp, u64 rax, u64 given);
+  /// `kind`: translate::UndefinedUse::Kind. `origin`: where the value was loaded from.
+  void undefined(u64 pc, u64 kind, u64 origin);
 
  private:
   /// The allocator function that a task is in; the outermost, if it calls others.

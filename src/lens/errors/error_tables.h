@@ -32,7 +32,8 @@ inline constexpr db::Column<MemoryErrorRow> kMemoryErrorColumns[] = {
     db::column<&MemoryErrorRow::number>("number", "Counts the errors of the program, from 1."),
     db::column<&MemoryErrorRow::kind>("kind",
                                       "invalid_read, invalid_write, invalid_argument (of a system call), "
-                                      "double_free, invalid_free or mismatched_free."),
+                                      "double_free, invalid_free or mismatched_free; undefined_jump, "
+                                      "undefined_address or undefined_argument (of a system call)."),
     db::column<&MemoryErrorRow::event>("event",
                                        "The process's next event when it was made first: the instant."),
     db::column<&MemoryErrorRow::task>("task", "The task that made it."),
@@ -65,6 +66,13 @@ inline constexpr db::Column<MemoryErrorRow> kMemoryErrorColumns[] = {
 };
 inline constexpr db::Table<MemoryErrorRow> kMemoryError = {
     "memory_error", "An access of heap memory that no block has, or a wrong release; once for each place.",
+    kMemoryErrorColumns};
+
+/// The same columns: of a value, that it is undefined where it decides.
+inline constexpr db::Table<MemoryErrorRow> kUndefinedValue = {
+    "undefined_value",
+    "A use of a value that nobody has given: address is where it was loaded from, and the block the one it "
+    "lies in; once for each place.",
     kMemoryErrorColumns};
 
 struct LeakRow {

@@ -35,6 +35,12 @@ const char* name_of(ErrorKind kind) {
       return "invalid_free";
     case ErrorKind::mismatched_free:
       return "mismatched_free";
+    case ErrorKind::undefined_jump:
+      return "undefined_jump";
+    case ErrorKind::undefined_address:
+      return "undefined_address";
+    case ErrorKind::undefined_argument:
+      return "undefined_argument";
   }
   return "";
 }
@@ -123,14 +129,19 @@ bool is_string_compare(const CodeWords& words) {
 /// The heaps that forked processes have from their parents.
 using Inheritance = Heritages<ErrorFinder>;
 
+/// What is looked for.
+enum class Search : u8 { accesses, undefined };
+
 class ErrorWatcher final : public Watcher {
  public:
-  ErrorWatcher(const Recording& recording, const TreeProcess& process, Rows& rows, Inheritance& inheritance)
+  ErrorWatcher(const Recording& recording, const TreeProcess& process, Rows& rows, Inheritance& inheritance,
+               Search search)
       : recording_(recording),
         tree_(process),
         process_(process.process),
         rows_(rows),
-        inheritance_(inheritance) {
+        inheritance_(inheritance),
+        search_(search) {
     for (const u64 number : {__NR_execve, __NR_execveat, __NR_mmap, __NR_mprotect, __NR_munmap, __NR_mremap,
                              __NR_brk, __NR_fork, __NR_vfork, __NR_clone, __NR_clone3})
       calls_.set(number);
@@ -215,11 +226,11 @@ class ErrorWatcher final : public Watcher {
 
   /// `inherits`: the heap that the process has from its parent.
   void begin_notes(ReplaySession& session, bool inherits) {
-    asked_ = static_cast<bool>(session.note_suspects(
-        [this](std::span<const u64> records, std::span<const translate::AccessPoint> points) {
-          finder_->read(records, points);
-        },
-        inherits));
+    const auto read = [this](std::span<const u64> records, std::span<const translate::AccessPoint> points) {
+      finder_->read(records, points);
+    };
+    asked_ = static_cast<bool>(search_ == Search::undefined ? session.note_undefined(read, inherits)
+                                                            : session.note_suspects(read, inherits));
     look_at_files(session);
   }
 
@@ -277,12 +288,13 @@ class ErrorWatcher final : public Watcher {
         entries.push_back(entry_of(address, *function));
       if (!session.watch_allocators(entries)) continue;
       using machine::HeapCode;
-      if (is_c_library(region.path))
+      if (is_c_library(region.path) && search_ == Search::accesses)
         (void)session.mark_heap_code(HeapCode::reads_vectors, {region.start, region.end});
       finder_->watch(functions);
       if (functions.by_address.empty()) continue;
       odd_.allocators.push_back({functions.begin, functions.end});
-      (void)session.mark_heap_code(HeapCode::allocators, finder_->allocators().back());
+      if (search_ == Search::accesses)
+        (void)session.mark_heap_code(HeapCode::allocators, finder_->allocators().back());
     }
   }
 
@@ -316,6 +328,7 @@ class ErrorWatcher final : public Watcher {
   void collect(ReplaySession& session) {
     if (!asked_) return;
     collect_code(session);
+    if (search_ == Search::undefined) return;
     leaks_ = find_leaks(session, finder_->blocks(), finder_->shadow(), odd_);
     std::erase_if(leaks_, [&](const Leak& leak) { return leak.block.number <= given_before_; });
     for (Leak& leak : leaks_) {
@@ -330,6 +343,7 @@ class ErrorWatcher final : public Watcher {
     const char* const heap = is_unknown_ ? "not checked: its parent was not"
                              : asked_    ? "checked"
                                          : "not checked: the replay could not be asked";
+    if (search_ == Search::undefined) return add_undefined();
     rows_.add(kChecked, {.process = process_, .program = program_, .heap = heap, .blocks = leaks_.size()});
     if (!asked_) return;
     Clock clock(recording_, process_);
@@ -337,6 +351,23 @@ class ErrorWatcher final : public Watcher {
     for (const MemoryError& error : finder_->errors())
       if (counts(error)) rows_.add(kMemoryError, row_of(error, ++number, clock));
     for (const Leak& leak : leaks_) rows_.add(kLeak, row_of(leak));
+  }
+
+  void add_undefined() {
+    if (!asked_) return;
+    Clock clock(recording_, process_);
+    u32 number = 0;
+    std::set<std::string> compared;  // string functions that an undefined value has sent somewhere
+    for (const MemoryError& error : finder_->errors())
+      if (error.kind == ErrorKind::undefined_jump && is_string_function(words_[error.place.pc]))
+        compared.insert(words_[error.place.pc].function.value_or(""));
+    const auto follows = [&](const MemoryError& error) {
+      return error.kind == ErrorKind::undefined_address &&
+             compared.contains(words_[error.place.pc].function.value_or(""));
+    };
+    for (const MemoryError& error : finder_->errors())
+      if (error.kind >= ErrorKind::undefined_jump && !follows(error))
+        rows_.add(kUndefinedValue, row_of(error, ++number, clock));
   }
 
   /// Whether it is an error: not what string functions may do, nor what the C library gives back of what it
@@ -405,6 +436,7 @@ class ErrorWatcher final : public Watcher {
   u32 process_;
   Rows& rows_;
   Inheritance& inheritance_;
+  Search search_;
   CallSet calls_;
   bool asked_ = false;
   bool is_unknown_ = false;  ///< runs its parent's program, whose blocks are not known
@@ -420,24 +452,32 @@ class ErrorWatcher final : public Watcher {
 
 class ErrorInquiry final : public Inquiry {
  public:
-  ErrorInquiry(const Recording& recording, Rows& rows) : recording_(recording), rows_(rows) {}
+  ErrorInquiry(const Recording& recording, Rows& rows, Search search)
+      : recording_(recording), rows_(rows), search_(search) {}
   std::unique_ptr<Watcher> watch(const TreeProcess& process) override {
-    return std::make_unique<ErrorWatcher>(recording_, process, rows_, inheritance_);
+    return std::make_unique<ErrorWatcher>(recording_, process, rows_, inheritance_, search_);
   }
 
  private:
   const Recording& recording_;
   Rows& rows_;
+  Search search_;
   Inheritance inheritance_;
 };
 
 std::unique_ptr<Inquiry> inquire(const Recording& recording, Rows& rows) {
-  return std::make_unique<ErrorInquiry>(recording, rows);
+  return std::make_unique<ErrorInquiry>(recording, rows, Search::accesses);
+}
+
+std::unique_ptr<Inquiry> inquire_undefined(const Recording& recording, Rows& rows) {
+  return std::make_unique<ErrorInquiry>(recording, rows, Search::undefined);
 }
 
 std::vector<db::TableDescription> tables() {
   return {db::describe(kChecked), db::describe(kMemoryError), db::describe(kLeak)};
 }
+
+std::vector<db::TableDescription> undefined_tables() { return {db::describe(kUndefinedValue)}; }
 
 }  // namespace
 }  // namespace errors
@@ -451,5 +491,15 @@ const Lens kErrorsLens = {.name = "errors",
                           .watch = nullptr,
                           .inquire = errors::inquire,
                           .notes = machine::Notes::suspects};
+
+extern const Lens kUndefinedLens;
+const Lens kUndefinedLens = {.name = "undefined",
+                             .version = 1,
+                             .sentence = "Uses of values that nobody has given.",
+                             .tables = errors::undefined_tables,
+                             .read = nullptr,
+                             .watch = nullptr,
+                             .inquire = errors::inquire_undefined,
+                             .notes = machine::Notes::undefined};
 
 }  // namespace orrery::lens

@@ -40,6 +40,7 @@ void RaceFinder::read(std::span<const u64> records, std::span<const AccessPoint>
         break;
       case AccessRecord::entered:
       case AccessRecord::returned:
+      case AccessRecord::undefined:
         break;
       case AccessRecord::block:
         block(header, words, points.data() + header.point());

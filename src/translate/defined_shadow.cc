@@ -1,0 +1,110 @@
+#include "translate/defined_shadow.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "translate/heap_watch.h"
+
+namespace orrery::translate {
+namespace {
+
+using memory::layout::Range;
+
+u8* shadow_at(u64 address) { return reinterpret_cast<u8*>(address + kShadowOffset); }
+
+bool in_window(u64 address) {
+  namespace layout = memory::layout;
+  return layout::kHighWindow.contains(address) || layout::kMiddleWindow.contains(address) ||
+         layout::kLowWindow.contains(address);
+}
+
+/// Calls visit(start, end) for each part of the range that has shadow, page by page; until it returns false.
+template <class Visit>
+void each_page(u64 address, u64 size_bytes, Visit visit) {
+  const u64 last = address + size_bytes;
+  for (u64 at = address; at < last;) {
+    const u64 end = std::min(last, page_floor(at) + kPageBytes);
+    if (in_window(at) && !visit(at, end)) return;
+    at = end;
+  }
+}
+
+/// Whether a page of shadow, or a part of it, is zero. What was never written is not made by being read.
+bool is_zero(u64 start, u64 end) {
+  const u8* at = shadow_at(start);
+  const u8* const last = at + (end - start);
+  for (; at + sizeof(u64) <= last; at += sizeof(u64)) {
+    u64 word = 0;
+    std::memcpy(&word, at, sizeof word);
+    if (word != 0) return false;
+  }
+  for (; at < last; ++at)
+    if (*at != 0) return false;
+  return true;
+}
+
+}  // namespace
+
+bool DefinedShadow::any_undefined(u64 address, u64 size_bytes, u64* first) const {
+  bool found = false;
+  each_page(address, size_bytes, [&](u64 start, u64 end) {
+    if (is_zero(start, end)) return true;
+    found = true;
+    if (first != nullptr)
+      *first = start + static_cast<u64>(
+                           std::find_if(shadow_at(start), shadow_at(end), [](u8 byte) { return byte != 0; }) -
+                           shadow_at(start));
+    return false;
+  });
+  return found;
+}
+
+void DefinedShadow::load(u64 address, u8* bits, u64 size_bytes) const {
+  std::memset(bits, 0, size_bytes);
+  each_page(address, size_bytes, [&](u64 start, u64 end) {
+    for (u64 at = start; at < end; ++at) {
+      const u8 byte = *shadow_at(at);
+      if (byte == 0) continue;
+      const u8* const partly = byte == kPartlyByte ? partly_.find(at) : nullptr;
+      bits[at - address] = partly != nullptr ? *partly : 0xff;
+    }
+    return true;
+  });
+}
+
+void DefinedShadow::store(u64 address, const u8* bits, u64 size_bytes) {
+  each_page(address, size_bytes, [&](u64 start, u64 end) {
+    for (u64 at = start; at < end; ++at) {
+      const u8 of_byte = bits[at - address];
+      const bool partly = of_byte != 0 && of_byte != 0xff;
+      if (partly) partly_[at] = of_byte;
+      const u8 byte = of_byte == 0 ? u8{0} : partly ? kPartlyByte : kUndefinedByte;
+      if (*shadow_at(at) != byte) *shadow_at(at) = byte;
+    }
+    return true;
+  });
+}
+
+void DefinedShadow::fill(u64 address, u64 size_bytes, bool undefined) {
+  each_page(address, size_bytes, [&](u64 start, u64 end) {
+    if (undefined || !is_zero(start, end))
+      std::memset(shadow_at(start), undefined ? kUndefinedByte : 0, end - start);
+    return true;
+  });
+}
+
+/// As memmove does.
+void DefinedShadow::copy(u64 to, u64 from, u64 size_bytes) {
+  constexpr u64 kPiece = 256;
+  u8 bits[kPiece];
+  const bool upwards = to <= from;
+  for (u64 done = 0; done < size_bytes;) {
+    const u64 piece = std::min(kPiece, size_bytes - done);
+    const u64 at = upwards ? done : size_bytes - done - piece;
+    load(from + at, bits, piece);
+    store(to + at, bits, piece);
+    done += piece;
+  }
+}
+
+}  // namespace orrery::translate
