@@ -55,9 +55,10 @@ void add_collect(Arguments app, Session& session) {
   const Arguments command =
       app.command("collect", "Find what several layers show in one replay, so that show answers at once");
   add_recording_option(command, options->recording);
-  command.option("-l,--layers", options->layers,
-                 "Which, with commas between them: " + names_of_all() + "; " + options->layers +
-                     " by default. One replay serves one of heap, pages, profile, cache, errors and undefined");
+  command.option(
+      "-l,--layers", options->layers,
+      "Which, with commas between them: " + names_of_all() + "; " + options->layers +
+          " by default. One replay serves one of heap, pages, profile, cache, errors and undefined");
   command.set_examples(
       "  orrery collect                          the layers of a running process\n"
       "  orrery collect server-0 -l memory,heap,request\n");

@@ -144,8 +144,9 @@ static void finds_the_end(void) {
   char* text = block(200);
   strcpy(text, "hello, world");
   sink += (long)strlen(text) + (strchr(text, 'w') - text) + (long)(intptr_t)memchr(text, 'o', 13) +
-          strcmp(text, "hello, there") + (long)(intptr_t)strstr(text, "wor") + strncmp(text, "hello, world", 100) +
-          (strrchr(text, 'l') - text) + (long)strcspn(text, "w") + (long)strspn(text, "helo");
+          strcmp(text, "hello, there") + (long)(intptr_t)strstr(text, "wor") +
+          strncmp(text, "hello, world", 100) + (strrchr(text, 'l') - text) + (long)strcspn(text, "w") +
+          (long)strspn(text, "helo");
   char* other = strdup(text);
   if (strcmp(text, other) != 0 || memcmp(text, other, 13) != 0) ++sink;
 }
@@ -190,12 +191,14 @@ static const struct {
   const char* name;
   void (*run)(void);
 } kCases[] = {
-#define CASE(name) {#name, name}
-    CASE(jumps_by_heap),  CASE(jumps_by_stack), CASE(jumps_later), CASE(jumps_by_a_copy), CASE(switches),
-    CASE(reads_there),    CASE(writes_by_index), CASE(calls),      CASE(writes_out),      CASE(asks),
-    CASE(after_realloc),  CASE(by_a_bit),       CASE(in_a_float),  CASE(by_alloca),       CASE(compares),
-    CASE(measures),       CASE(deep),           CASE(copies_padding), CASE(finds_the_end), CASE(clears),
-    CASE(masks),          CASE(prints),         CASE(sorts),
+#define CASE(name) \
+  { #name, name }
+    CASE(jumps_by_heap), CASE(jumps_by_stack), CASE(jumps_later),     CASE(jumps_by_a_copy),
+    CASE(switches),      CASE(reads_there),    CASE(writes_by_index), CASE(calls),
+    CASE(writes_out),    CASE(asks),           CASE(after_realloc),   CASE(by_a_bit),
+    CASE(in_a_float),    CASE(by_alloca),      CASE(compares),        CASE(measures),
+    CASE(deep),          CASE(copies_padding), CASE(finds_the_end),   CASE(clears),
+    CASE(masks),         CASE(prints),         CASE(sorts),
 };
 
 int main(int count, char** words) {
