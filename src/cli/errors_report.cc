@@ -55,17 +55,16 @@ RunPlace place_of(const LeakRow& row) { return {row.process, row.event, row.task
 
 namespace {
 
-/// Numbered on from the others of their programs.
-Fallible<Nothing> add_undefined(const std::string& directory, const std::string& where,
-                                ErrorsReport& report) {
-  db::Database database = TRY(collect(directory, {{lens_of_table("undefined_value")}}));
+/// Those that were looked for before, numbered on from the others of their programs.
+void add_undefined(db::Database& database, const std::string& where, ErrorsReport& report) {
+  auto found = database.read(lens::errors::kUndefinedValue, where + ", number");
+  if (!found) return;
   std::map<std::pair<u32, u32>, u32> numbers;
   for (const MemoryErrorRow& each : report.errors) ++numbers[{each.process, each.program}];
-  for (MemoryErrorRow each : TRY(database.read(lens::errors::kUndefinedValue, where + ", number"))) {
+  for (MemoryErrorRow each : found.value()) {
     each.number = ++numbers[{each.process, each.program}];
     report.errors.push_back(std::move(each));
   }
-  return Nothing{};
 }
 
 }  // namespace
@@ -77,7 +76,7 @@ Fallible<ErrorsReport> read_errors(const std::string& directory, const std::stri
   const std::string where = "WHERE " + condition + " ORDER BY process, program";
   report.programs = TRY(database.read(lens::errors::kChecked, where));
   report.errors = TRY(database.read(lens::errors::kMemoryError, where + ", number"));
-  if (sought == Sought::undefined_too) TRY(add_undefined(directory, where, report));
+  if (sought == Sought::undefined_too) add_undefined(database, where, report);
   report.leaks = TRY(database.read(lens::errors::kLeak, where + ", address"));
   report.sites = sites_of(report.leaks);
   std::set<RunPlace> places;

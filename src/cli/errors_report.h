@@ -31,7 +31,8 @@ RunPlace made_place(const lens::errors::MemoryErrorRow& row);  ///< of its block
 RunPlace gone_place(const lens::errors::MemoryErrorRow& row);
 RunPlace place_of(const lens::errors::LeakRow& row);
 
-/// Which errors are wanted: undefined values take a replay of their own.
+/// Which errors are wanted: undefined values take a replay of their own, and are only told if they were
+/// collected before.
 enum class Sought : u8 { accesses, undefined_too };
 
 /// `condition`: SQL over the column process. Of errors and of sites of leaks, so many have their stacks.

@@ -159,7 +159,9 @@ def case_undefined_values(orrery, expect):
     for flags in (("-O0",), ("-O2",)):
         program = build(orrery.home, source, *flags)
         for name in subprocess.run([program], capture_output=True, text=True, check=True).stdout.split():
-            found = errors_of(orrery, expect, orrery.record([program, name], status=None), undefined=True)
+            recording = orrery.record([program, name], status=None)
+            orrery.run("collect", recording, "-l", "undefined")
+            found = errors_of(orrery, expect, recording, undefined=True)
             got = {(error["kind"], own_line([(pathlib.Path(frame.get("file", "")).name, frame.get("line")) for frame in error["at"]["stack"]], source))
                    for error in found["errors"]}
             expect(got, memchecks_undefined(program, source, name), f"{name} {flags}")
