@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "base/base_name.h"
@@ -291,13 +292,20 @@ Fallible<FirstDifference> find_first_difference(const std::array<std::string, 2>
   found.path = TRY(find_path(runs, found.events));
   RunLooker lookers[] = {RunLooker(left, 0), RunLooker(right, 1)};
   std::array<BranchSide, 2> branch;
-  for (std::size_t i = 0; i < 2; ++i) {
+  const auto look = [&](std::size_t i) -> Fallible<Nothing> {
     found.answer[i] = TRY(lookers[i].text_of(found.events.answer));
     found.request[i] = TRY(lookers[i].text_of(found.events.request));
     if (found.path)
       branch[i] = TRY(lookers[i].look_at(different_process(found.events)->process[i], found.path->side[i]));
     found.way[i] = TRY(lookers[i].text_of(found.events.way));
-  }
+    return Nothing{};
+  };
+  std::optional<Fallible<Nothing>> other;
+  std::thread beside([&] { other.emplace(look(1)); });
+  Fallible<Nothing> looked = look(0);
+  beside.join();
+  TRY(std::move(looked));
+  TRY(std::move(*other));
   if (found.path) {
     found.branch = branch;
     found.values = different_values(lookers[0], lookers[1]);
