@@ -150,7 +150,7 @@ Status ReplaySession::receive_stop(const ControlRequest& request, std::vector<ma
     const u64 words = reply.notes_words;
     const bool goes_on = reply.stop == machine::StopReason::notes_full;
     if (goes_on) TRY(send_request(request));
-    if (goes_on || call_consumers_.empty())
+    if (goes_on || call_consumers_.empty() || Stop{.reason = reply.stop}.ended())
       consume(half, words);
     else
       unread_ = {half, words};

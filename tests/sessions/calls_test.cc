@@ -63,6 +63,7 @@ class Noted {
   void run_to(u64 address) {
     EXPECT_TRUE(static_cast<bool>(session_->set_breakpoints(std::vector{address})));
     EXPECT_EQ(session_.run().reason, StopReason::breakpoint);
+    session_->catch_up();
   }
 
   void turn(i32 task, u64, u64) { last_task = task; }
