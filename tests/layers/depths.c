@@ -89,6 +89,7 @@ int main(void) {
   raise(SIGUSR1);
   pthread_t threads[kThreads];
   for (long thread = 0; thread < kThreads; ++thread) {
+    if (write(STDERR_FILENO, "", 0) != 0) return 1;  // an event before each is made
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstack(&attributes, thread_stacks[thread], kThreadBytes);

@@ -34,7 +34,7 @@ class Search {
     learn_stacks();
     while (!session_.stop().ended() && !(to && is_at(*to))) {
       if (to) TRY(done(session_.stop_at_tick(to->at.task, to->at.ticks)));
-      const auto ran = session_.run_before(to ? to->at.event : session_.stop().event);
+      const auto ran = session_.run_before(session_.stop().event);  // calls before it are no stops
       if (!ran) return Failure(ran.error());
       look_at_stop();
     }
