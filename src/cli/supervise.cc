@@ -55,13 +55,16 @@ pid_t parent_of(pid_t pid) {
 
 enum class Sender : u8 { machine, outside, gone };
 
-Sender judge_sender(pid_t pid) {
-  constexpr int kGenerationsMost = 4096;
+/// Ancestors may end meanwhile: then the sender has another parent, or is gone itself.
+Sender judge_sender(pid_t sender) {
+  constexpr int kStepsMost = 4096;
   const pid_t self = getpid();
-  if (pid > 0 && pid != self && parent_of(pid) < 0) return Sender::gone;
-  for (int i = 0; pid > 1 && i < kGenerationsMost; ++i) {
+  pid_t pid = sender;
+  for (int i = 0; pid > 1 && i < kStepsMost; ++i) {
     if (pid == self) return Sender::machine;
-    pid = parent_of(pid);
+    const pid_t parent = parent_of(pid);
+    if (parent < 0 && pid == sender) return Sender::gone;
+    pid = parent < 0 ? sender : parent;
   }
   return Sender::outside;
 }
