@@ -48,11 +48,8 @@ using Inquiries = std::vector<std::unique_ptr<lens::Inquiry>>;
 /// The replay of all processes, each walked through by a thread of its own.
 class Collection {
  public:
-  Collection(const Recording& recording, const Inquiries& inquiries)
-      : recording_(recording),
-        inquiries_(inquiries),
-        files_(recording.directory),
-        progress_("replaying", events_of_all()) {}
+  Collection(const Recording& recording, const Inquiries& inquiries, Progress& progress)
+      : recording_(recording), inquiries_(inquiries), files_(recording.directory), progress_(progress) {}
 
   Fallible<Nothing> run() {
     auto replay =
@@ -75,12 +72,6 @@ class Collection {
   }
 
  private:
-  u64 events_of_all() const {
-    u64 events = 0;
-    for (const auto& [number, process] : recording_.tree) events += process.event_count;
-    return events;
-  }
-
   void begin(u32 process, Fd control) {
     const std::lock_guard lock(mutex_);
     if (ended_) return;
@@ -117,7 +108,7 @@ class Collection {
   const Recording& recording_;
   const Inquiries& inquiries_;
   RecordedFiles files_;
-  Progress progress_;
+  Progress& progress_;
   std::mutex mutex_;
   std::list<std::thread> walks_;
   bool ended_ = false;
@@ -162,17 +153,23 @@ Fallible<std::vector<Question>> find_missing(db::Database& database, const Recor
   return missing;
 }
 
+/// Each has the engine of a process that runs, and a thread that reads what it says.
+std::size_t replays_at_once() { return std::clamp(std::thread::hardware_concurrency() / 2, 1U, 4U); }
+
 /// A replay, and what it notes.
 struct Round {
   machine::Notes notes = machine::Notes::nothing;
   Inquiries inquiries{};
 };
 
-/// The first replay that the lens can be asked in.
+/// The replay that notes what the lens wants. Those that want no notes have one of their own where replays
+/// can go on beside one another: it is done long before one that notes.
 Inquiries& round_for(const Lens& lens, std::vector<Round>& rounds) {
   constexpr machine::Notes kNothing = machine::Notes::nothing;
+  const bool alone = replays_at_once() == 1;
   for (Round& round : rounds) {
-    if (lens.notes != kNothing && round.notes != kNothing && lens.notes != round.notes) continue;
+    const bool one_wants_none = lens.notes == kNothing || round.notes == kNothing;
+    if (lens.notes != round.notes && !(alone && one_wants_none)) continue;
     if (lens.notes != kNothing) round.notes = lens.notes;
     return round.inquiries;
   }
@@ -188,6 +185,36 @@ void ask(const Question& question, const Recording& recording, lens::Rows& rows,
     round_for(lens, rounds).push_back(std::make_unique<EachAlone>(lens, recording, rows));
 }
 
+Fallible<Nothing> replay_one(const Recording& recording, const Round& round, Progress& progress) {
+  TRY(Collection(recording, round.inquiries, progress).run());
+  for (const auto& each : round.inquiries) TRY(each->finish());
+  return Nothing{};
+}
+
+/// As many at once as the processors serve. After a failure no other one is begun.
+Fallible<Nothing> replay(const Recording& recording, const std::vector<Round>& rounds) {
+  u64 events = 0;
+  for (const auto& [number, process] : recording.tree) events += process.event_count;
+  Progress progress("replaying", events * rounds.size());
+  std::mutex mutex;
+  std::size_t next = 0;
+  std::optional<Failure> failure;
+  const auto work = [&] {
+    for (std::unique_lock lock(mutex); next < rounds.size() && !failure;) {
+      const Round& round = rounds[next++];
+      lock.unlock();
+      auto done = replay_one(recording, round, progress);
+      lock.lock();
+      if (!done && !failure) failure.emplace(done.error());
+    }
+  };
+  std::vector<std::thread> beside(std::min(rounds.size(), replays_at_once()));
+  for (std::thread& each : beside) each = std::thread(work);
+  for (std::thread& each : beside) each.join();
+  if (failure) return *failure;
+  return Nothing{};
+}
+
 Fallible<Nothing> fill(db::Database& database, const Recording& recording,
                        const std::vector<Question>& questions) {
   db::Transaction transaction = TRY(database.begin());
@@ -200,10 +227,7 @@ Fallible<Nothing> fill(db::Database& database, const Recording& recording,
     }
     ask(each, recording, rows, rounds);
   }
-  for (const Round& round : rounds) {
-    TRY(Collection(recording, round.inquiries).run());
-    for (const auto& each : round.inquiries) TRY(each->finish());
-  }
+  TRY(replay(recording, rounds));
   TRY(rows.result());
   auto note = TRY(database.inserter(lens::kCollected));
   for (const Question& each : questions) {
