@@ -228,7 +228,7 @@ Fallible<Nothing> fill(db::Database& database, const Recording& recording,
     ask(each, recording, rows, rounds);
   }
   TRY(replay(recording, rounds));
-  TRY(rows.result());
+  TRY(rows.finish());
   auto note = TRY(database.inserter(lens::kCollected));
   for (const Question& each : questions) {
     for (const db::TableDescription& table : each.lens->tables())

@@ -54,9 +54,11 @@ std::string create_indexes_sql(const TableDescription& table) {
   return out;
 }
 
-std::string insert_sql(const TableDescription& table) {
-  return std::string("INSERT INTO ") + table.name + " VALUES (" +
-         list(table, [](const ColumnDescription&) { return "?"; }) + ")";
+std::string insert_sql(const TableDescription& table, u32 rows) {
+  const std::string row = "(" + list(table, [](const ColumnDescription&) { return "?"; }) + ")";
+  std::string sql = std::string("INSERT INTO ") + table.name + " VALUES " + row;
+  for (u32 more = 1; more < rows; ++more) sql += "," + row;
+  return sql;
 }
 
 std::string select_sql(const TableDescription& table) {

@@ -85,8 +85,8 @@ const char* name_of(Type type);
 /// CREATE TABLE, and the CREATE INDEX statements, which are cheapest after the rows are in.
 std::string create_table_sql(const TableDescription& table);
 std::string create_indexes_sql(const TableDescription& table);
-/// INSERT with one parameter a column, in order.
-std::string insert_sql(const TableDescription& table);
+/// INSERT of so many rows with one parameter a column, in order.
+std::string insert_sql(const TableDescription& table, u32 rows = 1);
 /// SELECT of all columns, in order, without an end: " WHERE ..." may follow.
 std::string select_sql(const TableDescription& table);
 

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <optional>
 
-#include "db/database.h"
+#include "db/batch_inserter.h"
 
 namespace orrery::lens {
 
@@ -21,12 +21,12 @@ class Rows {
     const std::lock_guard lock(mutex_);
     if (failure_) return;
     auto& known = inserters_[&table];
-    if (known == nullptr) {
-      auto made = database_.inserter(table);
+    if (known.rows == nullptr) {
+      auto made = db::BatchInserter<Row>::of(database_, table);
       if (!made) return note(table.name, made.error());
-      known = std::make_shared<db::Inserter<Row>>(made.take());
+      known = {table.name, std::make_unique<db::BatchInserter<Row>>(made.take())};
     }
-    if (auto added = static_cast<db::Inserter<Row>*>(known.get())->add(row); !added)
+    if (auto added = static_cast<db::BatchInserter<Row>&>(*known.rows).add(row); !added)
       note(table.name, added.error());
   }
 
@@ -34,23 +34,34 @@ class Rows {
   template <class Row>
   Fallible<std::vector<Row>> read(const db::Table<Row>& table, const std::string& rest) {
     const std::lock_guard lock(mutex_);
+    flush();
     return database_.read(table, rest);
   }
 
-  /// The first failure, if there was one.
-  Fallible<Nothing> result() const {
+  /// No more is added. The first failure, if there was one.
+  Fallible<Nothing> finish() {
+    const std::lock_guard lock(mutex_);
+    flush();
     if (failure_) return *failure_;
     return Nothing{};
   }
 
  private:
+  void flush() {
+    for (auto& [table, inserter] : inserters_)
+      if (auto flushed = inserter.rows->flush(); !flushed) note(inserter.table, flushed.error());
+  }
   void note(const char* table, const Failure& failure) {
-    failure_.emplace(std::string("writing the table ") + table + ": " + failure.sentence);
+    if (!failure_) failure_.emplace(std::string("writing the table ") + table + ": " + failure.sentence);
   }
 
   db::Database& database_;
   std::mutex mutex_;
-  std::map<const void*, std::shared_ptr<void>> inserters_;  ///< by the table's address
+  struct Inserter {
+    const char* table = nullptr;
+    std::unique_ptr<db::BatchInserterBase> rows{};
+  };
+  std::map<const void*, Inserter> inserters_;  ///< by the table's address
   std::optional<Failure> failure_;
 };
 

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <limits>
 
+#include "db/batch_inserter.h"
 #include "db/tables_page.h"
 
 namespace orrery::db {
@@ -141,6 +142,45 @@ TEST_F(DatabaseTest, FailuresSayWhatSqliteSaid) {
   auto row = statement.value().step();
   ASSERT_FALSE(row);
   EXPECT_NE(row.error().sentence.find("out of range"), std::string::npos) << row.error().sentence;
+}
+
+/// A table without bytes, of which many rows are inserted at once.
+struct MoonRow {
+  i64 id = 0;
+  std::optional<std::string> name{};
+  double mass = 0;
+};
+constexpr Column<MoonRow> kMoonColumns[] = {
+    column<&MoonRow::id>("id", "Its number.", Key::primary),
+    column<&MoonRow::name>("name", "If it has one."),
+    column<&MoonRow::mass>("mass", "In tons."),
+};
+constexpr Table<MoonRow> kMoon = {"moon", "One moon.", kMoonColumns};
+
+TEST_F(DatabaseTest, ManyRowsAreThoseThatWereAdded) {
+  constexpr i64 kMoons = 5003;
+  auto database = Database::create(path());
+  ASSERT_TRUE(database);
+  ASSERT_TRUE(database.value().create_table(kMoon));
+  auto insert = BatchInserter<MoonRow>::of(database.value(), kMoon);
+  ASSERT_TRUE(insert);
+  const auto moon = [](i64 id) {
+    return MoonRow{id, id % 3 == 0 ? std::nullopt : std::optional(std::to_string(id) + "th"),
+                   0.5 * static_cast<double>(id)};
+  };
+  for (i64 id = 0; id < kMoons; ++id) ASSERT_TRUE(insert.value().add(moon(id)));
+  ASSERT_TRUE(insert.value().flush());
+  auto rows = database.value().read(kMoon, "ORDER BY rowid");
+  ASSERT_TRUE(rows);
+  ASSERT_EQ(rows.value().size(), static_cast<std::size_t>(kMoons));
+  for (i64 id = 0; id < kMoons; ++id) {
+    const MoonRow& row = rows.value()[static_cast<std::size_t>(id)];
+    EXPECT_EQ(std::tuple(row.id, row.name, row.mass), std::tuple(id, moon(id).name, moon(id).mass));
+  }
+  EXPECT_TRUE(insert.value().add(moon(0)));  // waits with others
+  const auto twice = insert.value().flush();
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().sentence, "UNIQUE constraint failed: moon.id");
 }
 
 TEST_F(DatabaseTest, UncommittedTransactionIsUndone) {
