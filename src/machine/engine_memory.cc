@@ -7,6 +7,7 @@
 #include "host/raw_syscall.h"
 #include "machine/control.h"
 #include "memory/layout.h"
+#include "translate/call_path.h"
 #include "translate/heap_watch.h"
 
 namespace orrery::machine {
@@ -45,7 +46,10 @@ Status map_engine_memory() {
     int protection;
   };
   const Wanted wanted[] = {
-      {"map the engine's state", layout::kEngineState, kReadWrite},
+      {"map the engine's state", {layout::kEngineState.start, translate::kPathEnd}, kReadWrite},
+      {"reserve the guard behind the path of calls",
+       {translate::kPathEnd, layout::kEngineState.end},
+       PROT_NONE},
       {"map the engine's stack", {engine_stack_top() - kEngineStackBytes, engine_stack_top()}, kReadWrite},
       {"map the signal stack", {signal_stack_start(), signal_stack_start() + kSignalStackBytes}, kReadWrite},
       {"map the cells", layout::kCells, kReadWrite},

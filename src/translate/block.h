@@ -26,6 +26,7 @@ enum class Borrowed : u8 {
   rbx,          ///< guest register is in spill_scratch
   counted,      ///< nothing, but the transfer that faults was counted ahead
   shadow_load,  ///< the table load of an indirect transfer: a fault here is a missing entry
+  path_full,    ///< a call's push (call_path.h), with r11 in notes_place: a fault here is a path that is full
   access_test,  ///< a test of the instruction's accesses (access_tester.h): a fault here is what it found
   notes_trial,  ///< the trial store of a block's notes: a fault here is the end of the stream
   call_trial,   ///< the same of a call's note, with kCallNoteRegister in notes_place
@@ -62,7 +63,8 @@ enum class ExitCode : u8 {
   chosen = 13,           ///< the block begins with what the engine looks at first: accesses, an allocator
   notes_full = 14,       ///< a signal handler stopped the guest before an instruction: no room for its notes
   suspect = 16,          ///< a signal handler stopped the guest before an access that a test found
-  path = 15,             ///< a call or return that does not fit the path (call_path.h); the exit names its pc
+  path = 15,             ///< a return that does not fit the path (call_path.h); the exit names its pc
+  path_full = 17,        ///< a signal handler stopped the guest before a call: the path has no room for it
 };
 inline constexpr u32 kExitCodeBits = 5;
 constexpr u64 exit_code(ExitCode code, ExitIndex index) {

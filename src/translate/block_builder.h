@@ -132,7 +132,6 @@ class BlockBuilder {
   void copy_repeated(const x86::Decoded& decoded);
   void note_entry();
   void note_path(CallRecord record);
-  void leave_path(PathExit exit);
   u32 offset(const u8* at) const;
 
   struct PendingStub {

@@ -254,17 +254,15 @@ void BlockBuilder::copy_repeated(const Decoded& decoded) {
 
 /// Of a call, and of a return that does not end a watched function, nothing is noted here.
 void BlockBuilder::note_path(CallRecord record) {
-  if (record == CallRecord::call) return leave_path(emit_path_call(emit_, pc_));
+  if (record == CallRecord::call)
+    return emit_path_call(
+        emit_, pc_, [this] { mark(Borrowed::path_full); }, [this] { mark(Borrowed::nothing); });
   PathReturn made;
-  leave_path(made.begin(emit_));
+  path_exits_.push_back({made.begin(emit_), add_exit(pc_, nullptr), uncounted_});
   mark(Borrowed::path_trial);
   emit_call_note(emit_, record, pc_);
   made.end(emit_);
   mark(Borrowed::nothing);
-}
-
-void BlockBuilder::leave_path(PathExit exit) {
-  path_exits_.push_back({exit, add_exit(pc_, nullptr), uncounted_});
 }
 
 }  // namespace orrery::translate

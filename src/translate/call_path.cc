@@ -5,13 +5,11 @@
 
 namespace orrery::translate {
 
-using path_code::jump_back;
 using path_code::kBehindReturn;
 using path_code::kDown;
 using path_code::kJrcxz;
 using path_code::kLoadRsp;
 using path_code::kNot;
-using path_code::kUp;
 
 namespace {
 
@@ -31,33 +29,6 @@ void borrow(Emitter& emit) {
 void emit_path_give_back(Emitter& emit) {
   emit.load_slot(Gpr::r11, ORRERY_SLOT_NOTES_PLACE);
   emit.load_slot(Gpr::rcx, ORRERY_SLOT_NOTES_ADDRESS);
-}
-
-PathExit emit_path_call(Emitter& emit, u64 pc) {
-  static constexpr u8 kDifference[] = {0x48, 0x8d, 0x4c, 0x0c, 1};  // lea rcx, [rsp + rcx + 1]
-  static constexpr u8 kHighByte[] = {0x48, 0x0f, 0xc9,              // bswap rcx
-                                     0x0f, 0xb6, 0xc9};             // movzx ecx, cl
-  static constexpr u8 kFromEnd[] = {0x41, 0x8d, 0x8b};              // lea ecx, [r11 + disp32]
-  static constexpr u8 kPushRsp[] = {0x49, 0x89, 0x23};              // mov [r11], rsp
-  static constexpr u8 kPushNote[] = {0x49, 0x89, 0x4b, 0x08};       // mov [r11 + 8], rcx
-  borrow(emit);
-  emit.bytes(kDifference);  // negative if the call lies below the innermost frame
-  emit.bytes(kNot);
-  emit.bytes(kHighByte);
-  u8* const below = emit.short_branch(kJrcxz);
-  const u8* const out = emit.at();
-  const PathExit exit{emit.jmp_relative()};
-  emit.bind8(below);
-  emit.bytes(kFromEnd);
-  emit.word32(static_cast<u32>(u64{0} - kPathEnd));
-  jump_back(emit, kJrcxz, out);
-  emit.bytes(kPushRsp);
-  emit.mov_imm64(Gpr::rcx, CallHeader::of(CallRecord::call, pc).word);
-  emit.bytes(kPushNote);
-  emit.bytes(kUp);
-  emit.store_slot(ORRERY_SLOT_PATH_TOP, Gpr::r11);
-  emit_path_give_back(emit);
-  return exit;
 }
 
 PathExit PathReturn::begin(Emitter& emit) {
@@ -91,6 +62,7 @@ void CallPaths::begin() {
 
 void CallPaths::switch_to(i32 task) {
   if (task == task_) return;
+  drop_those_over();
   if (task_ != 0) saved_[*numbers_.find(static_cast<u32>(task_))].assign(first(), top());
   task_ = task;
   if (const u32* const known = numbers_.find(static_cast<u32>(task))) {
@@ -110,6 +82,23 @@ std::span<PathFrame> CallPaths::not_noted() {
   return {from, top()};
 }
 
+/// From the innermost outwards a frame is on that lies above all before. A mark makes it one less.
+void CallPaths::drop_those_over() {
+  constexpr u64 kMark = 1;
+  PathFrame* kept = top();
+  u64 above = 0;
+  for (PathFrame* frame = top(); frame > first() + 1;) {
+    const PathFrame each = *--frame;
+    const u64 rsp = (each.rsp + kMark) & ~kMark;
+    if (rsp <= above) continue;
+    above = rsp;
+    *--kept = each;
+  }
+  const u64 count = static_cast<u64>(top() - kept);
+  std::memmove(static_cast<void*>(first() + 1), kept, count * sizeof *kept);
+  set_top(first() + 1 + count);
+}
+
 /// A reader drops the same by the same rule. Frames of another stack that lies higher stay.
 void CallPaths::drop_those_below(u64 rsp) {
   while (top() > first() + 1 && top()[-1].rsp < rsp) set_top(top() - 1);
@@ -124,17 +113,12 @@ void CallPaths::make_room() {
   set_top(top() - (inner - first() - 1));
 }
 
-void CallPaths::mend_for_call(u64 rsp) {
-  drop_those_below(rsp + 1);
-  if (top() == reinterpret_cast<PathFrame*>(kPathEnd)) make_room();
-}
-
 /// Done again it fits a marked frame, so that it is noted.
 void CallPaths::mend_for_return(u64 rsp) {
   constexpr u64 kReturnAddressBytes = 8;
   const u64 behind = rsp + kReturnAddressBytes;
   drop_those_below(behind + 1);
-  if (top() == reinterpret_cast<PathFrame*>(kPathEnd)) make_room();
+  if (is_full()) make_room();
   *top() = {.rsp = behind - 1, .note = 0};
   set_top(top() + 1);
 }

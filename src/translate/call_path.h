@@ -7,12 +7,15 @@
 // a record that says which call is still on of those noted before (CallRecord::outer); so a reader knows the
 // path as if it had seen everything. The frame that led there is marked, and its return is noted too.
 //
-// What does not fit leaves for the engine, which notes every frame that was not, drops those that are over
-// and has the instruction done again: calls above frames that were left without returning (longjmp, an
-// exception, another stack), returns that no call was seen of (a signal handler's, one to a frame that was
-// dropped), and a path that is full.
+// A return that does not fit leaves for the engine, which notes every frame that was not, drops those that
+// are over and has the return done again: behind frames that were left without returning (longjmp, an
+// exception, another stack), and where no call was seen of it (a signal handler's, one to a frame that was
+// dropped). A call is pushed without a look at what lies there: frames that it shows to be over, those whose
+// stack pointer is not above its own, a reader drops by the same rule (call_stream.h), and the engine where
+// the path is full, which is a fault.
 //
-// None of the code touches a flag. It borrows r11, rcx and, at entries, rax for its own few instructions.
+// None of the code touches a flag. It borrows r11 and, but for calls, rcx and, at entries, rax for its own
+// few instructions.
 #pragma once
 
 #include <span>
@@ -35,7 +38,7 @@ struct PathFrame {
 /// At a fixed address below 2 GiB, as the slots are.
 inline constexpr u64 kPathStart = memory::layout::kEngineState.start + 0x80'0000;
 inline constexpr u64 kPathFrames = 1 << 16;
-inline constexpr u64 kPathEnd = kPathStart + kPathFrames * sizeof(PathFrame);
+inline constexpr u64 kPathEnd = kPathStart + kPathFrames * sizeof(PathFrame);  ///< nobody can write there
 static_assert(kPathEnd <= memory::layout::kEngineState.end && kPathEnd < 0x8000'0000);
 static_assert(sizeof(PathFrame) == 16 && offsetof(PathFrame, note) == 8, "emitted code knows them");
 
@@ -44,8 +47,10 @@ struct PathExit {
   u8* displacement = nullptr;
 };
 
-/// Before a call at `pc`.
-PathExit emit_path_call(Emitter& emit, u64 pc);
+/// Before a call at `pc`. `mark` is called before the store that faults where the path is full, with r11
+/// borrowed, and `done` behind it.
+template <class Mark, class Done>
+void emit_path_call(Emitter& emit, u64 pc, Mark mark, Done done);
 /// Before a return, in two parts: between them and behind `watched()` comes its record (call_noter.h).
 class PathReturn {
  public:
@@ -71,8 +76,12 @@ class CallPaths {
 
   /// The frames that were not noted yet, outermost first.
   std::span<PathFrame> not_noted();
-  /// Before a call or a return with this stack pointer is done again. All frames have been noted.
-  void mend_for_call(u64 rsp);
+  /// Drops the frames that are over: later ones lie at or above them.
+  void drop_those_over();
+  bool is_full() const { return top() == reinterpret_cast<PathFrame*>(kPathEnd); }
+  /// Of a path that is full. All frames have been noted.
+  void make_room();
+  /// Before a return with this stack pointer is done again. All frames have been noted.
   void mend_for_return(u64 rsp);
 
  private:
@@ -80,14 +89,13 @@ class CallPaths {
   static PathFrame* top() { return reinterpret_cast<PathFrame*>(slots().path_top); }
   static void set_top(PathFrame* top) { slots().path_top = reinterpret_cast<u64>(top); }
   void drop_those_below(u64 rsp);
-  void make_room();
 
   i32 task_ = 0;
   HashMap<u32> numbers_;  ///< of tasks that have run, index of saved_
   std::vector<std::vector<PathFrame>> saved_;
 };
 
-// --- the entry's code ---
+// --- the code of calls and entries ---
 
 namespace path_code {
 
@@ -107,6 +115,9 @@ inline constexpr u8 kNoted[] = {0x49, 0xc7, 0x43, 0x08, 0, 0, 0, 0};  // mov qwo
 inline constexpr u8 kFromTop[] = {0x49, 0x8d, 0x4c, 0x0b, 1};         // lea rcx, [r11 + rcx + 1]
 inline constexpr u8 kMarked[] = {0x48, 0x8d, 0x4c, 0x24, 7};          // lea rcx, [rsp + 7]
 inline constexpr u8 kPutRsp[] = {0x49, 0x89, 0x4b, 0xf0};             // mov [r11 - 16], rcx
+inline constexpr u8 kPushRsp[] = {0x49, 0x89, 0x23};                  // mov [r11], rsp
+inline constexpr u8 kPushNoteLow[] = {0x41, 0xc7, 0x43, 0x08};        // mov dword [r11 + 8], imm32
+inline constexpr u8 kPushNoteHigh[] = {0x41, 0xc7, 0x43, 0x0c};       // mov dword [r11 + 12], imm32
 inline constexpr u8 kJrcxz = 0xe3, kJmp = 0xeb;
 
 /// A short jump to what was emitted before.
@@ -116,6 +127,24 @@ inline void jump_back(Emitter& emit, u8 opcode, const u8* target) {
 }
 
 }  // namespace path_code
+
+template <class Mark, class Done>
+void emit_path_call(Emitter& emit, u64 pc, Mark mark, Done done) {
+  using namespace path_code;
+  emit.store_slot(ORRERY_SLOT_NOTES_PLACE, Gpr::r11);
+  emit.load_slot(Gpr::r11, ORRERY_SLOT_PATH_TOP);
+  mark();
+  emit.bytes(kPushRsp);
+  const u64 note = CallHeader::of(CallRecord::call, pc).word;
+  emit.bytes(kPushNoteLow);
+  emit.word32(static_cast<u32>(note));
+  emit.bytes(kPushNoteHigh);
+  emit.word32(static_cast<u32>(note >> 32));
+  emit.bytes(kUp);
+  emit.store_slot(ORRERY_SLOT_PATH_TOP, Gpr::r11);
+  emit.load_slot(Gpr::r11, ORRERY_SLOT_NOTES_PLACE);
+  done();
+}
 
 template <class Mark>
 void emit_path_entry(Emitter& emit, Mark mark) {

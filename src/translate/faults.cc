@@ -57,6 +57,7 @@ void give_back(Borrowed borrowed) {
     case Borrowed::access_test:
     case Borrowed::notes_trial:
       return;
+    case Borrowed::path_full:
     case Borrowed::call_trial:
       regs[kCallNoteRegister] = slots().notes_place;
       return;
@@ -110,8 +111,10 @@ Translator::FaultKind Translator::lift_fault(const HostFrame& frame) const {
   slots().uncounted_from = block->pc;
   const bool out_of_room = is_trial(mark.borrowed);
   const bool tested = mark.borrowed == Borrowed::access_test;
+  const bool full = mark.borrowed == Borrowed::path_full;
   slots().exit_code = exit_code(out_of_room ? ExitCode::notes_full
                                 : tested    ? ExitCode::suspect
+                                : full      ? ExitCode::path_full
                                             : ExitCode::fault,
                                 0);
   if (borrows()) lift_notes(notes_[static_cast<std::size_t>(block - blocks_.data())], *block, mark);

@@ -1,11 +1,11 @@
 // The Translator's part in the streams of notes: where they go, what the engine adds to them itself, and how
 // a record is ended that a fault has cut off.
 #include <array>
+#include <utility>
 
 #include "cpu/vector_state.h"
 #include "translate/chosen_accesses.h"
 #include "translate/translator.h"
-#include "x86/decode.h"
 
 namespace orrery::translate {
 
@@ -76,10 +76,8 @@ void Translator::note_turn(i32 task, u64 event, u64 ticks) {
   if (noted_ == Noted::watched_calls) paths_.switch_to(task);
 }
 
-/// A call or a return did not fit the path: notes all that leads there, to have it done again. False if there
-/// is no room, which is to be asked for again.
-bool Translator::mend_path(ExitIndex exit) {
-  slots().regs.rip = exits_[exit].pc;
+/// False if there is no room, which is to be asked for again.
+bool Translator::note_path() {
   for (PathFrame& frame : paths_.not_noted()) {
     if (stream_.size() - noted().size() < 2) {
       slots().uncounted = 0;
@@ -88,12 +86,25 @@ bool Translator::mend_path(ExitIndex exit) {
     put_record(frame.note, std::array{frame.rsp});
     frame.note = 0;
   }
-  const u64 rsp = slots().regs[Gpr::rsp];
-  const Block& block = blocks_[exits_[exit].from];
-  const u8* const code = source_.data() + block.first_source + (exits_[exit].pc - block.pc);
-  const u32 bytes = block.guest_bytes - static_cast<u32>(exits_[exit].pc - block.pc);
-  const bool returns = x86::decode({code, bytes}).category == x86::Category::ret;
-  returns ? paths_.mend_for_return(rsp) : paths_.mend_for_call(rsp);
+  return true;
+}
+
+/// A return did not fit the path: notes all that leads there, to have it done again. False if there is no
+/// room.
+bool Translator::mend_path(ExitIndex exit) {
+  slots().regs.rip = exits_[exit].pc;
+  if (!note_path()) return false;
+  paths_.mend_for_return(slots().regs[Gpr::rsp]);
+  return true;
+}
+
+/// The same of a call, for which there is no room.
+bool Translator::make_path_room() {
+  slots().instructions += std::exchange(slots().uncounted, 0);
+  paths_.drop_those_over();
+  if (!paths_.is_full()) return true;
+  if (!note_path()) return false;
+  paths_.make_room();
   return true;
 }
 

@@ -164,6 +164,9 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& wanted) {
       case ExitCode::path:
         if (!mend_path(index)) return finish(cpu, ExitCode::notes_full, 0);
         continue;
+      case ExitCode::path_full:
+        if (!make_path_room()) return finish(cpu, ExitCode::notes_full, 0);
+        continue;
       default:
         return finish(cpu, code, index);
     }
@@ -282,8 +285,8 @@ cpu::Exit Translator::run_alone(cpu::CpuState& cpu, u32 instructions_most, bool 
   if (at_exit) slots().regs.rip = exits_[index].pc;
   cpu::Exit result{.kind = cpu::ExitKind::one_done};
   bool again = code == ExitCode::widen;
-  if (code == ExitCode::path) {
-    again = mend_path(index);
+  if (code == ExitCode::path || code == ExitCode::path_full) {
+    again = code == ExitCode::path ? mend_path(index) : make_path_room();
     if (!again) result = finish(cpu, ExitCode::notes_full, 0);
   } else if (code == ExitCode::indirect) {
     if (auto refused = refuse_target(cpu))

@@ -212,7 +212,9 @@ class Translator final : public cpu::Executor {
   cpu::Exit run_alone(cpu::CpuState& cpu, u32 instructions_most, bool tested);
   void put_record(u64 header, std::span<const u64> words);
   void count_cut_off(ExitCode code);
+  bool note_path();
   bool mend_path(ExitIndex exit);
+  bool make_path_room();
   void lift_notes(const BlockNotes& notes, const Block& block, const InstructionMark& mark) const;
   void widen();
   BlockIndex next_block(const Turn& turn, Variant variant);
