@@ -16,6 +16,11 @@ inline constexpr u32 kNone = ~u32{0};
 /// Fast code counts ticks; exact code also stops at slots.stop_at_tick.
 enum class Variant : u8 { fast, exact };
 
+/// Which code of a pc a block is. While registers are undefined (undefined.cc) other code runs: from
+/// kFirstTainted on, for one set of such registers.
+using CodeKind = u16;
+inline constexpr CodeKind kOrdinaryCode = 0, kSteppedCode = 1, kFirstTainted = 2, kNoCode = 0xffff;
+
 /// What the glue before a host instruction has borrowed, to be given back when a fault lifts the registers.
 enum class Borrowed : u8 {
   nothing,
@@ -103,7 +108,9 @@ struct Block {
   u32 first_exit = 0, exit_count = 0;
   u32 first_source = 0;  ///< of its guest bytes as they were read, guest_bytes of them
   ExitIndex incoming = kNone;
-  u32 cell = 0;  ///< index of its cell, 0 if no indirect jump has reached it
+  u32 cell = 0;      ///< index of its cell, 0 if no indirect jump has reached it
+  u32 step = kNone;  ///< it is one instruction that touches what is undefined: its index among those decoded
+  CodeKind kind = kOrdinaryCode;
   Variant variant = Variant::fast;
   u8 borrowed = 0;                  ///< the registers that its tests borrow
   bool watched = false;             ///< begins at a watched function (call_stream.h)

@@ -93,6 +93,7 @@ u8* BlockBuilder::begin(u64 pc, u32 cache_offset) {
   emit_ = Emitter(cache_at(cache_offset));
   Block& block = built_.block;
   block.variant = options_.variant;
+  block.kind = options_.kind;
   block.host_begin = cache_offset;
   emit_.load_slot(Gpr::rax, ORRERY_SLOT_SPILL_RAX);  // indirect jumps arrive here with rax borrowed
   entry_ = emit_.at();
@@ -146,6 +147,7 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   noting_ = false;
   if (fetched(pc) == 0) return false;
   built_.notes = BlockNotes{};
+  built_.stepped = false;
   if (notes()) plan_notes(pc);
   if (tests()) plan_tests(pc);
   u8* const to_check = begin(pc, cache_offset);
@@ -494,7 +496,7 @@ void BlockBuilder::indirect_tail() {
   emit_counts(emit_, options_.tick_home, counts_to_here(Counted::with_this, true));
   const bool exact = options_.variant == Variant::exact;
   stop_check(ExitCode::stopped_indirect, 0);
-  if (options_.alone) return leave_alone();
+  if (options_.alone || options_.kind != kOrdinaryCode) return leave_alone();
   mark(Borrowed::shadow_load);
   static constexpr u8 kLoadEntry[] = {0x8b, 0x84, 0x80};  // mov eax, [rax + rax*4 + disp32]
   emit_.bytes(kLoadEntry);

@@ -47,6 +47,9 @@ struct BuildOptions {
   bool paths = false;                    ///< of calls only those that lead there (call_path.h)
   StretchTable* stretches = nullptr;     ///< count executions, and note calls as a profile's
   const HeapWatch* heap = nullptr;       ///< test accesses, and leave at watched functions (heap_watch.h)
+  CodeKind kind = kOrdinaryCode;
+  u64 tainted = 0;  ///< RegisterName::bit(): end before an instruction that touches one of these. One that is
+                    ///< the first has a block of its own, without tests, as has every one of kSteppedCode.
   bool alone =
       false;  ///< nothing else runs after it; what is counted gets StretchTable::find_or_add()'s rows
 };
@@ -59,6 +62,7 @@ struct BuiltBlock {
   u64 returns_to = 0;            ///< after the call that the block ends with; 0 if it does not
   std::span<const u8> source;    ///< the guest bytes, block.guest_bytes of them
   BlockNotes notes;              ///< of its accesses, if they are noted or tested
+  bool stepped = false;          ///< it is one instruction, which the engine looks at first
 };
 
 class BlockBuilder {
@@ -119,6 +123,7 @@ class BlockBuilder {
   void track(const x86::Decoded& decoded, const x86::Accesses& accesses);
   bool begins_for_engine() const;
   void plan_tests(u64 pc);
+  bool is_stepped(const x86::Decoded& decoded, std::span<const u8> bytes) const;
   void begin_tests();
   void test_accesses(const x86::Decoded& decoded);
   void end_borrowing();

@@ -5,6 +5,7 @@
 #include "translate/block_builder.h"
 #include "translate/code_cache.h"
 #include "translate/stack_growth.h"
+#include "translate/touched_registers.h"
 #include "x86/isa_table.h"
 
 namespace orrery::translate {
@@ -67,6 +68,12 @@ bool BlockBuilder::begins_for_engine() const {
   return notes() && noter_.begins_chosen();
 }
 
+/// Whether the engine is to look at an instruction, for what is undefined, before it is executed.
+bool BlockBuilder::is_stepped(const Decoded& decoded, std::span<const u8> bytes) const {
+  if (options_.kind == kOrdinaryCode) return false;
+  return options_.kind == kSteppedCode || (touched_registers(decoded, bytes) & options_.tainted) != 0;
+}
+
 /// As AccessNoter::plan: a block ends before it would leave fewer than two registers for the tests, and
 /// before what the engine looks at itself.
 void BlockBuilder::plan_tests(u64 pc) {
@@ -80,6 +87,10 @@ void BlockBuilder::plan_tests(u64 pc) {
     const std::span<const u8> bytes = std::span<const u8>(buffer_, buffer_bytes_).subspan(at);
     const Decoded decoded = x86::decode(bytes);
     if (decoded.length == 0) break;
+    if (is_stepped(decoded, bytes)) {
+      built_.stepped = count == 0;
+      break;
+    }
     const x86::Accesses accesses = accesses_of(decoded, bytes);
     const StackGrowth growth = marks() ? stack_growth(decoded, bytes) : StackGrowth{};
     const bool far = growth.kind == StackGrowth::Kind::registers || growth.size_bytes > kMarkedInlineMost;
@@ -105,6 +116,7 @@ void BlockBuilder::plan_tests(u64 pc) {
     }
   }
   options_.instructions_most = std::max(1u, count);
+  options_.alone = options_.alone || built_.stepped;
   tested_ = tested_ && !options_.heap->leaves_out(pc);
   for (Gpr* const reg : {&notes.address, &notes.place}) {
     const int free = 15 - std::countl_one(named);

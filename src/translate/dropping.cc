@@ -128,6 +128,9 @@ void Translator::flush() {
   marks_.clear();
   source_.clear();
   notes_.clear();
+  decoded_.clear();
+  tainted_of_.clear();
+  kind_of_.clear();
   dead_ = 0;
   by_pc_.clear();
   by_page_.clear();

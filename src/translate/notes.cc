@@ -21,7 +21,8 @@ void Translator::note(Noted what, std::span<u64> stream) {
   noted_ = what;
   undefined_ = {};
   undefined_of_.clear();
-  touched_.clear();
+  undefined_read_at_ = 0;
+  stepped_ = false;
   paths_.begin();
   points_.clear();
   if (stretches_.size() != 0) stretches_.clear();

@@ -89,8 +89,8 @@ std::optional<cpu::Exit> Translator::look_at_suspects(cpu::CpuState& cpu, cpu::R
   if (!has_room_for_notes()) return finish(cpu, ExitCode::notes_full, 0);
   slots().instructions += slots().uncounted;
   if (notes_undefined()) {
-    finds_undefined_ = true;
-    return run_undefined(cpu, limits, true);
+    undefined_read_at_ = slots().regs.rip;
+    return std::nullopt;
   }
   u8 bytes[16];
   const u64 have = memory::guarded_copy(bytes, reinterpret_cast<const u8*>(slots().regs.rip), 15);

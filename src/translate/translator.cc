@@ -82,6 +82,7 @@ void Translator::store(cpu::CpuState& cpu) {
   cpu.ticks = slots().ticks;
   cpu.instructions += slots().instructions - seen_instructions_;
   seen_instructions_ = slots().instructions;
+  undefined_.rsp = cpu.regs[Gpr::rsp];
 }
 
 namespace {
@@ -108,33 +109,34 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& wanted) {
   begin_undefined_run(cpu);
   Turn turn;
   for (;;) {
-    if (undefined_.bits.tainted() != 0) {
-      if (auto exit = run_undefined(cpu, limits, false)) return *exit;
-      turn = Turn{};
-    }
     if (slots().stop_requested != 0) stop_after_next_tick();
     const Variant variant = slots().stop_at_tick == kNever ? Variant::fast : Variant::exact;
     if (notes_profile() && !stretches_.has_room()) return out_of_room(cpu);
-    const BlockIndex block = next_block(turn, variant);
+    const CodeKind kind = code_kind_or_new();
+    if (kind != kOrdinaryCode && !has_room_for_notes()) return out_of_room(cpu);
+    const BlockIndex block = next_block(turn, variant, kind);
     if (block == kNone) {
       const u64 pc = slots().regs.rip;
       store(cpu);
       return fetch_fault(pc);
     }
-    const bool past = passes_breakpoint(cpu, limits);
+    turn = Turn{};
+    // An instruction that reads what is undefined was found by the code behind a breakpoint.
+    const bool past = passes_breakpoint(cpu, limits) || kind == kSteppedCode;
     if (borrows() && !note_chosen(block, past)) return out_of_room(cpu);
-    if (finds_undefined_ || undefined_.bits.tainted() != 0) {
-      if (auto exit = run_undefined(cpu, limits, true)) return *exit;
-      turn = Turn{};
-      continue;
-    }
+    if (kind != code_kind()) continue;
+    const bool steps = blocks_[block].step != kNone && (past || !breakpoints_.contains(slots().regs.rip));
+    if (steps && !step_undefined(block)) continue;
     const u64 taken = enter(block, past);
     const ExitCode code = code_of(taken);
     const ExitIndex index = index_of(taken);
-    turn = Turn{};
+    if (steps && code != ExitCode::interrupted && code != ExitCode::widen) {
+      stepped_ = false;
+      undefined_read_at_ = 0;
+    }
     switch (code) {
       case ExitCode::direct:
-        turn.came_from = index;
+        if (!steps) turn.came_from = index;
         ++statistics_.direct_exits;
         [[fallthrough]];
       case ExitCode::end_of_fetch:
@@ -221,15 +223,15 @@ void Translator::widen() {
       :);
 }
 
-BlockIndex Translator::next_block(const Turn& turn, Variant variant) {
+BlockIndex Translator::next_block(const Turn& turn, Variant variant, CodeKind kind) {
   const u64 version = seen_version_, flushes = statistics_.flushes;
   apply_changes();
-  const BlockIndex block = find_or_build(slots().regs.rip, variant);
+  const BlockIndex block = find_or_build(slots().regs.rip, variant, kind);
   if (block == kNone) return kNone;
   const bool same_code = version == seen_version_ && flushes == statistics_.flushes;
-  if (turn.came_from != kNone && same_code && exits_[turn.came_from].variant == variant)
+  if (turn.came_from != kNone && same_code && may_link(exits_[turn.came_from], blocks_[block]))
     link(turn.came_from, block);
-  if (turn.indirect) give_cell(block);
+  if (turn.indirect && kind == kOrdinaryCode) give_cell(block);
   return block;
 }
 
@@ -262,17 +264,15 @@ cpu::Exit Translator::finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index)
   return leave(code, has_record ? exits_[index] : BlockExit{});
 }
 
-cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) { return run_alone(cpu, 1, false); }
-
-/// In a block that is not kept: so many instructions, or fewer, if it is left before.
-cpu::Exit Translator::run_alone(cpu::CpuState& cpu, u32 instructions_most, bool tested) {
+/// In a block that is not kept.
+cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   load(cpu, {});
   apply_changes();
   const u32 cache_before = cache_used_;
   BuildOptions options = build_options();
-  options.instructions_most = instructions_most;
+  options.instructions_most = 1;
   options.alone = true;
-  if (!tested) options.heap = nullptr;
+  options.heap = nullptr;
   if (notes_suspects()) options.watched = nullptr;
   const BlockIndex block = build(cpu.regs.rip, options, false);
   if (block == kNone) return fetch_fault(cpu.regs.rip);
@@ -295,9 +295,6 @@ cpu::Exit Translator::run_alone(cpu::CpuState& cpu, u32 instructions_most, bool 
       slots().regs.rip = slots().target;
   } else if (code == ExitCode::interrupted) {
     result.kind = cpu::ExitKind::interrupted;
-  } else if (code == ExitCode::suspect) {
-    slots().instructions += slots().uncounted;
-    finds_undefined_ = true;
   } else if (!at_exit) {
     result = finish(cpu, code, index);
   }
@@ -310,7 +307,7 @@ cpu::Exit Translator::run_alone(cpu::CpuState& cpu, u32 instructions_most, bool 
   cache_used_ = cache_before;
   if (!again) return result;
   if (code == ExitCode::widen) widen();
-  return run_alone(cpu, instructions_most, tested);
+  return run_one_instruction(cpu);
 }
 
 cpu::Exit Translator::fetch_fault(u64 pc) const {
@@ -346,8 +343,14 @@ cpu::Exit Translator::leave(ExitCode code, const BlockExit& exit) const {
 
 // --- finding and building ---
 
-BlockIndex Translator::find_or_build(u64 pc, Variant variant) {
-  const BlockIndex newest = by_pc_.find(key(pc, variant));
+/// The newest block, live or not.
+BlockIndex Translator::find(u64 pc, Variant variant, CodeKind kind) const {
+  const BlockIndex newest = by_pc_.find(key(pc, variant, kind));
+  return newest != kNone && blocks_[newest].pc == pc && blocks_[newest].kind == kind ? newest : kNone;
+}
+
+BlockIndex Translator::find_or_build(u64 pc, Variant variant, CodeKind kind) {
+  const BlockIndex newest = find(pc, variant, kind);
   if (newest != kNone && blocks_[newest].live) return newest;
   const u64 page = page_floor(pc);
   const bool checked =
@@ -356,11 +359,14 @@ BlockIndex Translator::find_or_build(u64 pc, Variant variant) {
   Block wanted;
   wanted.pc = pc;
   wanted.variant = variant;
+  wanted.kind = kind;
   wanted.checked = checked;
   if (const BlockIndex revived = revive(wanted, newest); revived != kNone) return revived;
   BuildOptions options = build_options();
   options.variant = variant;
   options.checked = checked;
+  options.kind = kind;
+  options.tainted = kind >= kFirstTainted ? tainted_of_[kind - kFirstTainted] : 0;
   options.breakpoints = breakpoints_.empty() ? nullptr : &breakpoints_;
   return build(pc, options, true);
 }
@@ -398,6 +404,10 @@ BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) 
     exit.variant = options.variant;
     exits_.push_back(exit);
   }
+  if (built.stepped) {
+    block.step = static_cast<u32>(decoded_.size());
+    decoded_.push_back(x86::decode(built.source));
+  }
   cache_used_ = (block.host_end + 15) & ~15u;
   blocks_.push_back(block);
   if (borrows()) notes_.push_back(built.notes);
@@ -406,15 +416,15 @@ BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) 
   statistics_.host_bytes += block.host_end - block.host_begin;
   if (keep_it) keep(index);
   // Where a call returns to, the return will look into the table, and would make the page of its entry twice.
-  if (keep_it && built.returns_to != 0) cell_of(built.returns_to);
+  if (keep_it && built.returns_to != 0 && options.kind == kOrdinaryCode) cell_of(built.returns_to);
   return index;
 }
 
 /// Enters a block into the look-ups and has its pages watched.
 void Translator::keep(BlockIndex index) {
-  const u64 at = key(blocks_[index].pc, blocks_[index].variant);
-  blocks_[index].older = by_pc_.find(at);
-  by_pc_.set(at, index);
+  Block& block = blocks_[index];
+  block.older = find(block.pc, block.variant, block.kind);
+  by_pc_.set(key(block.pc, block.variant, block.kind), index);
   list_in_pages(index);
 }
 
@@ -472,7 +482,7 @@ BlockIndex Translator::revive(const Block& wanted, BlockIndex newest) {
   if (newer != kNone) {
     blocks_[newer].older = block.older;
     block.older = newest;
-    by_pc_.set(key(wanted.pc, wanted.variant), index);
+    by_pc_.set(key(wanted.pc, wanted.variant, wanted.kind), index);
   }
   block.live = true;
   --dead_;
@@ -482,6 +492,10 @@ BlockIndex Translator::revive(const Block& wanted, BlockIndex newest) {
 }
 
 // --- linking ---
+
+bool Translator::may_link(const BlockExit& exit, const Block& to) const {
+  return exit.variant == to.variant && blocks_[exit.from].kind == to.kind && to.step == kNone;
+}
 
 void Translator::link(ExitIndex exit_index, BlockIndex target) {
   BlockExit& exit = exits_[exit_index];

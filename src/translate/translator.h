@@ -46,12 +46,6 @@ struct UndefinedTask {
   u64 rsp = 0;         ///< when it last ran
 };
 
-/// Of a stretch of code that runs to its end unless it jumps.
-struct TouchedRegisters {
-  u64 names = 0;  ///< RegisterName::bit()
-  u32 instructions = 0;
-};
-
 class Translator final : public cpu::Executor {
  public:
   struct Options {
@@ -184,7 +178,11 @@ class Translator final : public cpu::Executor {
   bool widened() const { return widened_; }
 
  private:
-  static constexpr u64 key(u64 pc, Variant variant) { return pc * 2 + static_cast<u64>(variant); }
+  /// Two may have the same, so what is found by it is to be looked at.
+  static constexpr u64 key(u64 pc, Variant variant, CodeKind kind) {
+    constexpr u64 kSpread = 0x9e37'79b9'7f4a'7000;
+    return (pc * 2 + static_cast<u64>(variant)) ^ kind * kSpread;
+  }
   void load(const cpu::CpuState& cpu, const cpu::RunLimits& limits);
   void store(cpu::CpuState& cpu);
   BuildOptions build_options();
@@ -201,15 +199,14 @@ class Translator final : public cpu::Executor {
   std::optional<cpu::Exit> look_at_suspects(cpu::CpuState& cpu, cpu::RunLimits& limits);
   void look_at_allocators(const cpu::Registers& regs);
   void define_at_begin(std::span<const u8> bytes, std::vector<Access>& accesses);
-  std::optional<cpu::Exit> run_undefined(cpu::CpuState& cpu, cpu::RunLimits& limits, bool looked_at);
-  void step_undefined(const cpu::CpuState& cpu);
+  CodeKind code_kind() const;
+  CodeKind code_kind_or_new();
+  bool step_undefined(BlockIndex index);
   void check_arguments(const cpu::Registers& regs);
   void note_use(u64 pc, UndefinedUse use);
   void begin_undefined_run(const cpu::CpuState& cpu);
   void switch_undefined(i32 task);
-  u64 touched_registers(u64 pc, u32& instructions);
   cpu::Registers with_segments(const cpu::Registers& regs) const;
-  cpu::Exit run_alone(cpu::CpuState& cpu, u32 instructions_most, bool tested);
   void put_record(u64 header, std::span<const u64> words);
   void count_cut_off(ExitCode code);
   bool note_path();
@@ -217,13 +214,14 @@ class Translator final : public cpu::Executor {
   bool make_path_room();
   void lift_notes(const BlockNotes& notes, const Block& block, const InstructionMark& mark) const;
   void widen();
-  BlockIndex next_block(const Turn& turn, Variant variant);
+  BlockIndex next_block(const Turn& turn, Variant variant, CodeKind kind);
   u64 enter(BlockIndex block, bool past_breakpoint);
   cpu::Exit out_of_room(cpu::CpuState& cpu);
   cpu::Exit finish(cpu::CpuState& cpu, ExitCode code, ExitIndex index);
   std::optional<cpu::Exit> refuse_target(cpu::CpuState& cpu);
   void take_back_transfer(u64 pc, u8 bytes);
-  BlockIndex find_or_build(u64 pc, Variant variant);
+  BlockIndex find(u64 pc, Variant variant, CodeKind kind) const;
+  BlockIndex find_or_build(u64 pc, Variant variant, CodeKind kind);
   BlockIndex build(u64 pc, const BuildOptions& options, bool keep);
   void keep(BlockIndex index);
   void list_in_pages(BlockIndex index);
@@ -232,6 +230,7 @@ class Translator final : public cpu::Executor {
   bool fits_breakpoints(const Block& block) const;
   bool fits_watched(const Block& block) const;
   void drop_blocks_at(std::span<const u64> addresses);
+  bool may_link(const BlockExit& exit, const Block& to) const;
   void link(ExitIndex exit, BlockIndex target);
   void unlink_incoming(Block& block);
   bool has_entry(u64 pc) const;
@@ -282,8 +281,11 @@ class Translator final : public cpu::Executor {
   DefinedShadow defined_;
   UndefinedTask undefined_;              ///< of the task that runs
   HashMap<UndefinedTask> undefined_of_;  ///< of the others
-  HashMap<TouchedRegisters> touched_;    ///< by the pc of a stretch of code
-  bool finds_undefined_ = false;         ///< the next instruction reads something undefined
+  std::vector<u64> tainted_of_;          ///< by kind, from kFirstTainted on: RegisterName::bit()
+  HashMap<CodeKind> kind_of_;            ///< the reverse
+  std::vector<x86::Decoded> decoded_;    ///< by Block::step
+  u64 undefined_read_at_ = 0;            ///< the instruction there, which is next, reads something undefined
+  bool stepped_ = false;                 ///< the engine has looked at the next instruction already
   cpu::VectorImage vectors_;             ///< for step_undefined()
   i32 task_ = 0;                         ///< that runs, if suspects are noted, and its instant
   u64 event_ = 0;

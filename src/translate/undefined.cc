@@ -3,9 +3,10 @@
 //
 // As long as the registers of a task are defined, which is nearly always, its code runs at full speed: loads
 // are tested (access_tester.h), stores make what they write defined, and a stack that grows is undefined. A
-// test that finds something undefined leaves for the engine, which from there on looks at each instruction
-// before it has it executed (definedness.h), until all registers are defined again. What does not touch a
-// register that is not is run as it stands: a value that is never used again does not keep it slow.
+// test that finds something undefined leaves for the engine, which looks at the instruction before it has it
+// executed (definedness.h). From there on, until all registers are defined again, other code runs, made for
+// the set of registers that are not: it is the same, but each instruction that touches one of these is a
+// block of its own, which the engine looks at first. So a value that is not used does not keep anything slow.
 #include <array>
 
 #include "linux/syscall_table.h"
@@ -14,7 +15,6 @@
 #include "translate/stack_growth.h"
 #include "translate/translator.h"
 #include "x86/decode.h"
-#include "x86/register_effects.h"
 
 namespace orrery::translate {
 
@@ -23,7 +23,8 @@ using x86::Decoded;
 
 namespace {
 
-constexpr u32 kInstructionBytesMost = 15, kStretchMost = 32;
+/// All code is made anew when there are more.
+constexpr std::size_t kTaintedSetsMost = 4096;
 
 /// Guest memory, with its shadow, and the registers that the engine has left alone.
 class GuestMemory final : public DefinednessMemory {
@@ -79,45 +80,6 @@ bool has_64_bits(abi::ArgKind kind) {
     default:
       return false;
   }
-}
-
-/// The registers that an instruction may read or write.
-u64 registers_of(const Decoded& decoded, std::span<const u8> bytes) {
-  const u64 flags = RegisterName::flags().bit();
-  u64 names = flags | x86::register_effects(decoded, bytes).written;
-  const bool legacy = decoded.encoding == x86::Encoding::legacy;
-  const bool one_byte = legacy && decoded.map == 0;
-  const u32 rm = decoded.modrm_rm() | (x86::vector_fields(decoded, bytes).b ? 8u : 0u);
-  const u32 reg = decoded.modrm_reg() | (decoded.reg_high & 8u);
-  const u32 both = decoded.has_modrm ? (1u << reg | (decoded.modrm_mod() == 3 ? 1u << rm : 0)) : 0;
-  names |= both;
-  if (decoded.has_modrm && decoded.modrm_mod() != 3) {
-    const x86::AddressForm form = x86::address_form(decoded, bytes);
-    if (form.base < 16) names |= u64{1} << form.base;
-    if (form.index < 16) names |= u64{1} << form.index;
-  }
-  // What opcodes name by themselves.
-  constexpr u64 kImplied = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 6 | 1 << 7;  // rax, rcx, rdx, rsi, rdi
-  const bool plain_move =
-      one_byte && ((decoded.opcode >= 0x88 && decoded.opcode <= 0x8d) || decoded.opcode == 0xc7);
-  if (one_byte && !plain_move && (decoded.opcode >= 0x90 || !decoded.has_modrm)) names |= kImplied;
-  if (one_byte && decoded.opcode >= 0x50 && decoded.opcode < 0x60)
-    names |= u64{1} << ((decoded.opcode & 7) | ((decoded.rex & 1) != 0 ? 8 : 0));
-  if (one_byte && decoded.opcode == 0xc9) names |= 1 << 5;
-  if (one_byte && decoded.opcode >= 0xb0 && decoded.opcode < 0xc0) names &= ~kImplied | names;
-  if (one_byte && decoded.opcode >= 0xd8 && decoded.opcode < 0xe0) names |= RegisterName::x87().bit();
-  if (legacy && decoded.map == 1 && decoded.opcode >= 0xa0) names |= kImplied;
-  if (one_byte) return names;
-  names |= RegisterName::x87().bit() | RegisterName::vector(0).bit();
-  if (decoded.encoding != x86::Encoding::legacy) {
-    names |= kImplied | u64{1} << (decoded.vvvv & 15);
-    names |= RegisterName::vector(decoded.vvvv & 31).bit();
-    if (decoded.map == 1 && decoded.opcode == 0x77) names |= u64{0xffff'ffff} << RegisterName::kFirstVector;
-    if (decoded.map == 3) names |= u64{0xffff} << RegisterName::kFirstVector;  // one in the immediate
-  }
-  if (decoded.encoding == x86::Encoding::evex) names |= u64{0xffff'ffff} << RegisterName::kFirstVector;
-  if (decoded.has_modrm) names |= u64{both} << RegisterName::kFirstVector;
-  return names;
 }
 
 }  // namespace
@@ -176,8 +138,8 @@ void Translator::define_at_begin(std::span<const u8> bytes, std::vector<Access>&
   if (moves) return defined_.copy(accesses[1].address, accesses[0].address, accesses[1].size_bytes);
   for (const Access& access : accesses)
     if (access.kind != AccessKind::write && defined_.any_undefined(access.address, access.size_bytes))
-      finds_undefined_ = true;
-  if (finds_undefined_) return;
+      undefined_read_at_ = regs.rip;
+  if (undefined_read_at_ == regs.rip) return;
   for (const Access& access : accesses)
     if (access.kind != AccessKind::read) defined_.fill(access.address, access.size_bytes, false);
 }
@@ -198,15 +160,19 @@ void Translator::check_arguments(const cpu::Registers& regs) {
   }
 }
 
-/// What the next instruction makes of undefined bits, before it is executed.
-void Translator::step_undefined(const cpu::CpuState& cpu) {
-  u8 bytes[kInstructionBytesMost + 1] = {};
-  const u64 have =
-      memory::guarded_copy(bytes, reinterpret_cast<const u8*>(cpu.regs.rip), kInstructionBytesMost);
-  const std::span<const u8> code(bytes, have);
-  const Decoded decoded = x86::decode(code);
-  if (decoded.length == 0) return;
-  const cpu::Registers regs = with_segments(cpu.regs);
+/// What the block's instruction, which is next, makes of undefined bits, before it is executed. False if it
+/// is another instruction by now.
+bool Translator::step_undefined(BlockIndex index) {
+  if (stepped_) return true;
+  const Block& block = blocks_[index];
+  if (block.checked && !still_reads(block)) {
+    drop(index);
+    return false;
+  }
+  stepped_ = true;
+  const std::span<const u8> code(source_.data() + block.first_source, block.guest_bytes);
+  const Decoded& decoded = decoded_[block.step];
+  const cpu::Registers regs = with_segments(slots().regs);
   if (decoded.category == Category::syscall) check_arguments(regs);
   GuestMemory memory(defined_, vectors_, options_.vector_components);
   const UndefinedUse use = Definedness(undefined_.bits, memory).step(regs, decoded, code);
@@ -220,77 +186,26 @@ void Translator::step_undefined(const cpu::CpuState& cpu) {
   }
   if (decoded.category == Category::call || decoded.category == Category::call_indirect)
     defined_.fill(rsp - sizeof(u64) - kRedZoneBytes, kRedZoneBytes, true);
+  return true;
 }
 
-/// The registers that a stretch of code from `pc` on touches, and how many instructions it has.
-u64 Translator::touched_registers(u64 pc, u32& instructions) {
-  if (const TouchedRegisters* const found = touched_.find(pc)) {
-    instructions = found->instructions;
-    return found->names;
-  }
-  TouchedRegisters touched;
-  u64 at = pc;
-  while (touched.instructions < kStretchMost) {
-    u8 bytes[kInstructionBytesMost + 1] = {};
-    const u64 have = memory::guarded_copy(bytes, reinterpret_cast<const u8*>(at), kInstructionBytesMost);
-    const Decoded decoded = x86::decode({bytes, have});
-    const std::span<const u8> code(bytes, have);
-    if (decoded.length == 0 || is_for_engine(x86::accesses_of(decoded, code)) ||
-        stack_growth(decoded, code).kind != StackGrowth::Kind::none)
-      break;
-    if (at != pc && watched_.contains(at)) break;
-    const bool ends = decoded.category != Category::copy && decoded.category != Category::jump_if;
-    const bool jumps = (decoded.category == Category::jump || decoded.category == Category::call ||
-                        decoded.category == Category::ret);
-    if (ends && !jumps) break;
-    touched.names |= jumps || decoded.category == Category::jump_if ? RegisterName::flags().bit()
-                                                                    : registers_of(decoded, code);
-    ++touched.instructions;
-    at += decoded.length;
-    if (ends) break;
-  }
-  touched_[pc] = touched;
-  instructions = touched.instructions;
-  return touched.names;
+/// Of the code that may run now; kNoCode if there is none of this kind yet.
+CodeKind Translator::code_kind() const {
+  if (undefined_read_at_ != 0 && undefined_read_at_ == slots().regs.rip) return kSteppedCode;
+  const u64 tainted = undefined_.bits.tainted();
+  if (tainted == 0) return kOrdinaryCode;
+  const CodeKind* const found = kind_of_.find(tainted);
+  return found != nullptr ? *found : kNoCode;
 }
 
-/// Goes on while registers are undefined; at least with the next instruction. `looked_at`: it is past its
-/// breakpoint. An exit if the run ends with it.
-std::optional<cpu::Exit> Translator::run_undefined(cpu::CpuState& cpu, cpu::RunLimits& limits,
-                                                   bool looked_at) {
-  const u64 stop_at_tick = slots().stop_at_tick;
-  bool past_breakpoint = limits.past_breakpoint || looked_at;
-  store(cpu);
-  const auto leave = [&](cpu::Exit exit) {
-    undefined_.rsp = cpu.regs[Gpr::rsp];
-    return exit;
-  };
-  for (bool first = true;; first = false) {
-    if (!has_room_for_notes()) return leave({.kind = cpu::ExitKind::notes_full});
-    if (!past_breakpoint && breakpoints_.contains(cpu.regs.rip))
-      return leave({.kind = cpu::ExitKind::breakpoint});
-    past_breakpoint = false;
-    if (!first && watched_.contains(cpu.regs.rip)) {
-      const bool in_allocator = heap_.in_allocator();
-      slots().regs = cpu.regs;
-      look_at_allocators(cpu.regs);
-      if (in_allocator != heap_.in_allocator() && undefined_.bits.tainted() == 0) break;
-    }
-    u32 instructions = 0;
-    const u64 tainted = undefined_.bits.tainted();
-    const bool untouched = !finds_undefined_ &&
-                           (touched_registers(cpu.regs.rip, instructions) & tainted) == 0 && instructions > 0;
-    finds_undefined_ = false;
-    if (!untouched) step_undefined(cpu);
-    const cpu::Exit exit = untouched ? run_alone(cpu, instructions, true) : run_alone(cpu, 1, false);
-    if (exit.kind != cpu::ExitKind::one_done) return leave(exit);
-    if (cpu.ticks >= stop_at_tick) return leave({.kind = cpu::ExitKind::tick_reached});
-    if (undefined_.bits.tainted() == 0) break;
-  }
-  limits.stop_at_tick = stop_at_tick;
-  limits.past_breakpoint = false;
-  load(cpu, limits);
-  return std::nullopt;
+CodeKind Translator::code_kind_or_new() {
+  const CodeKind known = code_kind();
+  if (known != kNoCode) return known;
+  if (tainted_of_.size() == kTaintedSetsMost) flush();
+  const CodeKind kind = static_cast<CodeKind>(kFirstTainted + tainted_of_.size());
+  tainted_of_.push_back(undefined_.bits.tainted());
+  kind_of_[undefined_.bits.tainted()] = kind;
+  return kind;
 }
 
 }  // namespace orrery::translate
