@@ -173,20 +173,22 @@ void ErrorFinder::undefined(u64 pc, u64 kind, u64 origin) {
                                                    : ErrorKind::undefined_argument,
                     .place = place(pc),
                     .address = origin};
-  error.neighbour = blocks_.neighbour(origin);
-  if (error.neighbour && error.neighbour->relation != Relation::inside) error.neighbour.reset();
-  add(error, pc);
+  if (!add(error, pc)) return;
+  std::optional<Neighbour> neighbour = blocks_.neighbour(origin);
+  if (neighbour && neighbour->relation == Relation::inside) errors_.back().neighbour = std::move(neighbour);
 }
 
-void ErrorFinder::add(MemoryError error, u64 same) {
+/// False if it is one more of those known already.
+bool ErrorFinder::add(MemoryError error, u64 same) {
   const auto [known, is_new] = numbers_.try_emplace({error.kind, same}, errors_.size());
   if (!is_new) {
     ++errors_[known->second].count;
-    return;
+    return false;
   }
   if (error.size_bytes != 0)
     error.neighbour = blocks_.neighbour(shadow_.first_forbidden(error.address, error.size_bytes));
   errors_.push_back(error);
+  return true;
 }
 
 }  // namespace orrery::lens::errors

@@ -119,7 +119,7 @@ class ErrorFinder {
   bool is_allocators(u64 pc) const;
   void suspect(const translate::Access& access);
   void borrowed(u64 address, u64 size_bytes);
-  void add(MemoryError error, u64 same);
+  bool add(MemoryError error, u64 same);
 
   HeapShadow shadow_;
   HeapBlocks blocks_;
