@@ -93,6 +93,7 @@ struct BlockExit {
   u8 instruction_bytes = 0;
   bool noted_entry = false;  ///< the entry of the function that it leads to has been noted
   Variant variant = Variant::fast;
+  CodeKind kind = kOrdinaryCode;  ///< of the block that it may lead to
 };
 
 struct Block {

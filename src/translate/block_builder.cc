@@ -148,6 +148,7 @@ bool BlockBuilder::build(u64 pc, u32 cache_offset, ExitIndex first_exit, const B
   if (fetched(pc) == 0) return false;
   built_.notes = BlockNotes{};
   built_.stepped = false;
+  kind_ = options.kind;
   if (notes()) plan_notes(pc);
   if (tests()) plan_tests(pc);
   u8* const to_check = begin(pc, cache_offset);
@@ -236,6 +237,7 @@ BlockBuilder::Step BlockBuilder::instruction(const Decoded& decoded) {
       else
         copy(decoded);
       if (notes()) noter_.after(emit_);
+      if (kind_ >= kFirstTainted) define_registers(decoded);
       if (options_.counts) ++uncounted_;
       return Step::go_on;
     case Category::jump_if:
@@ -356,6 +358,7 @@ ExitIndex BlockBuilder::add_exit(u64 pc, u8* jump_displacement) {
   BlockExit exit;
   exit.pc = pc;
   if (jump_displacement != nullptr) exit.jump_offset = offset(jump_displacement);
+  exit.kind = kind_;
   built_.exits.push_back(exit);
   return static_cast<ExitIndex>(built_.exits.size() - 1);
 }
@@ -390,7 +393,7 @@ void BlockBuilder::stop_check(ExitCode code, ExitIndex exit) {
 
 BlockBuilder::WayOut BlockBuilder::way_out(u64 target, bool ticks, StretchKind kind) {
   return {target, ticks, counts_to_here(Counted::with_this, ticks, kind),
-          noter_.header(done_with_this(), true, ticks)};
+          noter_.header(done_with_this(), true, ticks), kind_};
 }
 
 /// Jumps to the target, linkable, through a stub until it is linked. `kept`: see keeps(); null if it is to be
@@ -405,6 +408,7 @@ void BlockBuilder::take(const WayOut& way, u8* kept) {
   if (!gives_back_first) give_back(way.header);
   u8* const displacement = emit_.jmp_relative();
   const ExitIndex exit = add_exit(way.target, displacement);
+  built_.exits[exit].kind = way.kind;
   stubs_.push_back({ExitCode::direct, exit, displacement});
   keeps(exit, kept, release);
 }
@@ -496,7 +500,7 @@ void BlockBuilder::indirect_tail() {
   emit_counts(emit_, options_.tick_home, counts_to_here(Counted::with_this, true));
   const bool exact = options_.variant == Variant::exact;
   stop_check(ExitCode::stopped_indirect, 0);
-  if (options_.alone || options_.kind != kOrdinaryCode) return leave_alone();
+  if (options_.alone || kind_ != kOrdinaryCode) return leave_alone();
   mark(Borrowed::shadow_load);
   static constexpr u8 kLoadEntry[] = {0x8b, 0x84, 0x80};  // mov eax, [rax + rax*4 + disp32]
   emit_.bytes(kLoadEntry);

@@ -18,6 +18,7 @@
 #include "translate/emitter.h"
 #include "translate/heap_watch.h"
 #include "translate/stretches.h"
+#include "translate/tainted_sets.h"
 #include "translate/ticks.h"
 #include "x86/decode.h"
 #include "x86/isa_table.h"
@@ -47,9 +48,10 @@ struct BuildOptions {
   bool paths = false;                    ///< of calls only those that lead there (call_path.h)
   StretchTable* stretches = nullptr;     ///< count executions, and note calls as a profile's
   const HeapWatch* heap = nullptr;       ///< test accesses, and leave at watched functions (heap_watch.h)
+  /// From kFirstTainted on: end before an instruction that touches an undefined register. One that is the first
+  /// has a block of its own, without tests, as has every one of kSteppedCode.
   CodeKind kind = kOrdinaryCode;
-  u64 tainted = 0;  ///< RegisterName::bit(): end before an instruction that touches one of these. One that is
-                    ///< the first has a block of its own, without tests, as has every one of kSteppedCode.
+  TaintedSets* sets = nullptr;
   bool alone =
       false;  ///< nothing else runs after it; what is counted gets StretchTable::find_or_add()'s rows
 };
@@ -123,7 +125,8 @@ class BlockBuilder {
   void track(const x86::Decoded& decoded, const x86::Accesses& accesses);
   bool begins_for_engine() const;
   void plan_tests(u64 pc);
-  bool is_stepped(const x86::Decoded& decoded, std::span<const u8> bytes) const;
+  bool is_stepped(const x86::Decoded& decoded, std::span<const u8> bytes, u64& tainted) const;
+  void define_registers(const x86::Decoded& decoded);
   void begin_tests();
   void test_accesses(const x86::Decoded& decoded);
   void end_borrowing();
@@ -155,6 +158,7 @@ class BlockBuilder {
     bool ticks;
     Counts counts;
     AccessHeader header;  ///< if accesses are noted
+    CodeKind kind;
   };
   /// One that does so behind the block.
   struct PendingWayOut {
@@ -177,6 +181,7 @@ class BlockBuilder {
   AccessNoter noter_;
   bool noting_ = false;  ///< what is emitted has the notes', or the tests', registers borrowed
   bool tested_ = false;  ///< there are tests in the block
+  CodeKind kind_ = kOrdinaryCode;  ///< of the code behind the present instruction
   std::vector<PendingWayOut> ways_out_;
   u8 length_ = 0;  ///< of the instruction being translated
   u8* entry_ = nullptr;

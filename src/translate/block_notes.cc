@@ -68,10 +68,28 @@ bool BlockBuilder::begins_for_engine() const {
   return notes() && noter_.begins_chosen();
 }
 
-/// Whether the engine is to look at an instruction, for what is undefined, before it is executed.
-bool BlockBuilder::is_stepped(const Decoded& decoded, std::span<const u8> bytes) const {
+/// Whether the engine is to look at an instruction, for what is undefined, before it is executed. If not, takes
+/// from the undefined registers what the instruction defines.
+bool BlockBuilder::is_stepped(const Decoded& decoded, std::span<const u8> bytes, u64& tainted) const {
   if (options_.kind == kOrdinaryCode) return false;
-  return options_.kind == kSteppedCode || (touched_registers(decoded, bytes) & options_.tainted) != 0;
+  if (options_.kind == kSteppedCode) return true;
+  if (tainted == 0) return false;
+  const TouchedRegisters touched = touched_registers(decoded, bytes);
+  if ((touched.names & tainted) != 0) return true;
+  if ((touched.defined & tainted) == 0) return false;
+  const u64 rest = without(tainted, touched.defined);
+  if (options_.sets->find_or_add(rest) == kNoCode) return true;
+  tainted = rest;
+  return false;
+}
+
+/// Behind an instruction.
+void BlockBuilder::define_registers(const Decoded& decoded) {
+  const u64 tainted = options_.sets->of(kind_);
+  const u64 defined = touched_registers(decoded, {bytes_, decoded.length}).defined;
+  if (built_.stepped || (defined & tainted) == 0) return;
+  kind_ = options_.sets->find(without(tainted, defined));
+  emit_.store_slot_imm32(ORRERY_SLOT_CODE_KIND, kind_);
 }
 
 /// As AccessNoter::plan: a block ends before it would leave fewer than two registers for the tests, and
@@ -83,11 +101,12 @@ void BlockBuilder::plan_tests(u64 pc) {
   BlockNotes& notes = built_.notes;
   u8 named = 0;
   u32 count = 0, marked = 0;
+  u64 tainted = options_.sets != nullptr ? options_.sets->of(options_.kind) : 0;
   for (u64 at = 0; count < options_.instructions_most; ++count) {
     const std::span<const u8> bytes = std::span<const u8>(buffer_, buffer_bytes_).subspan(at);
     const Decoded decoded = x86::decode(bytes);
     if (decoded.length == 0) break;
-    if (is_stepped(decoded, bytes)) {
+    if (is_stepped(decoded, bytes, tainted)) {
       built_.stepped = count == 0;
       break;
     }

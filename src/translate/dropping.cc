@@ -129,8 +129,7 @@ void Translator::flush() {
   source_.clear();
   notes_.clear();
   decoded_.clear();
-  tainted_of_.clear();
-  kind_of_.clear();
+  sets_.clear();
   dead_ = 0;
   by_pc_.clear();
   by_page_.clear();

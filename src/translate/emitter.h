@@ -65,6 +65,11 @@ class Emitter {
     if (low == 4) byte(0x24);
     word32(static_cast<u32>(value));
   }
+  /// mov dword [slot], imm32
+  void store_slot_imm32(u32 slot, u32 value) {
+    put(u64{slot_address(slot)} << 24 | 0x2504c7, 7);
+    word32(value);
+  }
   /// slot += value, by way of `reg`, which is destroyed
   void add_to_slot(u32 slot, Gpr reg, i32 value) {
     load_slot(reg, slot);

@@ -32,6 +32,7 @@
 #define ORRERY_SLOT_PATH_TOP 384
 #define ORRERY_SLOT_SHADOW_OFFSET 400
 #define ORRERY_SLOT_UNDEFINED_WORD 408
+#define ORRERY_SLOT_CODE_KIND 416
 #define ORRERY_EXIT_INTERRUPTED 9
 
 #ifndef __ASSEMBLER__
@@ -76,6 +77,7 @@ struct Slots {
   u64 counted_ahead;    ///< 1: the transfer that faulted has been counted
   u64 shadow_offset;    ///< what tests of accesses add to an address (heap_watch.h)
   u64 undefined_word;   ///< the shadow of eight undefined bytes; 0 while nothing is to be marked
+  u64 code_kind;        ///< CodeKind that the code in which the guest is was made for
 };
 static_assert(offsetof(Slots, regs.rflags) == ORRERY_SLOT_RFLAGS);
 static_assert(offsetof(Slots, ticks) == ORRERY_SLOT_TICKS);
@@ -99,6 +101,7 @@ static_assert(offsetof(Slots, elements_from) == ORRERY_SLOT_ELEMENTS_FROM);
 static_assert(offsetof(Slots, path_top) == ORRERY_SLOT_PATH_TOP);
 static_assert(offsetof(Slots, shadow_offset) == ORRERY_SLOT_SHADOW_OFFSET);
 static_assert(offsetof(Slots, undefined_word) == ORRERY_SLOT_UNDEFINED_WORD);
+static_assert(offsetof(Slots, code_kind) == ORRERY_SLOT_CODE_KIND);
 static_assert(ORRERY_EXIT_INTERRUPTED == static_cast<int>(ExitCode::interrupted));
 static_assert(ORRERY_SLOTS == memory::layout::kEngineState.start);
 

@@ -112,7 +112,9 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& wanted) {
     if (slots().stop_requested != 0) stop_after_next_tick();
     const Variant variant = slots().stop_at_tick == kNever ? Variant::fast : Variant::exact;
     if (notes_profile() && !stretches_.has_room()) return out_of_room(cpu);
+    const u64 flushes = statistics_.flushes;
     const CodeKind kind = code_kind_or_new();
+    if (flushes != statistics_.flushes) turn = Turn{};
     if (kind != kOrdinaryCode && !has_room_for_notes()) return out_of_room(cpu);
     const BlockIndex block = next_block(turn, variant, kind);
     if (block == kNone) {
@@ -127,9 +129,11 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& wanted) {
     if (kind != code_kind()) continue;
     const bool steps = blocks_[block].step != kNone && (past || !breakpoints_.contains(slots().regs.rip));
     if (steps && !step_undefined(block)) continue;
+    slots().code_kind = kind;
     const u64 taken = enter(block, past);
     const ExitCode code = code_of(taken);
     const ExitIndex index = index_of(taken);
+    if (slots().code_kind != kind) undefined_.bits.keep_only(sets_.of(static_cast<CodeKind>(slots().code_kind)));
     if (steps && code != ExitCode::interrupted && code != ExitCode::widen) {
       stepped_ = false;
       undefined_read_at_ = 0;
@@ -366,7 +370,7 @@ BlockIndex Translator::find_or_build(u64 pc, Variant variant, CodeKind kind) {
   options.variant = variant;
   options.checked = checked;
   options.kind = kind;
-  options.tainted = kind >= kFirstTainted ? tainted_of_[kind - kFirstTainted] : 0;
+  options.sets = &sets_;
   options.breakpoints = breakpoints_.empty() ? nullptr : &breakpoints_;
   return build(pc, options, true);
 }
@@ -494,7 +498,7 @@ BlockIndex Translator::revive(const Block& wanted, BlockIndex newest) {
 // --- linking ---
 
 bool Translator::may_link(const BlockExit& exit, const Block& to) const {
-  return exit.variant == to.variant && blocks_[exit.from].kind == to.kind && to.step == kNone;
+  return exit.variant == to.variant && exit.kind == to.kind && to.step == kNone;
 }
 
 void Translator::link(ExitIndex exit_index, BlockIndex target) {

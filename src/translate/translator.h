@@ -281,8 +281,7 @@ class Translator final : public cpu::Executor {
   DefinedShadow defined_;
   UndefinedTask undefined_;              ///< of the task that runs
   HashMap<UndefinedTask> undefined_of_;  ///< of the others
-  std::vector<u64> tainted_of_;          ///< by kind, from kFirstTainted on: RegisterName::bit()
-  HashMap<CodeKind> kind_of_;            ///< the reverse
+  TaintedSets sets_;
   std::vector<x86::Decoded> decoded_;    ///< by Block::step
   u64 undefined_read_at_ = 0;            ///< the instruction there, which is next, reads something undefined
   bool stepped_ = false;                 ///< the engine has looked at the next instruction already

@@ -23,8 +23,6 @@ using x86::Decoded;
 
 namespace {
 
-/// All code is made anew when there are more.
-constexpr std::size_t kTaintedSetsMost = 4096;
 
 /// Guest memory, with its shadow, and the registers that the engine has left alone.
 class GuestMemory final : public DefinednessMemory {
@@ -192,20 +190,16 @@ bool Translator::step_undefined(BlockIndex index) {
 /// Of the code that may run now; kNoCode if there is none of this kind yet.
 CodeKind Translator::code_kind() const {
   if (undefined_read_at_ != 0 && undefined_read_at_ == slots().regs.rip) return kSteppedCode;
-  const u64 tainted = undefined_.bits.tainted();
-  if (tainted == 0) return kOrdinaryCode;
-  const CodeKind* const found = kind_of_.find(tainted);
-  return found != nullptr ? *found : kNoCode;
+  return sets_.find(undefined_.bits.tainted());
 }
 
 CodeKind Translator::code_kind_or_new() {
   const CodeKind known = code_kind();
   if (known != kNoCode) return known;
-  if (tainted_of_.size() == kTaintedSetsMost) flush();
-  const CodeKind kind = static_cast<CodeKind>(kFirstTainted + tainted_of_.size());
-  tainted_of_.push_back(undefined_.bits.tainted());
-  kind_of_[undefined_.bits.tainted()] = kind;
-  return kind;
+  const u64 tainted = undefined_.bits.tainted();
+  if (const CodeKind kind = sets_.find_or_add(tainted); kind != kNoCode) return kind;
+  flush();
+  return sets_.find_or_add(tainted);
 }
 
 }  // namespace orrery::translate

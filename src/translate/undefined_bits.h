@@ -3,6 +3,7 @@
 // Valgrind to detect undefined value errors with bit-precision", 2005).
 #pragma once
 
+#include <bit>
 #include <cstring>
 
 #include "base/types.h"
@@ -22,6 +23,9 @@ struct RegisterName {
   static constexpr RegisterName x87() { return {kX87}; }  ///< all of it, and the MMX registers
   constexpr u64 bit() const { return u64{1} << number; }
 };
+/// Beside those bits: something of a vector register is undefined that lies above its lower 128 bits, which is
+/// all that instructions without VEX write.
+inline constexpr u64 kUpperVectorsBit = u64{1} << RegisterName::kCount;
 
 /// The flags of RFLAGS that instructions compute; kLess is whether SF and OF differ, which may be known when
 /// they are not.
@@ -33,8 +37,8 @@ struct FlagBits {
 
 class UndefinedBits {
  public:
-  /// Bit RegisterName::number: the register has an undefined bit.
-  u64 tainted() const { return tainted_; }
+  /// Bit RegisterName::number: the register has an undefined bit; and kUpperVectorsBit.
+  u64 tainted() const { return tainted_ | (uppers_ != 0 ? kUpperVectorsBit : 0); }
   void clear() {
     if (tainted_ != 0) *this = {};
   }
@@ -45,7 +49,24 @@ class UndefinedBits {
       if ((kPreserved >> n & 1) == 0) gpr_[n] = 0;
     std::memset(vectors_, 0, sizeof vectors_);
     flags_ = 0;
+    uppers_ = 0;
     tainted_ &= kPreserved;
+  }
+  /// All but these are defined.
+  void keep_only(u64 names) {
+    for (u64 gone = tainted_ & ~names; gone != 0; gone &= gone - 1) {
+      const u32 n = static_cast<u32>(std::countr_zero(gone));
+      if (n < RegisterName::kFirstVector) {
+        set_gpr(n, 0, origins_[n]);
+      } else if (n < RegisterName::kFlags) {
+        constexpr u64 kDefined[kVectorWords] = {};
+        set_vector(n - RegisterName::kFirstVector, kDefined, origins_[n]);
+      } else if (n == RegisterName::kFlags) {
+        set_flags(0, origins_[n]);
+      } else {
+        note({n}, false, origins_[n]);
+      }
+    }
   }
 
   u64 gpr(u32 n) const { return gpr_[n]; }
@@ -72,9 +93,10 @@ class UndefinedBits {
     note(RegisterName::gpr(n), bits != 0, origin);
   }
   void set_vector(u32 n, const u64* bits, u64 origin) {
-    u64 any = 0;
-    for (u32 i = 0; i < kVectorWords; ++i) any |= vectors_[n][i] = bits[i];
-    note(RegisterName::vector(n), any != 0, origin);
+    u64 lower = 0, upper = 0;
+    for (u32 i = 0; i < kVectorWords; ++i) (i < 2 ? lower : upper) |= vectors_[n][i] = bits[i];
+    uppers_ = upper != 0 ? uppers_ | 1u << n : uppers_ & ~(1u << n);
+    note(RegisterName::vector(n), (lower | upper) != 0, origin);
   }
   void set_flags(u64 bits, u64 origin) {
     flags_ = bits;
@@ -101,6 +123,7 @@ class UndefinedBits {
   u64 vectors_[kVectorRegisters][kVectorWords] = {};
   u64 flags_ = 0;
   u64 tainted_ = 0;
+  u32 uppers_ = 0;  ///< vector registers that have something undefined above their lower 128 bits
   u64 origins_[RegisterName::kCount] = {};
 };
 
