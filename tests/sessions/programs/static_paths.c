@@ -42,6 +42,21 @@ APART void leaves(int depth) {
   sink += 1;
 }
 
+APART void abandons(int depth) {
+  sink += nothing((unsigned long)depth);
+  if (depth == 0) longjmp(back, 1);
+  abandons(depth - 1);
+  sink += 1;
+}
+
+/// More calls that never return than anybody keeps.
+APART void abandons_many(void) {
+  for (volatile int i = 0; i < 20000; ++i) {
+    if (setjmp(back) == 0) abandons(6);
+    if (i % 500 == 0) work(6);
+  }
+}
+
 APART void returns_late(void) {
   for (volatile int i = 0; i < 5; ++i) {
     if (setjmp(back) == 0) leaves(10 * i);
@@ -108,6 +123,7 @@ int main(void) {
   returns_late();
   signals();
   switches();
+  abandons_many();
   deep(80000);
   deep(10);
   frames(10);
