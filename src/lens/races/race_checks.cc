@@ -10,19 +10,15 @@ void RaceFinder::access(u64 address, u64 size_bytes, u64 pc, u8 flags) {
     const u64 from = address % kWordBytes;
     const u64 count = std::min(kWordBytes - from, end - address);
     const auto bytes = static_cast<u8>(((1u << count) - 1) << from);
-    if ((flags & Slot::kAtomic) != 0 || is_new(address / kWordBytes, bytes, (flags & Slot::kWrites) != 0))
-      touch(shadow_.at(address), address - from, bytes, pc, flags, size_bytes);
+    const ShadowWord word = shadow_.at(address);
+    if ((flags & Slot::kAtomic) != 0 || word.summary().is_new(now(), bytes, (flags & Slot::kWrites) != 0))
+      touch(word, address - from, bytes, pc, flags, size_bytes);
     address += count;
   }
 }
 
 /// `address`: of the word.
-void RaceFinder::touch(ShadowWord& word, u64 address, u8 bytes, u64 pc, u8 flags, u64 size_bytes) {
-  const bool writes = (flags & Slot::kWrites) != 0;
-  for (const Slot& slot : word.slots) {
-    const bool covers = (slot.bytes() & bytes) == bytes && (slot.writes() || !writes);
-    if (slot.segment == now() && covers && !slot.is_atomic() && (flags & Slot::kAtomic) == 0) return;
-  }
+void RaceFinder::touch(ShadowWord word, u64 address, u8 bytes, u64 pc, u8 flags, u64 size_bytes) {
   const u64 at = (flags & Slot::kInside) != 0 ? task().call.ticks : ticks_;
   const Slot made{.segment = now(),
                   .ticks = static_cast<i32>(static_cast<i64>(at - segments_.back().ticks)),
@@ -30,22 +26,21 @@ void RaceFinder::touch(ShadowWord& word, u64 address, u8 bytes, u64 pc, u8 flags
   // The kernel looks at futexes as at atomic variables.
   constexpr u8 kPlain = Slot::kModifies | Slot::kFrees;
   const bool is_atomic =
-      (flags & Slot::kAtomic) != 0 || ((word.atomics & bytes) != 0 && (flags & kPlain) == 0);
+      (flags & Slot::kAtomic) != 0 || ((word.summary().atomics & bytes) != 0 && (flags & kPlain) == 0);
   if (is_atomic) return atomic(word, address, made, size_bytes);
   if (!is_own(word, made)) check(word, address, made, size_bytes);
 }
 
-/// Most words are accessed by one task alone, and all of a word by each access: such a one takes the place of
-/// those before. False if it is no such word, and nothing was done.
-bool RaceFinder::is_own(ShadowWord& word, const Slot& made) {
-  if (word.more != 0) return false;
-  for (const Slot& slot : word.slots) {
-    const bool is_ours =
-        slot.segment == 0 || slot.segment >= turn_ || segments_[slot.segment].task == current_;
-    if (!is_ours || (slot.bytes() & ~made.bytes()) != 0 || slot.is_atomic()) return false;
+/// Most words are accessed by one task alone, or by one after the other, and all of a word by each access:
+/// such a one takes the place of those before. False if it is no such word, and nothing was done.
+bool RaceFinder::is_own(ShadowWord word, const Slot& made) {
+  if (word.more() != 0) return false;
+  for (const Slot& slot : word.slots()) {
+    const bool comes_before = slot.segment == 0 || slot.segment >= turn_ || is_before(slot);
+    if (!comes_before || (slot.bytes() & ~made.bytes()) != 0 || slot.is_atomic()) return false;
   }
-  Slot& first = word.slots[0];
-  Slot& second = word.slots[1];
+  Slot& first = word.slots()[0];
+  Slot& second = word.slots()[1];
   if (made.writes()) {
     first = made;
     second = {};
@@ -69,7 +64,7 @@ bool RaceFinder::is_race(const Slot& before, const Slot& made) const {
          !(before.is_atomic() && made.is_atomic()) && !is_before(before);
 }
 
-void RaceFinder::check(ShadowWord& word, u64 address, const Slot& made, u64 size_bytes) {
+void RaceFinder::check(ShadowWord word, u64 address, const Slot& made, u64 size_bytes) {
   bool becomes_atomic = false;
   shadow_.slots_of(word, [&](const Slot& before) {
     if (becomes_atomic || !is_race(before, made)) return;
@@ -85,7 +80,7 @@ void RaceFinder::check(ShadowWord& word, u64 address, const Slot& made, u64 size
 }
 
 /// A write leaves nothing of what was there before; a read leaves reads of others that are not before it.
-void RaceFinder::replace(ShadowWord& word, const Slot& made) {
+void RaceFinder::replace(ShadowWord word, const Slot& made) {
   bool is_there = false;
   shadow_.slots_of(word, [&](Slot& before) {
     const bool same =
@@ -102,8 +97,8 @@ void RaceFinder::replace(ShadowWord& word, const Slot& made) {
 }
 
 /// Releases and acquires what is at the address.
-void RaceFinder::atomic(ShadowWord& word, u64 address, const Slot& made, u64 size_bytes) {
-  if ((word.atomics & made.bytes()) != made.bytes()) make_atomic(word, address, made.bytes());
+void RaceFinder::atomic(ShadowWord word, u64 address, const Slot& made, u64 size_bytes) {
+  if ((word.summary().atomics & made.bytes()) != made.bytes()) make_atomic(word, address, made.bytes());
   Slot slot = made;
   slot.bits |= u64{Slot::kAtomic} << 8;
   const bool modifies = (made.flags() & Slot::kModifies) != 0;
@@ -119,8 +114,9 @@ void RaceFinder::atomic(ShadowWord& word, u64 address, const Slot& made, u64 siz
 }
 
 /// Loads and stores of before were atomic, too, though it was not known.
-void RaceFinder::make_atomic(ShadowWord& word, u64 address, u8 bytes) {
-  word.atomics |= bytes;
+void RaceFinder::make_atomic(ShadowWord word, u64 address, u8 bytes) {
+  word.summary().atomics |= bytes;
+  word.summary().is_used = true;
   shadow_.slots_of(word, [&](Slot& before) {
     if ((before.bytes() & bytes) == 0 || (before.flags() & (Slot::kModifies | Slot::kFrees)) != 0) return;
     before.bits |= u64{Slot::kAtomic} << 8;
@@ -181,7 +177,9 @@ void RaceFinder::take_back(u64 address, const Frame& by) {
   const auto known = blocks_.find(address);
   if (address == 0 || known == blocks_.end() || !known->second.live) return;
   errors::HeapBlock& block = known->second.block;
-  shadow_.visit(address, block.size_bytes, [&](u64 at, ShadowWord& word, u8 bytes) {
+  shadow_.visit(address, block.size_bytes, [&](u64 at, ShadowWord word, u8 bytes) {
+    const WordSummary& summary = word.summary();
+    if (summary.segment == now() && (summary.written & bytes) == bytes) return;
     touch(word, at / kWordBytes * kWordBytes, bytes, by.call.pc, Slot::kWrites | Slot::kFrees | Slot::kInside,
           block.size_bytes);
   });

@@ -224,12 +224,12 @@ void RaceFinder::program_block(const PointRow* own, u32 guest_bytes, const u64* 
 
 /// Most accesses are of what the task has accessed a moment ago.
 void RaceFinder::program_access(u64 address, u64 size_bytes, u64 pc, u8 how) {
-  const u64 from = address % kWordBytes, word = address / kWordBytes;
+  const u64 from = address % kWordBytes;
   if (from + size_bytes > kWordBytes) return access(address, size_bytes, pc, how);
   const auto bytes = static_cast<u8>(((1u << size_bytes) - 1) << from);
   const bool writes = (how & Slot::kWrites) != 0;
-  if (!is_new(word, bytes, writes)) return;
-  touch(shadow_.at(address), word * kWordBytes, bytes, pc, how, size_bytes);
+  const ShadowWord word = shadow_.at(address);
+  if (word.summary().is_new(now(), bytes, writes)) touch(word, address - from, bytes, pc, how, size_bytes);
 }
 
 void RaceFinder::library_block(const AccessPoint* from, const AccessPoint* to, u64 past, const u64* words,

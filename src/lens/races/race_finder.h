@@ -141,12 +141,6 @@ class RaceFinder {
     Kind kind = Kind::simple;
     bool has_word = false;
   };
-  /// What a task has accessed of a word in a segment: to do so again changes nothing.
-  struct Recent {
-    u64 word = ~u64{0};
-    u32 segment = 0;
-    u8 seen = 0, written = 0;
-  };
   /// What those who come to an object learn of those who came before.
   struct Sync {
     VectorClock clock;
@@ -180,19 +174,6 @@ class RaceFinder {
   void program_block(const PointRow* own, u32 guest_bytes, const u64* words,
                      const translate::AccessPoint* points);
   void program_access(u64 address, u64 size_bytes, u64 pc, u8 how);
-  /// Not so if the task has accessed these bytes of the word in this segment.
-  bool is_new(u64 word, u8 bytes, bool writes) {
-    Recent& recent = recent_[word % kRecent];
-    if (recent.word == word && recent.segment == now()) {
-      if (((writes ? recent.written : recent.seen) & bytes) == bytes) [[likely]]
-        return false;
-    } else {
-      recent = {.word = word, .segment = now()};
-    }
-    recent.seen |= bytes;
-    if (writes) recent.written |= bytes;
-    return true;
-  }
   void library_block(const translate::AccessPoint* from, const translate::AccessPoint* to, u64 past,
                      const u64* words, u8 flags);
   void engine(translate::AccessHeader header, const u64* words);
@@ -214,13 +195,13 @@ class RaceFinder {
 
   // Accesses (race_checks.cc).
   void access(u64 address, u64 size_bytes, u64 pc, u8 flags);
-  void touch(ShadowWord& word, u64 address, u8 bytes, u64 pc, u8 flags, u64 size_bytes);
-  bool is_own(ShadowWord& word, const Slot& made);
-  void check(ShadowWord& word, u64 address, const Slot& made, u64 size_bytes);
-  void atomic(ShadowWord& word, u64 address, const Slot& made, u64 size_bytes);
-  void make_atomic(ShadowWord& word, u64 address, u8 bytes);
+  void touch(ShadowWord word, u64 address, u8 bytes, u64 pc, u8 flags, u64 size_bytes);
+  bool is_own(ShadowWord word, const Slot& made);
+  void check(ShadowWord word, u64 address, const Slot& made, u64 size_bytes);
+  void atomic(ShadowWord word, u64 address, const Slot& made, u64 size_bytes);
+  void make_atomic(ShadowWord word, u64 address, u8 bytes);
   bool is_race(const Slot& before, const Slot& made) const;
-  void replace(ShadowWord& word, const Slot& made);
+  void replace(ShadowWord word, const Slot& made);
   void found(const Slot& before, const Slot& made, u64 word, u64 size_bytes);
   RaceAccess told(const Slot& slot, u64 size_bytes) const;
   void give(u64 address, u64 size_bytes, const Frame& by);
@@ -229,8 +210,6 @@ class RaceFinder {
 
   CodeFacts& code_;
   std::vector<PointRow> points_;
-  static constexpr std::size_t kRecent = 1024;
-  std::vector<Recent> recent_ = std::vector<Recent>(kRecent);
   /// There were two tasks. All that the first did alone comes before what others do.
   bool checks_ = false;
   std::vector<Task> tasks_;
