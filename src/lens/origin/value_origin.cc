@@ -19,6 +19,8 @@ namespace {
 constexpr u64 kStepsMost = 4096;
 constexpr u64 kInstructionBytesMost = 15;
 constexpr u64 kReplaysMost = 256;
+/// How much of a task's run is noted at once: about as much as a PathWindow keeps.
+constexpr u64 kTicksNoted = 1 << 20;
 
 Fallible<Nothing> noted(const Status& status) {
   if (!status) return Failure(status.error());
@@ -32,11 +34,10 @@ bool is_write(const translate::Access& access) {
 /// Who wrote a piece of memory last, before the part of the run that is kept.
 class LastWrite {
  public:
-  LastWrite(const ValuePlace& place, u64 instructions_most)
-      : place_(place), instructions_most_(instructions_most) {}
+  explicit LastWrite(const ValuePlace& place) : place_(place) {}
 
   void take(std::span<const u64> records, std::span<const translate::AccessPoint> points) {
-    if (reader_.instructions < instructions_most_) reader_.read(records, points, *this);
+    reader_.read(records, points, *this);
   }
   /// Where the process stood before it.
   const std::optional<ExactInstant>& found() const { return found_; }
@@ -45,7 +46,7 @@ class LastWrite {
   void block(translate::AccessHeader, const translate::AccessPoint&) {}
   void access(const translate::Access& access) {
     if (!is_write(access) || access.address >= place_.address + place_.size_bytes ||
-        place_.address >= access.address + access.size_bytes || reader_.instructions >= instructions_most_)
+        place_.address >= access.address + access.size_bytes)
       return;
     found_ = ExactInstant{.at = {.event = reader_.event, .task = reader_.task, .ticks = reader_.ticks},
                           .pc = access.pc};
@@ -55,7 +56,6 @@ class LastWrite {
 
  private:
   const ValuePlace& place_;
-  u64 instructions_most_;
   translate::AccessReader reader_;
   std::optional<ExactInstant> found_;
   bool by_kernel_ = false;
@@ -77,11 +77,17 @@ class OriginSearch {
   }
 
  private:
-  /// To the instant, keeping what came before it.
+  /// To the instant, keeping what came before it. All before that is only run.
   Fallible<Nothing> replay() {
     window_ = PathWindow();
     next_pc_.reset();
     session_ = TRY(start_());
+    begins_late_ = instant_.at.ticks > kTicksNoted;
+    if (begins_late_) {
+      TRY(noted(session_->stop_at_tick(instant_.at.task, instant_.at.ticks - kTicksNoted)));
+      const auto stopped = session_->run_before(instant_.at.event);
+      if (!stopped) return Failure(stopped.error());
+    }
     TRY(noted(session_->note_accesses([this](auto records, auto points) { window_.take(records, points); })));
     TRY(seek(*session_, instant_));
     return Nothing{};
@@ -237,16 +243,14 @@ class OriginSearch {
 
   /// What is looked for lies before the part that was kept.
   Fallible<Nothing> go_further_back() {
-    if (window_.instructions_before() == 0 || !first_) {
+    if ((!begins_late_ && window_.instructions_before() == 0) || !first_) {
       add_untouched();
       return Nothing{};
     }
-    if (!place_.is_memory()) {
-      instant_.at = {.event = first_->event, .task = first_->task, .ticks = first_->ticks};
-      instant_.pc = first_->pc;
-      return Nothing{};
-    }
-    LastWrite last(place_, window_.instructions_before());
+    instant_.at = {.event = first_->event, .task = first_->task, .ticks = first_->ticks};
+    instant_.pc = first_->pc;
+    if (!place_.is_memory()) return Nothing{};
+    LastWrite last(place_);
     session_ = TRY(start_());
     TRY(noted(session_->note_accesses([&](auto records, auto points) { last.take(records, points); })));
     TRY(seek(*session_, instant_));
@@ -311,6 +315,7 @@ class OriginSearch {
   ValuePlace place_;
   ReplaySession* session_ = nullptr;
   PathWindow window_;
+  bool begins_late_ = false;                  ///< the window: something was executed before
   std::optional<PathStep> first_;             ///< the earliest that was looked at
   std::optional<u64> next_pc_;                ///< of the task: what it executed behind the present step
   std::map<std::pair<u64, u64>, Code> code_;  ///< by begin and bytes
