@@ -56,30 +56,46 @@ void BatchDecoder::decode(AccessBatch& batch) {
   batch.lines.clear();
   batch.pages.clear();
   batch.by_engine.clear();
+  has_usual_shapes_ ? records<true>(batch) : records<false>(batch);
+  data_lines_.save(batch.d1), code_lines_.save(batch.i1);
+  data_pages_.save(batch.dtlb), code_pages_.save(batch.itlb);
+}
+
+template <bool usual>
+void BatchDecoder::records(AccessBatch& batch) {
   const std::size_t words = batch.records.size();
   batch.records.push_back(0);  // a point without a word reads the one behind its header all the same
   const u64* const end = batch.records.data() + words;
   for (const u64* at = batch.records.data(); at < end;) {
     const AccessHeader header{*at};
-    if (header.record() == AccessRecord::block)
-      block(header, at + 1, batch);
+    if (header.record() == AccessRecord::block) [[likely]]
+      block<usual>(header, at + 1, batch);
     else if (header.record() == AccessRecord::engine)
       engine(header, at + 1, batch);
     at += 1 + header.words();
   }
-  data_lines_.save(batch.d1), code_lines_.save(batch.i1);
-  data_pages_.save(batch.dtlb), code_pages_.save(batch.itlb);
 }
 
+template <bool usual>
 void BatchDecoder::block(AccessHeader header, const u64* words, AccessBatch& batch) {
   if (header.guest_bytes() == 0) return;
   const PackedPoints::Row* const own = points_.rows() + header.point();
   BlockRun& run = run_of(header.point(), header);
   ++run.count;
   data_pages_.keep_time(), code_pages_.keep_time();
-  fetch(own->address, batch);
-  if (run.in_line & run.all_simple) return simple_points(own + 1, run.points, words, batch);
+  if (run.all_simple && finds_code_at_hand(own->address, run)) [[likely]]
+    return simple_points<usual>(own + 1, run.points, words, batch);
   points_and_lines(own, run, words, batch);
+}
+
+/// Whether fetching all of the run changes nothing but the time when its page was used: the accesses of data
+/// need no order beside it then.
+bool BatchDecoder::finds_code_at_hand(u64 pc, const BlockRun& run) {
+  const u64 line = code_lines_.line_of(pc);
+  const bool is_first = code_lines_.is_last(line);
+  bool are_last = code_lines_.is_last(line + run.other_lines) && is_first;
+  for (u32 other = 1; other < run.other_lines; ++other) are_last &= code_lines_.is_last(line + other);
+  return (are_last & run.in_page) && code_pages_.use(code_pages_.page_of(pc));
 }
 
 /// All that most blocks have.
@@ -90,16 +106,32 @@ void BatchDecoder::simple_points(const PackedPoints::Row* from, u32 count, const
   const u64 line_mask = data_lines_.mask();
   const u32 line_shift = usual ? kLineShift : data_lines_.line_shift();
   const u32 page_shift = usual ? kPageShift : data_pages_.page_shift();
-  u32 number = static_cast<u32>(from - points_.rows());
-  for (const PackedPoints::Row* point = from; point != from + count; ++point, ++number) {
+  i32 now = data_pages_.now();
+  for (const PackedPoints::Row* point = from; point != from + count; ++point) {
     const u64 address = point->address_at(words), end = address + point->size_bytes - 1;
     const u64 line = address >> line_shift, page = address >> page_shift;
-    const u64 last_line = end >> line_shift, last_page = end >> page_shift;
-    if (((last[line & line_mask] ^ line) | (line ^ last_line)) != 0)
-      data_lines({.address = address, .number = number}, point->size_bytes, batch);
-    if (!data_pages_.use(page) || page != last_page) [[unlikely]]
-      data_pages({.address = address, .number = number}, point->size_bytes, batch);
+    u64 differs = (last[line & line_mask] ^ line) | (line ^ end >> line_shift);
+    if (!usual) differs |= page ^ end >> page_shift;  // else who leaves the page leaves the line
+    bool is_in_page = true;
+    if (differs != 0) {
+      point_lines(*point, address, batch);
+      is_in_page = page == end >> page_shift;
+    }
+    if (is_in_page && data_pages_.use(page, now)) [[likely]]
+      continue;
+    data_pages_.set_now(now);
+    point_pages(*point, address, batch);
+    now = data_pages_.now();
   }
+  data_pages_.set_now(now);
+}
+
+void BatchDecoder::point_lines(const PackedPoints::Row& point, u64 address, AccessBatch& batch) {
+  data_lines({.address = address, .number = number_of(point)}, point.size_bytes, batch);
+}
+
+void BatchDecoder::point_pages(const PackedPoints::Row& point, u64 address, AccessBatch& batch) {
+  data_pages({.address = address, .number = number_of(point)}, point.size_bytes, batch);
 }
 
 void BatchDecoder::points_and_lines(const PackedPoints::Row* own, const BlockRun& run, const u64* words,
@@ -109,7 +141,7 @@ void BatchDecoder::points_and_lines(const PackedPoints::Row* own, const BlockRun
   const u64 last_line = (pc + run.guest_bytes - 1) >> code_lines_.line_shift();
   const PackedPoints::Row* point = own + 1;
   const PackedPoints::Row* const end = point + run.points;
-  for (;; fetch(++line << code_lines_.line_shift(), batch)) {
+  for (fetch(pc, batch);; fetch(++line << code_lines_.line_shift(), batch)) {
     const PackedPoints::Row* const first = point;
     while (point < end && (pc + point->offset) >> code_lines_.line_shift() == line) ++point;
     if (run.all_simple)
@@ -199,11 +231,9 @@ void BatchDecoder::engine(AccessHeader header, const u64* words, AccessBatch& ba
   data({.address = words[0], .number = number, .use = Use::engine}, words[1], batch);
 }
 
-BlockRun& BatchDecoder::run_of(u32 block, AccessHeader header) {
+BlockRun& BatchDecoder::other_run_of(u32 block, AccessHeader header) {
   Runs& runs = runs_[block];
   const u32 guest_bytes = header.guest_bytes();
-  if (runs.left[0].guest_bytes == guest_bytes) [[likely]]
-    return runs.left[0];
   if (runs.left[1].guest_bytes == guest_bytes) return runs.left[1];
   for (BlockRun& left : runs.left)
     if (left.guest_bytes == 0) return left = new_run(block, header);
@@ -218,7 +248,8 @@ BlockRun BatchDecoder::new_run(u32 block, AccessHeader header) const {
   const u64 pc = own->address, last = pc + header.guest_bytes() - 1;
   BlockRun run{.guest_bytes = static_cast<u16>(header.guest_bytes()),
                .instructions = static_cast<u16>(header.instructions()),
-               .in_line = pc >> code_lines_.line_shift() == last >> code_lines_.line_shift(),
+               .other_lines = static_cast<u16>(code_lines_.line_of(last) - code_lines_.line_of(pc)),
+               .in_page = code_pages_.page_of(pc) == code_pages_.page_of(last),
                .all_simple = true};
   for (; run.points < own->word && own[1 + run.points].offset < header.guest_bytes(); ++run.points)
     run.all_simple = run.all_simple && own[1 + run.points].is_simple;

@@ -83,7 +83,8 @@ struct BlockRun {
   u64 count = 0;
   u16 guest_bytes = 0, instructions = 0;
   u16 points = 0;           ///< of the block, that are met until then
-  bool in_line = false;     ///< its code lies in one line
+  u16 other_lines = 0;      ///< of its code, behind the first one
+  bool in_page = false;     ///< its code lies in one page
   bool all_simple = false;  ///< the points are
 };
 
@@ -118,18 +119,23 @@ class BatchDecoder {
     BlockRun run{};
   };
 
-  void block(translate::AccessHeader header, const u64* words, AccessBatch& batch);
+  /// `usual`: lines of 64 bytes, pages of 4096.
+  template <bool usual>
+  void records(AccessBatch& batch);
+  template <bool usual>
+  [[gnu::always_inline]] inline void block(translate::AccessHeader header, const u64* words,
+                                           AccessBatch& batch);
+  [[gnu::always_inline]] inline bool finds_code_at_hand(u64 pc, const BlockRun& run);
   void simple_points(const PackedPoints::Row* from, u32 count, const u64* words, AccessBatch& batch) {
     has_usual_shapes_ ? simple_points<true>(from, count, words, batch)
                       : simple_points<false>(from, count, words, batch);
   }
-  /// `usual`: lines of 64 bytes, pages of 4096.
   template <bool usual>
   void simple_points(const PackedPoints::Row* from, u32 count, const u64* words, AccessBatch& batch);
   void any_points(const PackedPoints::Row* from, const PackedPoints::Row* to, const u64* words,
                   AccessBatch& batch);
-  void points_and_lines(const PackedPoints::Row* own, const BlockRun& run, const u64* words,
-                        AccessBatch& batch);
+  [[gnu::noinline]] void points_and_lines(const PackedPoints::Row* own, const BlockRun& run, const u64* words,
+                                          AccessBatch& batch);
   void engine(translate::AccessHeader header, const u64* words, AccessBatch& batch);
   void odd(u32 point, const u64* words, AccessBatch& batch);
   void repeated(u32 point, const translate::Access& made, u64 element_bytes, AccessBatch& batch);
@@ -138,8 +144,11 @@ class BatchDecoder {
     data_lines(access, size_bytes, batch);
     data_pages(access, size_bytes, batch);
   }
-  [[gnu::noinline]] void data_lines(const Shown& access, u64 size_bytes, AccessBatch& batch);
-  [[gnu::noinline]] void data_pages(const Shown& access, u64 size_bytes, AccessBatch& batch);
+  void data_lines(const Shown& access, u64 size_bytes, AccessBatch& batch);
+  void data_pages(const Shown& access, u64 size_bytes, AccessBatch& batch);
+  [[gnu::noinline]] void point_lines(const PackedPoints::Row& point, u64 address, AccessBatch& batch);
+  [[gnu::noinline]] void point_pages(const PackedPoints::Row& point, u64 address, AccessBatch& batch);
+  u32 number_of(const PackedPoints::Row& point) const { return static_cast<u32>(&point - points_.rows()); }
   void fetch(u64 pc, AccessBatch& batch) {
     const bool is_last_line = code_lines_.is_last(code_lines_.line_of(pc));
     const bool is_page = code_pages_.use(code_pages_.page_of(pc));
@@ -147,7 +156,11 @@ class BatchDecoder {
       fetch_another(pc, batch);
   }
   [[gnu::noinline]] void fetch_another(u64 pc, AccessBatch& batch);
-  BlockRun& run_of(u32 block, translate::AccessHeader header);
+  BlockRun& run_of(u32 block, translate::AccessHeader header) {
+    BlockRun& first = runs_[block].left[0];
+    return first.guest_bytes == header.guest_bytes() ? first : other_run_of(block, header);
+  }
+  [[gnu::noinline]] BlockRun& other_run_of(u32 block, translate::AccessHeader header);
   BlockRun new_run(u32 block, translate::AccessHeader header) const;
 
   const PackedPoints& points_;

@@ -57,13 +57,17 @@ class BatchBuffer {
     if (now_ >= kTimeMost) renumber();
   }
   /// Whether it was at hand; it hits then.
-  bool use(u64 page) {
+  bool use(u64 page) { return use(page, now_); }
+  /// The same for loops that keep the time at hand, and give it back before anything else is asked.
+  bool use(u64 page, i32& now) {
     const Head& head = heads_[page % kHeads];
     if (head.page != page) return false;
-    now_ += kWaysMost;
-    keys_[head.slot] = now_ | static_cast<i32>(head.slot % kWaysMost);
+    now += kWaysMost;
+    keys_[head.slot] = now | static_cast<i32>(head.slot % kWaysMost);
     return true;
   }
+  i32 now() const { return now_; }
+  void set_now(i32 now) { now_ = now; }
   Found touch(u64 page) { return use(page) ? Found::hit : touch_another(page); }
   /// All that is known, as Cache::settle() wants it.
   void save(std::vector<u64>& sets) const;
