@@ -21,6 +21,8 @@ constexpr u64 kInstructionBytesMost = 15;
 constexpr u64 kReplaysMost = 256;
 /// How much of a task's run is noted at once: about as much as a PathWindow keeps.
 constexpr u64 kTicksNoted = 1 << 20;
+/// A run that is to stop at a tick is slower: only the last part of the way does.
+constexpr u64 kEventsToTick = 256;
 
 Fallible<Nothing> noted(const Status& status) {
   if (!status) return Failure(status.error());
@@ -83,13 +85,24 @@ class OriginSearch {
     next_pc_.reset();
     session_ = TRY(start_());
     begins_late_ = instant_.at.ticks > kTicksNoted;
-    if (begins_late_) {
-      TRY(noted(session_->stop_at_tick(instant_.at.task, instant_.at.ticks - kTicksNoted)));
-      const auto stopped = session_->run_before(instant_.at.event);
-      if (!stopped) return Failure(stopped.error());
-    }
+    if (begins_late_) TRY(run_to_tick(instant_.at.ticks - kTicksNoted));
     TRY(noted(session_->note_accesses([this](auto records, auto points) { window_.take(records, points); })));
     TRY(seek(*session_, instant_));
+    return Nothing{};
+  }
+
+  /// Of the instant's task, or as near before as events allow.
+  Fallible<Nothing> run_to_tick(u64 ticks) {
+    const u64 event = instant_.at.event;
+    if (const auto stopped = session_->run_before(event - std::min(event, kEventsToTick)); !stopped)
+      return Failure(stopped.error());
+    const std::vector<machine::ControlTask> tasks = session_->tasks();
+    const bool is_past = std::any_of(tasks.begin(), tasks.end(), [&](const machine::ControlTask& each) {
+      return each.task == instant_.at.task && each.ticks >= ticks;
+    });
+    if (is_past || session_->stop().event >= event) return Nothing{};
+    TRY(noted(session_->stop_at_tick(instant_.at.task, ticks)));
+    if (const auto stopped = session_->run_before(event); !stopped) return Failure(stopped.error());
     return Nothing{};
   }
 
