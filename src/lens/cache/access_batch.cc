@@ -67,12 +67,17 @@ void BatchDecoder::records(AccessBatch& batch) {
   batch.records.push_back(0);  // a point without a word reads the one behind its header all the same
   const u64* const end = batch.records.data() + words;
   for (const u64* at = batch.records.data(); at < end;) {
-    const AccessHeader header{*at};
-    if (header.record() == AccessRecord::block) [[likely]]
-      block<usual>(header, at + 1, batch);
-    else if (header.record() == AccessRecord::engine)
-      engine(header, at + 1, batch);
-    at += 1 + header.words();
+    constexpr std::ptrdiff_t kWordsOfPart = 4096;  // for all of which a buffer has times enough
+    const u64* const part_end = at + std::min(kWordsOfPart, end - at);
+    data_pages_.keep_time(), code_pages_.keep_time();
+    while (at < part_end) {
+      const AccessHeader header{*at};
+      if (header.record() == AccessRecord::block) [[likely]]
+        block<usual>(header, at + 1, batch);
+      else if (header.record() == AccessRecord::engine)
+        engine(header, at + 1, batch);
+      at += 1 + header.words();
+    }
   }
 }
 
@@ -82,7 +87,6 @@ void BatchDecoder::block(AccessHeader header, const u64* words, AccessBatch& bat
   const PackedPoints::Row* const own = points_.rows() + header.point();
   BlockRun& run = run_of(header.point(), header);
   ++run.count;
-  data_pages_.keep_time(), code_pages_.keep_time();
   if (run.all_simple && finds_code_at_hand(own->address, run)) [[likely]]
     return simple_points<usual>(own + 1, run.points, words, batch);
   points_and_lines(own, run, words, batch);
@@ -127,7 +131,18 @@ void BatchDecoder::simple_points(const PackedPoints::Row* from, u32 count, const
 }
 
 void BatchDecoder::point_lines(const PackedPoints::Row& point, u64 address, AccessBatch& batch) {
-  data_lines({.address = address, .number = number_of(point)}, point.size_bytes, batch);
+  const u64 line = data_lines_.line_of(address);
+  if (line != data_lines_.line_of(address + point.size_bytes - 1)) [[unlikely]]
+    return data_lines({.address = address, .number = number_of(point)}, point.size_bytes, batch);
+  const Found found = data_lines_.touch_another(line);
+  if (found == Found::hit) return;
+  const u32 number = number_of(point);
+  const bool is_miss = found == Found::miss;
+  batch.lines.push_back({.address = line << data_lines_.line_shift(),
+                         .number = number,
+                         .is_unknown = !is_miss,
+                         .is_counted = is_miss});
+  counts_[number].first += is_miss;
 }
 
 void BatchDecoder::point_pages(const PackedPoints::Row& point, u64 address, AccessBatch& batch) {
@@ -247,8 +262,8 @@ BlockRun BatchDecoder::new_run(u32 block, AccessHeader header) const {
   const PackedPoints::Row* const own = points_.rows() + block;
   const u64 pc = own->address, last = pc + header.guest_bytes() - 1;
   BlockRun run{.guest_bytes = static_cast<u16>(header.guest_bytes()),
-               .instructions = static_cast<u16>(header.instructions()),
-               .other_lines = static_cast<u16>(code_lines_.line_of(last) - code_lines_.line_of(pc)),
+               .instructions = static_cast<u8>(header.instructions()),
+               .other_lines = static_cast<u8>(code_lines_.line_of(last) - code_lines_.line_of(pc)),
                .in_page = code_pages_.page_of(pc) == code_pages_.page_of(last),
                .all_simple = true};
   for (; run.points < own->word && own[1 + run.points].offset < header.guest_bytes(); ++run.points)

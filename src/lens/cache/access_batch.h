@@ -81,12 +81,14 @@ class PackedPoints {
 /// How often a block was executed up to some instruction.
 struct BlockRun {
   u64 count = 0;
-  u16 guest_bytes = 0, instructions = 0;
+  u16 guest_bytes = 0;
   u16 points = 0;           ///< of the block, that are met until then
-  u16 other_lines = 0;      ///< of its code, behind the first one
+  u8 instructions = 0;      ///< as many as a header can say: they have 3825 bytes at most
+  u8 other_lines = 0;       ///< of its code, behind the first one; a line has 16 bytes at least
   bool in_page = false;     ///< its code lies in one page
   bool all_simple = false;  ///< the points are
 };
+static_assert(sizeof(BlockRun) == 16, "a decoder looks at one for each block that ran");
 
 /// Decodes batches; one for each thread that does.
 class BatchDecoder {

@@ -26,6 +26,8 @@ class BatchCache {
   /// Whether it was used last in its set; it hits then, and nothing changes.
   bool is_last(u64 line) const { return last_[line & mask_] == line; }
   Found touch(u64 line) { return is_last(line) ? Found::hit : touch_another(line); }
+  /// If it is not the last one used in its set.
+  Found touch_another(u64 line);
   /// All that is known, as Cache::settle() wants it.
   void save(std::vector<u64>& sets) const;
 
@@ -34,8 +36,6 @@ class BatchCache {
   u64 mask() const { return mask_; }
 
  private:
-  Found touch_another(u64 line);
-
   bool is_there_ = false;
   u32 line_shift_ = 63, others_ = 0;
   u64 mask_ = 0;
@@ -52,7 +52,7 @@ class BatchBuffer {
   u64 page_of(u64 address) const { return address >> page_shift_; }
 
   void forget();
-  /// Once for several hundred uses at least.
+  /// Once for several million uses at least.
   void keep_time() {
     if (now_ >= kTimeMost) renumber();
   }
