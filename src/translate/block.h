@@ -115,6 +115,7 @@ struct Block {
   Variant variant = Variant::fast;
   u8 borrowed = 0;                  ///< the registers that its tests borrow
   bool watched = false;             ///< begins at a watched function (call_stream.h)
+  bool looked_at = false;           ///< begins with what the engine looks at (looked_at_reads.h)
   bool checked = false;             ///< compares the guest's bytes with its source whenever it is entered
   bool live = true;                 ///< nothing leads to a block that is not; it may come back, see revive()
   BlockIndex older = kNone;         ///< the block that stood at the same pc before

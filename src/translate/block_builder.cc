@@ -94,6 +94,7 @@ u8* BlockBuilder::begin(u64 pc, u32 cache_offset) {
   Block& block = built_.block;
   block.variant = options_.variant;
   block.kind = options_.kind;
+  block.looked_at = options_.looked_at != nullptr && options_.looked_at->contains(pc);
   block.host_begin = cache_offset;
   emit_.load_slot(Gpr::rax, ORRERY_SLOT_SPILL_RAX);  // indirect jumps arrive here with rax borrowed
   entry_ = emit_.at();

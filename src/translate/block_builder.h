@@ -48,10 +48,11 @@ struct BuildOptions {
   bool paths = false;                    ///< of calls only those that lead there (call_path.h)
   StretchTable* stretches = nullptr;     ///< count executions, and note calls as a profile's
   const HeapWatch* heap = nullptr;       ///< test accesses, and leave at watched functions (heap_watch.h)
-  /// From kFirstTainted on: end before an instruction that touches an undefined register. One that is the first
-  /// has a block of its own, without tests, as has every one of kSteppedCode.
+  /// From kFirstTainted on: end before an instruction that touches an undefined register. One that is the
+  /// first has a block of its own, without tests, as has every one of kSteppedCode.
   CodeKind kind = kOrdinaryCode;
   TaintedSets* sets = nullptr;
+  const Breakpoints* looked_at = nullptr;  ///< reads before which to leave for the engine (looked_at_reads.h)
   bool alone =
       false;  ///< nothing else runs after it; what is counted gets StretchTable::find_or_add()'s rows
 };
@@ -179,8 +180,8 @@ class BlockBuilder {
   BuiltBlock built_;
   Emitter emit_{nullptr};
   AccessNoter noter_;
-  bool noting_ = false;  ///< what is emitted has the notes', or the tests', registers borrowed
-  bool tested_ = false;  ///< there are tests in the block
+  bool noting_ = false;            ///< what is emitted has the notes', or the tests', registers borrowed
+  bool tested_ = false;            ///< there are tests in the block
   CodeKind kind_ = kOrdinaryCode;  ///< of the code behind the present instruction
   std::vector<PendingWayOut> ways_out_;
   u8 length_ = 0;  ///< of the instruction being translated

@@ -68,8 +68,8 @@ bool BlockBuilder::begins_for_engine() const {
   return notes() && noter_.begins_chosen();
 }
 
-/// Whether the engine is to look at an instruction, for what is undefined, before it is executed. If not, takes
-/// from the undefined registers what the instruction defines.
+/// Whether the engine is to look at an instruction, for what is undefined, before it is executed. If not,
+/// takes from the undefined registers what the instruction defines.
 bool BlockBuilder::is_stepped(const Decoded& decoded, std::span<const u8> bytes, u64& tainted) const {
   if (options_.kind == kOrdinaryCode) return false;
   if (options_.kind == kSteppedCode) return true;
@@ -113,7 +113,8 @@ void BlockBuilder::plan_tests(u64 pc) {
     const x86::Accesses accesses = accesses_of(decoded, bytes);
     const StackGrowth growth = marks() ? stack_growth(decoded, bytes) : StackGrowth{};
     const bool far = growth.kind == StackGrowth::Kind::registers || growth.size_bytes > kMarkedInlineMost;
-    const bool chosen = decoded.category == Category::copy && (is_for_engine(accesses) || far);
+    const bool looked_at = options_.looked_at != nullptr && options_.looked_at->contains(pc + at);
+    const bool chosen = decoded.category == Category::copy && (is_for_engine(accesses) || far || looked_at);
     if (!far) marked += growth.size_bytes;
     if (marked > kMarkedInlineMost) break;
     if (chosen && count > 0) break;

@@ -22,6 +22,7 @@ void Translator::note(Noted what, std::span<u64> stream) {
   undefined_ = {};
   undefined_of_.clear();
   undefined_read_at_ = 0;
+  looked_at_.clear();
   stepped_ = false;
   paths_.begin();
   points_.clear();

@@ -90,6 +90,7 @@ std::optional<cpu::Exit> Translator::look_at_suspects(cpu::CpuState& cpu, cpu::R
   slots().instructions += slots().uncounted;
   if (notes_undefined()) {
     undefined_read_at_ = slots().regs.rip;
+    note_read(slots().regs.rip, true);
     return std::nullopt;
   }
   u8 bytes[16];

@@ -192,8 +192,9 @@ Effects exact_two_bytes(const Decoded& decoded, std::span<const u8> bytes) {
     case 0xb6:
     case 0xbe:
       if (decoded.has_66) return std::nullopt;
-      return {{all.is_memory ? all.rm : named(decoded.modrm_rm() | ((decoded.rex & 1) != 0 ? 8u : 0u), decoded),
-               all.reg}};
+      return {
+          {all.is_memory ? all.rm : named(decoded.modrm_rm() | ((decoded.rex & 1) != 0 ? 8u : 0u), decoded),
+           all.reg}};
     case 0xaf:
       return decoded.has_66 ? Effects{} : TouchedRegisters{all.reg | all.rm, kFlags};
     case 0x10:
@@ -205,7 +206,8 @@ Effects exact_two_bytes(const Decoded& decoded, std::span<const u8> bytes) {
     case 0x7e:
       if (decoded.has_f3) return moved;
       if (!only_66) return std::nullopt;
-      return all.is_memory ? TouchedRegisters{all.rm | all.vector_reg, 0} : TouchedRegisters{all.vector_reg, all.rm};
+      return all.is_memory ? TouchedRegisters{all.rm | all.vector_reg, 0}
+                           : TouchedRegisters{all.vector_reg, all.rm};
     case 0x6e:
       return only_66 ? Effects{{all.rm | kUpperVectorsBit, all.vector_reg}} : std::nullopt;
     case 0x57:
@@ -251,7 +253,8 @@ Effects exact_vex(const Decoded& decoded, std::span<const u8> bytes) {
     case 0x7e:
       if (fields.prefix == kF3) return computed;
       if (fields.prefix != k66) return std::nullopt;
-      return all.is_memory ? TouchedRegisters{all.rm | all.vector_reg, 0} : TouchedRegisters{all.vector_reg, all.rm};
+      return all.is_memory ? TouchedRegisters{all.rm | all.vector_reg, 0}
+                           : TouchedRegisters{all.vector_reg, all.rm};
     case 0x11:
     case 0x13:
     case 0x17:
@@ -266,7 +269,8 @@ Effects exact_vex(const Decoded& decoded, std::span<const u8> bytes) {
     case 0x10:
     case 0x12:
     case 0x16:
-      return fields.prefix == kNone || fields.prefix == k66 || all.is_memory ? Effects{computed} : std::nullopt;
+      return fields.prefix == kNone || fields.prefix == k66 || all.is_memory ? Effects{computed}
+                                                                             : std::nullopt;
     default:
       return is_of_vectors(decoded) ? Effects{computed} : std::nullopt;
   }

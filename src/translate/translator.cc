@@ -133,7 +133,8 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& wanted) {
     const u64 taken = enter(block, past);
     const ExitCode code = code_of(taken);
     const ExitIndex index = index_of(taken);
-    if (slots().code_kind != kind) undefined_.bits.keep_only(sets_.of(static_cast<CodeKind>(slots().code_kind)));
+    if (slots().code_kind != kind)
+      undefined_.bits.keep_only(sets_.of(static_cast<CodeKind>(slots().code_kind)));
     if (steps && code != ExitCode::interrupted && code != ExitCode::widen) {
       stepped_ = false;
       undefined_read_at_ = 0;
@@ -371,6 +372,7 @@ BlockIndex Translator::find_or_build(u64 pc, Variant variant, CodeKind kind) {
   options.checked = checked;
   options.kind = kind;
   options.sets = &sets_;
+  options.looked_at = notes_undefined() ? &looked_at_.places() : nullptr;
   options.breakpoints = breakpoints_.empty() ? nullptr : &breakpoints_;
   return build(pc, options, true);
 }
@@ -477,7 +479,8 @@ BlockIndex Translator::revive(const Block& wanted, BlockIndex newest) {
   for (int looks = 0;; ++looks) {
     if (index == kNone || looks == kRevivalLooksMost) return kNone;
     const Block& block = blocks_[index];
-    const bool fits = block.checked == wanted.checked && fits_breakpoints(block) && fits_watched(block);
+    const bool fits = block.checked == wanted.checked && fits_breakpoints(block) && fits_watched(block) &&
+                      fits_looked_at(block);
     if (fits && still_reads(block)) break;
     newer = index;
     index = blocks_[index].older;

@@ -20,6 +20,7 @@
 #include "translate/call_path.h"
 #include "translate/definedness.h"
 #include "translate/heap_watch.h"
+#include "translate/looked_at_reads.h"
 #include "translate/stretches.h"
 #include "x86/isa_table.h"
 
@@ -202,6 +203,8 @@ class Translator final : public cpu::Executor {
   CodeKind code_kind() const;
   CodeKind code_kind_or_new();
   bool step_undefined(BlockIndex index);
+  void note_read(u64 pc, bool undefined);
+  bool fits_looked_at(const Block& block) const;
   void check_arguments(const cpu::Registers& regs);
   void note_use(u64 pc, UndefinedUse use);
   void begin_undefined_run(const cpu::CpuState& cpu);
@@ -282,11 +285,12 @@ class Translator final : public cpu::Executor {
   UndefinedTask undefined_;              ///< of the task that runs
   HashMap<UndefinedTask> undefined_of_;  ///< of the others
   TaintedSets sets_;
-  std::vector<x86::Decoded> decoded_;    ///< by Block::step
-  u64 undefined_read_at_ = 0;            ///< the instruction there, which is next, reads something undefined
-  bool stepped_ = false;                 ///< the engine has looked at the next instruction already
-  cpu::VectorImage vectors_;             ///< for step_undefined()
-  i32 task_ = 0;                         ///< that runs, if suspects are noted, and its instant
+  LookedAtReads looked_at_;
+  std::vector<x86::Decoded> decoded_;  ///< by Block::step
+  u64 undefined_read_at_ = 0;          ///< the instruction there, which is next, reads something undefined
+  bool stepped_ = false;               ///< the engine has looked at the next instruction already
+  cpu::VectorImage vectors_;           ///< for step_undefined()
+  i32 task_ = 0;                       ///< that runs, if suspects are noted, and its instant
   u64 event_ = 0;
   Statistics statistics_;
 };

@@ -23,7 +23,6 @@ using x86::Decoded;
 
 namespace {
 
-
 /// Guest memory, with its shadow, and the registers that the engine has left alone.
 class GuestMemory final : public DefinednessMemory {
  public:
@@ -137,7 +136,9 @@ void Translator::define_at_begin(std::span<const u8> bytes, std::vector<Access>&
   for (const Access& access : accesses)
     if (access.kind != AccessKind::write && defined_.any_undefined(access.address, access.size_bytes))
       undefined_read_at_ = regs.rip;
-  if (undefined_read_at_ == regs.rip) return;
+  const bool undefined = undefined_read_at_ == regs.rip;
+  if (looked_at_.places().contains(regs.rip)) note_read(regs.rip, undefined);
+  if (undefined) return;
   for (const Access& access : accesses)
     if (access.kind != AccessKind::read) defined_.fill(access.address, access.size_bytes, false);
 }
@@ -185,6 +186,16 @@ bool Translator::step_undefined(BlockIndex index) {
   if (decoded.category == Category::call || decoded.category == Category::call_indirect)
     defined_.fill(rsp - sizeof(u64) - kRedZoneBytes, kRedZoneBytes, true);
   return true;
+}
+
+void Translator::note_read(u64 pc, bool undefined) {
+  if (looked_at_.note(pc, undefined)) drop_blocks_at(std::array{pc});
+}
+
+bool Translator::fits_looked_at(const Block& block) const {
+  const Breakpoints& places = looked_at_.places();
+  return block.looked_at == places.contains(block.pc) &&
+         places.at_or_above(block.pc + 1) >= block.pc + block.guest_bytes;
 }
 
 /// Of the code that may run now; kNoCode if there is none of this kind yet.
