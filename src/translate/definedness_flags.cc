@@ -110,12 +110,19 @@ Word Definedness::subtract(const Word& a, const Word& b, const Word& borrow, u64
 
 /// Operations of the ALU by their number in opcodes 00 to 3f. False if there is no result.
 bool Definedness::arithmetic(u32 operation, const Word& a, const Word& b, u64 size, bool same, u64* result) {
-  constexpr u32 kOr = 1, kAdc = 2, kSbb = 3, kAnd = 4, kSub = 5, kXor = 6, kCmp = 7;
+  constexpr u32 kAdd = 0, kOr = 1, kAdc = 2, kSbb = 3, kAnd = 4, kSub = 5, kXor = 6, kCmp = 7;
   const Word carry{regs_->rflags & F::kCarry, bits_.flags() & F::kCarry};
   if (same && (operation == kSub || operation == kXor || operation == kCmp)) {
     set_flags(F::kAll, 0);
     *result = 0;
     return operation != kCmp;
+  }
+  // A number added to itself is shifted.
+  if (same && operation == kAdd) {
+    constexpr u32 kShiftLeft = 4;
+    *result = (a.undefined << 1) & mask_of(size);
+    shift_flags(a, *result, size, 1, kShiftLeft);
+    return true;
   }
   Word word{};
   switch (operation) {

@@ -317,11 +317,15 @@ bool Definedness::flags_or_stack(u64) {
 void Definedness::address_to_register() {
   const x86::AddressForm form = x86::address_form(*decoded_, bytes_);
   Word sum{static_cast<u64>(form.displacement), 0};
-  if (form.base < 16) {
+  const bool doubles = form.base < 16 && form.base == form.index && form.shift == 0;
+  if (doubles) {
+    const Word one = gpr(form.base, 8);
+    sum.undefined = undefined_of_sum(sum, {one.value << 1, one.undefined << 1}, 8);
+  } else if (form.base < 16) {
     const Word base = gpr(form.base, 8);
     sum = {sum.value + base.value, undefined_of_sum(sum, base, 8)};
   }
-  if (form.index < 16) {
+  if (form.index < 16 && !doubles) {
     const Word index = gpr(form.index, 8);
     sum.undefined = undefined_of_sum(sum, {index.value << form.shift, index.undefined << form.shift}, 8);
   }

@@ -172,6 +172,16 @@ static void masks(void) {
   fields.a = 5;
   if (fields.a == 5) ++sink;
 }
+static void shifts_out(void) {
+  struct {
+    unsigned a : 15;
+    int b : 16;
+    unsigned c : 1;
+  }* fields = block(4);
+  fields->b = -1;
+  if (fields->b == -1) ++sink;
+  if (fields->c) ++sink;
+}
 static void prints(void) {
   char* text = block(300);
   sprintf(text, "%d %s %g %p %5.2f", 17, "seventeen", 17.5, (void*)text, 3.25);
@@ -198,7 +208,7 @@ static const struct {
     CASE(writes_out),    CASE(asks),           CASE(after_realloc),   CASE(by_a_bit),
     CASE(in_a_float),    CASE(by_alloca),      CASE(compares),        CASE(measures),
     CASE(deep),          CASE(copies_padding), CASE(finds_the_end),   CASE(clears),
-    CASE(masks),         CASE(prints),         CASE(sorts),
+    CASE(masks),         CASE(shifts_out),     CASE(prints),          CASE(sorts),
 };
 
 int main(int count, char** words) {
