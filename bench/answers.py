@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What exact answers cost beside the tools that give the same: `show profile` of a recording beside a run under
 Callgrind, `show cache` beside Cachegrind, `show races` beside Helgrind, `show errors` beside Memcheck without its check of values,
-`show heap` beside a plain replay. Each answer is computed anew. All run
+`collect -l undefined` beside Memcheck's search for undefined values alone, `show heap` beside a plain replay. Each answer is computed anew. All run
 interleaved; medians with the least and the most, of wall and of processor time (all threads and processes), and the most memory that
 one process of ours had."""
 import argparse
@@ -42,20 +42,21 @@ class Program:
 
 
 PROGRAMS = [
-    Program("bzip2", lambda f, n: ["bzip2", "-9", "-c", workloads.text_file(f, n)], 4, ("profile", "cache", "errors")),
-    Program("python3 -m json", lambda f, n: ["/usr/bin/python3", "-I", "-S", "-c", JSON.replace("SIZE", str(n))], 60, ("profile", "cache", "errors")),
-    Program("awk", lambda f, n: ["awk", '{ for (i = 1; i <= NF; i++) count[$i]++ } END { for (word in count) sum += count[word]; print sum }', workloads.text_file(f, n)], 8),
-    Program("sort", lambda f, n: ["sort", f / f"lines-{n}.txt"], 4, ("profile", "cache", "errors")),
-    Program("sqlite3", lambda f, n: ["sqlite3", ":memory:", SQL.replace("SIZE", str(n))], 60_000, ("errors",)),
+    Program("bzip2", lambda f, n: ["bzip2", "-9", "-c", workloads.text_file(f, n)], 4, ("profile", "cache", "errors", "definedness")),
+    Program("python3 -m json", lambda f, n: ["/usr/bin/python3", "-I", "-S", "-c", JSON.replace("SIZE", str(n))], 60, ("profile", "cache", "errors", "definedness")),
+    Program("awk", lambda f, n: ["awk", '{ for (i = 1; i <= NF; i++) count[$i]++ } END { for (word in count) sum += count[word]; print sum }', workloads.text_file(f, n)], 8,
+            ("profile", "cache", "definedness")),
+    Program("sort", lambda f, n: ["sort", f / f"lines-{n}.txt"], 4, ("profile", "cache", "errors", "definedness")),
+    Program("sqlite3", lambda f, n: ["sqlite3", ":memory:", SQL.replace("SIZE", str(n))], 60_000, ("errors", "definedness")),
     Program("sha256sum", lambda f, n: ["sha256sum", workloads.text_file(f, n)], 8),
     Program("c++", lambda f, n: [f / "objects", str(n)], 150),
     Program("fib", lambda f, n: [f / "fib", str(n)], 32, ("profile",)),
     Program("pairs", lambda f, n: [f / "pairs", str(n)], 50_000_000, ("heap",)),
-    Program("c++ heap", lambda f, n: [f / "objects", str(n)], 600, ("heap", "errors")),
+    Program("c++ heap", lambda f, n: [f / "objects", str(n)], 600, ("heap", "errors", "definedness")),
     Program("xz -T2", lambda f, n: ["xz", "-T2", "--block-size=100KiB", "-k", "-c", workloads.text_file(f, n)], 1, ("races",)),
     Program("sort --parallel", lambda f, n: ["sort", "--parallel=3", "-S", "40M", f / f"lines-{n}.txt"], 2, ("races",)),
 ]
-LIMITS = {"profile": 0.2, "cache": 0.5, "heap": 4, "races": 0.25, "errors": 0.25}
+LIMITS = {"profile": 0.2, "cache": 0.5, "heap": 4, "races": 0.25, "errors": 0.25, "definedness": 0.5}
 
 
 def prepare(folder):
@@ -115,7 +116,8 @@ class Bench:
 
     def ask(self, question, recording):
         (recording / "layers.sqlite").unlink(missing_ok=True)
-        return timed([self.orrery, "show", question, recording], self.environment)
+        asked = ["collect", recording, "-l", "undefined"] if question == "definedness" else ["show", question, recording]
+        return timed([self.orrery, *asked], self.environment)
 
     def other(self, question, recording, command):
         if question == "heap":
@@ -124,6 +126,8 @@ class Bench:
             return timed(["valgrind", "--tool=helgrind", "-q", *command], self.environment)
         if question == "errors":
             return timed(["valgrind", "-q", "--undef-value-errors=no", "--leak-check=full", f"--log-file={self.folder}/out", *command], self.environment)
+        if question == "definedness":
+            return timed(["valgrind", "-q", "--leak-check=no", f"--log-file={self.folder}/out", *command], self.environment)
         tool = {"profile": "callgrind", "cache": "cachegrind"}[question]
         return timed(["valgrind", f"--tool={tool}", f"--{tool}-out-file={self.folder}/out", *command], self.environment)
 
@@ -162,7 +166,7 @@ def main():
                 row = bench.compare(program, question)
                 rows.append(row)
                 if not options.json:
-                    print(f"{program.name:<16} {question:<8} {row['ratio']:6.3f} of the other's time ({row['least']:.3f} to {row['most']:.3f}; at most {row['limit']} wanted)"
+                    print(f"{program.name:<16} {question:<11} {row['ratio']:6.3f} of the other's time ({row['least']:.3f} to {row['most']:.3f}; at most {row['limit']} wanted)"
                           f"   {row['ours_s']:6.2f} s beside {row['other_s']:6.2f} s   processor {row['processor']:6.3f}   {row['memory_mb']:5.0f} MB", flush=True)
         if options.json:
             print(json.dumps(rows, indent=1))
