@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "base/base_name.h"
+#include "base/hexadecimal_hosted.h"
 #include "cli/columns.h"
 #include "cli/recording_text.h"
 #include "cli/task_words.h"
@@ -42,8 +43,6 @@ std::string number_text(const char* format, u64 value) {
   std::snprintf(text, sizeof text, format, value);
   return text;
 }
-std::string hexadecimal(u64 value) { return number_text("0x%" PRIx64, value); }
-
 /// Most significant byte first, as the number is written.
 std::string bytes_number(const std::vector<u8>& bytes) {
   std::string text;

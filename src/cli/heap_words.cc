@@ -1,7 +1,5 @@
 #include "cli/heap_words.h"
 
-#include <cstdio>
-
 #include "cli/recording_text.h"
 
 namespace orrery::cli {
@@ -14,12 +12,6 @@ std::string counted(u64 count, const char* one, const char* many) {
 }
 
 std::string blocks(u64 count) { return counted(count, "block", "blocks"); }
-
-std::string hexadecimal(u64 number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%#lx", number);
-  return text;
-}
 
 std::vector<const PlaceRow*> frames_of(const HeapReport& report, u32 node) {
   std::vector<const PlaceRow*> frames;

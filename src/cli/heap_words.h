@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/hexadecimal_hosted.h"
 #include "cli/heap_report.h"
 #include "cli/heap_stacks.h"
 
@@ -13,8 +14,6 @@ namespace orrery::cli {
 /// "1 block", "2 blocks"
 std::string counted(u64 count, const char* one, const char* many);
 std::string blocks(u64 count);
-/// "0x141000000000"
-std::string hexadecimal(u64 number);
 
 /// Innermost first, with inlined functions.
 std::vector<const lens::heap::PlaceRow*> frames_of(const HeapReport& report, u32 node);

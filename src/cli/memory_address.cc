@@ -4,9 +4,9 @@
 #include <charconv>
 #include <cstdio>
 
+#include "base/hexadecimal_hosted.h"
 #include "cli/at_option.h"
 #include "cli/heap_block.h"
-#include "cli/heap_words.h"
 #include "cli/recorded_files.h"
 #include "cli/recording_text.h"
 #include "cli/replay_process.h"

@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/base_name.h"
+#include "base/hexadecimal_hosted.h"
 #include "cli/at_option.h"
 #include "cli/command.h"
-#include "cli/heap_words.h"
 #include "cli/process_option.h"
 #include "cli/recording_text.h"
 #include "cli/stopped_process.h"

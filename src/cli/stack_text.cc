@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/base_name.h"
+#include "base/hexadecimal_hosted.h"
 #include "cli/columns.h"
 #include "cli/recording_text.h"
 #include "cli/task_words.h"
@@ -23,12 +24,6 @@ constexpr u64 kNameColumnsMost = 24, kTypeColumnsMost = 28, kValueColumnsMost = 
 constexpr u64 kArgumentColumnsMost = 40;
 /// Frames of a recursion that stand between the first and the last.
 constexpr u64 kRepeatsLeast = 4;
-
-std::string hexadecimal(u64 value) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%" PRIx64, value);
-  return text;
-}
 
 std::string head(const TaskStack& stack) {
   const std::string name = task_name(stack.task), call = task_call(stack.task);

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/base_name.h"
+#include "base/hexadecimal_hosted.h"
 #include "cli/columns.h"
 #include "cli/recording_text.h"
 #include "lens/source_excerpt.h"
@@ -25,12 +26,6 @@ using lens::why::Verdict;
 constexpr u64 kWidth = 100;
 constexpr u64 kCallsShown = 5;
 constexpr u64 kArgumentBytesMost = 48;
-
-std::string hexadecimal(u64 value) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%" PRIx64, value);
-  return text;
-}
 
 /// A call on one line. When it is too long the result stays: first the error's text goes, then arguments.
 std::string call_line(const Call& call) {

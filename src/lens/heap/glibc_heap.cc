@@ -1,10 +1,11 @@
 #include "lens/heap/glibc_heap.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
 #include <optional>
 #include <set>
+
+#include "base/hexadecimal_hosted.h"
 
 namespace orrery::lens::heap {
 namespace {
@@ -18,12 +19,6 @@ constexpr u64 kSmallBins = 64;  // the first large one (NSMALLBINS)
 constexpr u64 kArenasMost = 1 << 16, kHeapsMost = 1 << 16, kListMost = 1 << 26;
 /// How far below a thread's pointer its C library's thread-local variables may lie.
 constexpr u64 kThreadVariablesBytes = 8192;
-
-std::string hexadecimal(u64 number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%#lx", number);
-  return text;
-}
 
 class Walk {
  public:

@@ -1,9 +1,9 @@
 #include "lens/sched/stack_words.h"
 
-#include <cstdio>
 #include <span>
 
 #include "base/base_name.h"
+#include "base/hexadecimal_hosted.h"
 #include "elf/symbolizer_hosted.h"
 #include "elf/unwind_hosted.h"
 #include "lens/code_place.h"
@@ -13,12 +13,6 @@ namespace orrery::lens::sched {
 namespace {
 
 constexpr std::size_t kUsersFramesMost = 4;
-
-std::string hex(u64 value) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%lx", value);
-  return text;
-}
 
 std::string source_words(const elf::SourceLine& source) {
   if (source.line == 0) return "";
@@ -44,8 +38,8 @@ const StackWords::Words& StackWords::frame(ReplaySession& session, u64 lookup_pc
   if (words.text.empty()) words.text = short_function(location.symbol);
   if (words.text.empty())
     words.text = location.image != nullptr
-                     ? std::string(base_name(location.image->path)) + "+" + hex(location.image_offset)
-                     : hex(lookup_pc);
+                     ? std::string(base_name(location.image->path)) + "+" + hexadecimal(location.image_offset)
+                     : hexadecimal(lookup_pc);
   return words_.emplace(lookup_pc, std::move(words)).first->second;
 }
 
@@ -76,7 +70,7 @@ std::string StackWords::name_of(ReplaySession& session, u64 address) {
            (location.symbol_offset == 0 ? "" : "+" + std::to_string(location.symbol_offset));
   const elf::MappedRegion* const region = session.find_region(address);
   const std::string where = region == nullptr ? "" : std::string(base_name(region->path));
-  return (where.empty() ? "" : where + " ") + hex(address);
+  return (where.empty() ? "" : where + " ") + hexadecimal(address);
 }
 
 }  // namespace orrery::lens::sched

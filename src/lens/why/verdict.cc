@@ -1,6 +1,5 @@
 #include "lens/why/verdict.h"
 
-#include <cinttypes>
 #include <cstdio>
 #include <iterator>
 
@@ -196,12 +195,6 @@ std::string seconds(u64 ns) {
 std::string milliseconds(u64 ns) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2f ms", static_cast<double>(ns) / 1e6);
-  return text;
-}
-
-std::string hexadecimal(u64 value) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%" PRIx64, value);
   return text;
 }
 

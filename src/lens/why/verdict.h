@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/hexadecimal_hosted.h"
 #include "lens/why/facts.h"
 
 namespace orrery::lens::why {
@@ -145,7 +146,6 @@ std::string seconds(u64 ns);
 std::string milliseconds(u64 ns);
 /// "deposit() at crash.c:18", "deposit() in libx.so", "prog+0x1136".
 std::string place_text(const FrameFact& frame);
-std::string hexadecimal(u64 value);
 /// "SIGSEGV".
 std::string signal_name(int signal);
 /// Lines written to stderr at the end, in order, with the code that wrote them.
