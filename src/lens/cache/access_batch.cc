@@ -130,6 +130,12 @@ void BatchDecoder::simple_points(const PackedPoints::Row* from, u32 count, const
   data_pages_.set_now(now);
 }
 
+void BatchDecoder::some_simple_points(const PackedPoints::Row* from, u32 count, const u64* words,
+                                      AccessBatch& batch) {
+  has_usual_shapes_ ? simple_points<true>(from, count, words, batch)
+                    : simple_points<false>(from, count, words, batch);
+}
+
 void BatchDecoder::point_lines(const PackedPoints::Row& point, u64 address, AccessBatch& batch) {
   const u64 line = data_lines_.line_of(address);
   if (line != data_lines_.line_of(address + point.size_bytes - 1)) [[unlikely]]
@@ -160,7 +166,7 @@ void BatchDecoder::points_and_lines(const PackedPoints::Row* own, const BlockRun
     const PackedPoints::Row* const first = point;
     while (point < end && (pc + point->offset) >> code_lines_.line_shift() == line) ++point;
     if (run.all_simple)
-      simple_points(first, static_cast<u32>(point - first), words, batch);
+      some_simple_points(first, static_cast<u32>(point - first), words, batch);
     else
       any_points(first, point, words, batch);
     if (line == last_line) return;
@@ -171,7 +177,7 @@ void BatchDecoder::any_points(const PackedPoints::Row* from, const PackedPoints:
                               AccessBatch& batch) {
   for (const PackedPoints::Row* point = from; point < to; ++point) {
     if (point->is_simple)
-      simple_points(point, 1, words, batch);
+      some_simple_points(point, 1, words, batch);
     else
       odd(static_cast<u32>(point - points_.rows()), words, batch);
   }

@@ -128,12 +128,12 @@ class BatchDecoder {
   [[gnu::always_inline]] inline void block(translate::AccessHeader header, const u64* words,
                                            AccessBatch& batch);
   [[gnu::always_inline]] inline bool finds_code_at_hand(u64 pc, const BlockRun& run);
-  void simple_points(const PackedPoints::Row* from, u32 count, const u64* words, AccessBatch& batch) {
-    has_usual_shapes_ ? simple_points<true>(from, count, words, batch)
-                      : simple_points<false>(from, count, words, batch);
-  }
   template <bool usual>
-  void simple_points(const PackedPoints::Row* from, u32 count, const u64* words, AccessBatch& batch);
+  [[gnu::always_inline]] inline void simple_points(const PackedPoints::Row* from, u32 count, const u64* words,
+                                                   AccessBatch& batch);
+  /// The same where blocks are not as most.
+  [[gnu::noinline]] void some_simple_points(const PackedPoints::Row* from, u32 count, const u64* words,
+                                            AccessBatch& batch);
   void any_points(const PackedPoints::Row* from, const PackedPoints::Row* to, const u64* words,
                   AccessBatch& batch);
   [[gnu::noinline]] void points_and_lines(const PackedPoints::Row* own, const BlockRun& run, const u64* words,
