@@ -55,7 +55,8 @@ void RaceFinder::read(std::span<const u64> records, std::span<const AccessPoint>
 void RaceFinder::begin_segment() {
   segments_.push_back(
       {.event = event_, .ticks = ticks_, .task = current_, .locks = locks_.held_by(current_)});
-  task().clock.set(current_, now());
+  now_ = static_cast<u32>(segments_.size() - 1);
+  task().clock.set(current_, now_);
 }
 
 TaskNumber RaceFinder::add_task(i32 id) {
@@ -167,9 +168,10 @@ RaceFinder::PointRow RaceFinder::row_of(const AccessPoint& point, u64 block_pc, 
   if (point.kind == AccessKind::modify && !is_library && code_.is_locked(point.pc)) row.how |= Slot::kAtomic;
   row.has_word = point.word != translate::kNoWord;
   row.word = row.has_word ? point.word : u16{0};
+  constexpr u64 kBytesMost = 64;
   const bool is_simple = point.base_word == translate::kNoWord && point.end_word == translate::kNoWord &&
-                         !point.narrow && !point.call && point.size_bytes <= kWordBytes &&
-                         (row.how & Slot::kAtomic) == 0;
+                         !point.narrow && !point.call && point.size_bytes != 0 &&
+                         point.size_bytes <= kBytesMost && (row.how & Slot::kAtomic) == 0;
   row.kind = is_simple ? PointRow::Kind::simple : PointRow::Kind::odd;
   row.size_bytes = is_simple ? static_cast<u8>(point.size_bytes) : u8{0};
   return row;

@@ -159,7 +159,7 @@ class RaceFinder {
     const Task& own = tasks_[current_];
     return !own.frames.empty() && by_number_[own.frames.back().function].allocator != nullptr;
   }
-  u32 now() const { return static_cast<u32>(segments_.size() - 1); }
+  u32 now() const { return now_; }
   Place place(u64 pc) const { return {event_, tasks_[current_].id, ticks_, pc}; }
   /// Begins a segment of the current task.
   void begin_segment();
@@ -218,6 +218,7 @@ class RaceFinder {
   u64 event_ = 0, ticks_ = 0;
   u32 turn_ = 0;  ///< the first segment since the current task runs
   std::vector<Segment> segments_{1};
+  u32 now_ = 0;  ///< the last of them
   AccessShadow shadow_;
   HashMap<u32> sync_numbers_;  ///< by address
   std::vector<Sync> syncs_{1};

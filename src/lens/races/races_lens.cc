@@ -399,7 +399,7 @@ std::vector<db::TableDescription> tables() {
 
 extern const Lens kRacesLens;
 const Lens kRacesLens = {.name = "races",
-                         .version = 1,
+                         .version = 2,
                          .sentence = "Data races, locks taken in circles, and wrong uses of locks.",
                          .tables = races::tables,
                          .read = nullptr,
