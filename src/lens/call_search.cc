@@ -16,6 +16,9 @@ namespace {
 using machine::ControlHit;
 using machine::StopReason;
 
+/// What is mapped changes with these.
+constexpr u64 kStops[] = {__NR_execve, __NR_execveat, __NR_mmap, __NR_munmap, __NR_mprotect};
+
 class Search {
  public:
   Search(const Recording& recording, u32 process, ReplaySession& session, const std::string& function,
@@ -25,12 +28,11 @@ class Search {
   /// Nothing if the process ended before.
   Fallible<std::optional<ExactInstant>> run(const std::function<void(u64 event)>& progress) {
     look_everywhere();
+    TRY(ask_for_stops(progress));
     while (!session_.stop().ended()) {
       TRY(set_breakpoints());
-      const u64 event = session_.stop().event;
-      const std::vector<ControlHit> hits = TRY(go_on(event));
-      for (const ControlHit& hit : hits)
-        if (note(hit) && calls_ == nth_) return std::optional(instant_of(hit, event));
+      for (const ControlHit& hit : TRY(go_on()))
+        if (note(hit) && calls_ == nth_) return std::optional(instant_of(hit));
       progress(session_.stop().event);
       follow_map();
     }
@@ -49,9 +51,19 @@ class Search {
     bool returns = false;  ///< the place that such a one returns to
   };
 
-  /// Runs to the next stop for a system call or an event. Only where what was met leads to other breakpoints
-  /// it stops at each of them: that takes twenty times as long.
-  Fallible<std::vector<ControlHit>> go_on(u64 event) {
+  Fallible<Nothing> ask_for_stops(const std::function<void(u64 event)>& progress) {
+    u64 words[machine::kStopCallWords] = {};
+    for (const u64 number : kStops) words[number / 64] |= u64{1} << (number % 64);
+    const Status asked = session_.note_schedule(
+        words, machine::kScheduleStopsOnly, [&progress](const auto& told) { progress(told.back().event); });
+    if (!asked) return Failure(asked.error());
+    return Nothing{};
+  }
+
+  /// Runs to the next stop at the entry of such a call or behind it. Only where what was met leads to other
+  /// breakpoints it stops at each of them: that takes twenty times as long.
+  Fallible<std::vector<ControlHit>> go_on() {
+    const u64 event = session_.stop().event;
     std::vector<ControlHit> hits;
     const bool is_choosing = std::any_of(entries_.begin(), entries_.end(), [](const auto& each) {
       return each.second.chooses || each.second.returns;
@@ -65,7 +77,11 @@ class Search {
   ControlHit hit_here() {
     const Stop& stop = session_.stop();
     const auto& gpr = session_.registers().gpr;
-    ControlHit hit{.pc = stop.pc, .ticks = stop.ticks, .instructions = stop.instructions, .task = stop.task};
+    ControlHit hit{.pc = stop.pc,
+                   .ticks = stop.ticks,
+                   .event = stop.event,
+                   .instructions = stop.instructions,
+                   .task = stop.task};
     std::copy(std::begin(gpr), std::end(gpr), std::begin(hit.gpr));
     session_.read_value(gpr[elf::kRspIndex], hit.return_address);
     return hit;
@@ -87,13 +103,13 @@ class Search {
     return false;
   }
 
-  ExactInstant instant_of(const ControlHit& hit, u64 event) {
+  ExactInstant instant_of(const ControlHit& hit) {
     return {.process = process_,
-            .at = {.event = event,
+            .at = {.event = hit.event,
                    .task = hit.task,
                    .ticks = hit.ticks,
                    .instructions = hit.instructions,
-                   .time_ns = clock_.time_at(event, hit.task, hit.ticks)},
+                   .time_ns = clock_.time_at(hit.event, hit.task, hit.ticks)},
             .pc = hit.pc};
   }
 

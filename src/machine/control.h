@@ -7,7 +7,7 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 11;
+inline constexpr u32 kControlVersion = 12;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
 /// How often either side looks for a message before it sleeps: most answers take less than waking does, the
 /// more so in a virtual machine.
@@ -162,6 +162,7 @@ struct ControlReply {
 /// What is collected at a breakpoint.
 struct ControlHit {
   u64 pc = 0, ticks = 0;
+  u64 event = 0;         ///< the number of the next one
   u64 instructions = 0;  ///< counted so far, of all tasks
   u64 return_address =
       0;             ///< the word at rsp, which it is at the entry of a function; 0 if it cannot be read

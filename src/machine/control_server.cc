@@ -108,6 +108,7 @@ void ControlServer::at_breakpoint(kernel::Task& task) {
 void ControlServer::collect(const kernel::Task& task) {
   ControlHit hit{.pc = task.cpu.regs.rip,
                  .ticks = task.cpu.ticks,
+                 .event = position_.next_event(),
                  .instructions = translator_->instructions(),
                  .task = task.id.value};
   std::memcpy(hit.gpr, task.cpu.regs.gpr, sizeof hit.gpr);
