@@ -33,6 +33,10 @@ void each_page(u64 address, u64 size_bytes, Visit visit) {
 bool is_zero(u64 start, u64 end) {
   const u8* at = shadow_at(start);
   const u8* const last = at + (end - start);
+  for (u64 words[4]; at + sizeof words <= last; at += sizeof words) {
+    std::memcpy(words, at, sizeof words);
+    if ((words[0] | words[1] | words[2] | words[3]) != 0) return false;
+  }
   for (; at + sizeof(u64) <= last; at += sizeof(u64)) {
     u64 word = 0;
     std::memcpy(&word, at, sizeof word);
@@ -93,17 +97,36 @@ void DefinedShadow::fill(u64 address, u64 size_bytes, bool undefined) {
   });
 }
 
+namespace {
+
+/// As memmove does, where all bits of a byte are defined or none. False if there are others.
+bool copy_whole(u64 to, u64 from, u64 size_bytes) {
+  const u64 last = size_bytes - 1;
+  if (!in_window(from) || !in_window(from + last) || !in_window(to) || !in_window(to + last)) return false;
+  const u8* const bytes = shadow_at(from);
+  if (std::find(bytes, bytes + size_bytes, kPartlyByte) != bytes + size_bytes) return false;
+  std::memmove(shadow_at(to), bytes, size_bytes);
+  return true;
+}
+
+}  // namespace
+
 /// As memmove does.
 void DefinedShadow::copy(u64 to, u64 from, u64 size_bytes) {
-  constexpr u64 kPiece = 256;
+  if (to == from) return;
+  constexpr u64 kPiece = 1024;
   u8 bits[kPiece];
   const bool upwards = to <= from;
   for (u64 done = 0; done < size_bytes;) {
     const u64 piece = std::min(kPiece, size_bytes - done);
     const u64 at = upwards ? done : size_bytes - done - piece;
-    load(from + at, bits, piece);
-    store(to + at, bits, piece);
     done += piece;
+    if (!any_undefined(from + at, piece)) {
+      fill(to + at, piece, false);
+    } else if (!copy_whole(to + at, from + at, piece)) {
+      load(from + at, bits, piece);
+      store(to + at, bits, piece);
+    }
   }
 }
 
