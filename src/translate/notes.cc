@@ -91,16 +91,16 @@ bool Translator::note_path() {
   return true;
 }
 
-/// A return did not fit the path: notes all that leads there, to have it done again. False if there is no
-/// room.
-bool Translator::mend_path(ExitIndex exit) {
+/// A return did not fit the path, or a call finds no room there: notes all that leads there, to have it done
+/// again. False if there is no room.
+bool Translator::mend_path(ExitCode code, ExitIndex exit) {
+  if (code == ExitCode::path_full) return make_path_room();
   slots().regs.rip = exits_[exit].pc;
   if (!note_path()) return false;
   paths_.mend_for_return(slots().regs[Gpr::rsp]);
   return true;
 }
 
-/// The same of a call, for which there is no room.
 bool Translator::make_path_room() {
   slots().instructions += std::exchange(slots().uncounted, 0);
   paths_.drop_those_over();

@@ -133,18 +133,14 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& wanted) {
     const u64 taken = enter(block, past);
     const ExitCode code = code_of(taken);
     const ExitIndex index = index_of(taken);
-    if (slots().code_kind != kind)
-      undefined_.bits.keep_only(sets_.of(static_cast<CodeKind>(slots().code_kind)));
-    if (steps && code != ExitCode::interrupted && code != ExitCode::widen) {
-      stepped_ = false;
-      undefined_read_at_ = 0;
-    }
+    left_code(kind, steps, code);
     switch (code) {
       case ExitCode::direct:
         if (!steps) turn.came_from = index;
         ++statistics_.direct_exits;
         [[fallthrough]];
       case ExitCode::end_of_fetch:
+      case ExitCode::chosen:
         slots().regs.rip = exits_[index].pc;
         continue;
       case ExitCode::indirect:
@@ -160,19 +156,14 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& wanted) {
       case ExitCode::stale:
         replace_stale(index);
         continue;
-      case ExitCode::chosen:
-        slots().regs.rip = exits_[index].pc;
-        continue;
       case ExitCode::interrupted:
         continue;
       case ExitCode::suspect:
         if (auto exit = look_at_suspects(cpu, limits)) return *exit;
         continue;
       case ExitCode::path:
-        if (!mend_path(index)) return finish(cpu, ExitCode::notes_full, 0);
-        continue;
       case ExitCode::path_full:
-        if (!make_path_room()) return finish(cpu, ExitCode::notes_full, 0);
+        if (!mend_path(code, index)) return finish(cpu, ExitCode::notes_full, 0);
         continue;
       default:
         return finish(cpu, code, index);
@@ -291,7 +282,7 @@ cpu::Exit Translator::run_one_instruction(cpu::CpuState& cpu) {
   cpu::Exit result{.kind = cpu::ExitKind::one_done};
   bool again = code == ExitCode::widen;
   if (code == ExitCode::path || code == ExitCode::path_full) {
-    again = code == ExitCode::path ? mend_path(index) : make_path_room();
+    again = mend_path(code, index);
     if (!again) result = finish(cpu, ExitCode::notes_full, 0);
   } else if (code == ExitCode::indirect) {
     if (auto refused = refuse_target(cpu))

@@ -202,6 +202,7 @@ class Translator final : public cpu::Executor {
   void define_at_begin(std::span<const u8> bytes, std::vector<Access>& accesses);
   CodeKind code_kind() const;
   CodeKind code_kind_or_new();
+  void left_code(CodeKind kind, bool stepped, ExitCode code);
   bool step_undefined(BlockIndex index);
   void note_read(u64 pc, bool undefined);
   bool fits_looked_at(const Block& block) const;
@@ -213,7 +214,7 @@ class Translator final : public cpu::Executor {
   void put_record(u64 header, std::span<const u64> words);
   void count_cut_off(ExitCode code);
   bool note_path();
-  bool mend_path(ExitIndex exit);
+  bool mend_path(ExitCode code, ExitIndex exit);
   bool make_path_room();
   void lift_notes(const BlockNotes& notes, const Block& block, const InstructionMark& mark) const;
   void widen();

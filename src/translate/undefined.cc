@@ -204,6 +204,15 @@ CodeKind Translator::code_kind() const {
   return sets_.find(undefined_.bits.tainted());
 }
 
+/// Code of that kind, or one instruction of it, was run: which registers are still undefined.
+void Translator::left_code(CodeKind kind, bool stepped, ExitCode code) {
+  if (slots().code_kind != kind)
+    undefined_.bits.keep_only(sets_.of(static_cast<CodeKind>(slots().code_kind)));
+  if (!stepped || code == ExitCode::interrupted || code == ExitCode::widen) return;
+  stepped_ = false;
+  undefined_read_at_ = 0;
+}
+
 CodeKind Translator::code_kind_or_new() {
   const CodeKind known = code_kind();
   if (known != kNoCode) return known;

@@ -23,8 +23,8 @@ struct RegisterName {
   static constexpr RegisterName x87() { return {kX87}; }  ///< all of it, and the MMX registers
   constexpr u64 bit() const { return u64{1} << number; }
 };
-/// Beside those bits: something of a vector register is undefined that lies above its lower 128 bits, which is
-/// all that instructions without VEX write.
+/// Beside those bits: something of a vector register is undefined that lies above its lower 128 bits, which
+/// is all that instructions without VEX write.
 inline constexpr u64 kUpperVectorsBit = u64{1} << RegisterName::kCount;
 
 /// The flags of RFLAGS that instructions compute; kLess is whether SF and OF differ, which may be known when
