@@ -1,4 +1,4 @@
-// Asks lenses about a recording: what they have not found yet is looked for in one replay of all processes,
+// Asks lenses about a recording: what they have not found yet is looked for in replays of all processes,
 // and kept in REC/layers.sqlite.
 #pragma once
 

@@ -1,4 +1,4 @@
-// `orrery collect REC --layers memory,heap,request`: what several layers show, in one replay. After it each
+// `orrery collect REC --layers memory,heap,request`: what several layers show, together. After it each
 // report answers at once; asked one by one, each that has not been asked before has a replay of its own.
 #include <algorithm>
 #include <memory>
@@ -53,7 +53,7 @@ int run_collect(const CollectOptions& options) {
 void add_collect(Arguments app, Session& session) {
   auto options = std::make_shared<CollectOptions>();
   const Arguments command =
-      app.command("collect", "Find what several layers show in one replay, so that show answers at once");
+      app.command("collect", "Find what several layers show together, so that show answers at once");
   add_recording_option(command, options->recording);
   command.option(
       "-l,--layers", options->layers,

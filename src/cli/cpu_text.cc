@@ -43,6 +43,7 @@ std::string number_text(const char* format, u64 value) {
   std::snprintf(text, sizeof text, format, value);
   return text;
 }
+
 /// Most significant byte first, as the number is written.
 std::string bytes_number(const std::vector<u8>& bytes) {
   std::string text;

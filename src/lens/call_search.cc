@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 
+#include "lens/call_set.h"
 #include "lens/clock.h"
 #include "lens/function_names.h"
 
@@ -52,10 +53,9 @@ class Search {
   };
 
   Fallible<Nothing> ask_for_stops(const std::function<void(u64 event)>& progress) {
-    u64 words[machine::kStopCallWords] = {};
-    for (const u64 number : kStops) words[number / 64] |= u64{1} << (number % 64);
-    const Status asked = session_.note_schedule(
-        words, machine::kScheduleStopsOnly, [&progress](const auto& told) { progress(told.back().event); });
+    const Status asked =
+        session_.note_schedule(words_of(set_of(kStops)), machine::kScheduleStopsOnly,
+                               [&progress](const auto& told) { progress(told.back().event); });
     if (!asked) return Failure(asked.error());
     return Nothing{};
   }

@@ -1,5 +1,6 @@
 #include "lens/walk.h"
 
+#include "lens/call_set.h"
 #include "lens/clock.h"
 #include "lens/pending_calls.h"
 
@@ -84,12 +85,9 @@ class Walk {
       all_want_less = all_want_less && watcher->calls() != nullptr;
     }
     if (!notes && !all_want_less) return Nothing{};
-    u64 words[machine::kStopCallWords] = {};
-    for (std::size_t number = 0; number < all.size(); ++number)
-      words[number / 64] |= u64{all.test(number)} << (number % 64);
     const u32 how =
         (locks ? machine::kScheduleStopsAtLocks : 0U) | (notes ? 0U : machine::kScheduleStopsOnly);
-    return session_.note_schedule(words, how, [this, &progress](const auto& told) {
+    return session_.note_schedule(words_of(all), how, [this, &progress](const auto& told) {
       for (const kernel::ScheduleNote& each : told) {
         const u64 time_ns = clock_.time_at(each.event, each.task, each.ticks);
         for (const auto& watcher : watchers_)

@@ -26,11 +26,8 @@ class Search {
   Fallible<Nothing> go(const std::optional<ExactInstant>& to) {
     TRY(done(
         session_.note_accesses([this](auto records, auto points) { reader_.read(records, points, *this); })));
-    const CallSet calls = set_of(kStops);
-    u64 words[machine::kStopCallWords] = {};
-    for (std::size_t number = 0; number < calls.size(); ++number)
-      words[number / 64] |= u64{calls.test(number)} << (number % 64);
-    TRY(done(session_.note_schedule(words, machine::kScheduleStopsOnly, [](const auto&) {})));
+    TRY(done(
+        session_.note_schedule(words_of(set_of(kStops)), machine::kScheduleStopsOnly, [](const auto&) {})));
     learn_stacks();
     while (!session_.stop().ended() && !(to && is_at(*to))) {
       if (to) TRY(done(session_.stop_at_tick(to->at.task, to->at.ticks)));
