@@ -264,7 +264,9 @@ Fallible<std::optional<lens::PathDifference>> find_path(const std::array<const l
       replayed[i] = TRY(Replayed::start(*runs[i], pair->process[i]));
       made[i].session = replayed[i]->session.get();
       if (is_told) made[i].from_event = events.answer->event[i]->number;
-      made[i].to_event = events.way && events.way->event[i] ? events.way->event[i]->number : ~u64{0};
+      const bool parts = events.way && events.way->event[i];
+      made[i].to_event = parts ? events.way->event[i]->number : ~u64{0};
+      made[i].to_task = parts ? events.way->event[i]->task : 0;
     }
     return made;
   };

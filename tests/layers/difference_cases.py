@@ -89,9 +89,9 @@ def case_parting_gdb(orrery, expect):
 
 
 def case_parting_tasks(orrery, expect):
-    """In a thread, and in a forked process."""
+    """In a thread, in one that takes turns with others (where each turn ends differs), and in a forked process."""
     program = build(orrery, "-O0")
-    for how, process in (("thread", 0), ("fork", 1)):
+    for how, process in (("thread", 0), ("turns", 0), ("fork", 1)):
         found = difference(orrery, expect, two_runs(orrery, program, how, 13, 10))
         stack = found["branch"][0]["stack"]
         expect((found["branch"][0]["process"], stack[0]["line"]), (process, line_of("PARTS HERE")), how)

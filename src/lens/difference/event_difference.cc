@@ -1,6 +1,7 @@
 #include "lens/difference/event_difference.h"
 
 #include <asm/unistd.h>
+#include <errno.h>
 
 #include <algorithm>
 #include <deque>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "host/host.h"
 #include "linux/syscall_table.h"
 
 namespace orrery::lens {
@@ -23,9 +25,18 @@ struct Told {
   u64 answer_hash = 0;
 };
 
-/// What the program did not cause: whose turn it was, and what the recorder did.
-bool is_ours(EventKind kind) {
-  return kind == EventKind::turn || kind == EventKind::meeting || kind == EventKind::gap;
+/// What the program did not cause: whose turn it was, that a turn was over, and what the recorder did.
+bool is_ours(const EventHeader& event) {
+  const bool is_no_signal = event.result == host::kQuantumOver || event.result == host::kMemoryShared;
+  return (event.kind == EventKind::signal && is_no_signal) || event.kind == EventKind::turn ||
+         event.kind == EventKind::meeting || event.kind == EventKind::gap;
+}
+
+/// Whether it may be the machine's look at what tasks wait for: how often it looks depends on whose turn it
+/// is.
+bool may_be_look(const EventHeader& event) {
+  if (event.kind != EventKind::syscall) return false;
+  return event.detail == __NR_ppoll || event.detail == __NR_clock_gettime || event.result == -EAGAIN;
 }
 
 Told told(const trace::EventView& view) {
@@ -93,7 +104,7 @@ class ProcessComparison {
     trace::EventView view;
     do {
       if (readers_[side]->next(view) != trace::ReadStatus::event) return 0;
-    } while (is_ours(view.header->kind));
+    } while (is_ours(*view.header));
     Task& task = tasks_[number_of(side, view.header->task)];
     task.task[side] = view.header->task;
     task.waiting[side].push_back(told(view));
@@ -110,8 +121,13 @@ class ProcessComparison {
   void match() {
     for (Task& task : tasks_)
       while (!parted_ && !task.waiting[0].empty() && !task.waiting[1].empty()) {
-        match_pair(task, task.waiting[0].front(), task.waiting[1].front());
-        for (auto& waiting : task.waiting) waiting.pop_front();
+        const Told &left = task.waiting[0].front(), &right = task.waiting[1].front();
+        const bool same = same_way(left.event, right.event);
+        const bool skips_left = !same && may_be_look(left.event);
+        const bool skips_right = !same && !skips_left && may_be_look(right.event);
+        if (!skips_left && !skips_right) match_pair(task, left, right);
+        if (!skips_right) task.waiting[0].pop_front();
+        if (!skips_left) task.waiting[1].pop_front();
       }
   }
 
@@ -139,8 +155,11 @@ class ProcessComparison {
   /// Tasks of which one run tells more.
   void match_ends() {
     for (Task& task : tasks_) {
-      if (parted_ || (task.waiting[0].empty() && task.waiting[1].empty())) continue;
+      if (parted_) return;
       EventPair pair{.process = process_, .task = task.task};
+      for (int side = 0; side < 2; ++side)
+        std::erase_if(task.waiting[side], [](const Told& each) { return may_be_look(each.event); });
+      if (task.waiting[0].empty() && task.waiting[1].empty()) continue;
       for (int side = 0; side < 2; ++side)
         if (!task.waiting[side].empty()) pair.event[side] = task.waiting[side].front().event;
       part(pair);

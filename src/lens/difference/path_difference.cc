@@ -44,7 +44,8 @@ class LineQueue {
   }
   /// Nothing at the end.
   std::optional<Line> take() {
-    if (at_ == lines_.size() && !refill()) return std::nullopt;
+    while (at_ == lines_.size())
+      if (!refill()) return std::nullopt;
     return lines_[at_++];
   }
 
@@ -235,6 +236,9 @@ std::vector<TaskPair> pairs_of(const std::vector<TaskPair>& known, const PathHas
   return pairs;
 }
 
+/// The route may end in the middle of what the task executes.
+bool is_cut_off(const Route& route, i32 task) { return route.to_event != ~u64{0} && route.to_task != task; }
+
 /// Where one of the two begins to differ from the other; nothing if they are equal.
 std::optional<u64> first_different(const std::vector<PathHashes::Piece>& left,
                                    const std::vector<PathHashes::Piece>& right) {
@@ -290,18 +294,18 @@ Fallible<std::optional<PathDifference>> find_path_difference(const std::array<Ro
     if (!b) TRY(right.result());
     if (!a && !b) return std::optional<PathDifference>();
     PathDifference found{.common_lines = lines, .at = a ? a->number : last[0] ? last[0]->number : 0};
-    if (same_start) {
-      const u64 end = std::min(a->end, b->end);
-      for (std::size_t i = 0; i < 2; ++i) {
-        Runner& runner = i == 0 ? left : right;
-        const u64 to = here[i]->end == end ? runner.take().value_or(Line{}).start : end;
-        found.side[i] = behind(piece.task[i], *here[i], end, to);
-      }
-      return std::optional(found);
+    const u64 end = same_start ? std::min(a->end, b->end) : 0;
+    u64 to[2];
+    for (std::size_t i = 0; i < 2; ++i) {
+      to[i] = same_start ? end : here[i].value_or(Line{}).start;
+      if (same_start && here[i]->end == end) to[i] = (i == 0 ? left : right).take().value_or(Line{}).start;
+      if (to[i] == 0 && is_cut_off(routes[i], piece.task[i])) return std::optional<PathDifference>();
     }
-    if (!last[0]) return Failure("the runs stand at different places where they are to be compared");
+    if (!same_start && !last[0])
+      return Failure("the runs stand at different places where they are to be compared");
     for (std::size_t i = 0; i < 2; ++i)
-      found.side[i] = behind(piece.task[i], *last[i], last[i]->end, here[i].value_or(Line{}).start);
+      found.side[i] = same_start ? behind(piece.task[i], *here[i], end, to[i])
+                                 : behind(piece.task[i], *last[i], last[i]->end, to[i]);
     return std::optional(found);
   }
 }

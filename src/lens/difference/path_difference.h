@@ -19,6 +19,8 @@ struct Route {
   ReplaySession* session = nullptr;
   std::optional<u64> from_event{};  ///< what is executed behind this event; without, all
   u64 to_event = 0;                 ///< up to this one; ~0: to the end
+  /// Whose event that is: of what the other tasks execute there may be more in one run than in the other.
+  i32 to_task = 0;
 };
 using TaskPair = std::array<i32, 2>;
 
@@ -48,7 +50,7 @@ struct PathDifference {
 /// `tasks`: those that are known to correspond; the others do in the order in which they were made.
 Fallible<std::vector<DifferentPiece>> find_different_pieces(const std::array<Route, 2>& routes,
                                                             const std::vector<TaskPair>& tasks);
-/// What differs in it.
+/// What differs in it; nothing if one run only stops before the other.
 Fallible<std::optional<PathDifference>> find_path_difference(const std::array<Route, 2>& routes,
                                                              const DifferentPiece& piece);
 

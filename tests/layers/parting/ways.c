@@ -43,6 +43,12 @@ static int indirect(int value) {
 
 static void* thread(void* argument) { return (void*)(long)decide(*(int*)argument); }
 
+/// Takes many quanta, and more than main takes beside it: main waits for it in every run.
+static void* thread_of_turns(void* argument) {
+  for (int i = 0; i < 200; ++i) work();
+  return thread(argument);
+}
+
 static void say(const char* words) { (void)!write(1, words, strlen(words)); }
 
 int main(int count, char** words) {
@@ -61,6 +67,14 @@ int main(int count, char** words) {
   if (strcmp(how, "thread") == 0) {
     pthread_t other;
     pthread_create(&other, 0, thread, &value);
+    void* out;
+    pthread_join(other, &out);
+    result = (int)(long)out;
+  }
+  if (strcmp(how, "turns") == 0) {
+    pthread_t other;
+    pthread_create(&other, 0, thread_of_turns, &value);
+    for (int i = 0; i < 40; ++i) work();
     void* out;
     pthread_join(other, &out);
     result = (int)(long)out;
