@@ -18,12 +18,28 @@ Dwarf_Die declaration_of(Dwarf_Die function) {
   return function;
 }
 
+/// C has no scopes that names are looked up in from outside.
+bool is_in_c(Dwarf_Die* entry) {
+  Dwarf_Die unit;
+  if (!dwarf_diecu(entry, &unit, nullptr, nullptr)) return false;
+  switch (dwarf_srclang(&unit)) {
+    case DW_LANG_C89:
+    case DW_LANG_C:
+    case DW_LANG_C99:
+    case DW_LANG_C11:
+      return true;
+    default:
+      return false;
+  }
+}
+
 /// For functions whose linkage name was left out, since no other unit can know them: the name in its scopes.
 std::string qualified_name(Dwarf_Die* function) {
   const char* const own = dwarf_diename(function);
   std::string text = own ? own : "";
   if (text.empty()) return text;
   Dwarf_Die declaration = declaration_of(*function);
+  if (is_in_c(&declaration)) return text;
   return in_its_scopes(&declaration, text);
 }
 

@@ -29,14 +29,63 @@ bool is_better(const NamedFunction& left, const NamedFunction& right) {
   return std::strcmp(left.name, right.name) < 0;
 }
 
-/// Of a unit, read once.
-const InlinedCode& inlined_in(Dwarf_Die* unit, std::map<const void*, InlinedCode>& units) {
-  const auto [known, is_new] = units.try_emplace(unit->addr);
-  if (is_new) known->second = read_inlined_code(unit);
-  return known->second;
-}
-
 }  // namespace
+
+/// What was read of a unit; each part once, when somebody asks. Addresses are those of the debug information.
+struct FunctionTable::Unit {
+  Dwarf_Die die{};
+  Dwarf_Lines* lines = nullptr;
+  size_t line_count = 0;
+  std::map<u64, FunctionCode> functions{};
+  std::map<u64, InlinedCode> inlined{};  ///< by the function's entry; 0: of all of the unit
+
+  explicit Unit(const Dwarf_Die& first) : die(first), functions(read_functions(&die)) {
+    if (dwarf_getsrclines(&die, &lines, &line_count) != 0) line_count = 0;
+  }
+
+  /// The entry of the innermost function that was inlined there, or InlinedCode::kNone. `end` is lowered to
+  /// where that may change.
+  u64 inlined_at(u64 address, u64& end) {
+    const auto above = functions.upper_bound(address);
+    if (above != functions.end()) end = std::min(end, above->first);
+    u64 function = 0;
+    Dwarf_Die parent = die;
+    if (above != functions.begin() && address < std::prev(above)->second.end) {
+      end = std::min(end, std::prev(above)->second.end);
+      function = std::prev(above)->second.entry;
+      dwarf_offdie(dwarf_cu_getdwarf(die.cu), function, &parent);
+    }
+    const auto [code, is_new] = inlined.try_emplace(function);
+    if (is_new) code->second = read_inlined_code(&parent);
+    end = std::min(end, code->second.end_of(address));
+    return code->second.at(address);
+  }
+
+  /// The last line that begins at or before the address; null if none does. `end` as above.
+  Dwarf_Line* line_at(u64 address, u64& end) const {
+    const auto begin_of = [&](size_t at) {
+      Dwarf_Addr begin = 0;
+      dwarf_lineaddr(dwarf_onesrcline(lines, at), &begin);
+      return begin;
+    };
+    size_t from = 0, past = line_count;  // the first that begins behind the address lies in [from, past]
+    while (from < past) {
+      const size_t middle = from + (past - from) / 2;
+      if (begin_of(middle) <= address)
+        from = middle + 1;
+      else
+        past = middle;
+    }
+    if (from < line_count) end = std::min(end, begin_of(from));
+    if (from == 0) return nullptr;
+    Dwarf_Line* const line = dwarf_onesrcline(lines, from - 1);
+    bool is_end = false;
+    dwarf_lineendsequence(line, &is_end);
+    return is_end ? nullptr : line;
+  }
+};
+
+FunctionTable::~FunctionTable() = default;
 
 FunctionTable::FunctionTable(const Image* image) : image_(image) {
   if (image == nullptr) return;
@@ -135,47 +184,69 @@ void FunctionTable::prepare_lines() {
 }
 
 void FunctionTable::prepare_unit(u64 address) {
-  if (image_ == nullptr) return;
-  Dwarf_Addr bias = 0;
-  Dwarf_Die* const unit = dwfl_module_addrdie(image_->module, address, &bias);
-  if (unit == nullptr) return;
-  Dwarf_Lines* lines = nullptr;
-  size_t count = 0;
-  dwarf_getsrclines(unit, &lines, &count);
-  inlined_in(unit, inlined_);
+  u64 bias = 0, end = ~u64{0};
+  if (Unit* const unit = unit_at(address, bias)) unit->inlined_at(address - bias, end);
 }
 
-FileLine FunctionTable::line_of(u64 address) {
-  if (image_ == nullptr) return {};
-  Dwarf_Addr bias = 0;
-  Dwarf_Die* const unit = dwfl_module_addrdie(image_->module, address, &bias);
-  Dwarf_Line* const line = unit == nullptr ? nullptr : dwarf_getsrc_die(unit, address - bias);
+FunctionTable::Unit* FunctionTable::unit_at(u64 address, u64& bias) {
+  if (image_ == nullptr) return nullptr;
+  Dwarf_Addr moved = 0;
+  Dwarf_Die* const die = dwfl_module_addrdie(image_->module, address, &moved);
+  if (die == nullptr) return nullptr;
+  bias = moved;
+  std::unique_ptr<Unit>& unit = units_[die->addr];
+  if (!unit) unit = std::make_unique<Unit>(*die);
+  return unit.get();
+}
+
+FileLine FunctionTable::source_of(Unit& unit, Dwarf_Line* line) {
   const char* const source = line == nullptr ? nullptr : dwarf_linesrc(line, nullptr, nullptr);
   if (source == nullptr) return {};
   FileLine place;
   dwarf_lineno(line, &place.line);
-  std::string& file = files_[{unit->addr, source}];
-  if (file.empty()) file = absolute_path(unit, source);
+  std::string& file = files_[{unit.die.addr, source}];
+  if (file.empty()) file = absolute_path(&unit.die, source);
   place.file = &file;
   return place;
 }
 
-const std::string& FunctionTable::inlined_at(u64 address) {
-  static const std::string kNone;
-  if (image_ == nullptr) return kNone;
-  Dwarf_Addr bias = 0;
-  Dwarf_Die* const unit = dwfl_module_addrdie(image_->module, address, &bias);
-  if (unit == nullptr) return kNone;
-  const u64 entry = inlined_in(unit, inlined_).at(address - bias);
+/// Null without a name.
+const std::string* FunctionTable::name_of_inlined(Unit& unit, u64 entry) {
   Dwarf_Die inlined, origin;
   Dwarf_Attribute attribute;
-  if (entry == InlinedCode::kNone || !dwarf_offdie(dwarf_cu_getdwarf(unit->cu), entry, &inlined))
-    return kNone;
+  if (entry == InlinedCode::kNone || !dwarf_offdie(dwarf_cu_getdwarf(unit.die.cu), entry, &inlined))
+    return nullptr;
   if (!dwarf_attr(&inlined, DW_AT_abstract_origin, &attribute) || !dwarf_formref_die(&attribute, &origin))
-    return kNone;
+    return nullptr;
   const auto [named, is_unnamed] = inlined_names_.try_emplace(origin.addr);
   if (is_unnamed) named->second = function_name(&inlined);
-  return named->second;
+  return named->second.empty() ? nullptr : &named->second;
+}
+
+FileLine FunctionTable::line_of(u64 address) {
+  u64 bias = 0, end = ~u64{0};
+  Unit* const unit = unit_at(address, bias);
+  return unit == nullptr ? FileLine{} : source_of(*unit, unit->line_at(address - bias, end));
+}
+
+const std::string& FunctionTable::inlined_at(u64 address) {
+  static const std::string kNone;
+  u64 bias = 0, end = ~u64{0};
+  Unit* const unit = unit_at(address, bias);
+  if (unit == nullptr) return kNone;
+  const std::string* const name = name_of_inlined(*unit, unit->inlined_at(address - bias, end));
+  return name == nullptr ? kNone : *name;
+}
+
+FilePlace FunctionTable::place_of(u64 address) {
+  u64 bias = 0, end = ~u64{0};
+  Unit* const unit = unit_at(address, bias);
+  if (unit == nullptr) return {.end = address + 1};
+  FilePlace place;
+  place.source = source_of(*unit, unit->line_at(address - bias, end));
+  place.inlined = name_of_inlined(*unit, unit->inlined_at(address - bias, end));
+  place.end = end == ~u64{0} ? address + 1 : end + bias;
+  return place;
 }
 
 }  // namespace orrery::elf

@@ -49,11 +49,32 @@ void add_below(Dwarf_Die* parent, int depth, InlinedCode& code) {
   } while (dwarf_siblingof(&child, &child) == 0);
 }
 
+void add_functions(Dwarf_Die* parent, int depth, std::map<u64, FunctionCode>& functions) {
+  Dwarf_Die child;
+  if (depth > kDepthMost || dwarf_child(parent, &child) != 0) return;
+  do {
+    const int tag = dwarf_tag(&child);
+    if (!may_hold_code(tag)) continue;
+    if (tag != DW_TAG_subprogram) {
+      add_functions(&child, depth + 1, functions);
+      continue;
+    }
+    Dwarf_Addr base = 0, start = 0, end = 0;
+    for (ptrdiff_t at = 0; (at = dwarf_ranges(&child, at, &base, &start, &end)) > 0;)
+      if (start < end) functions[start] = {.end = end, .entry = dwarf_dieoffset(&child)};
+  } while (dwarf_siblingof(&child, &child) == 0);
+}
+
 }  // namespace
 
 u64 InlinedCode::at(u64 address) const {
   const auto above = starts_.upper_bound(address);
   return above == starts_.begin() ? kNone : std::prev(above)->second;
+}
+
+u64 InlinedCode::end_of(u64 address) const {
+  const auto above = starts_.upper_bound(address);
+  return above == starts_.end() ? ~u64{0} : above->first;
 }
 
 void InlinedCode::add(u64 start, u64 end, u64 entry) {
@@ -64,9 +85,15 @@ void InlinedCode::add(u64 start, u64 end, u64 entry) {
   starts_[end] = behind;
 }
 
-InlinedCode read_inlined_code(Dwarf_Die* unit) {
+std::map<u64, FunctionCode> read_functions(Dwarf_Die* unit) {
+  std::map<u64, FunctionCode> functions;
+  add_functions(unit, 0, functions);
+  return functions;
+}
+
+InlinedCode read_inlined_code(Dwarf_Die* parent) {
   InlinedCode code;
-  add_below(unit, 0, code);
+  add_below(parent, 0, code);
   return code;
 }
 

@@ -2,7 +2,7 @@
 
 #include <dwarf.h>
 
-#include <cstdlib>
+#include <vector>
 
 namespace orrery::elf {
 namespace {
@@ -25,17 +25,32 @@ std::string scope_name(Dwarf_Die* scope, const std::string& inside) {
   }
 }
 
+/// Of the children of an entry, that which holds the offset or is it: entries stand in the order of a walk
+/// that visits parents first. dwarf_getscopes_die() finds the same, but looks into all that come before.
+bool child_around(Dwarf_Off offset, Dwarf_Die* parent, Dwarf_Die* child) {
+  if (dwarf_child(parent, child) != 0 || dwarf_dieoffset(child) > offset) return false;
+  Dwarf_Die next;
+  while (dwarf_siblingof(child, &next) == 0 && dwarf_dieoffset(&next) <= offset) *child = next;
+  return true;
+}
+
 }  // namespace
 
 std::string in_its_scopes(Dwarf_Die* entry, const std::string& name) {
-  std::string text = name;
-  Dwarf_Die* scopes = nullptr;
-  const int depth = dwarf_getscopes_die(entry, &scopes);
-  for (int i = 1; i < depth; ++i) {  // the first is the entry itself
-    const std::string scope = scope_name(&scopes[i], text);
-    if (!scope.empty()) text.insert(0, scope + "::");
+  const Dwarf_Off offset = dwarf_dieoffset(entry);
+  std::vector<Dwarf_Die> scopes(1);
+  if (!dwarf_diecu(entry, &scopes.front(), nullptr, nullptr)) return name;
+  while (dwarf_dieoffset(&scopes.back()) != offset) {
+    Dwarf_Die child;
+    if (!child_around(offset, &scopes.back(), &child)) return name;
+    scopes.push_back(child);
   }
-  std::free(scopes);
+  scopes.pop_back();
+  std::string text = name;
+  for (auto scope = scopes.rbegin(); scope != scopes.rend(); ++scope) {
+    const std::string around = scope_name(&*scope, text);
+    if (!around.empty()) text.insert(0, around + "::");
+  }
   return text;
 }
 

@@ -15,7 +15,6 @@ namespace {
 
 using lens::profile::CallCosts;
 using lens::profile::InstructionCount;
-using lens::profile::InstructionCounts;
 using machine::StopReason;
 using translate::ProfileNote;
 
@@ -98,11 +97,9 @@ TEST_P(Profile, CountsWhatTheProgramExecutesNatively) {
   const u64 executed = session->stop().instructions - before;
   auto counted = session->take_counts();
   ASSERT_TRUE(static_cast<bool>(counted));
-  InstructionCounts by_pc;
-  add_counts(*session.operator->(), counted.value(), by_pc);
   i64 sum = 0;
   Counts counts;
-  for (const auto& [pc, count] : by_pc) {
+  for (const auto& [pc, count] : lens::profile::instruction_counts(*session.operator->(), counted.value())) {
     sum += count.executions;
     counts[comparable(pc)].add(count);
   }

@@ -45,9 +45,7 @@ ProgramCache::Counts& ProgramCache::counts_at(ReplaySession& session, u64 pc) {
 /// What was counted since the last time, while the code is still mapped.
 Status ProgramCache::finish(ReplaySession& session) {
   counter_.settle();
-  profile::InstructionCounts executed;
-  profile::add_counts(session, counter_.take_stretches(), executed);
-  for (const auto& [pc, count] : executed)
+  for (const auto& [pc, count] : profile::instruction_counts(session, counter_.take_stretches()))
     counts_at(session, pc).fetches.references += static_cast<u64>(count.executions);
   for (const DataCount& data : counter_.take_data()) {
     Counts& counts = counts_at(session, data.pc);

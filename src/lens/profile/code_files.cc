@@ -74,20 +74,23 @@ CodePlace CodeFiles::find(ReplaySession& session, u64 pc) {
   Mapped* const file = file_at(pc);
   if (file == nullptr) {
     const elf::MappedRegion* const region = session.find_region(pc);
-    return {.function = number_of_region(region != nullptr ? region->path : "")};
+    return {.function = number_of_region(region != nullptr ? region->path : ""), .end = pc + 1};
   }
   file->settle();
-  const elf::FileLine place = file->table.line_of(pc);
-  const std::string& inlined = file->table.inlined_at(pc);
-  return {number_in(*file, pc), place.file, static_cast<u32>(std::max(0, place.line)),
-          inlined.empty() ? nullptr : &inlined};
+  const elf::FilePlace place = file->table.place_of(pc);
+  const elf::TableFunction* const function = file->table.find(pc);
+  return {.function = number_in(*file, function),
+          .file = place.source.file,
+          .line = static_cast<u32>(std::max(0, place.source.line)),
+          .inlined = place.inlined,
+          .end = function == nullptr ? pc + 1 : std::min(place.end, function->end)};
 }
 
 u32 CodeFiles::function_at(u64 pc) {
   Mapped* const file = file_at(pc);
   if (file == nullptr) return 0;
   file->settle();
-  return number_in(*file, pc);
+  return number_in(*file, file->table.find(pc));
 }
 
 const elf::TableFunction* CodeFiles::table_function_at(u64 pc) const {
@@ -102,8 +105,7 @@ const elf::Image* CodeFiles::image_at(u64 address) const {
   return file->image;
 }
 
-u32 CodeFiles::number_in(Mapped& file, u64 pc) {
-  const elf::TableFunction* const function = file.table.find(pc);
+u32 CodeFiles::number_in(Mapped& file, const elf::TableFunction* function) {
   u32& number =
       function == nullptr ? file.unknown : file.numbers[static_cast<u64>(function - file.table.all().data())];
   if (number != 0) return number;

@@ -29,8 +29,11 @@ struct CodePlace {
   const std::string* file = nullptr;
   u32 line = 0;                          ///< 0 if unknown
   const std::string* inlined = nullptr;  ///< the innermost function that was inlined there; null if none was
+  u64 end = 0;                           ///< up to here all is the same
 
-  bool operator==(const CodePlace&) const = default;
+  bool is_same_line(const CodePlace& other) const {
+    return function == other.function && file == other.file && line == other.line && inlined == other.inlined;
+  }
 };
 
 class CodeFiles {
@@ -84,7 +87,7 @@ class CodeFiles {
   };
 
   Mapped* file_at(u64 pc) const;
-  u32 number_in(Mapped& file, u64 pc);
+  u32 number_in(Mapped& file, const elf::TableFunction* function);
   u32 number_of_region(const std::string& name);
 
   std::vector<std::unique_ptr<Mapped>> files_;

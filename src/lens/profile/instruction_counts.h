@@ -2,7 +2,7 @@
 #pragma once
 
 #include <span>
-#include <unordered_map>
+#include <vector>
 
 #include "elf/stopped_machine_hosted.h"
 #include "translate/stretches.h"
@@ -23,10 +23,13 @@ struct InstructionCount {
   }
 };
 
-using InstructionCounts = std::unordered_map<u64, InstructionCount>;  ///< by pc
+struct CountedInstruction {
+  u64 pc = 0;
+  InstructionCount count{};
+};
 
-/// Adds what was counted; the code must still be mapped. What cannot be read is counted at the stretch's pc.
-void add_counts(elf::StoppedMachine& machine, std::span<const translate::StretchCount> counted,
-                InstructionCounts& counts);
+/// By pc, each once; the code must still be mapped. What cannot be read is counted at the stretch's pc.
+std::vector<CountedInstruction> instruction_counts(elf::StoppedMachine& machine,
+                                                   std::span<const translate::StretchCount> counted);
 
 }  // namespace orrery::lens::profile

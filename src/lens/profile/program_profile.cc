@@ -37,16 +37,16 @@ Status ProgramProfile::before_unmapping(ReplaySession& session, u64 start, u64 e
 
 /// While the code is still mapped.
 Status ProgramProfile::take(ReplaySession& session) {
-  InstructionCounts counts;
-  add_counts(session, TRY(session.take_counts()), counts);
-  CodePlace last;
+  CodePlace place;
   InstructionCount* line = nullptr;
-  for (const auto& [pc, count] : std::map(counts.begin(), counts.end())) {
-    const CodePlace place = files_.find(session, pc);
-    if (line == nullptr || place != last)
-      line = &lines_[{place.function, inlined_in(place), file_of(place), place.line}];
+  for (const auto& [pc, count] : instruction_counts(session, TRY(session.take_counts()))) {
+    if (pc >= place.end) {
+      const CodePlace next = files_.find(session, pc);
+      if (line == nullptr || !next.is_same_line(place))
+        line = &lines_[{next.function, inlined_in(next), file_of(next), next.line}];
+      place = next;
+    }
     line->add(count);
-    last = place;
   }
   add_calls(session, costs_, calls_);
   return Nothing{};
