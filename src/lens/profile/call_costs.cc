@@ -14,30 +14,52 @@ constexpr u64 kReturnAddressBytes = 8;
 
 }  // namespace
 
-/// Nearly all notes are known calls and their returns; those that are something else are read as such.
 void CallCosts::read(std::span<const ProfileNote> notes) {
-  for (const ProfileNote& note : notes) {
-    const u64 now = note.instructions() + ran_before_turn_;
-    const bool done = note.record() == ProfileRecord::enter ? enter_known(note, now)
-                      : note.record() == ProfileRecord::ret ? return_to_caller(note, now)
-                                                            : false;
-    if (!done) read_other(note, now);
+  for (std::size_t at = 0; at < notes.size(); ++at) {
+    at += read_known(notes.subspan(at));
+    if (at < notes.size()) read_other(notes[at], notes[at].instructions() + ran_before_turn_);
   }
 }
 
-inline bool CallCosts::enter_known(const ProfileNote& note, u64 now) {
-  const u64 rsp = note.rsp - kReturnAddressBytes;
-  if (task_->call.site != 0 || task_->top().rsp <= rsp) [[unlikely]]
-    return false;
-  push(note.callee, note.pc(), rsp, now);
-  return true;
-}
-
-inline bool CallCosts::return_to_caller(const ProfileNote& note, u64 now) {
-  if (task_->call.site != 0 || task_->top().rsp != note.rsp) [[unlikely]]
-    return false;
-  pop(now);
-  return task_->top().rsp > note.rsp;
+/// Nearly all notes are known calls and returns to their callers. Returns how many of those come first; what
+/// they need is held in registers meanwhile.
+std::size_t CallCosts::read_known(std::span<const ProfileNote> notes) {
+  Task& task = *task_;
+  if (task.call.site != 0) return 0;
+  Frame* const outermost = task.frames.data();
+  Frame* const last = outermost + task.room - 1;
+  Frame* top = outermost + task.innermost;
+  u32* const depths = task.depths.data();
+  CallEdge* const edges = edges_.data();
+  CalledFunction* const functions = functions_.data();
+  const Memo* const memos = memos_.data();
+  const u64 before = ran_before_turn_;
+  std::size_t done = 0;
+  for (const ProfileNote& note : notes) {
+    const u64 now = note.instructions() + before;
+    if (note.record() == ProfileRecord::enter) {
+      const u64 rsp = note.rsp - kReturnAddressBytes, site = note.pc();
+      const Memo& memo = memos[place_of_memo(top->function, site, note.callee)];
+      const bool is_known = top->rsp > rsp && top != last && memo.is(top->function, site, note.callee);
+      if (!is_known) [[unlikely]]
+        break;
+      ++edges[memo.edge].calls;
+      ++depths[memo.function];
+      *++top = {rsp, now, memo.function, memo.edge};
+    } else {
+      const bool is_known = note.record() == ProfileRecord::ret && top->rsp == note.rsp && top != outermost &&
+                            top[-1].rsp > note.rsp;
+      if (!is_known) [[unlikely]]
+        break;
+      const u64 cost = now - top->entered_at;
+      edges[top->edge].instructions += cost;
+      if (--depths[top->function] == 0) functions[top->function].instructions += cost;
+      --top;
+    }
+    ++done;
+  }
+  task.innermost = static_cast<std::size_t>(top - outermost);
+  return done;
 }
 
 void CallCosts::read_other(const ProfileNote& note, u64 now) {
@@ -91,7 +113,9 @@ void CallCosts::enter_straight(u64 site, u64 function, u64 rsp, u64 now) {
   push(function, site, rsp, now);
 }
 
-const CallCosts::Memo& CallCosts::learn_call(Memo& memo, u32 caller, u64 site, u64 callee) {
+const CallCosts::Memo& CallCosts::find_call(u32 caller, u64 site, u64 callee) {
+  Memo& memo = memos_[place_of_memo(caller, site, callee)];
+  if (memo.is(caller, site, callee)) return memo;
   const u32 function = function_at(callee);
   task_->depths.resize(std::max(task_->depths.size(), functions_.size()));
   memo = {site, callee, caller, function, edge_of(caller, site, function)};

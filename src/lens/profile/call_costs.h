@@ -68,8 +68,7 @@ class CallCosts {
   };
 
   void turn(i32 task, u64 instructions);
-  bool enter_known(const translate::ProfileNote& note, u64 now);
-  bool return_to_caller(const translate::ProfileNote& note, u64 now);
+  std::size_t read_known(std::span<const translate::ProfileNote> notes);
   void read_other(const translate::ProfileNote& note, u64 now);
   void enter(u64 function, u64 rsp, u64 now);
   void settle_call(u64 pc);
@@ -83,15 +82,16 @@ class CallCosts {
   struct Memo {
     u64 site = 0, callee = 0;
     u32 caller = 0, function = 0, edge = 0;
+
+    bool is(u32 by, u64 at, u64 of) const {
+      return site == at && callee == of && caller == by && function != 0;
+    }
   };
-  const Memo& find_call(u32 caller, u64 site, u64 callee) {
-    const u64 mixed = (site ^ callee << 17 ^ caller) * 0x9e37'79b9'7f4a'7c15;
+  static std::size_t place_of_memo(u32 caller, u64 site, u64 callee) {
     static_assert(kMemos == 1 << (64 - 52));
-    Memo& memo = memos_[mixed >> 52];
-    const bool is_it = memo.site == site && memo.callee == callee && memo.caller == caller;
-    return is_it && memo.function != 0 ? memo : learn_call(memo, caller, site, callee);
+    return ((site ^ callee << 17 ^ caller) * 0x9e37'79b9'7f4a'7c15) >> 52;
   }
-  [[gnu::noinline]] const Memo& learn_call(Memo& memo, u32 caller, u64 site, u64 callee);
+  const Memo& find_call(u32 caller, u64 site, u64 callee);
 
   /// What lies below is over already.
   void push(u64 function, u64 site, u64 rsp, u64 now) {
