@@ -39,9 +39,9 @@ Fallible<ExactInstant> find_main(const std::string& directory, u32 process) {
 
 Fallible<ExactInstant> find_by_replay(const lens::Recording& recording, u32 process,
                                       const lens::InstantWord& word) {
-  auto run = lens::summarize(recording.directory, recording.tree.at(process));
+  auto run = lens::summarize(recording.directory, recording.trace, recording.tree.at(process));
   if (!run) return Failure(run.error());
-  auto replay = ReplayProcess::start(recording.directory, {.asked = process});
+  auto replay = ReplayProcess::start(recording.directory, {.asked = process, .trace = recording.trace});
   if (!replay) return Failure(replay.error());
   RecordedFiles files(recording.directory);
   auto session = replay.value()->attach(files.of(run.value()));

@@ -80,8 +80,9 @@ class Collection {
 
   void walk(u32 number, int control_fd) {
     const auto known = recording_.tree.find(number);
-    auto run = known != recording_.tree.end() ? lens::summarize(recording_.directory, known->second)
-                                              : Result<lens::RunSummary>(Error{"an unknown process began"});
+    auto run = known != recording_.tree.end()
+                   ? lens::summarize(recording_.directory, recording_.trace, known->second)
+                   : Result<lens::RunSummary>(Error{"an unknown process began"});
     if (!run) {
       close(control_fd);
       return note(run.error());

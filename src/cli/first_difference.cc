@@ -40,11 +40,11 @@ struct Replayed {
 
   static Fallible<std::unique_ptr<Replayed>> start(const lens::Recording& recording, u32 process) {
     auto replayed = std::make_unique<Replayed>();
-    auto run = lens::summarize(recording.directory, recording.tree.at(process));
+    auto run = lens::summarize(recording.directory, recording.trace, recording.tree.at(process));
     if (!run) return Failure(run.error());
     replayed->run = run.take();
     replayed->files = std::make_unique<RecordedFiles>(recording.directory);
-    auto replay = ReplayProcess::start(recording.directory, {.asked = process});
+    auto replay = ReplayProcess::start(recording.directory, {.asked = process, .trace = recording.trace});
     if (!replay) return Failure(replay.error());
     replayed->replay = replay.take();
     auto session = replayed->replay->attach(replayed->files->of(replayed->run));
@@ -66,7 +66,7 @@ Fallible<Nothing> check_same_program(const std::array<const lens::Recording*, 2>
                                      const std::array<u32, 2>& process) {
   std::string file[2], program[2];
   for (std::size_t i = 0; i < 2; ++i) {
-    auto run = lens::summarize(runs[i]->directory, runs[i]->tree.at(process[i]));
+    auto run = lens::summarize(runs[i]->directory, runs[i]->trace, runs[i]->tree.at(process[i]));
     if (!run) return Failure(run.error());
     program[i] = run.value().program;
     for (const lens::KeptFile& each : run.value().files)

@@ -109,9 +109,9 @@ Fallible<u64> parse_address(const std::string& text) {
 Fallible<Json> name_address(const LayerOptions& options, const ProcessMap& map, u64 address) {
   const lens::Recording recording = TRY(lens::open_recording(options.directory));
   const u32 process = static_cast<u32>(map.process);
-  auto run = lens::summarize(options.directory, recording.tree.at(process));
+  auto run = lens::summarize(options.directory, recording.trace, recording.tree.at(process));
   if (!run) return Failure(run.error());
-  auto replay = ReplayProcess::start(options.directory, {.asked = process});
+  auto replay = ReplayProcess::start(options.directory, {.asked = process, .trace = recording.trace});
   if (!replay) return Failure(replay.error());
   RecordedFiles files(options.directory);
   auto session = replay.value()->attach(files.of(run.value()));

@@ -141,7 +141,7 @@ Status ReplayProcess::start_family(const std::string& recording, const ReplayOpt
                                    ReplayFamily::Wanted wanted) {
   if (options.asked) {
     trace::Lineage lineage = TRY(trace::read_lineage(reader_->trace(), *options.asked));
-    const bool alone = !lineage.shares_memory;
+    const bool alone = !trace::shares_memory(reader_->trace(), lineage);
     if (alone && *options.asked == 0) return Nothing{};
     ancestors_end_ = alone;
     if (alone) wanted.only = std::move(lineage);

@@ -25,11 +25,11 @@ Fallible<std::unique_ptr<StoppedProcess>> stop_process(const std::string& direct
   stopped->recording = TRY(lens::open_recording(directory));
   stopped->instant = instant ? *instant : TRY(usual_instant(stopped->recording, processes));
   const u32 process = stopped->instant.process;
-  auto run = lens::summarize(directory, stopped->recording.tree.at(process));
+  auto run = lens::summarize(directory, stopped->recording.trace, stopped->recording.tree.at(process));
   if (!run) return Failure(run.error());
   stopped->run = run.take();
   stopped->files = std::make_unique<RecordedFiles>(directory);
-  auto replay = ReplayProcess::start(directory, {.asked = process});
+  auto replay = ReplayProcess::start(directory, {.asked = process, .trace = stopped->recording.trace});
   if (!replay) return Failure(replay.error());
   stopped->replay = replay.take();
   auto session = stopped->replay->attach(stopped->files->of(stopped->run));

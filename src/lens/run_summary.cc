@@ -112,14 +112,20 @@ void read_event(const trace::EventView& event, RunSummary& run, MappedTogether& 
 }  // namespace
 
 Result<RunSummary> summarize(const std::string& directory, const TreeProcess& process) {
+  std::string trouble;
+  const auto trace = trace::OpenedTrace::open(directory, trouble);
+  if (!trace) return Error{"read the recording's trace"};
+  return summarize(directory, trace, process);
+}
+
+Result<RunSummary> summarize(const std::string& directory,
+                             const std::shared_ptr<const trace::OpenedTrace>& trace,
+                             const TreeProcess& process) {
   RunSummary run;
   run.directory = directory;
   run.process = process.process;
   run.pid = process.pid;
   TRY(read_start(directory, run));
-  std::string trouble;
-  const auto trace = trace::OpenedTrace::open(directory, trouble);
-  if (!trace) return Error{"read the recording's trace"};
   const trace::Lineage lineage = TRY(trace::read_lineage(trace, process.process));
   MappedTogether together;
   for (const trace::LineageStep& step : lineage.steps) {

@@ -2,6 +2,7 @@
 // ended, which files were mapped.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,8 +38,12 @@ struct RunSummary {
   std::vector<KeptFile> files{};
 };
 
-/// Reads the recording in `directory`: the process as `tree` knows it.
+/// Of the recording in `directory`: the process as a process tree knows it.
 Result<RunSummary> summarize(const std::string& directory, const TreeProcess& process);
+/// The same of a recording whose trace is open: what was read of it before need not be read again.
+Result<RunSummary> summarize(const std::string& directory,
+                             const std::shared_ptr<const trace::OpenedTrace>& trace,
+                             const TreeProcess& process);
 
 /// Where the bytes of a mapped file are kept; "" if they are not.
 std::string kept_file(const RunSummary& run, const std::string& path, u64 inode);

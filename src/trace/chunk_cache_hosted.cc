@@ -24,4 +24,15 @@ void ChunkCache::keep(u64 offset, DecodedChunk chunk) {
   }
 }
 
+std::optional<ChunkKinds> ChunkCache::find_kinds(u64 offset) {
+  const std::lock_guard lock(mutex_);
+  const auto found = kinds_.find(offset);
+  return found == kinds_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void ChunkCache::keep_kinds(u64 offset, const ChunkKinds& kinds) {
+  const std::lock_guard lock(mutex_);
+  kinds_.try_emplace(offset, kinds);
+}
+
 }  // namespace orrery::trace

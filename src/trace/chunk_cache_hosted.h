@@ -1,14 +1,18 @@
 // Chunks that were decoded lately. A replay's feeder and those who look at its events go through a trace
-// within a ring's length of each other: the first one decodes a chunk, and the others find it here.
+// within a ring's length of each other: the first one decodes a chunk, and the others find it here. What
+// kinds of events a chunk has is kept of all of them.
 #pragma once
 
 #include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "base/types.h"
+#include "trace/chunk_hosted.h"
 
 namespace orrery::trace {
 
@@ -21,6 +25,8 @@ class ChunkCache {
   /// Null if it is not there (any more). `offset`: of the chunk in the file.
   DecodedChunk find(u64 offset);
   void keep(u64 offset, DecodedChunk chunk);
+  std::optional<ChunkKinds> find_kinds(u64 offset);
+  void keep_kinds(u64 offset, const ChunkKinds& kinds);
 
  private:
   /// A ring and some more.
@@ -30,6 +36,7 @@ class ChunkCache {
   std::map<u64, DecodedChunk> chunks_;  ///< by offset
   std::deque<u64> order_;               ///< the oldest first
   u64 bytes_ = 0;
+  std::unordered_map<u64, ChunkKinds> kinds_;
 };
 
 }  // namespace orrery::trace

@@ -368,31 +368,37 @@ std::string ChunkDecoder::decode(const ChunkHeader& header, std::span<const u8> 
   return header.codec == Codec::columns ? "" : judge_events(header, events);
 }
 
-/// The ends of quanta, which are events of signal 0, do not count: there are some in nearly every chunk.
-bool ChunkDecoder::may_hold(const ChunkHeader& header, std::span<const u8> stored,
-                            const EventChoice& choice) {
-  if (header.codec != Codec::columns) return true;
+ChunkKinds ChunkDecoder::kinds_in(const ChunkHeader& header, std::span<const u8> stored) {
+  constexpr ChunkKinds kUnknown{.any = true};
+  constexpr u32 kSignal = 1U << static_cast<u32>(EventKind::signal);
+  if (header.codec != Codec::columns) return kUnknown;
   const u64 count = header.event_count;
   Front front(state_->context, state_->columns, stored);
-  if (!front.extend(count * kKindColumnBytes)) return true;
+  if (!front.extend(count * kKindColumnBytes)) return kUnknown;
   const u8* at = state_->columns.data();
   PlaneReader<u16> kind(at, count), detail(at, count);
+  ChunkKinds found;
   std::vector<u64> signals;
   for (u64 index = 0; index < count; ++index) {
     if (index % kEventsAtOnce == 0) kind.load(index), detail.load(index);
-    const auto is = static_cast<EventKind>(kind.at(index));
-    if (!choice.has(is, detail.at(index))) continue;
-    if (is != EventKind::signal) return true;
-    signals.push_back(index);
+    const u16 is = kind.at(index), call = detail.at(index);
+    if (is >= kEventKindCount) return kUnknown;
+    const bool is_call = static_cast<EventKind>(is) == EventKind::syscall;
+    if (is_call && call >= found.calls.size()) return kUnknown;
+    if (is_call) found.calls.set(call);
+    found.kinds |= 1U << is;
+    if (static_cast<EventKind>(is) == EventKind::signal) signals.push_back(index);
   }
-  if (signals.empty()) return false;
-  if (!front.extend(count * kResultColumnEnd)) return true;
+  if (signals.empty()) return found;
+  if (!front.extend(count * kResultColumnEnd)) return kUnknown;
   at = state_->columns.data() + count * (kResultColumnEnd - sizeof(EventHeader::result));
   PlaneReader<u64> result(at, count);
-  return std::any_of(signals.begin(), signals.end(), [&](u64 index) {
+  const bool has_signal = std::any_of(signals.begin(), signals.end(), [&](u64 index) {
     result.load(index - index % kEventsAtOnce);
     return result.at(index) != 0;
   });
+  if (!has_signal) found.kinds &= ~kSignal;
+  return found;
 }
 
 }  // namespace orrery::trace

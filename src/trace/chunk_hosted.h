@@ -1,6 +1,7 @@
 // One chunk of a trace: whole events in, header and stored bytes out, and back. Reading believes nothing.
 #pragma once
 
+#include <bitset>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,16 +32,24 @@ class ChunkEncoder {
 struct EventChoice {
   std::span<const EventKind> kinds;
   std::span<const u16> calls{};  ///< besides
+};
 
-  bool has(EventKind kind, u16 detail) const {
-    for (const EventKind each : kinds)
-      if (each == kind) return true;
-    if (kind != EventKind::syscall) return false;
-    for (const u16 each : calls)
-      if (each == detail) return true;
-    return false;
+/// What kinds of events are in a chunk, and which system calls. The ends of quanta, which are events of
+/// signal 0, do not count: there are some in nearly every chunk.
+struct ChunkKinds {
+  bool any = false;  ///< it is not known: there may be any
+  u32 kinds = 0;     ///< a bit for each EventKind
+  std::bitset<512> calls{};
+
+  bool may_hold(const EventChoice& choice) const {
+    for (const EventKind each : choice.kinds)
+      if ((kinds >> static_cast<u32>(each) & 1) != 0) return true;
+    for (const u16 each : choice.calls)
+      if (each >= calls.size() || calls.test(each)) return true;
+    return any;
   }
 };
+static_assert(kEventKindCount <= 32);
 
 class ChunkDecoder {
  public:
@@ -53,8 +62,8 @@ class ChunkDecoder {
   /// leaves after a failure is nothing to read.
   /// Returns an empty string, or what is wrong.
   std::string decode(const ChunkHeader& header, std::span<const u8> stored, std::vector<u8>& events);
-  /// Whether such events may be in the chunk: at a small part of the cost of decoding it.
-  bool may_hold(const ChunkHeader& header, std::span<const u8> stored, const EventChoice& choice);
+  /// At a small part of the cost of decoding it.
+  ChunkKinds kinds_in(const ChunkHeader& header, std::span<const u8> stored);
 
  private:
   struct State;

@@ -48,9 +48,12 @@ Result<Lineage> read_lineage(const std::shared_ptr<const OpenedTrace>& trace, u3
     lineage.steps.insert(lineage.steps.begin(),
                          {.process = start->parent_process, .end_event = start->parent_event});
   }
-  lineage.shares_memory = std::any_of(lineage.steps.begin(), lineage.steps.end(),
-                                      [&](const LineageStep& step) { return takes_turns(trace, step); });
   return lineage;
+}
+
+bool shares_memory(const std::shared_ptr<const OpenedTrace>& trace, const Lineage& lineage) {
+  return std::any_of(lineage.steps.begin(), lineage.steps.end(),
+                     [&](const LineageStep& step) { return takes_turns(trace, step); });
 }
 
 }  // namespace orrery::trace

@@ -19,8 +19,6 @@ struct LineageStep {
 
 struct Lineage {
   std::vector<LineageStep> steps{};  ///< from the first process to the one that was asked for
-  /// One of them shared memory with other processes, so that what it did depends on what those did.
-  bool shares_memory = false;
 
   bool has(u32 process) const;
 };
@@ -28,7 +26,9 @@ struct Lineage {
 /// What the process's first event says; nothing for the first process, or where that is damaged.
 std::optional<ProcessStart> read_start(const std::shared_ptr<const OpenedTrace>& trace, u32 process);
 
-/// Fails if the beginning of one of them is not in the trace. Reads the events of all of them.
+/// Fails if the beginning of one of them is not in the trace.
 Result<Lineage> read_lineage(const std::shared_ptr<const OpenedTrace>& trace, u32 process);
+/// Whether one of them shared memory with other processes, so that what it did depends on what those did.
+bool shares_memory(const std::shared_ptr<const OpenedTrace>& trace, const Lineage& lineage);
 
 }  // namespace orrery::trace

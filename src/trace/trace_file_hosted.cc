@@ -178,10 +178,15 @@ void TraceReader::end_before(u64 index, const std::string& trouble) {
 /// The last chunk is read in any case: it says where the process was at its end.
 bool TraceReader::skips_chunk(u64 index, const EventChoice& choice) {
   if (index + 1 >= chunks_.size()) return false;
-  ChunkHeader header;
-  const std::string trouble = read_stored(chunks_[index], header);
-  return trouble.empty() && xxh64(stored_) == header.stored_checksum &&
-         !decoder_.may_hold(header, stored_, choice);
+  std::optional<ChunkKinds> kinds = trace_->decoded().find_kinds(chunks_[index].offset);
+  if (!kinds) {
+    ChunkHeader header;
+    const std::string trouble = read_stored(chunks_[index], header);
+    if (!trouble.empty() || xxh64(stored_) != header.stored_checksum) return false;
+    kinds = decoder_.kinds_in(header, stored_);
+    trace_->decoded().keep_kinds(chunks_[index].offset, *kinds);
+  }
+  return !kinds->may_hold(choice);
 }
 
 ReadStatus TraceReader::next_of(const EventChoice& choice, EventView& event) {
