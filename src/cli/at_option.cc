@@ -4,11 +4,8 @@
 
 #include "cli/collect.h"
 #include "cli/progress.h"
-#include "cli/recorded_files.h"
-#include "cli/replay_process.h"
 #include "lens/call_search.h"
 #include "lens/place_search.h"
-#include "lens/run_summary.h"
 
 namespace orrery::cli {
 namespace {
@@ -37,22 +34,20 @@ Fallible<ExactInstant> find_main(const std::string& directory, u32 process) {
                       .pc = number(5)};
 }
 
-Fallible<ExactInstant> find_by_replay(const lens::Recording& recording, u32 process,
+Fallible<FoundInstant> find_by_replay(const lens::Recording& recording, u32 process,
                                       const lens::InstantWord& word) {
-  auto run = lens::summarize(recording.directory, recording.trace, recording.tree.at(process));
-  if (!run) return Failure(run.error());
-  auto replay = ReplayProcess::start(recording.directory, {.asked = process, .trace = recording.trace});
-  if (!replay) return Failure(replay.error());
-  RecordedFiles files(recording.directory);
-  auto session = replay.value()->attach(files.of(run.value()));
-  if (!session) return Failure(session.error());
-  if (word.kind == Kind::place) return lens::find_place(recording, process, *session.value(), word);
-  Progress progress("looking for " + word.function, recording.tree.at(process).event_count);
-  u64 before = 0;
-  return lens::find_call(recording, process, *session.value(), word.function, word.number, [&](u64 event) {
-    progress.add(event - std::min(before, event));
-    before = event;
-  });
+  std::shared_ptr<StoppedProcess> stopped = TRY(start_process(recording, process));
+  const auto look = [&]() -> Fallible<ExactInstant> {
+    if (word.kind == Kind::place) return lens::find_place(recording, process, *stopped->session, word);
+    Progress progress("looking for " + word.function, recording.tree.at(process).event_count);
+    u64 before = 0;
+    return lens::find_call(recording, process, *stopped->session, word.function, word.number, [&](u64 event) {
+      progress.add(event - std::min(before, event));
+      before = event;
+    });
+  };
+  stopped->instant = TRY(look());
+  return FoundInstant{stopped->instant, stopped};
 }
 
 }  // namespace
@@ -61,19 +56,35 @@ void add_at_option(Arguments command, std::string& at) {
   command.option("--at", at, lens::kInstantWords).type_name("INSTANT");
 }
 
-Fallible<ExactInstant> find_instant(const std::string& directory, const std::string& word,
-                                    const std::set<u32>& processes) {
+Fallible<FoundInstant> find_and_stop(const std::string& directory, const std::string& word,
+                                     const std::set<u32>& processes) {
   const lens::InstantWord wanted = TRY(lens::parse_instant(word));
   if (processes.size() > 1)
     return Failure("several processes had that pid: name one by its number (see orrery ps)");
   const lens::Recording recording = TRY(lens::open_recording(directory));
   const auto process = processes.empty() ? std::nullopt : std::optional(*processes.begin());
   if (wanted.kind != Kind::main && wanted.kind != Kind::call && wanted.kind != Kind::place)
-    return lens::find_instant(recording, wanted, process);
+    return FoundInstant{TRY(lens::find_instant(recording, wanted, process))};
   // Says what is wrong with the process before anything is replayed.
   const ExactInstant start = TRY(lens::find_instant(recording, {.kind = Kind::start}, process));
-  if (wanted.kind == Kind::main) return find_main(directory, start.process);
+  if (wanted.kind == Kind::main) return FoundInstant{TRY(find_main(directory, start.process))};
   return find_by_replay(recording, start.process, wanted);
+}
+
+Fallible<ExactInstant> find_instant(const std::string& directory, const std::string& word,
+                                    const std::set<u32>& processes) {
+  return TRY(find_and_stop(directory, word, processes)).instant;
+}
+
+Fallible<std::shared_ptr<StoppedProcess>> stop_at(const std::string& directory, const std::string& word,
+                                                  const std::set<u32>& processes) {
+  std::optional<ExactInstant> instant;
+  if (!word.empty()) {
+    const FoundInstant found = TRY(find_and_stop(directory, word, processes));
+    if (found.stopped) return found.stopped;
+    instant = found.instant;
+  }
+  return std::shared_ptr(TRY(stop_process(directory, processes, instant)));
 }
 
 std::string instant_words(const ExactInstant& instant) {

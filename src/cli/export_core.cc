@@ -57,9 +57,7 @@ Fallible<Nothing> export_core(const std::string& directory, const std::string& o
     processes = choose_processes(pids_of(recording.tree), options.process);
     if (processes.empty()) return Failure("no process is exported");
   }
-  std::optional<lens::ExactInstant> instant;
-  if (!options.at.empty()) instant = TRY(find_instant(directory, options.at, processes));
-  const auto stopped = TRY(stop_process(directory, processes, instant));
+  const auto stopped = TRY(stop_at(directory, options.at, processes));
   const lens::TreeProcess& process = stopped->recording.tree.at(stopped->instant.process);
   const int fd = open(output.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return Failure(output + ": " + std::strerror(errno));

@@ -31,29 +31,6 @@ Fallible<Nothing> done(const Result<lens::Stop>& stop) {
   return Nothing{};
 }
 
-/// One run that is looked at: a replay of one of its processes that only goes forward.
-struct Replayed {
-  lens::RunSummary run{};
-  std::unique_ptr<RecordedFiles> files{};
-  std::unique_ptr<ReplayProcess> replay{};
-  std::unique_ptr<lens::ReplaySession> session{};
-
-  static Fallible<std::unique_ptr<Replayed>> start(const lens::Recording& recording, u32 process) {
-    auto replayed = std::make_unique<Replayed>();
-    auto run = lens::summarize(recording.directory, recording.trace, recording.tree.at(process));
-    if (!run) return Failure(run.error());
-    replayed->run = run.take();
-    replayed->files = std::make_unique<RecordedFiles>(recording.directory);
-    auto replay = ReplayProcess::start(recording.directory, {.asked = process, .trace = recording.trace});
-    if (!replay) return Failure(replay.error());
-    replayed->replay = replay.take();
-    auto session = replayed->replay->attach(replayed->files->of(replayed->run));
-    if (!session) return Failure(session.error());
-    replayed->session = session.take();
-    return replayed;
-  }
-};
-
 /// The kept copy of the program's file has to be the same.
 bool same_file(const std::string& left, const std::string& right) {
   if (left.empty() || right.empty()) return left == right;
@@ -160,7 +137,7 @@ class RunLooker {
                         replayed_->session->stop().event <= event && event > last_event_;
     if (!serves) {
       replayed_.reset();
-      replayed_ = TRY(Replayed::start(recording_, process));
+      replayed_ = TRY(start_process(recording_, process));
       process_ = process;
     }
     last_event_ = event;
@@ -214,7 +191,7 @@ class RunLooker {
 
   const lens::Recording& recording_;
   std::size_t side_;
-  std::unique_ptr<Replayed> replayed_;
+  std::unique_ptr<StoppedProcess> replayed_;
   u32 process_ = 0;
   u64 last_event_ = 0;
   elf::MachineRegisters registers_{};
@@ -256,12 +233,12 @@ Fallible<std::optional<lens::PathDifference>> find_path(const std::array<const l
   if (tasks == events.tasks.end()) return std::optional<lens::PathDifference>();
   const bool is_told = events.answer && events.answer->process == pair->process &&
                        events.answer->event[0]->kind != trace::EventKind::exec;
-  std::array<std::unique_ptr<Replayed>, 2> replayed;
+  std::array<std::unique_ptr<StoppedProcess>, 2> replayed;
   const auto routes = [&]() -> Fallible<std::array<lens::Route, 2>> {
     std::array<lens::Route, 2> made;
     for (std::size_t i = 0; i < 2; ++i) {
       replayed[i].reset();
-      replayed[i] = TRY(Replayed::start(*runs[i], pair->process[i]));
+      replayed[i] = TRY(start_process(*runs[i], pair->process[i]));
       made[i].session = replayed[i]->session.get();
       if (is_told) made[i].from_event = events.answer->event[i]->number;
       const bool parts = events.way && events.way->event[i];

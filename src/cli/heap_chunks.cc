@@ -176,7 +176,7 @@ void print_troubles(const StoppedHeap& heap, const Style& style) {
 
 Fallible<StoppedHeap> stop_heap(db::Database& database, const LayerOptions& options) {
   StoppedHeap heap;
-  heap.stopped = TRY(stop_process(options.directory, options.processes, options.instant));
+  heap.stopped = TRY(stop_process(options));
   const u32 process = heap.stopped->instant.process;
   auto reports = TRY(read_heaps(database, options.directory, "process = " + std::to_string(process),
                                 heap.stopped->instant, WithBlocks::yes));

@@ -16,7 +16,7 @@ namespace orrery::cli {
 
 /// The heap of one process where it stands, by the allocator's own structures and by the blocks it gave.
 struct StoppedHeap {
-  std::unique_ptr<StoppedProcess> stopped{};
+  std::shared_ptr<StoppedProcess> stopped{};
   HeapReport given{};
   std::map<u64, const lens::heap::BlockRow*> live{};  ///< of `given`, by address
   std::optional<lens::heap::GlibcHeap> glibc{};       ///< none if it has no glibc

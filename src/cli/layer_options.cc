@@ -19,15 +19,21 @@ int run(LayerOptions& options, const Session& session, ShowLayer show) {
     if (options.processes.empty()) return kUsage;
   }
   if (!options.at.empty()) {
-    auto instant = find_instant(*directory, options.at, options.processes);
-    if (!instant) return complain(printable(instant.error().sentence));
-    options.instant = instant.take();
+    auto found = find_and_stop(*directory, options.at, options.processes);
+    if (!found) return complain(printable(found.error().sentence));
+    options.instant = found.value().instant;
+    options.found = found.value().stopped;
   }
   const auto shown = show(options, session);
   return shown ? 0 : complain(printable(shown.error().sentence));
 }
 
 }  // namespace
+
+Fallible<std::shared_ptr<StoppedProcess>> stop_process(const LayerOptions& options) {
+  if (options.found) return options.found;
+  return std::shared_ptr(TRY(stop_process(options.directory, options.processes, options.instant)));
+}
 
 std::string LayerOptions::condition() const {
   if (processes.empty()) return "1";

@@ -13,6 +13,8 @@
 
 namespace orrery::cli {
 
+struct StoppedProcess;
+
 /// Shapes of caches, as words; "" for the usual.
 struct CacheOptions {
   std::string i1{}, d1{}, l2{}, ll{}, itlb{}, dtlb{};
@@ -50,12 +52,16 @@ struct LayerOptions {
   std::set<u32> processes{};   ///< those that are shown; all if empty
 
   std::optional<lens::ExactInstant> instant{};  ///< what `at` means; of the whole run if there is none
+  std::shared_ptr<StoppedProcess> found{};  ///< that stands there, if looking for it has brought one there
 
   /// SQL over a column `process`.
   std::string condition() const;
   /// The same for rows that have an instant: only those of `at` or before.
   std::string condition(const char* event, const char* ticks, const char* time_ns) const;
 };
+
+/// The process that stands at the instant; without one, see stopped_process.h.
+Fallible<std::shared_ptr<StoppedProcess>> stop_process(const LayerOptions& options);
 
 using ShowLayer = Fallible<Nothing> (*)(const LayerOptions& options, const Session& session);
 

@@ -193,9 +193,7 @@ Fallible<Nothing> run(const OriginOptions& options, const Session& session) {
     processes = choose_processes(pids_of(recording.tree), options.process);
     if (processes.empty()) return Failure("no such process");
   }
-  std::optional<lens::ExactInstant> instant;
-  if (!options.at.empty()) instant = TRY(find_instant(*directory, options.at, processes));
-  auto stopped = TRY(stop_process(*directory, processes, instant));
+  std::shared_ptr<StoppedProcess> stopped = TRY(stop_at(*directory, options.at, processes));
   const ValuePlace place = TRY(find_place(*stopped, options));
   lens::ExactInstant at = stopped->instant;
   // Where it stands now: a replay is brought there again.
@@ -206,12 +204,9 @@ Fallible<Nothing> run(const OriginOptions& options, const Session& session) {
   const auto start = [&]() -> Fallible<lens::ReplaySession*> {
     stopped->session.reset();
     stopped->replay.reset();
-    auto replay = ReplayProcess::start(*directory, {.asked = process});
-    if (!replay) return Failure(replay.error());
-    stopped->replay = replay.take();
-    auto begun = stopped->replay->attach(stopped->files->of(stopped->run));
-    if (!begun) return Failure(begun.error());
-    stopped->session = begun.take();
+    const lens::ExactInstant instant = stopped->instant;
+    stopped = TRY(start_process(stopped->recording, process));
+    stopped->instant = instant;
     return stopped->session.get();
   };
   std::vector<OriginStep> steps = TRY(lens::find_origin(start, at, place));

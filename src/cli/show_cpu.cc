@@ -18,7 +18,7 @@ namespace orrery::cli {
 namespace {
 
 Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
-  const auto stopped = TRY(stop_process(options.directory, options.processes, options.instant));
+  const auto stopped = TRY(stop_process(options));
   const std::vector<machine::ControlTask> tasks = stopped->session->tasks();
   const auto task = std::find_if(tasks.begin(), tasks.end(), [&](const machine::ControlTask& each) {
     if (options.task == 0) return each.state == machine::TaskState::runs;

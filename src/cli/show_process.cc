@@ -205,7 +205,7 @@ Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
   db::Database database =
       TRY(collect(options.directory,
                   {{lens_of_table("descriptor"), lens_of_table("process"), lens_of_table("process_state")}}));
-  const auto stopped = TRY(stop_process(options.directory, options.processes, options.instant));
+  const auto stopped = TRY(stop_process(options));
   Json json = {{"at", instant_json(stopped->instant)}};
   json.update(TRY(process_block_json(*stopped->session)));
   TRY(add_inherited(database, stopped->instant, json));

@@ -48,7 +48,7 @@ Fallible<Nothing> check(const std::vector<lens::TaskStack>& stacks, const LayerO
 Fallible<Nothing> show(const LayerOptions& options, const Session& session) {
   if (options.deepest) return show_deepest(options, session);
   if (!options.from.empty() || !options.to.empty()) return Failure("--from and --to are for --deepest");
-  const auto stopped = TRY(stop_process(options.directory, options.processes, options.instant));
+  const auto stopped = TRY(stop_process(options));
   const std::vector<lens::TaskStack> stacks = read_stacks(*stopped, options);
   TRY(check(stacks, options));
   if (options.json) {

@@ -18,24 +18,30 @@ Fallible<lens::ExactInstant> usual_instant(const lens::Recording& recording, con
 
 }  // namespace
 
-Fallible<std::unique_ptr<StoppedProcess>> stop_process(const std::string& directory,
-                                                       const std::set<u32>& processes,
-                                                       const std::optional<lens::ExactInstant>& instant) {
+Fallible<std::unique_ptr<StoppedProcess>> start_process(const lens::Recording& recording, u32 process) {
   auto stopped = std::make_unique<StoppedProcess>();
-  stopped->recording = TRY(lens::open_recording(directory));
-  stopped->instant = instant ? *instant : TRY(usual_instant(stopped->recording, processes));
-  const u32 process = stopped->instant.process;
-  auto run = lens::summarize(directory, stopped->recording.trace, stopped->recording.tree.at(process));
+  stopped->recording = recording;
+  auto run = lens::summarize(recording.directory, recording.trace, recording.tree.at(process));
   if (!run) return Failure(run.error());
   stopped->run = run.take();
-  stopped->files = std::make_unique<RecordedFiles>(directory);
-  auto replay = ReplayProcess::start(directory, {.asked = process, .trace = stopped->recording.trace});
+  stopped->files = std::make_unique<RecordedFiles>(recording.directory);
+  auto replay = ReplayProcess::start(recording.directory, {.asked = process, .trace = recording.trace});
   if (!replay) return Failure(replay.error());
   stopped->replay = replay.take();
   auto session = stopped->replay->attach(stopped->files->of(stopped->run));
   if (!session) return Failure(session.error());
   stopped->session = session.take();
-  TRY(lens::seek(*stopped->session, stopped->instant));
+  return stopped;
+}
+
+Fallible<std::unique_ptr<StoppedProcess>> stop_process(const std::string& directory,
+                                                       const std::set<u32>& processes,
+                                                       const std::optional<lens::ExactInstant>& instant) {
+  const lens::Recording recording = TRY(lens::open_recording(directory));
+  const lens::ExactInstant at = instant ? *instant : TRY(usual_instant(recording, processes));
+  auto stopped = TRY(start_process(recording, at.process));
+  stopped->instant = at;
+  TRY(lens::seek(*stopped->session, at));
   return stopped;
 }
 

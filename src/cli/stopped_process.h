@@ -25,6 +25,9 @@ struct StoppedProcess {
   std::unique_ptr<lens::ReplaySession> session{};
 };
 
+/// Stands at the process's start.
+Fallible<std::unique_ptr<StoppedProcess>> start_process(const lens::Recording& recording, u32 process);
+
 /// `processes`: as the user chose them; all if empty. Without an instant: where the process (or the first one
 /// that did) crashed, else its end.
 Fallible<std::unique_ptr<StoppedProcess>> stop_process(const std::string& directory,

@@ -33,7 +33,7 @@ class Search {
     while (!session_.stop().ended()) {
       TRY(set_breakpoints());
       for (const ControlHit& hit : TRY(go_on()))
-        if (note(hit) && calls_ == nth_) return std::optional(instant_of(hit));
+        if (note(hit) && calls_ == nth_) return arrived(hit);
       progress(session_.stop().event);
       follow_map();
     }
@@ -60,7 +60,15 @@ class Search {
     return Nothing{};
   }
 
-  /// Runs to the next stop at the entry of such a call or behind it. Only where what was met leads to other
+  /// The session has stopped there.
+  Fallible<std::optional<ExactInstant>> arrived(const ControlHit& hit) {
+    if (const Status none = session_.set_breakpoints({}); !none) return Failure(none.error());
+    if (const Status none = session_.note_schedule_no_more(); !none) return Failure(none.error());
+    return std::optional(instant_of(hit));
+  }
+
+  /// Runs to the next stop: at the call that is wanted, or at the entry of a system call that changes what is
+  /// mapped, or behind it. Only where what was met leads to other
   /// breakpoints it stops at each of them: that takes twenty times as long.
   Fallible<std::vector<ControlHit>> go_on() {
     const u64 event = session_.stop().event;
@@ -68,7 +76,8 @@ class Search {
     const bool is_choosing = std::any_of(entries_.begin(), entries_.end(), [](const auto& each) {
       return each.second.chooses || each.second.returns;
     });
-    auto stop = is_choosing ? session_.run_before(event) : session_.collect_before(event, hits);
+    auto stop =
+        is_choosing ? session_.run_before(event) : session_.collect_before(event, hits, nth_ - calls_);
     if (!stop) return Failure(stop.error());
     if (is_choosing && stop.value().reason == StopReason::breakpoint) hits.push_back(hit_here());
     return hits;

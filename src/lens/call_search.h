@@ -10,8 +10,8 @@
 
 namespace orrery::lens {
 
-/// Walks the session's process to that call or behind it. Fails if there is none, and says how many there
-/// were, or which function may have been meant.
+/// Walks the session's process to that call; it stands there then. Fails if there is none, and says how many
+/// there were, or which function may have been meant.
 Fallible<ExactInstant> find_call(const Recording& recording, u32 process, ReplaySession& session,
                                  const std::string& function, u64 nth,
                                  const std::function<void(u64 event)>& progress);

@@ -114,12 +114,13 @@ Status ReplaySession::receive_reply() {
 
 Result<Stop> ReplaySession::run_before(u64 event) { return run({.op = ControlOp::run, .argument = event}); }
 
-Result<Stop> ReplaySession::collect_before(u64 event, std::vector<machine::ControlHit>& hits) {
-  return run({.op = ControlOp::run, .argument = event, .collect = 1}, &hits);
+Result<Stop> ReplaySession::collect_before(u64 event, std::vector<machine::ControlHit>& hits, u64 most) {
+  const u64 collect = std::clamp<u64>(most, 1, machine::kHitsMost);
+  return run({.op = ControlOp::run, .argument = event, .collect = static_cast<u32>(collect)}, &hits);
 }
 
 /// The engine goes on while the notes of its schedule are read.
-Result<Stop> ReplaySession::run(const ControlRequest& request, std::vector<machine::ControlHit>* hits) {
+Result<Stop> ReplaySession::run(ControlRequest request, std::vector<machine::ControlHit>* hits) {
   forget();
   TRY(send_request(request));
   catch_up();
@@ -137,11 +138,11 @@ Result<Stop> ReplaySession::run(const ControlRequest& request, std::vector<machi
 }
 
 /// Of a run that has been asked for. The engine goes on into one half of the notes while the other is read.
-Status ReplaySession::receive_stop(const ControlRequest& request, std::vector<machine::ControlHit>* hits) {
+Status ReplaySession::receive_stop(ControlRequest& request, std::vector<machine::ControlHit>* hits) {
   TRY(receive_reply());
   for (;;) {
     const ControlReply& reply = packet_->reply;
-    if (hits != nullptr) append_payload(*hits, reply, packet_->payload);
+    if (hits != nullptr) request.collect -= static_cast<u32>(append_payload(*hits, reply, packet_->payload));
     if (reply.notes_lost != 0) return Error{"a system call made more accesses than can be noted"};
     if (reply.access_points > access_points_.size() && access_consumer_)
       TRY(keep_packet_while(&ReplaySession::learn_access_points));
@@ -298,6 +299,8 @@ Status ReplaySession::note_schedule(std::span<const u64> stop_calls, u32 how, Sc
   schedule_consumer_ = std::move(consumer);
   return ask({.op = ControlOp::note_schedule, .argument = machine::kScheduleNotes | how}, stop_calls);
 }
+
+Status ReplaySession::note_schedule_no_more() { return ask({.op = ControlOp::note_schedule}); }
 
 Status ReplaySession::fetch_schedule() {
   for (;;) {

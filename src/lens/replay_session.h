@@ -78,9 +78,9 @@ class ReplaySession final : public elf::StoppedMachine {
 
   /// Runs until the next event is `event` or later (see ControlOp::run), or the run has ended.
   Result<Stop> run_before(u64 event);
-  /// The same, going on at breakpoints: what was seen at each is added to `hits`. Stops for them only when
-  /// the engine has a packet full (machine::kHitsMost): run on then.
-  Result<Stop> collect_before(u64 event, std::vector<machine::ControlHit>& hits);
+  /// The same, going on at breakpoints: what was seen at each is added to `hits`. Stops for them only at the
+  /// last of `most` (at least 1), or when the engine has a packet full (machine::kHitsMost): run on then.
+  Result<Stop> collect_before(u64 event, std::vector<machine::ControlHit>& hits, u64 most = ~u64{0});
   Result<Stop> run_to_end() { return run_before(~u64{0}); }
   /// Lets the process run on by itself; nothing may be asked any more. Without it, the replay of the process
   /// is ended with the session.
@@ -146,6 +146,8 @@ class ReplaySession final : public elf::StoppedMachine {
   /// consumer must not ask the session, which may have gone on. Of system calls runs stop only at those of
   /// `stop_calls`; `how`: kScheduleStopsAtLocks and the like, see ControlOp::note_schedule.
   Status note_schedule(std::span<const u64> stop_calls, u32 how, ScheduleConsumer consumer);
+  /// Runs stop at each system call again.
+  Status note_schedule_no_more();
   /// Of any task of the process, where it last left guest code; nothing if there is no such task.
   std::optional<elf::MachineRegisters> registers_of(i32 task);
   /// The process of the task that the session stands at.
@@ -171,7 +173,7 @@ class ReplaySession final : public elf::StoppedMachine {
   };
 
   ReplaySession(int control_fd, SessionFiles files) : control_fd_(control_fd), files_(std::move(files)) {}
-  Result<Stop> run(const machine::ControlRequest& request, std::vector<machine::ControlHit>* hits = nullptr);
+  Result<Stop> run(machine::ControlRequest request, std::vector<machine::ControlHit>* hits = nullptr);
   Status ask(machine::ControlRequest request, std::span<const u64> addresses = {}, int fd = -1);
   Status send_request(machine::ControlRequest request, std::span<const u64> addresses = {}, int fd = -1);
   Status receive_reply();
@@ -187,7 +189,7 @@ class ReplaySession final : public elf::StoppedMachine {
   Status fetch_schedule();
   Status learn_counts();
   Status keep_packet_while(Status (ReplaySession::*ask)());
-  Status receive_stop(const machine::ControlRequest& request, std::vector<machine::ControlHit>* hits);
+  Status receive_stop(machine::ControlRequest& request, std::vector<machine::ControlHit>* hits);
   void note_stop();
   const std::vector<u8>& page(u64 address);
   void forget();

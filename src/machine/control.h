@@ -7,7 +7,7 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 12;
+inline constexpr u32 kControlVersion = 13;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
 /// How often either side looks for a message before it sleeps: most answers take less than waking does, the
 /// more so in a virtual machine.
@@ -20,7 +20,8 @@ enum class ControlOp : u32 {
   /// Argument = event number to stop before, ~0 for the end; replies when stopped. Stops wherever the next
   /// event is that or a later one: before guest code runs on, and at the entry of each system call,
   /// so that repeating it walks from call to call. With `collect`, breakpoints do not stop it: what is seen
-  /// at each is the reply's payload, ControlHit[], and it stops (StopReason::breakpoint) when no more fit.
+  /// at each is the reply's payload, ControlHit[], and it stops (StopReason::breakpoint) at the last of as
+  /// many as `collect` says, or as fit.
   run = 1,
   registers = 2,    ///< reply payload: cpu::CpuState of the request's task, where it last left guest code; of
                     ///< task 0 the current one; ESRCH if the process has no such task

@@ -101,8 +101,8 @@ void ControlServer::before_instruction(kernel::Task& task) {
 }
 
 void ControlServer::at_breakpoint(kernel::Task& task) {
-  if (collects_) collect(task);
-  if (!collects_ || hits_ == kHitsMost) serve(StopReason::breakpoint, task, 0);
+  if (hits_most_ != 0) collect(task);
+  if (hits_ == hits_most_) serve(StopReason::breakpoint, task, 0);
 }
 
 void ControlServer::collect(const kernel::Task& task) {
@@ -151,7 +151,7 @@ void ControlServer::serve(StopReason reason, kernel::Task& task, u64 value) {
     const ControlRequest& request = question_.request;
     if (request.op == ControlOp::run) {
       stop_before_ = request.argument;
-      collects_ = request.collect != 0;
+      hits_most_ = std::min(request.collect, kHitsMost);
       return;
     }
     reply.error = answer(request, task, reply);

@@ -117,8 +117,8 @@ class ControlServer final : public memory::AccessSink, public kernel::ScheduleSi
   bool asked_;     ///< false: it runs on as if nobody asked
   bool at_start_;  ///< and nothing of it has run yet
   u64 stop_before_ = 0;
-  bool collects_ = false;  ///< the present run goes on at breakpoints
-  u32 hits_ = 0;           ///< collected in the packet's payload
+  u32 hits_most_ = 0;  ///< to be collected by the present run, which goes on at breakpoints; 0: it does not
+  u32 hits_ = 0;       ///< collected in the packet's payload
   i32 tick_task_ = 0;
   u64 stop_at_tick_ = ~u64{0};
   translate::Translator* translator_ = nullptr;

@@ -146,6 +146,29 @@ std::vector<machine::ControlHit> collected(const Recorded& recorded, const std::
   return hits;
 }
 
+TEST(Breakpoints, AreCollectedAsManyAsAreWanted) {
+  const Recorded recorded("threads");
+  const u64 work = recorded.address("work");
+  const std::vector<Hit> all = hits_of(recorded, {work});
+  Session session(recorded);
+  ASSERT_TRUE(static_cast<bool>(session->set_breakpoints(std::vector{work})));
+  std::vector<machine::ControlHit> hits;
+  for (const u64 wanted : {u64{1}, u64{7}, u64{machine::kHitsMost + 3}}) {
+    hits.clear();
+    while (hits.size() < wanted) {
+      ASSERT_TRUE(static_cast<bool>(session->collect_before(~u64{0}, hits, wanted - hits.size())));
+      ASSERT_EQ(session->stop().reason, StopReason::breakpoint);
+    }
+    ASSERT_EQ(hits.size(), wanted);
+    EXPECT_EQ(session->stop().pc, work);
+    EXPECT_EQ(session->stop().ticks, hits.back().ticks);
+    EXPECT_EQ(session->stop().task, hits.back().task);
+  }
+  const Hit& last = all.at(1 + 7 + machine::kHitsMost + 3 - 1);
+  EXPECT_EQ(session->stop().ticks, last.ticks);
+  EXPECT_EQ(session->stop().task, last.task);
+}
+
 TEST(Breakpoints, CollectWhatTheirStopsShow) {
   const Recorded recorded("threads");
   const u64 work = recorded.address("work");
