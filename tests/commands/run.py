@@ -1069,12 +1069,12 @@ def case_no_follow_children(orrery):
         expect(endings, ["exit 0", "native, exit 3", "native, SIGTERM", "exit 77", "native, exit 4", "native, exit 6",
                          "exit 9"], f"ends with {options}")
     # What it starts is native too, and is waited for; a first process may execute what it likes.
-    done = orrery.run("record", "--only", "grep", "--", "sh", "-c", "exec sh -c \"sh -c '(sleep 0.3; echo late) & grep -q x x' & wait; false | env false\"", status=1)
+    done = orrery.run("record", "--only", "grep", "--", "sh", "-c", "exec sh -c \"sh -c '(sleep 0.3; echo late) & grep -q x x' & wait; { sleep 0.2; false; } | env false\"", status=1)
     expect(done.stdout, "late\n", "what a native program left behind")
     expect([each["native"] for each in orrery.json("ps")][:2], [False, True], "who is native")
     orrery.run("replay", "--check")
     why = orrery.json("why", status=1)
-    expect((why["process"], why["native"]["command"], why["native"]["end"]), (0, "env false", "native, exit 1"), "whom it blames")
+    expect((why["process"], why["native"]["command"], why["native"]["end"]), (0, "env false", "native, exit 1"), "whom it blames: the pipeline's last command, though it ends first")
     expect_match(orrery.run("why", "-p", "#1", status=69).stderr, "ran natively and was not recorded", "why of a native process")
     expect_match(orrery.run("dump", "-p", "#1").stdout, "goes on natively$", "the last event of a native process")
 

@@ -24,14 +24,25 @@ bool is_crash(int signal) {
 }
 
 /// The last child to end, if its parent then ended as it did. An earlier one with the same status is no
-/// cause: its parent went on.
+/// cause: its parent went on. Of several that ran beside each other and ended so, that which was started
+/// last: a shell's pipeline ends as its last command does, whichever is over first.
 const TreeProcess* blamed_child(const ProcessTree& tree, const TreeProcess& parent) {
   const TreeProcess* last = nullptr;
   for (const u32 number : parent.children) {
     const TreeProcess& child = tree.at(number);
     if (last == nullptr || child.end_ns >= last->end_ns) last = &child;
   }
-  return last != nullptr && last->event_count != 0 && passed_on(parent, *last) ? last : nullptr;
+  const auto may_be_it = [&](const TreeProcess& child) {
+    return child.event_count != 0 && passed_on(parent, child);
+  };
+  if (last == nullptr || !may_be_it(*last)) return nullptr;
+  const TreeProcess* blamed = last;
+  for (const u32 number : parent.children) {
+    const TreeProcess& child = tree.at(number);
+    const bool beside = child.end_ns >= last->start_ns;
+    if (beside && child.process > blamed->process && may_be_it(child)) blamed = &child;
+  }
+  return blamed;
 }
 
 }  // namespace
