@@ -16,17 +16,19 @@ ShadowPage* AccessShadow::find_or_make(u64 page) {
 void AccessShadow::clear(ShadowWord word, u8 bytes) {
   WordSummary& summary = word.summary();
   for (u8* const each : {&summary.seen, &summary.written, &summary.atomics}) *each &= static_cast<u8>(~bytes);
-  for (Slot& slot : word.slots())
+  summary.is_used = summary.atomics != 0;
+  for (Slot& slot : word.slots()) {
     if (slot.segment != 0) take(slot, bytes);
-  summary.is_used = summary.atomics != 0 || word.slots()[0].segment != 0 || word.slots()[1].segment != 0;
-  if (word.more() == 0) return;
+    summary.is_used = summary.is_used || slot.segment != 0;
+  }
+  if (!summary.has_more) return;
   std::vector<Slot>& list = lists_[word.more()];
   for (Slot& slot : list) take(slot, bytes);
   std::erase_if(list, [](const Slot& slot) { return slot.segment == 0; });
   summary.is_used = summary.is_used || !list.empty();
   if (!list.empty()) return;
   free_lists_.push_back(word.more());
-  word.more() = 0;
+  summary.has_more = false;
 }
 
 void AccessShadow::add(ShadowWord word, const Slot& slot) {
@@ -35,7 +37,8 @@ void AccessShadow::add(ShadowWord word, const Slot& slot) {
     place = slot;
     return;
   }
-  if (word.more() == 0) {
+  if (!word.summary().has_more) {
+    word.summary().has_more = true;
     if (free_lists_.empty()) {
       word.more() = static_cast<u32>(lists_.size());
       lists_.emplace_back();

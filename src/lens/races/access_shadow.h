@@ -38,8 +38,9 @@ struct Slot {
 struct WordSummary {
   u32 segment = 0;
   u8 seen = 0, written = 0;
-  u8 atomics = 0;        ///< bytes that atomic instructions, or functions, access
-  bool is_used = false;  ///< there may be slots
+  u8 atomics = 0;             ///< bytes that atomic instructions, or functions, access
+  bool is_used : 1 = false;   ///< there may be slots
+  bool has_more : 1 = false;  ///< than fit the word's own
 
   /// Whether an access of these bytes in that segment, which is the present one, is the first.
   bool is_new(u32 now, u8 bytes, bool writes) {
@@ -57,14 +58,17 @@ struct WordSummary {
   }
 };
 
+static_assert(sizeof(WordSummary) == 8);
+
 struct ShadowPage {
   static constexpr u64 kBytes = 4096;
   static constexpr std::size_t kWords = kBytes / kWordBytes;
+  static constexpr std::size_t kSlots = 4;
 
   /// Apart from the slots, which most accesses do not need.
   WordSummary summaries[kWords];
-  Slot slots[kWords][2];
-  u32 more[kWords] = {};  ///< number of a list of further ones; 0: none
+  alignas(64) Slot slots[kWords][kSlots];  ///< those of a word are a line of the processor's cache
+  u32 more[kWords] = {};                   ///< number of a list of further ones, if there are
 };
 
 /// A word of a page.
@@ -73,7 +77,7 @@ class ShadowWord {
   ShadowWord(ShadowPage& page, u64 address)
       : page_(page), index_(address % ShadowPage::kBytes / kWordBytes) {}
   WordSummary& summary() const { return page_.summaries[index_]; }
-  Slot (&slots() const)[2] { return page_.slots[index_]; }
+  Slot (&slots() const)[ShadowPage::kSlots] { return page_.slots[index_]; }
   u32& more() const { return page_.more[index_]; }
 
  private:
@@ -104,7 +108,7 @@ class AccessShadow {
   void slots_of(ShadowWord word, Visit visit) {
     for (Slot& slot : word.slots())
       if (slot.segment != 0) visit(slot);
-    if (word.more() != 0)
+    if (word.summary().has_more)
       for (Slot& slot : lists_[word.more()]) visit(slot);
   }
   /// Takes the bytes from a slot, which may leave nothing of it.

@@ -34,17 +34,19 @@ void RaceFinder::touch(ShadowWord word, u64 address, u8 bytes, u64 pc, u8 flags,
 /// Most words are accessed by one task alone, or by one after the other, and all of a word by each access:
 /// such a one takes the place of those before. False if it is no such word, and nothing was done.
 bool RaceFinder::is_own(ShadowWord word, const Slot& made) {
-  if (word.more() != 0) return false;
+  if (word.summary().has_more) return false;
   for (const Slot& slot : word.slots()) {
     const bool comes_before = slot.segment == 0 || slot.segment >= turn_ || is_before(slot);
     if (!comes_before || (slot.bytes() & ~made.bytes()) != 0 || slot.is_atomic()) return false;
   }
-  Slot& first = word.slots()[0];
-  Slot& second = word.slots()[1];
+  auto& [first, second, third, fourth] = word.slots();
   if (made.writes()) {
     first = made;
-    second = {};
-  } else if (first.segment == 0 || !first.writes()) {
+    second = third = fourth = {};
+    return true;
+  }
+  if (third.segment != 0 || fourth.segment != 0) return false;
+  if (first.segment == 0 || !first.writes()) {
     if (second.segment != 0) return false;
     first = made;
   } else {
@@ -65,6 +67,10 @@ bool RaceFinder::is_race(const Slot& before, const Slot& made) const {
 }
 
 void RaceFinder::check(ShadowWord word, u64 address, const Slot& made, u64 size_bytes) {
+  bool may_race = false;
+  shadow_.slots_of(word,
+                   [&](const Slot& before) { may_race |= before.segment < turn_ && !is_before(before); });
+  if (!may_race) return replace(word, made);
   bool becomes_atomic = false;
   shadow_.slots_of(word, [&](const Slot& before) {
     if (becomes_atomic || !is_race(before, made)) return;
