@@ -172,7 +172,7 @@ const RaceFinder::Block* RaceFinder::block_at(u64 address) const {
 }
 
 void RaceFinder::give(u64 address, u64 size_bytes, const Frame& by) {
-  shadow_.clear(address, size_bytes);
+  clear(address, size_bytes);
   blocks_.erase(blocks_.lower_bound(address), blocks_.lower_bound(address + size_bytes));
   blocks_[address] = {
       .block = {.address = address, .size_bytes = size_bytes, .made = by.call, .made_by = by.call.pc}};

@@ -1,5 +1,7 @@
 #include "lens/races/race_finder.h"
 
+#include <algorithm>
+
 namespace orrery::lens::races {
 
 using cpu::Gpr;
@@ -57,6 +59,7 @@ void RaceFinder::begin_segment() {
       {.event = event_, .ticks = ticks_, .task = current_, .locks = locks_.held_by(current_)});
   now_ = static_cast<u32>(segments_.size() - 1);
   task().clock.set(current_, now_);
+  ++stamp_;
 }
 
 TaskNumber RaceFinder::add_task(i32 id) {
@@ -111,7 +114,7 @@ void RaceFinder::created(i32 id, i32 child, u64 thread, u64 stack, u64 stack_byt
   constexpr u64 kDescriptorBytes = 0x1000;
   if (runs_already || stack == 0) return;
   const u64 end = thread > stack ? thread + kDescriptorBytes : stack + stack_bytes;
-  shadow_.clear(stack, end - stack);
+  clear(stack, end - stack);
 }
 
 void RaceFinder::ends(i32 id) {
@@ -154,6 +157,27 @@ void RaceFinder::learn(std::span<const AccessPoint> points) {
       points_.push_back(row_of(point, own.pc, (flags & kLibrary) != 0));
     }
     points_[first].how = flags;
+    latest_.resize(points_.size());
+    mark_repeated(std::span(points_).subspan(first + 1));
+  }
+}
+
+/// Whether an access of the other is no new one where this has just been done.
+bool RaceFinder::PointRow::covers(const PointRow& other) const {
+  return kind <= Kind::repeated && has_word == other.has_word && word == other.word &&
+         other.address - address <= size_bytes && other.address - address + other.size_bytes <= size_bytes &&
+         ((how & Slot::kWrites) != 0 || (other.how & Slot::kWrites) == 0);
+}
+
+/// Of a block. What comes before a value stays: where it lies is asked for.
+void RaceFinder::mark_repeated(std::span<PointRow> rows) {
+  for (std::size_t at = 1; at < rows.size(); ++at) {
+    PointRow& row = rows[at];
+    const bool stays = at + 1 < rows.size() && rows[at + 1].kind == PointRow::Kind::value;
+    if (row.kind != PointRow::Kind::simple || stays) continue;
+    const auto before = rows.first(at);
+    if (std::any_of(before.begin(), before.end(), [&](const PointRow& each) { return each.covers(row); }))
+      row.kind = PointRow::Kind::repeated;
   }
 }
 
@@ -164,8 +188,9 @@ RaceFinder::PointRow RaceFinder::row_of(const AccessPoint& point, u64 block_pc, 
     return row;
   }
   if (point.kind != AccessKind::read) row.how |= Slot::kWrites;
-  if (point.kind == AccessKind::modify) row.how |= Slot::kModifies;
-  if (point.kind == AccessKind::modify && !is_library && code_.is_locked(point.pc)) row.how |= Slot::kAtomic;
+  if (is_library) row.how |= Slot::kInside;
+  if (point.kind == AccessKind::modify && !is_library)
+    row.how |= static_cast<u8>(Slot::kModifies | (code_.is_locked(point.pc) ? Slot::kAtomic : 0));
   row.has_word = point.word != translate::kNoWord;
   row.word = row.has_word ? point.word : u16{0};
   constexpr u64 kBytesMost = 64;
@@ -174,6 +199,7 @@ RaceFinder::PointRow RaceFinder::row_of(const AccessPoint& point, u64 block_pc, 
                          point.size_bytes <= kBytesMost && (row.how & Slot::kAtomic) == 0;
   row.kind = is_simple ? PointRow::Kind::simple : PointRow::Kind::odd;
   row.size_bytes = is_simple ? static_cast<u8>(point.size_bytes) : u8{0};
+  row.mask = row.size_bytes <= kWordBytes ? static_cast<u8>((1u << row.size_bytes) - 1) : u8{0};
   return row;
 }
 
@@ -181,78 +207,78 @@ void RaceFinder::block(AccessHeader header, const u64* words, const AccessPoint*
   const PointRow& row = points_[header.point()];
   if (current_ != kNever) {
     Task& own = task();
+    const bool has_values = (row.how & kValues) != 0;
     if ((row.how & kLibrary) != 0) {
       own.in_library = true;
-      if ((row.how & kValues) != 0 || own.in_string)
-        library_block(points + 1, points + 1 + points->points, points->pc + header.guest_bytes(), words,
-                      row.how);
+      const bool looks = checks_ && own.in_string && (row.how & kLoader) == 0;
+      if (has_values || looks) accesses<true>(header, words, points, looks);
     } else {
       own.in_library = false;
       own.in_string = (row.how & kStub) != 0;
       if (!own.frames.empty() && !own.frames.back().ran_program) runs_program(own.frames.back());
-      if (checks_ || (row.how & kValues) != 0) program_block(&row, header.guest_bytes(), words, points);
+      const bool looks = checks_ && !in_allocator();
+      if (has_values || looks) accesses<false>(header, words, points, looks);
     }
   }
   ticks_ += header.tick() ? 1 : 0;
 }
 
-void RaceFinder::program_block(const PointRow* own, u32 guest_bytes, const u64* words,
-                               const AccessPoint* points) {
-  const u64 pc = own->address;
-  bool checks = checks_ && !in_allocator();
+/// Most accesses are of what the task has accessed a moment ago.
+inline void RaceFinder::simple_access(const PointRow& row, u64 address, u64 pc) {
+  const u64 from = address % kWordBytes;
+  if (from + row.size_bytes > kWordBytes) return access(address, row.size_bytes, pc, row.how);
+  const auto bytes = static_cast<u8>(row.mask << from);
+  const ShadowWord word = shadow_.at(address);
+  if (word.summary().is_new(now(), bytes, (row.how & Slot::kWrites) != 0)) [[unlikely]]
+    touch(word, address - from, bytes, pc, row.how, row.size_bytes);
+}
+
+/// Of a block. Where an instruction accesses what it did when the block last ran, and the segment is the
+/// same, that is nothing new. What the library does is done by the program's call. `looks`: accesses count.
+template <bool kByLibrary>
+void RaceFinder::accesses(AccessHeader header, const u64* words, const AccessPoint* points, bool looks) {
+  const PointRow* const own = &points_[header.point()];
+  const u32 guest_bytes = header.guest_bytes();
+  u64* const latest = &latest_[header.point()];
+  const u64 stamp = stamp_;
+  if (latest[0] != stamp) {
+    std::fill_n(latest + 1, own->word, kNowhere);
+    latest[0] = stamp;
+  }
+  Task& by = task();
+  u64 last = last_read_;
   for (const PointRow* row = own + 1; row <= own + own->word && row->offset < guest_bytes; ++row) {
-    if (row->kind == PointRow::Kind::simple) {
-      const u64 address = row->address + (row->has_word ? words[row->word] : 0);
-      last_read_ = address;
-      if (checks) program_access(address, row->size_bytes, pc + row->offset, row->how);
+    if (row->kind <= PointRow::Kind::repeated) [[likely]] {
+      if (row->kind == PointRow::Kind::repeated && stamp_ == stamp) continue;
+      last = row->address + (row->has_word ? words[row->word] : 0);
+      u64& before = latest[row - own];
+      if (!looks || (before == last && stamp_ == stamp)) continue;
+      before = last;
+      simple_access(*row, last, kByLibrary ? by.call.pc : own->address + row->offset);
       continue;
     }
     const AccessPoint& point = points[row - own];
     if (row->kind == PointRow::Kind::value) {
+      last_read_ = last;
+      if (kByLibrary && point.end_reg == Gpr::rax) --by.depth;
       value(point, words[point.word]);
-      checks = checks_ && !in_allocator();
+      if (!kByLibrary) looks = checks_ && !in_allocator();
       continue;
     }
     const translate::Access made = translate::access_at(point, words);
     if (made.size_bytes == 0) continue;
-    last_read_ = made.address;
-    if (made.call) {
-      task().call = place(made.pc);
-      task().depth = 0;
-    }
-    if (checks) access(made.address, made.size_bytes, made.pc, row->how);
-  }
-}
-
-/// Most accesses are of what the task has accessed a moment ago.
-void RaceFinder::program_access(u64 address, u64 size_bytes, u64 pc, u8 how) {
-  const u64 from = address % kWordBytes;
-  if (from + size_bytes > kWordBytes) return access(address, size_bytes, pc, how);
-  const auto bytes = static_cast<u8>(((1u << size_bytes) - 1) << from);
-  const bool writes = (how & Slot::kWrites) != 0;
-  const ShadowWord word = shadow_.at(address);
-  if (word.summary().is_new(now(), bytes, writes)) touch(word, address - from, bytes, pc, how, size_bytes);
-}
-
-void RaceFinder::library_block(const AccessPoint* from, const AccessPoint* to, u64 past, const u64* words,
-                               u8 flags) {
-  Task& own = task();
-  for (const AccessPoint* point = from; point < to && point->pc < past; ++point) {
-    if (point->kind == AccessKind::none) {
-      if (point->end_reg == Gpr::rax) --own.depth;
-      value(*point, words[point->word]);
+    last = made.address;
+    if (made.call && kByLibrary) {
+      ++by.depth;
       continue;
     }
-    const translate::Access made = translate::access_at(*point, words);
-    last_read_ = made.address;
     if (made.call) {
-      ++own.depth;
-    } else if (checks_ && own.in_string && made.size_bytes != 0 && (flags & kLoader) == 0) {
-      u8 how = Slot::kInside;
-      if (made.kind != AccessKind::read) how |= Slot::kWrites;
-      access(made.address, made.size_bytes, own.call.pc, how);
+      by.call = place(made.pc);
+      by.depth = 0;
     }
+    if (looks) access(made.address, made.size_bytes, kByLibrary ? by.call.pc : made.pc, row->how);
   }
+  if (stamp_ != stamp) latest[0] = 0;
 }
 
 /// What the kernel reads and writes counts where the program's own call is the system call.

@@ -83,7 +83,7 @@ class RaceFinder {
   void created(i32 task, i32 child, u64 thread, u64 stack, u64 stack_bytes);
   void ends(i32 task);
   /// Other memory is there from now on.
-  void mapped(u64 address, u64 size_bytes) { shadow_.clear(address, size_bytes); }
+  void mapped(u64 address, u64 size_bytes) { clear(address, size_bytes); }
   /// The program ends.
   void finish();
 
@@ -129,9 +129,10 @@ class RaceFinder {
   /// An access point, packed: a line of the processor's cache holds those of a block.
   struct PointRow {
     enum class Kind : u8 {
-      simple,  ///< `size_bytes` at the word's value and `address`
-      odd,     ///< translate::access_at tells
-      value,   ///< no access
+      simple,    ///< `size_bytes` at the word's value and `address`
+      repeated,  ///< the same, of what an earlier one of the block accesses as strongly
+      odd,       ///< translate::access_at tells
+      value,     ///< no access
     };
     u64 address = 0;    ///< of a block's own row, its pc
     u16 word = 0;       ///< 0 also if it has none; of a block, how many rows follow
@@ -140,6 +141,8 @@ class RaceFinder {
     u8 how = 0;         ///< Slot's flags; of a block, what its code is
     Kind kind = Kind::simple;
     bool has_word = false;
+    u8 mask = 0;  ///< a bit for each byte of a simple one of a word at most
+    bool covers(const PointRow& other) const;
   };
   /// What those who come to an object learn of those who came before.
   struct Sync {
@@ -153,6 +156,7 @@ class RaceFinder {
   };
   static constexpr u8 kLibrary = 1, kLoader = 2, kStub = 4, kValues = 8;  ///< of blocks
   static constexpr u32 kNever = ~u32{0};
+  static constexpr u64 kNowhere = ~u64{0};
 
   Task& task() { return tasks_[current_]; }
   bool in_allocator() const {
@@ -161,6 +165,11 @@ class RaceFinder {
   }
   u32 now() const { return now_; }
   Place place(u64 pc) const { return {event_, tasks_[current_].id, ticks_, pc}; }
+  /// Other objects are there from now on.
+  void clear(u64 address, u64 size_bytes) {
+    shadow_.clear(address, size_bytes);
+    ++stamp_;
+  }
   /// Begins a segment of the current task.
   void begin_segment();
   void turn(i32 id, u64 event, u64 ticks);
@@ -170,12 +179,12 @@ class RaceFinder {
 
   void learn(std::span<const translate::AccessPoint> points);
   PointRow row_of(const translate::AccessPoint& point, u64 block_pc, bool is_library);
+  static void mark_repeated(std::span<PointRow> rows);
   void block(translate::AccessHeader header, const u64* words, const translate::AccessPoint* points);
-  void program_block(const PointRow* own, u32 guest_bytes, const u64* words,
-                     const translate::AccessPoint* points);
-  void program_access(u64 address, u64 size_bytes, u64 pc, u8 how);
-  void library_block(const translate::AccessPoint* from, const translate::AccessPoint* to, u64 past,
-                     const u64* words, u8 flags);
+  template <bool kByLibrary>
+  void accesses(translate::AccessHeader header, const u64* words, const translate::AccessPoint* points,
+                bool looks);
+  void simple_access(const PointRow& row, u64 address, u64 pc);
   void engine(translate::AccessHeader header, const u64* words);
   void value(const translate::AccessPoint& point, u64 word);
   void entered();
@@ -210,6 +219,9 @@ class RaceFinder {
 
   CodeFacts& code_;
   std::vector<PointRow> points_;
+  /// As points_: of each block the stamp of when it last ran, of its simple accesses the addresses.
+  std::vector<u64> latest_;
+  u64 stamp_ = 1;  ///< changes when a segment begins, and when other objects come to lie somewhere
   /// There were two tasks. All that the first did alone comes before what others do.
   bool checks_ = false;
   std::vector<Task> tasks_;
