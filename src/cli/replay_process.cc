@@ -199,6 +199,8 @@ void ReplayProcess::stop_feeding() {
 ReplayProcess::~ReplayProcess() {
   if (engine_ > 0) {
     kill(engine_, SIGKILL);
+    // Its end may have come first, as its client asked for; others would wait for their turn behind it.
+    if (family_) family_->kill_all();
     wait();
   }
   stop_feeding();
