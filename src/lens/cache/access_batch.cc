@@ -26,13 +26,16 @@ void PackedPoints::add(std::span<const AccessPoint> points) {
       rows_.push_back({.address = point.pc, .word = point.points});
       left_of_block_ = point.points;
     } else {
-      const bool has_word = point.word != translate::kNoWord;
+      // Of what lies at a displacement in a segment, as stack protectors' value does, its base is the word.
+      const bool is_by_base = point.word == translate::kNoWord && point.base_word != translate::kNoWord;
+      const u16 word = is_by_base ? point.base_word : point.word;
+      const bool has_word = word != translate::kNoWord;
       rows_.push_back({.address = point.address,
                        .offset = static_cast<u16>(point.pc - block_pc),
-                       .word = has_word ? point.word : u16{0},
+                       .word = has_word ? word : u16{0},
                        .size_bytes = point.size_bytes,
                        .has_word = has_word,
-                       .is_simple = point.base_word == translate::kNoWord &&
+                       .is_simple = (is_by_base || point.base_word == translate::kNoWord) &&
                                     point.end_word == translate::kNoWord && !point.narrow});
       --left_of_block_;
     }
