@@ -501,7 +501,8 @@ void BlockBuilder::indirect_tail() {
   emit_counts(emit_, options_.tick_home, counts_to_here(Counted::with_this, true));
   const bool exact = options_.variant == Variant::exact;
   stop_check(ExitCode::stopped_indirect, 0);
-  if (options_.alone || kind_ != kOrdinaryCode) return leave_alone();
+  if (options_.alone) return leave_alone();
+  if (kind_ != kOrdinaryCode) return jump_tainted();
   mark(Borrowed::shadow_load);
   static constexpr u8 kLoadEntry[] = {0x8b, 0x84, 0x80};  // mov eax, [rax + rax*4 + disp32]
   emit_.bytes(kLoadEntry);

@@ -52,6 +52,7 @@ struct BuildOptions {
   /// first has a block of its own, without tests, as has every one of kSteppedCode.
   CodeKind kind = kOrdinaryCode;
   TaintedSets* sets = nullptr;
+  const TaintedTargets* targets = nullptr;  ///< where indirect transfers look from kFirstTainted on
   const Breakpoints* looked_at = nullptr;  ///< reads before which to leave for the engine (looked_at_reads.h)
   bool alone =
       false;  ///< nothing else runs after it; what is counted gets StretchTable::find_or_add()'s rows
@@ -99,6 +100,7 @@ class BlockBuilder {
   void load_indirect_target(const x86::Decoded& decoded);
   void indirect_tail();
   void leave_alone();
+  void jump_tainted();
   void ret(const x86::Decoded& decoded);
   void check_source(const u8* body);
   void compare_word(u64 address, u32 wanted, u32 bytes, std::vector<u8*>& mismatches);

@@ -219,6 +219,37 @@ void BlockBuilder::leave_alone() {
   emit_.jmp_slot(ORRERY_SLOT_EXIT_STUB);
 }
 
+// --- indirect transfers while registers are undefined ---
+
+/// rax holds the target: as BlockBuilder::indirect_tail, through TaintedTargets. Borrows rcx and rdx too;
+/// nothing here can fault.
+void BlockBuilder::jump_tainted() {
+  if (options_.targets == nullptr || kind_ < kFirstTainted) return leave_alone();
+  const auto give_back_both = [&] {
+    emit_.load_slot(Gpr::rcx, ORRERY_SLOT_SPILL_RCX);
+    emit_.load_slot(Gpr::rdx, ORRERY_SLOT_SPILL_SCRATCH);
+  };
+  emit_.store_slot(ORRERY_SLOT_SPILL_RCX, Gpr::rcx);
+  emit_.store_slot(ORRERY_SLOT_SPILL_SCRATCH, Gpr::rdx);
+  static constexpr u8 kIndex[] = {0x0f, 0xb7, 0xc8,   // movzx ecx, ax
+                                  0x8d, 0x0c, 0x09};  // lea ecx, [rcx + rcx]
+  emit_.bytes(kIndex);
+  emit_.mov_imm64(Gpr::rdx, reinterpret_cast<u64>(options_.targets->first(kind_, options_.variant)));
+  static constexpr u8 kCompare[] = {0x48, 0x8d, 0x14, 0xca,   // lea rdx, [rdx + rcx*8]
+                                    0x48, 0x8b, 0x0a,         // mov rcx, [rdx]
+                                    0x48, 0x8d, 0x0c, 0x01};  // lea rcx, [rcx + rax]
+  emit_.bytes(kCompare);
+  u8* const found = emit_.short_branch(0xe3);  // jrcxz
+  give_back_both();
+  leave_alone();
+  emit_.bind8(found);
+  static constexpr u8 kLoadHost[] = {0x48, 0x8b, 0x52, 0x08};  // mov rdx, [rdx + 8]
+  emit_.bytes(kLoadHost);
+  emit_.store_slot(ORRERY_SLOT_ENTER_PC, Gpr::rdx);
+  give_back_both();
+  emit_.jmp_slot(ORRERY_SLOT_ENTER_PC);
+}
+
 // --- notes of calls ---
 
 void BlockBuilder::note_call(CallRecord record, const Decoded& decoded) {

@@ -28,6 +28,8 @@ void Translator::drop(BlockIndex index) {
         block.variant == Variant::fast ? cell_at(0).fast : cell_at(0).exact;
     block.cell = 0;
   }
+  if (block.kind >= kFirstTainted && targets_.is_made())
+    targets_.remove(block.pc, block.kind, block.variant, reinterpret_cast<u64>(cache_at(block.host_begin)));
 }
 
 void Translator::drop_blocks_at(std::span<const u64> addresses) {
@@ -130,6 +132,7 @@ void Translator::flush() {
   notes_.clear();
   decoded_.clear();
   sets_.clear();
+  if (targets_.is_made()) targets_.clear(cell_at(0).fast);
   dead_ = 0;
   by_pc_.clear();
   by_page_.clear();

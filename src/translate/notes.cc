@@ -5,6 +5,7 @@
 
 #include "cpu/vector_state.h"
 #include "translate/chosen_accesses.h"
+#include "translate/indirect.h"
 #include "translate/translator.h"
 
 namespace orrery::translate {
@@ -23,6 +24,7 @@ void Translator::note(Noted what, std::span<u64> stream) {
   undefined_of_.clear();
   undefined_read_at_ = 0;
   looked_at_.clear();
+  if (what == Noted::undefined && !targets_.is_made()) targets_.clear(cell_at(0).fast);
   stepped_ = false;
   paths_.begin();
   points_.clear();

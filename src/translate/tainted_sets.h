@@ -5,6 +5,7 @@
 
 #include "base/hash_map.h"
 #include "translate/block.h"
+#include "translate/tainted_targets.h"
 
 namespace orrery::translate {
 
@@ -31,7 +32,7 @@ class TaintedSets {
   }
 
  private:
-  static constexpr std::size_t kMost = 8192;
+  static constexpr std::size_t kMost = TaintedTargets::kKindsMost;
   std::vector<u64> sets_;
   HashMap<CodeKind> kinds_;
 };

@@ -228,6 +228,7 @@ BlockIndex Translator::next_block(const Turn& turn, Variant variant, CodeKind ki
   if (turn.came_from != kNone && same_code && may_link(exits_[turn.came_from], blocks_[block]))
     link(turn.came_from, block);
   if (turn.indirect && kind == kOrdinaryCode) give_cell(block);
+  if (turn.indirect && kind >= kFirstTainted) give_target(block);
   return block;
 }
 
@@ -363,6 +364,7 @@ BlockIndex Translator::find_or_build(u64 pc, Variant variant, CodeKind kind) {
   options.checked = checked;
   options.kind = kind;
   options.sets = &sets_;
+  options.targets = notes_undefined() ? &targets_ : nullptr;
   options.looked_at = notes_undefined() ? &looked_at_.places() : nullptr;
   options.breakpoints = breakpoints_.empty() ? nullptr : &breakpoints_;
   return build(pc, options, true);

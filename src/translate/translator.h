@@ -240,6 +240,7 @@ class Translator final : public cpu::Executor {
   bool has_entry(u64 pc) const;
   u32 cell_of(u64 pc);
   void give_cell(BlockIndex index);
+  void give_target(BlockIndex index);
   void drop(BlockIndex index);
   bool drop_page(u64 page);
   void drop_range(const memory::CodeChange& change);
@@ -286,6 +287,7 @@ class Translator final : public cpu::Executor {
   UndefinedTask undefined_;              ///< of the task that runs
   HashMap<UndefinedTask> undefined_of_;  ///< of the others
   TaintedSets sets_;
+  TaintedTargets targets_;  ///< if undefined values are noted
   LookedAtReads looked_at_;
   std::vector<x86::Decoded> decoded_;  ///< by Block::step
   u64 undefined_read_at_ = 0;          ///< the instruction there, which is next, reads something undefined

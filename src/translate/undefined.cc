@@ -11,6 +11,7 @@
 
 #include "linux/syscall_table.h"
 #include "memory/guarded_copy.h"
+#include "translate/code_cache.h"
 #include "translate/instruction_accesses.h"
 #include "translate/stack_growth.h"
 #include "translate/translator.h"
@@ -220,6 +221,13 @@ CodeKind Translator::code_kind_or_new() {
   if (const CodeKind kind = sets_.find_or_add(tainted); kind != kNoCode) return kind;
   flush();
   return sets_.find_or_add(tainted);
+}
+
+/// An indirect transfer reached the block. To one that the engine looks at first no code leads.
+void Translator::give_target(BlockIndex index) {
+  const Block& block = blocks_[index];
+  if (block.step != kNone) return;
+  targets_.set(block.pc, block.kind, block.variant, reinterpret_cast<u64>(cache_at(block.host_begin)));
 }
 
 }  // namespace orrery::translate
