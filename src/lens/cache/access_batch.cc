@@ -50,7 +50,7 @@ BatchDecoder::BatchDecoder(const CacheShapes& shapes, const PackedPoints& points
       code_lines_(shapes.i1),
       data_pages_(shapes.dtlb),
       code_pages_(shapes.itlb) {
-  has_usual_shapes_ = data_lines_.line_shift() == kLineShift && data_pages_.page_shift() == kPageShift;
+  has_usual_shapes_ = data_lines_.line_shift() == kLineShift && data_pages_.line_shift() == kPageShift;
 }
 
 void BatchDecoder::decode(AccessBatch& batch) {
@@ -72,7 +72,7 @@ void BatchDecoder::records(AccessBatch& batch) {
   for (const u64* at = batch.records.data(); at < end;) {
     constexpr std::ptrdiff_t kWordsOfPart = 4096;  // for all of which a buffer has times enough
     const u64* const part_end = at + std::min(kWordsOfPart, end - at);
-    data_pages_.keep_time(), code_pages_.keep_time();
+    data_pages_.keep_time(), code_lines_.keep_time(), code_pages_.keep_time();
     while (at < part_end) {
       const AccessHeader header{*at};
       if (header.record() == AccessRecord::block) [[likely]]
@@ -90,19 +90,19 @@ void BatchDecoder::block(AccessHeader header, const u64* words, AccessBatch& bat
   const PackedPoints::Row* const own = points_.rows() + header.point();
   BlockRun& run = run_of(header.point(), header);
   ++run.count;
-  if (run.all_simple && finds_code_at_hand(own->address, run)) [[likely]]
+  if (run.all_simple && finds_code(own->address, run)) [[likely]]
     return simple_points<usual>(own + 1, run.points, words, batch);
   points_and_lines(own, run, words, batch);
 }
 
-/// Whether fetching all of the run changes nothing but the time when its page was used: the accesses of data
-/// need no order beside it then.
-bool BatchDecoder::finds_code_at_hand(u64 pc, const BlockRun& run) {
+/// Whether fetching all of the run hits, which is done then: the accesses of data need no order beside it. If
+/// not, what was used already is used again before anything is displaced, so nothing shows of it.
+bool BatchDecoder::finds_code(u64 pc, const BlockRun& run) {
   const u64 line = code_lines_.line_of(pc);
-  const bool is_first = code_lines_.is_last(line);
-  bool are_last = code_lines_.is_last(line + run.other_lines) && is_first;
-  for (u32 other = 1; other < run.other_lines; ++other) are_last &= code_lines_.is_last(line + other);
-  return (are_last & run.in_page) && code_pages_.use(code_pages_.page_of(pc));
+  if (!run.in_page || !code_lines_.use(line)) return false;
+  for (u32 other = 1; other < run.other_lines; ++other)
+    if (!code_lines_.use(line + other)) return false;
+  return code_lines_.use(line + run.other_lines) && code_pages_.use(code_pages_.line_of(pc));
 }
 
 /// All that most blocks have.
@@ -112,7 +112,7 @@ void BatchDecoder::simple_points(const PackedPoints::Row* from, u32 count, const
   const u64* const last = data_lines_.last();
   const u64 line_mask = data_lines_.mask();
   const u32 line_shift = usual ? kLineShift : data_lines_.line_shift();
-  const u32 page_shift = usual ? kPageShift : data_pages_.page_shift();
+  const u32 page_shift = usual ? kPageShift : data_pages_.line_shift();
   i32 now = data_pages_.now();
   for (const PackedPoints::Row* point = from; point != from + count; ++point) {
     const u64 address = point->address_at(words), end = address + point->size_bytes - 1;
@@ -192,7 +192,7 @@ void BatchDecoder::fetch_another(u64 pc, AccessBatch& batch) {
       to.push_back({.address = pc, .use = Use::fetch, .is_unknown = found == Found::unknown});
   };
   show(batch.lines, code_lines_.touch(code_lines_.line_of(pc)));
-  show(batch.pages, code_pages_.touch(code_pages_.page_of(pc)));
+  show(batch.pages, code_pages_.touch(code_pages_.line_of(pc)));
 }
 
 void BatchDecoder::data_lines(const Shown& access, u64 size_bytes, AccessBatch& batch) {
@@ -214,12 +214,12 @@ void BatchDecoder::data_lines(const Shown& access, u64 size_bytes, AccessBatch& 
 void BatchDecoder::data_pages(const Shown& access, u64 size_bytes, AccessBatch& batch) {
   const u64 end = access.address + size_bytes - 1;
   const std::size_t before = batch.pages.size();
-  for (u64 page = data_pages_.page_of(access.address); page <= data_pages_.page_of(end); ++page) {
+  for (u64 page = data_pages_.line_of(access.address); page <= data_pages_.line_of(end); ++page) {
     const Found found = data_pages_.touch(page);
     if (found == Found::hit) continue;
     if (batch.pages.size() != before) batch.pages.back().goes_on = true;
     Shown& shown = batch.pages.emplace_back(access);
-    shown.address = page << data_pages_.page_shift();
+    shown.address = page << data_pages_.line_shift();
     shown.is_unknown = found == Found::unknown;
   }
   if (batch.pages.size() != before + 1 || batch.pages.back().is_unknown || access.use != Use::data) return;
@@ -273,7 +273,7 @@ BlockRun BatchDecoder::new_run(u32 block, AccessHeader header) const {
   BlockRun run{.guest_bytes = static_cast<u16>(header.guest_bytes()),
                .instructions = static_cast<u8>(header.instructions()),
                .other_lines = static_cast<u8>(code_lines_.line_of(last) - code_lines_.line_of(pc)),
-               .in_page = code_pages_.page_of(pc) == code_pages_.page_of(last),
+               .in_page = code_pages_.line_of(pc) == code_pages_.line_of(last),
                .all_simple = true};
   for (; run.points < own->word && own[1 + run.points].offset < header.guest_bytes(); ++run.points)
     run.all_simple = run.all_simple && own[1 + run.points].is_simple;

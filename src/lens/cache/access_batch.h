@@ -127,7 +127,7 @@ class BatchDecoder {
   template <bool usual>
   [[gnu::always_inline]] inline void block(translate::AccessHeader header, const u64* words,
                                            AccessBatch& batch);
-  [[gnu::always_inline]] inline bool finds_code_at_hand(u64 pc, const BlockRun& run);
+  [[gnu::always_inline]] inline bool finds_code(u64 pc, const BlockRun& run);
   template <bool usual>
   [[gnu::always_inline]] inline void simple_points(const PackedPoints::Row* from, u32 count, const u64* words,
                                                    AccessBatch& batch);
@@ -152,9 +152,9 @@ class BatchDecoder {
   [[gnu::noinline]] void point_pages(const PackedPoints::Row& point, u64 address, AccessBatch& batch);
   u32 number_of(const PackedPoints::Row& point) const { return static_cast<u32>(&point - points_.rows()); }
   void fetch(u64 pc, AccessBatch& batch) {
-    const bool is_last_line = code_lines_.is_last(code_lines_.line_of(pc));
-    const bool is_page = code_pages_.use(code_pages_.page_of(pc));
-    if (!(is_last_line & is_page)) [[unlikely]]
+    const bool is_line = code_lines_.use(code_lines_.line_of(pc));
+    const bool is_page = code_pages_.use(code_pages_.line_of(pc));
+    if (!(is_line & is_page)) [[unlikely]]
       fetch_another(pc, batch);
   }
   [[gnu::noinline]] void fetch_another(u64 pc, AccessBatch& batch);
@@ -167,8 +167,8 @@ class BatchDecoder {
 
   const PackedPoints& points_;
   bool has_usual_shapes_;
-  BatchCache data_lines_, code_lines_;
-  BatchBuffer data_pages_, code_pages_;
+  BatchCache data_lines_;
+  BatchBuffer code_lines_, data_pages_, code_pages_;
   std::vector<Runs> runs_;          ///< by the block's own point
   HashMap<MoreRun> more_runs_;      ///< of blocks that are left in many places, by block and length
   std::vector<PointCount> counts_;  ///< by point

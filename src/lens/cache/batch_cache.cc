@@ -75,7 +75,7 @@ BatchBuffer::BatchBuffer(const CacheShape& shape) {
   }
   const u64 sets = shape.size_bytes / shape.line_bytes / shape.ways;
   is_there_ = true;
-  page_shift_ = static_cast<u32>(std::countr_zero(shape.line_bytes));
+  line_shift_ = static_cast<u32>(std::countr_zero(shape.line_bytes));
   ways_ = shape.ways;
   mask_ = sets - 1;
   keys_.resize(sets * kWaysMost);

@@ -43,13 +43,13 @@ class BatchCache {
   std::vector<u64> rest_;     ///< the `others_` others of each set
 };
 
-/// Of many ways, as translation buffers have them, and used at nearly every access: when each page was used
-/// last.
+/// Of many ways, as translation buffers have them, or used at nearly every access in an order that cannot be
+/// foreseen, as lines of code are: when each page, or line, was used last.
 class BatchBuffer {
  public:
   explicit BatchBuffer(const CacheShape& shape);
-  u32 page_shift() const { return page_shift_; }
-  u64 page_of(u64 address) const { return address >> page_shift_; }
+  u32 line_shift() const { return line_shift_; }
+  u64 line_of(u64 address) const { return address >> line_shift_; }
 
   void forget();
   /// Once for several million uses at least.
@@ -73,7 +73,7 @@ class BatchBuffer {
   void save(std::vector<u64>& sets) const;
 
  private:
-  static constexpr u32 kWaysMost = 64, kHeads = 256, kNoSlot = ~u32{0};
+  static constexpr u32 kWaysMost = 64, kHeads = 1024, kNoSlot = ~u32{0};
   static constexpr i32 kTimeMost = 1 << 30, kUnused = 0x7fff'ffff;
 
   /// The pages of one remainder are a chain; the head is the last one that was touched.
@@ -90,7 +90,7 @@ class BatchBuffer {
   std::vector<i32> in_order(u64 set) const;
 
   bool is_there_ = false;
-  u32 page_shift_ = 63, ways_ = 1;
+  u32 line_shift_ = 63, ways_ = 1;
   u64 mask_ = 0;
   i32 now_ = 0;
   std::array<Head, kHeads> heads_;
