@@ -109,8 +109,9 @@ struct Block {
   u32 first_exit = 0, exit_count = 0;
   u32 first_source = 0;  ///< of its guest bytes as they were read, guest_bytes of them
   ExitIndex incoming = kNone;
-  u32 cell = 0;      ///< index of its cell, 0 if no indirect jump has reached it
-  u32 step = kNone;  ///< it is one instruction that touches what is undefined: its index among those decoded
+  u32 cell = 0;       ///< index of its cell, 0 if no indirect jump has reached it
+  u32 step = kNone;   ///< it is one instruction that touches what is undefined: Translator::decoded_'s index
+  u32 begin = kNone;  ///< the same if it begins with an instruction whose accesses the engine looks at
   CodeKind kind = kOrdinaryCode;
   Variant variant = Variant::fast;
   u8 borrowed = 0;                  ///< the registers that its tests borrow

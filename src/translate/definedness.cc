@@ -121,13 +121,13 @@ UndefinedUse Definedness::addresses() {
 
 // --- instructions ---
 
-UndefinedUse Definedness::step(const cpu::Registers& regs, const Decoded& decoded,
-                               std::span<const u8> bytes) {
+UndefinedUse Definedness::step(const cpu::Registers& regs, const Decoded& decoded, std::span<const u8> bytes,
+                               const x86::Accesses& accesses) {
   regs_ = &regs;
   decoded_ = &decoded;
   bytes_ = bytes;
   origin_ = 0;
-  accesses_ = x86::accesses_of(decoded, bytes);
+  accesses_ = accesses;
   if (decoded.has_modrm && !is_register_form()) address_ = instruction_address({}, decoded, bytes, regs);
   const UndefinedUse address = addresses();
   const UndefinedUse jump = transfer();
@@ -202,7 +202,7 @@ void Definedness::anything() {
   bool undefined = (bits_.tainted() & read) != 0;
   if (undefined) taint_from({static_cast<u32>(std::countr_zero(bits_.tainted() & read))});
   std::vector<Access> accesses;
-  instruction_accesses(*regs_, *decoded_, bytes_, accesses);
+  instruction_accesses(*regs_, *decoded_, bytes_, accesses_, accesses);
   for (const Access& access : accesses)
     if (access.kind != AccessKind::write)
       for (u64 at = 0; at < access.size_bytes; ++at)

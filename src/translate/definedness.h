@@ -54,7 +54,12 @@ class Definedness {
 
   /// Before the instruction at regs.rip is executed: bits and memory are what they will be after it. A value
   /// that is told of still counts as undefined.
-  UndefinedUse step(const cpu::Registers& regs, const x86::Decoded& decoded, std::span<const u8> bytes);
+  UndefinedUse step(const cpu::Registers& regs, const x86::Decoded& decoded, std::span<const u8> bytes) {
+    return step(regs, decoded, bytes, x86::accesses_of(decoded, bytes));
+  }
+  /// The same, of an instruction whose accesses are known.
+  UndefinedUse step(const cpu::Registers& regs, const x86::Decoded& decoded, std::span<const u8> bytes,
+                    const x86::Accesses& accesses);
 
  private:
   using Decoded = x86::Decoded;

@@ -150,7 +150,7 @@ void Definedness::increments() {
 
 void Definedness::string_instruction() {
   std::vector<Access> accesses;
-  instruction_accesses(*regs_, *decoded_, bytes_, accesses);
+  instruction_accesses(*regs_, *decoded_, bytes_, accesses_, accesses);
   if (accesses.empty()) return;
   const u64 element = accesses_.items[0].size_bytes;
   const u8 pair = decoded_->opcode & 0xfe;

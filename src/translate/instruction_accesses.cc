@@ -78,8 +78,7 @@ u64 repeats(const Decoded& decoded, const x86::Accesses& accesses, const cpu::Re
 }  // namespace
 
 void instruction_accesses(const cpu::Registers& regs, const Decoded& decoded, std::span<const u8> bytes,
-                          std::vector<Access>& out) {
-  const x86::Accesses accesses = accesses_of(decoded, bytes);
+                          const x86::Accesses& accesses, std::vector<Access>& out) {
   for (const MemoryAccess& access : accesses) {
     if (access.addressing == Addressing::chosen) continue;
     u64 address = instruction_address(access, decoded, bytes, regs), size = access.size_bytes;

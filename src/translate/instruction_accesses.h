@@ -16,8 +16,8 @@ u64 instruction_address(const x86::MemoryAccess& access, const x86::Decoded& dec
                         std::span<const u8> bytes, const cpu::Registers& regs);
 
 /// All of them, but for those that its registers choose. A repeated string instruction's are those of all
-/// its elements.
+/// its elements. `accesses` are those of the instruction.
 void instruction_accesses(const cpu::Registers& regs, const x86::Decoded& decoded, std::span<const u8> bytes,
-                          std::vector<Access>& out);
+                          const x86::Accesses& accesses, std::vector<Access>& out);
 
 }  // namespace orrery::translate

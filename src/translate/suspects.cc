@@ -14,12 +14,6 @@ namespace orrery::translate {
 using x86::Addressing;
 using x86::Decoded;
 
-/// Of the instruction at the present pc, but for those that its registers choose.
-void Translator::accesses_at(std::span<const u8> bytes, std::vector<Access>& out) const {
-  const Decoded decoded = x86::decode(bytes);
-  instruction_accesses(with_segments(slots().regs), decoded, bytes, out);
-}
-
 bool Translator::begins_for_engine(BlockIndex index) const {
   return notes_[index].chosen || (notes_suspects() && blocks_[index].watched);
 }
@@ -56,11 +50,11 @@ bool Translator::look_at_begin(const Block& block, bool chosen) {
   if (!chosen || heap_.in_allocator() || heap_.leaves_out(regs.rip)) return true;
   std::vector<Access> accesses;
   const std::span<const u8> bytes(source_.data() + block.first_source, block.guest_bytes);
-  accesses_at(bytes, accesses);
-  const x86::Accesses made = accesses_of(x86::decode(bytes), bytes);
-  if (made.items[0].addressing == Addressing::chosen) chosen_accesses_at(block, accesses);
+  const DecodedBegin& begin = decoded_[block.begin];
+  instruction_accesses(with_segments(regs), begin.decoded, bytes, begin.accesses, accesses);
+  if (begin.accesses.items[0].addressing == Addressing::chosen) chosen_accesses_at(block, accesses);
   if (notes_undefined()) {
-    define_at_begin(bytes, accesses);
+    define_at_begin(begin, bytes, accesses);
     return true;
   }
   for (const Access& access : accesses) note_suspect(access);
@@ -96,7 +90,9 @@ std::optional<cpu::Exit> Translator::look_at_suspects(cpu::CpuState& cpu, cpu::R
   u8 bytes[16];
   const u64 have = memory::guarded_copy(bytes, reinterpret_cast<const u8*>(slots().regs.rip), 15);
   std::vector<Access> accesses;
-  accesses_at({bytes, have}, accesses);
+  const Decoded decoded = x86::decode({bytes, have});
+  const x86::Accesses made = accesses_of(decoded, {bytes, have});
+  instruction_accesses(with_segments(slots().regs), decoded, {bytes, have}, made, accesses);
   for (const Access& access : accesses) note_suspect(access);
   const u64 stop_at_tick = slots().stop_at_tick;
   store(cpu);

@@ -403,9 +403,11 @@ BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) 
     exit.variant = options.variant;
     exits_.push_back(exit);
   }
-  if (built.stepped) {
-    block.step = static_cast<u32>(decoded_.size());
-    decoded_.push_back(x86::decode(built.source));
+  if (built.stepped || (built.notes.chosen && notes_suspects())) {
+    (built.stepped ? block.step : block.begin) = static_cast<u32>(decoded_.size());
+    const x86::Decoded decoded = x86::decode(built.source);
+    decoded_.push_back(
+        {decoded, x86::accesses_of(decoded, built.source), stack_growth(decoded, built.source)});
   }
   cache_used_ = (block.host_end + 15) & ~15u;
   blocks_.push_back(block);

@@ -21,6 +21,7 @@
 #include "translate/definedness.h"
 #include "translate/heap_watch.h"
 #include "translate/looked_at_reads.h"
+#include "translate/stack_growth.h"
 #include "translate/stretches.h"
 #include "x86/isa_table.h"
 
@@ -45,6 +46,13 @@ struct UndefinedTask {
   UndefinedBits bits;
   UndefinedBits kept;  ///< while it is in an allocator's function
   u64 rsp = 0;         ///< when it last ran
+};
+
+/// The instruction that a block begins with, which the engine looks at each time.
+struct DecodedBegin {
+  x86::Decoded decoded;
+  x86::Accesses accesses;
+  StackGrowth growth;
 };
 
 class Translator final : public cpu::Executor {
@@ -196,10 +204,9 @@ class Translator final : public cpu::Executor {
   void note_allocator(AccessHeader header, std::span<const u64> words);
   void chosen_accesses_at(const Block& block, std::vector<Access>& out) const;
   bool note_suspect(const Access& access);
-  void accesses_at(std::span<const u8> bytes, std::vector<Access>& out) const;
   std::optional<cpu::Exit> look_at_suspects(cpu::CpuState& cpu, cpu::RunLimits& limits);
   void look_at_allocators(const cpu::Registers& regs);
-  void define_at_begin(std::span<const u8> bytes, std::vector<Access>& accesses);
+  void define_at_begin(const DecodedBegin& begin, std::span<const u8> bytes, std::vector<Access>& accesses);
   CodeKind code_kind() const;
   CodeKind code_kind_or_new();
   void left_code(CodeKind kind, bool stepped, ExitCode code);
@@ -289,7 +296,7 @@ class Translator final : public cpu::Executor {
   TaintedSets sets_;
   TaintedTargets targets_;  ///< if undefined values are noted
   LookedAtReads looked_at_;
-  std::vector<x86::Decoded> decoded_;  ///< by Block::step
+  std::vector<DecodedBegin> decoded_;  ///< by Block::step and Block::begin
   u64 undefined_read_at_ = 0;          ///< the instruction there, which is next, reads something undefined
   bool stepped_ = false;               ///< the engine has looked at the next instruction already
   cpu::VectorImage vectors_;           ///< for step_undefined()

@@ -122,10 +122,11 @@ void Translator::engine_reads(u64 address, u64 size_bytes, u64 pc) {
 }
 
 /// Of a block that begins with an instruction that is not tested, and is about to be entered.
-void Translator::define_at_begin(std::span<const u8> bytes, std::vector<Access>& accesses) {
+void Translator::define_at_begin(const DecodedBegin& begin, std::span<const u8> bytes,
+                                 std::vector<Access>& accesses) {
   const cpu::Registers& regs = slots().regs;
-  const Decoded decoded = x86::decode(bytes);
-  if (const StackGrowth growth = stack_growth(decoded, bytes); growth.kind != StackGrowth::Kind::none) {
+  const Decoded& decoded = begin.decoded;
+  if (const StackGrowth& growth = begin.growth; growth.kind != StackGrowth::Kind::none) {
     const bool varies = growth.kind == StackGrowth::Kind::registers;
     const u64 grown = varies ? grown_bytes(decoded, bytes, regs) : growth.size_bytes;
     defined_.fill(regs[Gpr::rsp] - grown, grown, true);
@@ -171,13 +172,12 @@ bool Translator::step_undefined(BlockIndex index) {
   }
   stepped_ = true;
   const std::span<const u8> code(source_.data() + block.first_source, block.guest_bytes);
-  const Decoded& decoded = decoded_[block.step];
+  const auto& [decoded, accesses, growth] = decoded_[block.step];
   const cpu::Registers regs = with_segments(slots().regs);
   if (decoded.category == Category::syscall) check_arguments(regs);
   GuestMemory memory(defined_, vectors_, options_.vector_components);
-  const UndefinedUse use = Definedness(undefined_.bits, memory).step(regs, decoded, code);
+  const UndefinedUse use = Definedness(undefined_.bits, memory).step(regs, decoded, code, accesses);
   if (use.kind != UndefinedUse::Kind::none) note_use(regs.rip, use);
-  const StackGrowth growth = stack_growth(decoded, code);
   const u64 rsp = regs[Gpr::rsp];
   if (growth.kind != StackGrowth::Kind::none) {
     const u64 grown =

@@ -151,7 +151,8 @@ class Campaign {
       each.before.set_flags(flags, 1);
     }
     std::vector<translate::Access> accesses;
-    translate::instruction_accesses(each.start.regs, decoded, each.code, accesses);
+    translate::instruction_accesses(each.start.regs, decoded, each.code, x86::accesses_of(decoded, each.code),
+                                    accesses);
     for (const auto& access : accesses)
       for (u64 at = 0; at < access.size_bytes && random_() % 4 != 0; ++at)
         each.memory[access.address + at] = static_cast<u8>(some_bits());
