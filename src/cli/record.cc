@@ -57,7 +57,13 @@ struct RecordOptions {
 Result<Program> find(const RecordOptions& options) {
   Program program;
   program.path = find_program(options.words.front());
-  if (program.path.empty()) return Error{options.words.front().c_str(), errno};
+  if (program.path.empty()) {
+    const int error = errno;
+    static std::string what;  // an Error does not own it
+    what = options.words.front();
+    if (what.starts_with('-')) what += ", which is no option (see --help), nor a program";
+    return Error{what.c_str(), error};
+  }
   char* directory = get_current_dir_name();
   if (directory == nullptr) return Error{"finding the current directory", errno};
   program.directory = directory;

@@ -1052,6 +1052,7 @@ def case_no_follow(orrery):
         expect(len(shown), 7, "all processes are listed")
     expect_match(orrery.run("ps").stdout, r"^ +0 .* exit 0 +sh -c", "the first process")
     orrery.run("record", "--no-follow", "--only", "x", "--", "true", status=2)
+    expect_match(orrery.run("record", "-f", "--", "true", status=69).stderr, "-f, which is no option", "an option that is none")
     orrery.run("record", "--only", "", "--", "true", status=2)
     orrery.run("record", "--only", "x" * 256, "--", "true", status=2)
     expect(orrery.run("record", "--seed", "1", "--no-follow", "--", "true", status=2).stderr.count("\n"), 1, "a line")
