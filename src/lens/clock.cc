@@ -1,7 +1,5 @@
 #include "lens/clock.h"
 
-#include <algorithm>
-
 namespace orrery::lens {
 
 Clock::Clock(const Recording& recording, u32 process)
@@ -18,16 +16,16 @@ Instant Clock::at(const Stop& stop) {
           .time_ns = time_at(stop.event, stop.task, stop.ticks)};
 }
 
-u64 Clock::time_at(u64 event, i32 task, u64 ticks) {
+Clock::Stretch Clock::stretch_at(u64 event, i32 task) {
   go_to(event);
   const u64 before_ns = before_.end_ns(), next_ns = next_.begin_ns();
-  const u64 begin_ns = recording_.since_begin(before_ns);
+  Stretch stretch{.begin_ns = recording_.since_begin(before_ns)};
   const u64 first = ticks_before();
-  // Another task's ticks do not tell how far this stretch has come.
-  if (!more_ || task != next_.task || next_.ticks <= first || next_ns <= before_ns) return begin_ns;
-  const double part = static_cast<double>(std::clamp(ticks, first, next_.ticks) - first) /
-                      static_cast<double>(next_.ticks - first);
-  return begin_ns + static_cast<u64>(part * static_cast<double>(next_ns - before_ns));
+  if (!more_ || task != next_.task || next_.ticks <= first || next_ns <= before_ns) return stretch;
+  stretch.first_ticks = first;
+  stretch.end_ticks = next_.ticks;
+  stretch.ns_a_tick = static_cast<double>(next_ns - before_ns) / static_cast<double>(next_.ticks - first);
+  return stretch;
 }
 
 Instant Clock::find(u64 time_ns) {

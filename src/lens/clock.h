@@ -2,6 +2,7 @@
 // the ticks of the task that ran.
 #pragma once
 
+#include <algorithm>
 #include <map>
 
 #include "lens/lens.h"
@@ -16,7 +17,20 @@ class Clock {
 
   Instant at(const Stop& stop);
   /// Of a place that may be no stop: before event `event`, where `task` has `ticks`.
-  u64 time_at(u64 event, i32 task, u64 ticks);
+  u64 time_at(u64 event, i32 task, u64 ticks) { return stretch_at(event, task).time_at(ticks); }
+  /// How time goes on between two events.
+  struct Stretch {
+    u64 begin_ns = 0;                    ///< since the recording began
+    u64 first_ticks = 0, end_ticks = 0;  ///< of the task that runs
+    double ns_a_tick = 0;                ///< 0 where ticks do not tell how far this stretch has come
+
+    u64 time_at(u64 ticks) const {
+      const u64 passed = std::clamp(ticks, first_ticks, end_ticks) - first_ticks;
+      return begin_ns + static_cast<u64>(static_cast<double>(passed) * ns_a_tick);
+    }
+  };
+  /// Of what `task` does before event `event`.
+  Stretch stretch_at(u64 event, i32 task);
   /// The other way round: where the process was at that time, in ns since the beginning. Behind its last
   /// event, that is the place.
   Instant find(u64 time_ns);

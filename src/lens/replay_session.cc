@@ -291,8 +291,8 @@ Status ReplaySession::note_watched_calls(CallConsumer consumer) {
   return Nothing{};
 }
 
-Status ReplaySession::watch_functions(std::span<const u64> addresses) {
-  return ask_with_addresses(ControlOp::watch_functions, addresses);
+Status ReplaySession::watch_functions(std::span<const u64> functions) {
+  return ask_with_addresses(ControlOp::watch_functions, functions);
 }
 
 Status ReplaySession::note_schedule(std::span<const u64> stop_calls, u32 how, ScheduleConsumer consumer) {

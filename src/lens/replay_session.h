@@ -125,8 +125,9 @@ class ReplaySession final : public elf::StoppedMachine {
   void catch_up();
   /// The same, only of calls that lead to watched functions: translate/call_path.h.
   Status note_watched_calls(CallConsumer consumer);
-  /// Functions whose entries are among the notes from here on; a program has none at its start.
-  Status watch_functions(std::span<const u64> addresses);
+  /// Functions whose entries are among the notes from here on, by their addresses or as
+  /// translate::WatchedFunction has them; a program has none at its start.
+  Status watch_functions(std::span<const u64> functions);
   /// From here on executions are counted, and these handed over as calls are.
   using ProfileConsumer = std::function<void(std::span<const translate::ProfileNote> notes)>;
   Status note_profile(ProfileConsumer consumer);

@@ -7,7 +7,7 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 13;
+inline constexpr u32 kControlVersion = 14;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
 /// How often either side looks for a message before it sleeps: most answers take less than waking does, the
 /// more so in a virtual machine.
@@ -53,8 +53,8 @@ enum class ControlOp : u32 {
   /// fit; reply.value = bytes in all. Left out are all: they are forgotten.
   take_touches = 12,
   access_points = 13,  ///< argument = index of the first; payload: translate::AccessPoint[], no more if none
-  /// Payload: addresses of functions whose entries are noted too while calls or accesses are; they join those
-  /// of before.
+  /// Payload: functions whose entries are noted too while calls or accesses are, by their addresses or as
+  /// translate::WatchedFunction has them; they join those of before.
   /// Gone after a successful execve; a forked process has none.
   watch_functions = 14,
   tasks = 15,  ///< argument = index of the first; payload: ControlTask[] of the process, leader first

@@ -135,6 +135,9 @@ void ControlServer::serve(StopReason reason, kernel::Task& task, u64 value) {
   if (at_start_ && reason != StopReason::start) serve(StopReason::start, task, 0);
   at_start_ = false;
   bool stopped = reason != StopReason::start;  // the client's first word is hello, not run
+  if (stopped && reason != StopReason::notes_full) do {
+      make_room(task);
+    } while (!translator_->note_stop());
   for (;;) {
     ControlReply& reply = packet_.reply;
     reply = ControlReply{};

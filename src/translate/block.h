@@ -116,6 +116,7 @@ struct Block {
   Variant variant = Variant::fast;
   u8 borrowed = 0;                  ///< the registers that its tests borrow
   bool watched = false;             ///< begins at a watched function (call_stream.h)
+  u8 wanted = 0;                    ///< WatchedFunction::wanted() of that
   bool looked_at = false;           ///< begins with what the engine looks at (looked_at_reads.h)
   bool checked = false;             ///< compares the guest's bytes with its source whenever it is entered
   bool live = true;                 ///< nothing leads to a block that is not; it may come back, see revive()

@@ -102,6 +102,7 @@ u8* BlockBuilder::begin(u64 pc, u32 cache_offset) {
   block.checked = options_.checked;
   next_breakpoint_ = next_stop_above(pc);
   block.watched = options_.watched != nullptr && options_.watched->contains(pc);
+  block.wanted = block.watched ? options_.watched->at(pc).wanted() : 0;
   if (options_.breakpoints != nullptr && options_.breakpoints->contains(pc)) {
     leave(ExitCode::breakpoint, pc);
     block.host_past = offset(emit_.at());
@@ -116,8 +117,8 @@ u8* BlockBuilder::begin(u64 pc, u32 cache_offset) {
 /// The least breakpoint or watched function above `pc`; ~0 if there is none.
 u64 BlockBuilder::next_stop_above(u64 pc) const {
   u64 next = ~u64{0};
-  for (const Breakpoints* places : {options_.breakpoints, options_.watched})
-    if (places != nullptr) next = std::min(next, places->at_or_above(pc + 1));
+  if (options_.breakpoints != nullptr) next = options_.breakpoints->at_or_above(pc + 1);
+  if (options_.watched != nullptr) next = std::min(next, options_.watched->places().at_or_above(pc + 1));
   return next;
 }
 

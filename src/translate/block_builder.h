@@ -20,6 +20,7 @@
 #include "translate/stretches.h"
 #include "translate/tainted_sets.h"
 #include "translate/ticks.h"
+#include "translate/watched_functions.h"
 #include "x86/decode.h"
 #include "x86/isa_table.h"
 
@@ -42,12 +43,12 @@ struct BuildOptions {
   bool fixed_approximations = false;  ///< leave at rcpps and its kin (x86/approximation.h)
   const Breakpoints* breakpoints = nullptr;  ///< leave before each of them
   std::vector<AccessPoint>* points =
-      nullptr;                           ///< note accesses, and add what describes them (access_noter.h)
-  const Breakpoints* watched = nullptr;  ///< note calls, and the entries of these functions (call_noter.h);
-                                         ///< beside accesses what access_stream.h says
-  bool paths = false;                    ///< of calls only those that lead there (call_path.h)
-  StretchTable* stretches = nullptr;     ///< count executions, and note calls as a profile's
-  const HeapWatch* heap = nullptr;       ///< test accesses, and leave at watched functions (heap_watch.h)
+      nullptr;                                ///< note accesses, and add what describes them (access_noter.h)
+  const WatchedFunctions* watched = nullptr;  ///< note calls, and the entries of these functions
+                                              ///< (call_noter.h); beside accesses what access_stream.h says
+  bool paths = false;                         ///< of calls only those that lead there (call_path.h)
+  StretchTable* stretches = nullptr;          ///< count executions, and note calls as a profile's
+  const HeapWatch* heap = nullptr;  ///< test accesses, and leave at watched functions (heap_watch.h)
   /// From kFirstTainted on: end before an instruction that touches an undefined register. One that is the
   /// first has a block of its own, without tests, as has every one of kSteppedCode.
   CodeKind kind = kOrdinaryCode;

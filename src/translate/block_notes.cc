@@ -289,14 +289,21 @@ void BlockBuilder::note_entry() {
     for (const Gpr reg : kEnteredValues) noter_.value(emit_, reg, pc_);
     return;
   }
-  if (options_.paths) emit_path_entry(emit_, [this] { mark(Borrowed::entry_trial); });
+  const WatchedFunction wanted = options_.watched->at(pc_);
+  const auto mark_trial = [this] { mark(Borrowed::entry_trial); };
+  u8* done = nullptr;
+  if (options_.paths) {
+    done = emit_path_led(emit_, pc_, wanted, options_.tick_home, mark_trial);
+    emit_path_entry(emit_, wanted, mark_trial);
+  }
   emit_call_note_begin(emit_);
   mark(Borrowed::call_trial);
   if (options_.stretches == nullptr)
-    emit_entry_note(emit_, pc_, options_.tick_home);
+    emit_entry_note(emit_, pc_, wanted, options_.tick_home);
   else
     emit_profile_note(emit_, ProfileRecord::entry, pc_, 0, options_.tick_home);
   mark(Borrowed::nothing);
+  if (done != nullptr) Emitter::bind32(done, emit_.at());
 }
 
 // --- counts of executions ---

@@ -1,5 +1,7 @@
 #include "translate/call_noter.h"
 
+#include <iterator>
+
 namespace orrery::translate {
 namespace {
 
@@ -27,14 +29,14 @@ void store_imm32(Emitter& emit, u32 displacement, u32 value) {
   emit.word32(value);
 }
 
-/// vmovdqu64 [place + displacement], xmm31: the ticks, and the instructions beside them (counts.h)
-void store_counters(Emitter& emit, u32 displacement) {
-  static constexpr u8 kCode[] = {0x62, 0x41, 0xfe, 0x08, 0x7f, 0x80 | 7 << 3 | kPlaceLow};
+/// vmovlpd [place + displacement], xmm31: the ticks (counts.h)
+void store_ticks(Emitter& emit, u32 displacement) {
+  static constexpr u8 kCode[] = {0x62, 0x41, 0xfd, 0x08, 0x13, 0x80 | 7 << 3 | kPlaceLow};
   emit.bytes(kCode);
   emit.word32(displacement);
 }
 
-/// vmovhpd [place + displacement], xmm31: the instructions alone
+/// vmovhpd [place + displacement], xmm31: the instructions
 void store_instructions(Emitter& emit, u32 displacement) {
   static constexpr u8 kCode[] = {0x62, 0x41, 0xfd, 0x08, 0x17, 0x80 | 7 << 3 | kPlaceLow};
   emit.bytes(kCode);
@@ -58,6 +60,24 @@ void end_record(Emitter& emit, u64 header, u64 words) {
   emit.load_slot(kCallNoteRegister, ORRERY_SLOT_NOTES_PLACE);
 }
 
+/// The words of an entry, from this one on. In memory home rcx is borrowed.
+void put_entry(Emitter& emit, u32 first, WatchedFunction wanted, TickHome home) {
+  store(emit, word_at(first), Gpr::rsp);
+  if (home == TickHome::vector) {
+    store_ticks(emit, word_at(first + 1));
+  } else {
+    emit.load_slot(Gpr::rcx, ORRERY_SLOT_TICKS);
+    store(emit, word_at(first + 1), Gpr::rcx);
+  }
+  constexpr Gpr kArguments[] = {Gpr::rdi, Gpr::rsi, Gpr::rdx};
+  static_assert(std::size(kArguments) == EnteredFunction::kArgumentsMost);
+  for (u32 argument = 0; argument < wanted.arguments(); ++argument)
+    store(emit, word_at(first + 2 + argument), kArguments[argument]);
+}
+
+/// A record's last word, by which it is tried whether the stream has room.
+void try_words(Emitter& emit, CallHeader header) { store(emit, word_at(header.words() - 1), Gpr::rsp); }
+
 }  // namespace
 
 void emit_call_note_begin(Emitter& emit) {
@@ -72,23 +92,30 @@ void emit_call_note(Emitter& emit, CallRecord record, u64 pc) {
   end_record(emit, header.word, header.words());
 }
 
-void emit_entry_note(Emitter& emit, u64 pc, TickHome home) {
-  constexpr u32 kTicks = word_at(4), kInstructions = word_at(5);
-  if (home == TickHome::vector) {
-    store_counters(emit, kTicks);
-  } else {
-    store(emit, kInstructions, Gpr::rsp);  // the trial
-    emit.store_slot(ORRERY_SLOT_NOTES_ADDRESS, Gpr::rcx);
-    emit.load_slot(Gpr::rcx, ORRERY_SLOT_TICKS);
-    store(emit, kTicks, Gpr::rcx);
-    emit.load_slot(Gpr::rcx, ORRERY_SLOT_INSTRUCTIONS);
-    store(emit, kInstructions, Gpr::rcx);
-    emit.load_slot(Gpr::rcx, ORRERY_SLOT_NOTES_ADDRESS);
-  }
-  u32 word = 0;
-  for (const Gpr reg : {Gpr::rsp, Gpr::rdi, Gpr::rsi, Gpr::rdx}) store(emit, word_at(word++), reg);
-  const CallHeader header = CallHeader::of(CallRecord::entry, pc);
+void emit_entry_note(Emitter& emit, u64 pc, WatchedFunction wanted, TickHome home) {
+  const CallHeader header = CallHeader::of(CallRecord::entry, pc, wanted.arguments());
+  try_words(emit, header);
+  emit.store_slot(ORRERY_SLOT_NOTES_ADDRESS, Gpr::rcx);
+  put_entry(emit, 0, wanted, home);
+  emit.load_slot(Gpr::rcx, ORRERY_SLOT_NOTES_ADDRESS);
   end_record(emit, header.word, header.words());
+}
+
+void emit_led_trial(Emitter& emit, WatchedFunction wanted) {
+  emit.load_slot(kCallNoteRegister, ORRERY_SLOT_NOTES_AT);
+  try_words(emit, CallHeader::of(CallRecord::led, 0, wanted.arguments()));
+}
+
+void emit_led_note(Emitter& emit, u64 pc, WatchedFunction wanted, TickHome home) {
+  static constexpr u8 kLoadOuterRsp[] = {0x48, 0x8b, 0x48, 0xe0};  // mov rcx, [rax - 32]
+  static constexpr u8 kLoadCall[] = {0x48, 0x8b, 0x48, 0xf8};      // mov rcx, [rax - 8]
+  emit.bytes(kLoadOuterRsp);
+  store(emit, word_at(0), Gpr::rcx);
+  emit.bytes(kLoadCall);
+  store(emit, word_at(1), Gpr::rcx);
+  put_entry(emit, 2, wanted, home);
+  const CallHeader header = CallHeader::of(CallRecord::led, pc, wanted.arguments());
+  write_header(emit, header.word, header.words());
 }
 
 void emit_profile_note(Emitter& emit, ProfileRecord record, u64 pc, u32 uncounted, TickHome home,

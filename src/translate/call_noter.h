@@ -19,8 +19,12 @@ inline constexpr Gpr kCallNoteRegister = Gpr::r11;
 void emit_call_note_begin(Emitter& emit);
 /// The record of a call or a return at `pc`.
 void emit_call_note(Emitter& emit, CallRecord record, u64 pc);
-/// That of the watched function's entry at `pc`.
-void emit_entry_note(Emitter& emit, u64 pc, TickHome home);
+/// That of the entry of the watched function at `pc`.
+void emit_entry_note(Emitter& emit, u64 pc, WatchedFunction wanted, TickHome home);
+/// One with the call that led to it (CallRecord::led). `path_top`: a register that is borrowed and points
+/// behind the call's frame. rcx is borrowed and not given back.
+void emit_led_trial(Emitter& emit, WatchedFunction wanted);
+void emit_led_note(Emitter& emit, u64 pc, WatchedFunction wanted, TickHome home);
 /// Any record of a profile; `uncounted`: instructions up to here that are still to be counted.
 void emit_profile_note(Emitter& emit, ProfileRecord record, u64 pc, u32 uncounted, TickHome home,
                        u64 callee = 0);

@@ -40,8 +40,7 @@ void Translator::note_into(std::span<u64> stream) {
 
 /// Blocks that note the entry of one that is gone note too much, which readers pass over.
 void Translator::watch_no_function() {
-  const std::vector<u64> all = watched_.addresses();
-  drop_blocks_at(watched_.remove(all));
+  drop_blocks_at(watched_.remove_all());
   paths_.begin();
 }
 
@@ -91,6 +90,12 @@ bool Translator::note_path() {
     frame.note = 0;
   }
   return true;
+}
+
+bool Translator::note_stop() {
+  if (noted_ != Noted::watched_calls) return true;
+  put_record(CallHeader::of(CallRecord::outer, 0).word, std::array{paths_.innermost_noted()});
+  return note_path();
 }
 
 /// A return did not fit the path, or a call finds no room there: notes all that leads there, to have it done

@@ -463,8 +463,9 @@ bool Translator::fits_breakpoints(const Block& block) const {
 
 bool Translator::fits_watched(const Block& block) const {
   if (!notes_entries()) return true;
-  return block.watched == watched_.contains(block.pc) &&
-         watched_.at_or_above(block.pc + 1) >= block.pc + block.guest_bytes;
+  const bool watched = watched_.contains(block.pc);
+  return block.watched == watched && (!watched || block.wanted == watched_.at(block.pc).wanted()) &&
+         watched_.places().at_or_above(block.pc + 1) >= block.pc + block.guest_bytes;
 }
 
 /// Looks through the blocks that stood at this pc, from `newest` on, for one that fits again. What it was

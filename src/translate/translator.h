@@ -23,6 +23,7 @@
 #include "translate/looked_at_reads.h"
 #include "translate/stack_growth.h"
 #include "translate/stretches.h"
+#include "translate/watched_functions.h"
 #include "x86/isa_table.h"
 
 namespace orrery::translate {
@@ -124,7 +125,8 @@ class Translator final : public cpu::Executor {
   /// The next notes go here.
   void note_into(std::span<u64> stream);
   /// The functions whose entries are noted beside the calls, or the accesses.
-  void watch_functions(std::span<const u64> addresses) { drop_blocks_at(watched_.add(addresses)); }
+  /// `words`: those of WatchedFunction.
+  void watch_functions(std::span<const u64> words) { drop_blocks_at(watched_.add(words)); }
   void watch_no_function();
   /// What was noted since it was forgotten.
   std::span<const u64> noted() const;
@@ -133,6 +135,10 @@ class Translator final : public cpu::Executor {
   /// Whether there is room for a run of one instruction and what the engine adds itself.
   bool has_room_for_notes() const;
   void note_turn(i32 task, u64 event, u64 ticks);
+  /// Where the run stops: all calls that the running task is in, as at the entry of a watched function. So a
+  /// reader knows it, and which functions are over whose returns are not noted. False if there is no room,
+  /// which is to be asked for again.
+  bool note_stop();
   /// Dropped, and that is told by false, if there is no room.
   bool note_engine(const Access& access);
 
@@ -284,7 +290,7 @@ class Translator final : public cpu::Executor {
   u64 seen_instructions_ = 0;  ///< those that tasks have been given their part of
   Noted noted_ = Noted::nothing;
   std::span<u64> stream_;  ///< of notes; empty if none are made
-  Breakpoints watched_;
+  WatchedFunctions watched_;
   StretchTable stretches_;
   CallPaths paths_;
   std::vector<AccessPoint> points_;

@@ -133,6 +133,20 @@ def case_heap_folded(orrery, expect):
     expect(temporary, heap["temporary"], "heaptrack's temporary blocks")
 
 
+def case_heap_between(orrery, expect):
+    """Memory that a program maps itself is not the heap's, even right behind a call of free; a forked process allocates within the calls that its parent made."""
+    program = pathlib.Path(orrery.home) / "between"
+    subprocess.run(["gcc", "-g", "-O1", "-o", program, HERE / "between.c"], check=True)
+    subprocess.run([program], check=True)
+    recording = orrery.record([program])
+    heap_of(orrery, expect, recording, "-p", "#0")
+    grown = orrery.rows(recording, "SELECT call, mapped FROM heap_growth WHERE process = 0 AND mapped NOT BETWEEN -4000000 AND 4000000")
+    expect(grown, [], "growth of the heap by what is the program's own")
+    child = heap_of(orrery, expect, recording, "-p", "#1", "--blocks")
+    stacks = [[plain(frame) for frame in block["stack"]][:4] for block in child["blocks"] if block["size_bytes"] == 4321]
+    expect(stacks, [["asks", "forks", "leads_there", "main"]], "who asked in the child")
+
+
 OWN = "pool_alloc(_, size), pool_calloc(_, count, size), pool_grow(_, block, size), node_new(size=48), pool_store(_, to, size), pool_free(_, block)"
 
 

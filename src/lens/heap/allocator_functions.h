@@ -2,6 +2,7 @@
 // them (glibc, jemalloc, tcmalloc, mimalloc, a program's own malloc), they have these names.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <string_view>
@@ -29,6 +30,13 @@ struct AllocatorFunction {
   u8 pointer = kNoArgument;  ///< which argument is the block, or where its address goes
   u64 size_bytes = 0;        ///< of each block, where no argument tells
 
+  /// How many of the first arguments tell what it does.
+  u32 arguments_used() const {
+    u32 used = 0;
+    for (const u8 each : {size, count, pointer})
+      if (each != kNoArgument) used = std::max(used, each + 1u);
+    return used;
+  }
   /// Of the block that a call with these arguments asks for.
   u64 size_asked(const u64 (&arguments)[3]) const {
     const u64 each = size == kNoArgument ? size_bytes : arguments[size];

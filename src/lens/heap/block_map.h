@@ -29,14 +29,16 @@ class BlockMap {
       if (slots_[at].block.address == kNoAddress) return nullptr;
     }
   }
-  /// Of an address that no block in it has; the rest is to be filled in, where it lies: a block that is put
-  /// together elsewhere and copied as a whole at once has the processor wait for its parts.
-  LiveBlock& add(u64 address) {
+  /// Null if a block begins there already. The rest of what is added is to be filled in, where it lies: a
+  /// block that is put together elsewhere and copied as a whole at once has the processor wait for its parts.
+  LiveBlock* add(u64 address) {
     if ((size_ + 1) * 2 > slots_.size()) grow();
+    u64 at = home(address);
+    for (; slots_[at].block.address != kNoAddress; at = next(at))
+      if (slots_[at].block.address == address) return nullptr;
     ++size_;
-    LiveBlock& made = free_slot(address);
-    made.block.address = address;
-    return made;
+    slots_[at].block.address = address;
+    return &slots_[at];
   }
   /// `known`: what find() returned.
   void erase(const LiveBlock* known) {

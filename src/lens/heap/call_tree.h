@@ -84,6 +84,7 @@ class TaskCalls {
     CallTree::Node node = CallTree::kRoot;
     u64 arguments[3] = {};
     u64 ticks = 0;
+    bool ends_unnoted = false;  ///< the call that led there tells when it is over
     bool is_at(u64 there) const { return rsp == there && rsp != 0; }
   };
 
@@ -113,9 +114,23 @@ class TaskCalls {
   /// With the stack pointer at a function's entry: the call that led there.
   CallTree::Node enter(u64 rsp) {
     go_to(rsp);
-    const CallTree::Node node = tree_->find_path(stack_->innermost().path);
+    return node();
+  }
+  /// The innermost call.
+  CallTree::Node node() {
+    const CallTree::Node node = tree_->find_path(path());
     return node != CallTree::kRoot || stack_->empty() ? node : name_path();
   }
+  /// Forgets the calls that are over where the stack pointer is `rsp`.
+  void go_to(u64 rsp) {
+    if (stack_->innermost().rsp - rsp - 1 < kFrameBytesMost) [[likely]]
+      return;
+    go_far(rsp);
+  }
+  /// Of the innermost call: 0 if none is known.
+  u64 path() const { return stack_->innermost().path; }
+  /// The innermost call's stack pointer.
+  u64 innermost_rsp() const { return stack_->innermost().rsp; }
   /// That of the present stack.
   Pending& pending() { return stack_->pending; }
   const Pending& pending() const { return stack_->pending; }
@@ -139,12 +154,6 @@ class TaskCalls {
       while (innermost().rsp <= rsp) --used;
     }
   };
-  /// Forgets the calls that are over where the stack pointer is `rsp`.
-  void go_to(u64 rsp) {
-    if (stack_->innermost().rsp - rsp - 1 < kFrameBytesMost) [[likely]]
-      return;
-    go_far(rsp);
-  }
   CallTree::Node name_path();
   void go_far(u64 rsp);
   void outer_elsewhere(u64 rsp);

@@ -174,7 +174,7 @@ class HeapWatcher final : public Watcher {
                                .first_event = chunk.first_event,
                                .columns = std::move(chunk.columns)});
         },
-        [this](const LoggedPlace& place) { return clock_.time_at(place.event, place.task, place.ticks); });
+        [this](u64 event, i32 task) { return clock_.stretch_at(event, task); });
   }
 
   /// Files whose code is mapped since the last look.
@@ -184,14 +184,16 @@ class HeapWatcher final : public Watcher {
       if ((region.protection & PROT_EXEC) == 0 || !region.path.starts_with("/")) continue;
       if (!seen_.emplace(region.path, region.start).second) continue;
       const FileFunctions functions = allocators_.find(session, region);
-      std::vector<u64> addresses;
+      std::vector<u64> wanted;
       for (const auto& [address, function] : functions.by_address) {
-        addresses.push_back(address);
+        wanted.push_back(translate::WatchedFunction::of(address, function->arguments_used(),
+                                                        function->kind != FunctionKind::release)
+                             .word);
         if (function->kind != FunctionKind::allocate_to) continue;
         storing_[address] = function->pointer;
         break_at(address);
       }
-      if (session.watch_functions(addresses)) tracker_->watch(functions);
+      if (session.watch_functions(wanted)) tracker_->watch(functions);
       growth_->note_file(functions);
     }
   }

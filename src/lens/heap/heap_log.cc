@@ -20,34 +20,13 @@ u64 ColumnReader::take_after(u64& before) {
   return before += folded >> 1 ^ (u64{0} - (folded & 1));
 }
 
-void LogWriter::put_place(u64 what, const LoggedPlace& place) {
-  if (entries_++ == 0) first_event_ = place.event;
-  const bool elsewhere = place.event != before_[event] || static_cast<u32>(place.task) != before_[task];
-  columns_[kind].put(what | (elsewhere ? 2 : 0));
-  if (elsewhere) {
-    put_after(event, place.event);
-    put_after(task, static_cast<u32>(place.task));
-  }
-  put_after(ticks, place.ticks);
-}
-
-void LogWriter::allocate(const LoggedPlace& place, const LoggedBlock& made) {
-  put_place(0, place);
-  put_after(address, made.address);
-  put_after(size, made.size_bytes);
-  put_after(node, made.node);
-  next_block_ = made.number + 1;
-}
-
-/// Most blocks that are released are young ones.
-void LogWriter::release(const LoggedPlace& place, u64 block_number) {
-  put_place(1, place);
-  columns_[block].put(next_block_ - block_number);
+LogWriter::LogWriter() {
+  for (int column = 0; column < kColumns; ++column) columns_.emplace_back(kEntriesMost);
 }
 
 LogChunk LogWriter::take() {
   LogChunk chunk{.entries = std::exchange(entries_, 0), .first_event = first_event_, .columns = {}};
-  ColumnWriter all;
+  ColumnWriter all(kColumns);
   for (ColumnWriter& column : columns_) all.put(column.bytes().size());
   chunk.columns.assign(all.bytes().begin(), all.bytes().end());
   for (ColumnWriter& column : columns_) {

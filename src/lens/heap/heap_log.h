@@ -3,6 +3,7 @@
 // its reader knows the blocks that were live when it began; so readers go from the first chunk on.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -27,22 +28,27 @@ struct LoggedPlace {
 /// One column: numbers as little-endian base 128, differences from the one before folded to small ones.
 class ColumnWriter {
  public:
+  /// `numbers_most`: as many may be put in until it is cleared.
+  explicit ColumnWriter(u64 numbers_most)
+      : bytes_(std::make_unique_for_overwrite<u8[]>(numbers_most * kNumberBytesMost)) {}
   void put(u64 value) {
-    if (bytes_.size() - used_ < kNumberBytesMost) bytes_.resize(bytes_.size() * 2 + 4096);
-    for (; value >= 0x80; value >>= 7) bytes_[used_++] = static_cast<u8>(value | 0x80);
-    bytes_[used_++] = static_cast<u8>(value);
+    u8* const bytes = bytes_.get();
+    std::size_t used = used_;
+    for (; value >= 0x80; value >>= 7) bytes[used++] = static_cast<u8>(value | 0x80);
+    bytes[used++] = static_cast<u8>(value);
+    used_ = used;
   }
   static u64 fold(u64 value, u64& before) {
     const i64 difference = static_cast<i64>(value - before);
     before = value;
     return static_cast<u64>(difference) << 1 ^ static_cast<u64>(difference >> 63);
   }
-  std::span<const u8> bytes() const { return {bytes_.data(), used_}; }
+  std::span<const u8> bytes() const { return {bytes_.get(), used_}; }
   void clear() { used_ = 0; }
 
  private:
   static constexpr std::size_t kNumberBytesMost = 10;
-  std::vector<u8> bytes_;
+  std::unique_ptr<u8[]> bytes_;
   std::size_t used_ = 0;
 };
 
@@ -66,8 +72,20 @@ struct LogChunk {
 
 class LogWriter {
  public:
-  void allocate(const LoggedPlace& place, const LoggedBlock& block);
-  void release(const LoggedPlace& place, u64 block_number);
+  LogWriter();
+  /// Only where it is not full.
+  void allocate(const LoggedPlace& place, const LoggedBlock& made) {
+    put_place(0, place);
+    put_after(address, made.address);
+    put_after(size, made.size_bytes);
+    put_after(node, made.node);
+    next_block_ = made.number + 1;
+  }
+  /// Most blocks that are released are young ones.
+  void release(const LoggedPlace& place, u64 block_number) {
+    put_place(1, place);
+    columns_[block].put(next_block_ - block_number);
+  }
   /// Before anything is put in: the number of the first block that is allocated, if it is not 0.
   void begin_at(u64 block_number) { next_block_ = block_number; }
   bool is_full() const { return entries_ >= kEntriesMost; }
@@ -82,9 +100,18 @@ class LogWriter {
   void put_after(Column column, u64 value) {
     columns_[column].put(ColumnWriter::fold(value, before_[column]));
   }
-  void put_place(u64 what, const LoggedPlace& place);
+  void put_place(u64 what, const LoggedPlace& place) {
+    if (entries_++ == 0) first_event_ = place.event;
+    const bool elsewhere = place.event != before_[event] || static_cast<u32>(place.task) != before_[task];
+    columns_[kind].put(what | (elsewhere ? 2 : 0));
+    if (elsewhere) {
+      put_after(event, place.event);
+      put_after(task, static_cast<u32>(place.task));
+    }
+    put_after(ticks, place.ticks);
+  }
 
-  ColumnWriter columns_[kColumns];
+  std::vector<ColumnWriter> columns_;
   u64 before_[kColumns] = {};
   u64 next_block_ = 0, first_event_ = 0, entries_ = 0;
   friend class LogReader;

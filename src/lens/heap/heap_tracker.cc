@@ -1,7 +1,10 @@
 #include "lens/heap/heap_tracker.h"
 
+#include <algorithm>
+
 namespace orrery::lens::heap {
 void HeapTracker::watch(const FileFunctions& file) {
+  std::fill(led_.begin(), led_.end(), Led{});
   for (const auto& [address, function] : file.by_address) {
     functions_[address] = static_cast<u32>(by_number_.size());
     by_number_.push_back(
@@ -31,21 +34,30 @@ void HeapTracker::turn(i32 task, u64 event, u64 /*ticks*/) {
   calls_ = &tasks_.try_emplace(task, tree_).first->second;
 }
 
-void HeapTracker::entry(u64 pc, const translate::EnteredFunction& entered) {
+/// False if the function is none that is watched.
+bool HeapTracker::learn_led(u64 pc) {
   const u32* const number = functions_.find(pc);
-  if (calls_ == nullptr || number == nullptr) return;
-  const CallTree::Node node = calls_->enter(entered.rsp);
-  drop_abandoned(entered.rsp);
+  if (number == nullptr) return false;
+  const u64 path = calls_->path();
+  led_[led_slot(path, pc)] = {.path = path, .pc = pc, .function = *number, .node = calls_->node()};
+  return true;
+}
+
+void HeapTracker::enter(const Led& led, const translate::EnteredFunction& entered) {
   Pending& made = calls_->pending();
-  if (made.rsp != 0) return;  // called, or jumped to, by the one that was entered first
   made.rsp = entered.rsp;
-  made.function = *number;
-  made.node = node;
+  made.function = led.function;
+  made.node = led.node;
   for (int argument = 0; argument < 3; ++argument) made.arguments[argument] = entered.arguments[argument];
   made.ticks = entered.ticks;
-  ++by_number_[*number].calls;
-  const AllocatorFunction& function = by_number_[*number].function;
-  if (function.kind == FunctionKind::release) release(made, made.arguments[function.pointer]);
+  Watched& watched = by_number_[led.function];
+  ++watched.calls;
+  const AllocatorFunction& function = watched.function;
+  const bool releases = function.kind == FunctionKind::release;
+  // Its return is not noted, unless it fits no call, which the engine cannot know to be one that is not
+  // wanted.
+  made.ends_unnoted = releases && calls_->innermost_rsp() == entered.rsp + kReturnAddressBytes;
+  if (releases) release(made, made.arguments[function.pointer]);
 }
 
 HeapTracker::Inside HeapTracker::inside(u64 rsp) const {

@@ -21,7 +21,8 @@ namespace orrery::lens::heap {
 
 class HeapTracker {
  public:
-  HeapTracker(LiveHeap::Keep keep, LiveHeap::TimeOf time_of) : heap_(std::move(keep), std::move(time_of)) {}
+  HeapTracker(LiveHeap::Keep keep, LiveHeap::StretchOf stretch_of)
+      : heap_(std::move(keep), std::move(stretch_of)) {}
 
   /// What a process has that the running task forks.
   struct Inheritance {
@@ -51,9 +52,21 @@ class HeapTracker {
     if (calls_->pending().is_at(rsp)) returned(rax);
   }
   void outer(u64 rsp) {
-    if (calls_ != nullptr) calls_->outer(rsp);
+    if (calls_ == nullptr) return;
+    calls_->outer(rsp);
+    TaskCalls::Pending& pending = calls_->pending();
+    if (pending.ends_unnoted && calls_->innermost_rsp() > pending.rsp + kReturnAddressBytes) pending = {};
   }
-  void entry(u64 pc, const translate::EnteredFunction& entered);
+  void entry(u64 pc, const translate::EnteredFunction& entered) {
+    if (calls_ == nullptr) return;
+    calls_->go_to(entered.rsp);
+    const Led& led = led_[led_slot(calls_->path(), pc)];
+    if (led.path != calls_->path() || led.pc != pc) [[unlikely]]
+      if (!learn_led(pc)) return;
+    drop_abandoned(entered.rsp);
+    // Else it is called, or jumped to, by the one that was entered first.
+    if (calls_->pending().rsp == 0) enter(led, entered);
+  }
 
   /// All that came is counted in heap().
   void settle() { heap_.settle(); }
@@ -81,6 +94,19 @@ class HeapTracker {
   u64 failed() const { return failed_; }  ///< requests that got no block
 
  private:
+  static constexpr u64 kReturnAddressBytes = 8;
+  /// A function that was entered, and how. The same ones are entered the same way again and again, so they
+  /// are looked up in the other places once.
+  struct Led {
+    u64 path = 0;  ///< TaskCalls::path()
+    u64 pc = 0;
+    u32 function = 0;
+    CallTree::Node node = CallTree::kRoot;
+  };
+  static constexpr std::size_t kLed = 1 << 10;
+  static std::size_t led_slot(u64 path, u64 pc) { return (path ^ pc >> 4) & (kLed - 1); }
+  bool learn_led(u64 pc);
+  void enter(const Led& led, const translate::EnteredFunction& entered);
   using Pending = TaskCalls::Pending;
   void returned(u64 rax);
   /// A function that was left by an exception or longjmp: where the stack pointer is above its.
@@ -95,7 +121,8 @@ class HeapTracker {
   HeapChange& change_by(const Pending& from);
 
   CallTree tree_;
-  HashMap<u32> functions_;  ///< number by address
+  HashMap<u32> functions_;                         ///< number by address
+  std::vector<Led> led_ = std::vector<Led>(kLed);  ///< of a path and pc, at led_slot()
   std::vector<Watched> by_number_;
   std::unordered_map<i32, TaskCalls> tasks_;
   TaskCalls* calls_ = nullptr;  ///< of the task that runs

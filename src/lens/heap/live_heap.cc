@@ -71,14 +71,19 @@ void LiveHeap::apply(Batch& batch) {
   for (std::size_t at = 0; at < batch.used; ++at) {
     const HeapChange& each = batch.changes[at];
     if (each.kind == HeapChange::Kind::turn) {
-      place_.event = each.address;
-      place_.task = static_cast<i32>(each.node);
+      turn(each.address, static_cast<i32>(each.node));
       continue;
     }
     place_.ticks = each.ticks;
     each.kind == HeapChange::Kind::release ? release(each) : allocate(each);
   }
   batch.used = 0;
+}
+
+void LiveHeap::turn(u64 event, i32 task) {
+  place_.event = event;
+  place_.task = task;
+  stretch_ = stretch_of_(event, task);
 }
 
 /// A node's sums, before they are changed: what they were at the peak is kept.
@@ -104,14 +109,18 @@ void LiveHeap::inherit(const Inherited& from, const LoggedPlace& place) {
   sums_.live_blocks = sums_.peak_blocks = from.live_blocks;
   sums_.live_bytes = sums_.peak_bytes = from.live_bytes;
   sums_.peak = place;
-  sums_.peak_ns = time_of_(place);
+  sums_.peak_ns = stretch_of_(place.event, place.task).time_at(place.ticks);
   log_.begin_at(from.next_block);
 }
 
 void LiveHeap::allocate(const HeapChange& made_by) {
-  if (blocks_.find(made_by.address) != nullptr) release(made_by);  // its release was not seen
   const u64 size = made_by.size_bytes;
-  LiveBlock& made = blocks_.add(made_by.address);
+  LiveBlock* slot = blocks_.add(made_by.address);
+  if (slot == nullptr) {
+    release(made_by);  // that was not seen
+    slot = blocks_.add(made_by.address);
+  }
+  LiveBlock& made = *slot;
   ++sums_.allocations;
   made.block.number = next_block_++;
   made.block.size_bytes = size;
@@ -119,7 +128,7 @@ void LiveHeap::allocate(const HeapChange& made_by) {
   made.made.event = place_.event;
   made.made.task = place_.task;
   made.made.ticks = place_.ticks;
-  made.made_ns = time_of_(place_);
+  made.made_ns = stretch_.time_at(place_.ticks);
   NodeSums& node = change(made_by.node);
   ++node.allocations;
   node.bytes += size;
@@ -177,7 +186,7 @@ void LiveHeap::sample() {
   if (--until_sample_ != 0) return;
   until_sample_ = sample_every_;
   samples_.push_back({.place = place_,
-                      .time_ns = time_of_(place_),
+                      .time_ns = stretch_.time_at(place_.ticks),
                       .live_blocks = sums_.live_blocks,
                       .live_bytes = sums_.live_bytes});
   if (samples_.size() < kSamplesMost) return;

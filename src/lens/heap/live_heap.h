@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "lens/clock.h"
 #include "lens/heap/block_map.h"
 #include "lens/heap/call_tree.h"
 #include "lens/heap/heap_log.h"
@@ -64,10 +65,10 @@ class alignas(kApartBytes) LiveHeap {
  public:
   /// Is given the log, chunk by chunk, by whichever thread works.
   using Keep = std::function<void(LogChunk)>;
-  /// When the process was at a place, in ns since the recording began. Asked in the order of the run, by
-  /// whichever thread works: events that the replay has only just met need not be decoded again.
-  using TimeOf = std::function<u64(const LoggedPlace&)>;
-  LiveHeap(Keep keep, TimeOf time_of) : keep_(std::move(keep)), time_of_(std::move(time_of)) {}
+  /// How time goes on before an event, in a task. Asked in the order of the run, by whichever thread works:
+  /// events that the replay has only just met need not be decoded again.
+  using StretchOf = std::function<Clock::Stretch(u64 event, i32 task)>;
+  LiveHeap(Keep keep, StretchOf stretch_of) : keep_(std::move(keep)), stretch_of_(std::move(stretch_of)) {}
   ~LiveHeap();
   LiveHeap(const LiveHeap&) = delete;
   LiveHeap& operator=(const LiveHeap&) = delete;
@@ -122,6 +123,7 @@ class alignas(kApartBytes) LiveHeap {
   void hand_over();
   void work();
   void apply(Batch& batch);
+  void turn(u64 event, i32 task);
   void allocate(const HeapChange& made_by);
   void release(const HeapChange& from);
   NodeSums& change(CallTree::Node node);
@@ -129,15 +131,16 @@ class alignas(kApartBytes) LiveHeap {
   void keep_if_full();
 
   Keep keep_;
-  TimeOf time_of_;
+  StretchOf stretch_of_;
   LogWriter log_;
   BlockMap blocks_;
   std::vector<NodeSums> nodes_;
   HeapSums sums_;
   u64 peak_epoch_ = 1;
-  u64 next_block_ = 0;   ///< number of the next block
-  u64 first_block_ = 0;  ///< of those that are not inherited
-  LoggedPlace place_{};  ///< of the present change
+  u64 next_block_ = 0;        ///< number of the next block
+  u64 first_block_ = 0;       ///< of those that are not inherited
+  LoggedPlace place_{};       ///< of the present change
+  Clock::Stretch stretch_{};  ///< that it is in
   static constexpr u64 kNoBlock = ~u64{0};
   u64 last_allocated_ = kNoBlock;  ///< number of the block that was allocated last, if nothing came since
   std::vector<HeapSample> samples_;
