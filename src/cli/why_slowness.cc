@@ -1,5 +1,7 @@
 #include "cli/why_slowness.h"
 
+#include <algorithm>
+
 #include "cli/collect.h"
 #include "cli/sched_rows.h"
 #include "cli/why_sights.h"
@@ -37,6 +39,46 @@ u64 ticks_behind(const TaskLane& lane, i64 end_ns, const ProcessTree& tree) {
   return lane.key.second == process.pid ? process.end_ticks : 0;
 }
 
+/// A wait for a lock whose task was woken too late and went on waiting is several stretches: all as one. The
+/// task does not leave the lock's function between them, so its ticks hardly move.
+TimePart whole_wait(const TaskLane& lane, const TaskStretch& last) {
+  constexpr i64 kTicksOfRetryMost = 8;
+  TimePart whole = part_of(lane.key, last);
+  if (last.reason != "lock") return whole;
+  const auto begin = lane.stretches.begin();
+  auto at = std::lower_bound(begin, lane.stretches.end(), last.begin_ns,
+                             [](const TaskStretch& each, i64 time_ns) { return each.begin_ns < time_ns; });
+  i64 ticks = last.ticks;
+  whole.same_again = whole.owner != 0;
+  while (at != begin) {
+    const TaskStretch& before = *--at;
+    if (before.state != "blocked") continue;
+    if (before.reason != last.reason || before.object != last.object || ticks < before.ticks ||
+        ticks - before.ticks > kTicksOfRetryMost)
+      break;
+    ++whole.in_vain;
+    ticks = before.ticks;
+    whole.begin_ns = static_cast<u64>(before.begin_ns);
+    whole.same_again = whole.same_again && before.owner.value_or(0) == whole.owner;
+  }
+  return whole;
+}
+
+/// The waits that the path goes around, the last one first: each once.
+std::vector<TimePart> waits_around(const TaskHistory& history, const std::vector<PathWait>& around) {
+  std::vector<TimePart> waits;
+  for (const PathWait& wait : around) {
+    const auto began = static_cast<u64>(wait.stretch.begin_ns);
+    const bool is_told = std::any_of(waits.begin(), waits.end(), [&](const TimePart& later) {
+      return later.process == wait.task.first && later.task == wait.task.second && later.begin_ns <= began;
+    });
+    const TaskLane* const lane = history.find(wait.task);
+    if (!is_told)
+      waits.push_back(lane == nullptr ? part_of(wait.task, wait.stretch) : whole_wait(*lane, wait.stretch));
+  }
+  return waits;
+}
+
 Fallible<lens::why::TimePath> read_path(const std::string& directory, const ProcessTree& tree, u32 process) {
   db::Database database =
       TRY(collect(directory, {{lens_of_table("process"), lens_of_table("task_stretch")}}));
@@ -60,7 +102,7 @@ Fallible<lens::why::TimePath> read_path(const std::string& directory, const Proc
     }
     for (const TaskStretch& stretch : lane.stretches)
       if (stretch.state == "blocked") path.firsts.push_back(part_of(lane.key, stretch));
-    for (const PathWait& wait : around) path.waits.push_back(part_of(wait.task, wait.stretch));
+    path.waits = waits_around(history, around);
     break;  // the first thread's
   }
   return path;

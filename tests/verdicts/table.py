@@ -158,7 +158,7 @@ SLOW = """
 lock_over_sleep / slow_lock / accounts; which held it
 one_after_the_other / slow_lock / journal; 3 times
 lock_over_a_read / slow_lock / accounts; in read
-readers_keep_the_writer_out / slow_lock / table; longest by the main thread
+readers_keep_the_writer_out / slow_lock / table; once, by the main thread
 every_worker_waits / slow_lock / journal; 5 times
 syncs_each_line / slow_disk / journal-; fsync
 sleeps_between / slow_sleep / 15 times
@@ -183,6 +183,32 @@ crosswise / deadlock / accounts; journal
 never_notified / lost_wakeup / arrived
 never_set / lost_wakeup|waits_for_thread / word
 read_then_write / deadlock|waits_for_lock / lock
+workers_wait_for_jobs / pool_blocked / all 4 of them; job
+workers_ask_the_silent / pool_blocked / 4 threads; pipe
+workers_are_idle / waits_for_peer / pipe
+"""
+
+SLOWNESS = """
+lock_over_sleep / slow_lock / accounts; which held it
+always_retaken / slow_lock / accounts; taken again
+given_to_others / clean / exit status 0 / -
+writer_keeps_the_readers_out / slow_lock / table; which held it
+nobody_notifies / slow_timeouts / ETIMEDOUT; 4 times
+sleeps_between / slow_sleep / 12 times
+syncs_each_line / slow_disk / journal-; fsync
+compares_all / slow_computing / count_pairs
+quick / clean / exit status 0 / -
+"""
+
+# A lock of Python's is a semaphore: the system is not told who holds it.
+SLOW_PYTHON = """
+lock_over_sleep / slow_sleep / the main thread waited for the semaphore / -
+sleeps_between / slow_sleep / 12 times / -
+nothing_comes / slow_timeouts / ETIMEDOUT; 4 times / -
+starts_a_slow_one / slow_child / sleep 1.4 / -
+syncs_each_line / slow_disk / journal-; fsync / -
+compares_all / slow_computing / computed / -
+quick / clean / exit status 0 / -
 """
 
 SANITIZED = """
@@ -249,7 +275,8 @@ unzip_method / buffer_overflow|exit_status / buffer overflow detected / -
 """
 
 ROWS = [*rows("faults.c", FAULTS), *rows("aborts.c", ABORTS), *rows("exceptions.cc", EXCEPTIONS), *rows("failures.c", FAILURES),
-        *rows("hangs.c", HANGS, "hang"), *rows("standing.cc", STANDING, "hang"), *rows("slow.c", SLOW), *rows("sanitized.c", SANITIZED),
+        *rows("hangs.c", HANGS, "hang"), *rows("standing.cc", STANDING, "hang"), *rows("slow.c", SLOW), *rows("slowness.cc", SLOWNESS), *rows("slow.py", SLOW_PYTHON),
+        *rows("sanitized.c", SANITIZED),
         *rows("uses_extension.py", PYTHON), *rows("broken.rs", RUST), *rows("broken.go", GO), *rows("loader", LOADER)]
 REAL_ROWS = list(rows("real", REAL))
 

@@ -22,6 +22,7 @@ import table
 
 LEVELS = ("O0", "O2")
 HANG_SECONDS = "1.5"
+SECONDS_BESIDES = 5
 
 
 def marks(source):
@@ -34,9 +35,14 @@ def marks(source):
 
 
 class Verdict:
-    def __init__(self, row, level, said, seconds):
-        self.row, self.level, self.said, self.seconds = row, level, said, seconds
+    def __init__(self, row, level, said, seconds, replay_seconds):
+        self.row, self.level, self.said, self.seconds, self.replay_seconds = row, level, said, seconds, replay_seconds
         self.result, self.reason = self.judge()
+
+    @property
+    def is_crash(self):
+        """A signal of its own: what `why` must answer in SECONDS_BESIDES seconds besides a replay."""
+        return self.said is not None and not self.row.how and "signal" in self.said
 
     @property
     def key(self):
@@ -85,7 +91,9 @@ def ask(options, folder, row, level):
     except json.JSONDecodeError:
         print(f"{row.source} {row.case} {level}: {told.stderr.decode(errors='replace')}", file=sys.stderr)
         said = None
-    return Verdict(row, level, said, seconds)
+    begun = time.monotonic()
+    subprocess.run([options.orrery, "replay", "--check", recording], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300, check=False)
+    return Verdict(row, level, said, seconds, time.monotonic() - begun)
 
 
 def chosen(options):
@@ -96,6 +104,16 @@ def chosen(options):
             is_left_out = (row.source, row.case, level) in table.LEFT_OUT
             if level in builds.levels_of(row) and not is_left_out and (not options.level or level == options.level):
                 yield row, level
+
+
+def report_crashes(verdicts):
+    """How many of them took longer than they may."""
+    if not verdicts:
+        return 0
+    besides = sorted((verdict.seconds - verdict.replay_seconds, *verdict.key) for verdict in verdicts)
+    print(f"{len(besides)} crashes: besides a replay, why took {besides[len(besides) // 2][0]:.2f} s at the median, "
+          f"{besides[-1][0]:.2f} s at most ({' '.join(besides[-1][1:])})")
+    return sum(each[0] > SECONDS_BESIDES for each in besides)
 
 
 def main():
@@ -139,6 +157,7 @@ def report(verdicts):
     seconds = sorted(verdict.seconds for verdict in verdicts)
     if seconds:
         print(f"why took {seconds[len(seconds) // 2]:.2f} s at the median, {seconds[-1]:.2f} s at most")
+        unexpected += report_crashes([verdict for verdict in verdicts if verdict.is_crash])
         print(f"{100 * total['right'] / len(verdicts):.1f} % of {len(verdicts)} named right, {total['silent']} silent, {total['false']} false")
     print(f"{len(verdicts) - unexpected} passed, {unexpected} failed")
     return 1 if unexpected else 0

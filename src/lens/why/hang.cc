@@ -315,6 +315,83 @@ void explain_root(const Facts& facts, const TaskFact& root, Verdict& verdict) {
   }
 }
 
+void tell_time(const Facts& facts, const TaskFact& root, Verdict& verdict) {
+  if (root.waits == Waits::nothing || facts.progress.still_ns < kNsPerSecond / 10) return;
+  verdict.sentences.push_back("Nothing of it ran in the last " + seconds(facts.progress.still_ns) + " of " +
+                              seconds(facts.progress.run_ns) + ".");
+}
+
+// --- pools ---
+
+constexpr u64 kWorkersLeast = 2;
+
+/// The function of the program's own that the thread began with.
+std::string entry_function(const TaskFact& task) {
+  for (const auto* frames : {&task.stack.outer, &task.stack.inner}) {
+    for (auto frame = frames->rbegin(); frame != frames->rend(); ++frame) {
+      if (frame->users && frame->source.line != 0 && frame->function.find("std::") != 0)
+        return frame->function;
+    }
+  }
+  return "";
+}
+
+/// Threads that began alike and wait at one place, but not all for one thing: those may have nothing to do.
+bool is_blocked_pool(const std::vector<const TaskFact*>& workers) {
+  if (workers.size() < kWorkersLeast) return false;
+  const TaskFact& first = *workers.front();
+  const FrameFact* const place = first.users();
+  if (place == nullptr || place->function.empty()) return false;
+  const auto waits_alike = [&](const TaskFact* each) {
+    const FrameFact* const other = each->users();
+    return each->waits == first.waits && each->for_ever && other != nullptr &&
+           other->function == place->function && other->source.line == place->source.line;
+  };
+  if (!std::all_of(workers.begin(), workers.end(), waits_alike)) return false;
+  if (first.waits == Waits::descriptor) return first.number != __NR_accept && first.number != __NR_accept4;
+  std::set<u64> objects;
+  for (const TaskFact* each : workers) objects.insert(each->object_address);
+  return waits_inside(first) && first.waits != Waits::thread && objects.size() == workers.size();
+}
+
+/// All threads but the first one, if the first waits for what only they could do and they cannot.
+std::vector<const TaskFact*> find_blocked_pool(const Facts& facts) {
+  const TaskFact& leader = first_task(facts);
+  if (!waits_inside(leader) || is_exclusive(leader.waits) || leader.waits == Waits::thread) return {};
+  std::vector<const TaskFact*> workers;
+  for (const TaskFact& task : facts.tasks) {
+    if (&task != &leader) workers.push_back(&task);
+  }
+  const bool alike = std::all_of(workers.begin(), workers.end(), [&](const TaskFact* each) {
+    const std::string entry = entry_function(*each);
+    return !entry.empty() && entry == entry_function(*workers.front());
+  });
+  if (!alike || !is_blocked_pool(workers)) return {};
+  return workers;
+}
+
+bool explain_pool(const Facts& facts, Verdict& verdict) {
+  const std::vector<const TaskFact*> workers = find_blocked_pool(facts);
+  if (workers.empty()) return false;
+  const TaskFact& worker = *workers.front();
+  verdict.category = Category::pool_blocked;
+  verdict.headline += "it waits for its worker threads, and all " + std::to_string(workers.size()) +
+                      " of them wait too, in " + place_text(*worker.users());
+  if (worker.waits == Waits::descriptor) {
+    verdict.sentences.push_back("Each of these " + std::to_string(workers.size()) + " threads waits for " +
+                                wait_words(facts, worker) + ".");
+    tell_pipe(facts, worker, verdict);
+  } else {
+    verdict.sentences.push_back(
+        "These threads are alike, and each waits for something of its own: if that is a job "
+        "for one of them, none is left to run it.");
+  }
+  tell_tasks(facts, {&first_task(facts), &worker}, verdict);
+  verdict.place = *worker.users();
+  tell_time(facts, worker, verdict);
+  return true;
+}
+
 // --- loops ---
 
 /// The innermost function of the program's own that all samples have, with the frame of the first one.
@@ -417,12 +494,6 @@ std::string ending_words(const Facts& facts) {
   return text + ".";
 }
 
-void tell_time(const Facts& facts, const TaskFact& root, Verdict& verdict) {
-  if (root.waits == Waits::nothing || facts.progress.still_ns < kNsPerSecond / 10) return;
-  verdict.sentences.push_back("Nothing of it ran in the last " + seconds(facts.progress.still_ns) + " of " +
-                              seconds(facts.progress.run_ns) + ".");
-}
-
 /// A thread that is in a circle of waits, though the first one may not lead there.
 std::optional<Chain> find_circle(const Facts& facts) {
   for (const TaskFact& task : facts.tasks) {
@@ -441,6 +512,7 @@ void explain_waits(const Facts& facts, Verdict& verdict) {
     tell_time(facts, root, verdict);
     return;
   }
+  if (!chain.owner_is_gone && explain_pool(facts, verdict)) return;
   if (chain.owner_is_gone) {
     verdict.category = Category::lock_abandoned;
     verdict.headline += "it waits for " + wait_words(facts, root) + ", which a thread holds that has ended";

@@ -47,9 +47,14 @@ void tell_lock(const Facts& facts, const Slowness& slowness, Verdict& verdict) {
   verdict.headline += "the lock `" + slowness.object + "` was waited for";
   if (slowness.wait_sight) {
     const Sight& wait = *slowness.wait_sight;
-    verdict.sentences.push_back("It was waited for " + times(slowness.count) + ", longest by " +
-                                thread_words(wait.part, facts) + ", " + seconds(wait.part.ns()) +
-                                in_place(wait) + ".");
+    verdict.sentences.push_back(
+        "It was waited for " + times(slowness.count) + (slowness.count == 1 ? ", by " : ", longest by ") +
+        thread_words(wait.part, facts) + ", " + seconds(wait.part.ns()) + in_place(wait) + ".");
+    if (wait.part.in_vain != 0)
+      verdict.sentences.push_back("In that time it was woken " + times(wait.part.in_vain) +
+                                  " in vain: the lock had been taken again, " +
+                                  (wait.part.same_again ? "each time by the thread that had just released it."
+                                                        : "before it could run."));
   }
   if (const Sight* const holder = longest_sight(slowness)) {
     const bool is_known = slowness.wait_to_see->owner == holder->part.task;
@@ -82,7 +87,20 @@ void tell_others(const Slowness& slowness, Verdict& verdict) {
   if (slowness.wait_sight) put_place(*slowness.wait_sight, verdict);
 }
 
-void tell_calls(const Slowness& slowness, Verdict& verdict) {
+/// What the main thread waited for while another one of the process slept or read.
+void tell_first_thread(const Facts& facts, const Slowness& slowness, const Sight& other, Verdict& verdict) {
+  if (!slowness.wait_sight || slowness.delay == Delay::peer || slowness.delay == Delay::timeouts) return;
+  const Sight& wait = *slowness.wait_sight;
+  const std::string what = wait.part.reason == "thread" ? " for that thread to end"
+                           : wait.part.object.empty()
+                               ? ""
+                               : " for the " + wait.part.reason + " `" + wait.part.object + "`";
+  verdict.sentences.push_back("That was " + thread_words(other.part, facts) + "; meanwhile " +
+                              thread_words(wait.part, facts) + " waited" + what + ", " +
+                              seconds(wait.part.ns()) + in_place(wait) + ".");
+}
+
+void tell_calls(const Facts& facts, const Slowness& slowness, Verdict& verdict) {
   const std::string who = slowness.other ? process_words(*slowness.other) : "it";
   switch (slowness.delay) {
     case Delay::timeouts:
@@ -112,6 +130,7 @@ void tell_calls(const Slowness& slowness, Verdict& verdict) {
     verdict.sentences.push_back("The longest was " + call + ", " + milliseconds(sight->part.ns()) +
                                 in_place(*sight) + ".");
     put_place(*sight, verdict);
+    tell_first_thread(facts, slowness, *sight, verdict);
   }
 }
 
@@ -177,10 +196,10 @@ std::optional<Verdict> explain_slowness(const Facts& facts) {
       tell_others(slowness, verdict);
       break;
     case Delay::peer:
-      slowness.wait_to_see ? tell_others(slowness, verdict) : tell_calls(slowness, verdict);
+      slowness.wait_to_see ? tell_others(slowness, verdict) : tell_calls(facts, slowness, verdict);
       break;
     default:
-      tell_calls(slowness, verdict);
+      tell_calls(facts, slowness, verdict);
   }
   if (slowness.ready_ns * 4 > slowness.wall_ns)
     verdict.sentences.push_back(

@@ -141,7 +141,8 @@ class Search {
     std::vector<TimePart> done;
     const auto take = [&](const TimePart& part) {
       const bool by_holder = part.process == wait.process && (wait.owner == 0 || part.task == wait.owner);
-      if (by_holder && !is_lock(part) && part.state != "ready" && common_ns(spans, part) * 4 > wait.ns())
+      if (by_holder && !is_lock(part) && part.state != "ready" &&
+          common_ns(spans, part) * 4 * (wait.in_vain + 1) > wait.ns())
         done.push_back(part);
     };
     for (const TimePart& part : path_.waits) take(part);
@@ -203,7 +204,18 @@ class Search {
     found_.object = most->first;
     found_.object_ns = most->second;
     see_longest([&](const TimePart& part) { return all(part) && part.object == most->first; });
+    if (delay != Delay::peer) see_first_thread();
     return true;
+  }
+
+  /// If another thread of the process did that: what the first one waited for meanwhile.
+  void see_first_thread() {
+    if (found_.to_see.empty() || path_.firsts.empty()) return;
+    const TimePart done = longest(found_.to_see);
+    const TimePart wait = longest(path_.firsts);
+    if (done.process == wait.process && done.task != wait.task &&
+        common_ns(spans_of({done}), wait) * 2 > done.ns())
+      found_.wait_to_see = wait;
   }
 
   void see_longest(const Chosen& chosen) {

@@ -18,6 +18,8 @@ struct TimePart {
   i32 task = 0;
   std::string state{}, reason{}, call{}, object{};  ///< as in the table task_stretch
   i32 owner = 0;                                    ///< of a lock; 0: not known
+  u32 in_vain = 0;                                  ///< of a lock: so often it was woken, and too late
+  bool same_again = false;                          ///< each time it was the same thread that held it
   u64 begin_ns = 0, end_ns = 0;
   u64 event = 0, ticks = 0;  ///< at its beginning; of a wait, at the call
   u64 end_ticks = 0;         ///< of one that ran; 0: not known
@@ -58,7 +60,7 @@ struct Slowness {
   std::string object{};                   ///< the lock's name; of files that with most of it
   u64 object_ns = 0;                      ///< of delay_ns on that file
   std::vector<TimePart> to_see{};         ///< the longest parts, in order; of computing, moments
-  std::optional<TimePart> wait_to_see{};  ///< the longest wait for the lock, child or peer
+  std::optional<TimePart> wait_to_see{};  ///< the longest wait for the lock, child, peer or other thread
   std::optional<ProcessFact> other{};     ///< the process of to_see, where it is not the one explained
   std::vector<Sight> sights{};            ///< of to_see, those that were found
   std::optional<Sight> wait_sight{};      ///< of wait_to_see

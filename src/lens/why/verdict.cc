@@ -155,6 +155,7 @@ const char* name_of(Category category) {
                                     "deadlock",
                                     "lock_abandoned",
                                     "lost_wakeup",
+                                    "pool_blocked",
                                     "waits_for_lock",
                                     "waits_for_thread",
                                     "waits_for_peer",

@@ -55,6 +55,7 @@ enum class Category : u8 {
   deadlock,
   lock_abandoned,
   lost_wakeup,
+  pool_blocked,
   waits_for_lock,
   waits_for_thread,
   waits_for_peer,

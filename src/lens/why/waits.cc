@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <map>
@@ -57,12 +59,20 @@ void read_rwlock(ReplaySession& session, const std::string& functions, TaskFact&
   fact.readers = read_word(session, fact.object_address + kReaders) >> kReaderShift;
 }
 
+/// Without the flag for it, a futex in private memory is still the process's own (std::future's are such).
+bool is_shared_memory(ReplaySession& session, u64 address) {
+  const auto& regions = session.regions();
+  const auto at = std::find_if(regions.begin(), regions.end(),
+                               [&](const elf::MappedRegion& region) { return region.contains(address); });
+  return at == regions.end() || (at->flags & MAP_SHARED) != 0;
+}
+
 void read_futex(ReplaySession& session, const std::set<i32>& tasks, TaskFact& fact) {
   const u64 operation = fact.arguments[1] & FUTEX_CMD_MASK;
   const auto value = static_cast<u32>(fact.arguments[2]);
   const std::string functions = functions_called(fact.stack);
   fact.for_ever = fact.arguments[3] == 0;
-  fact.shared = (fact.arguments[1] & FUTEX_PRIVATE_FLAG) == 0;
+  fact.shared = (fact.arguments[1] & FUTEX_PRIVATE_FLAG) == 0 && is_shared_memory(session, fact.arguments[0]);
   const sched::SyncObject object = sched::sync_object(session, functions, fact.arguments[0]);
   fact.object_address = object.address;
   switch (object.kind) {
