@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 
 #include "cli/command.h"
@@ -119,8 +120,9 @@ void read_surroundings(const std::string& directory, const ProcessTree& tree, le
 }
 
 bool waits_on_descriptor(const lens::why::Facts& facts) {
-  return std::any_of(facts.tasks.begin(), facts.tasks.end(),
-                     [](const lens::why::TaskFact& task) { return task.fd >= 0; });
+  const auto waits = [](const lens::why::TaskFact& task) { return task.fd >= 0; };
+  return std::any_of(facts.tasks.begin(), facts.tasks.end(), waits) ||
+         std::any_of(facts.others.begin(), facts.others.end(), waits);
 }
 
 /// The verdict again, with what more it takes in some cases; each asks more replays.
@@ -128,9 +130,11 @@ void look_further(const std::string& directory, const ProcessTree& tree, lens::w
                   lens::why::Verdict& verdict) {
   using lens::why::Category;
   const bool wants_others = !facts.tasks.empty() && tree.size() > 1;
-  const bool wants_descriptors =
-      waits_on_descriptor(facts) || verdict.category == Category::descriptors_used_up;
   if (wants_others) read_surroundings(directory, tree, facts);
+  const bool had_none = std::any_of(verdict.failing_calls.begin(), verdict.failing_calls.end(),
+                                    [](const lens::Call& call) { return call.error() == EMFILE; });
+  const bool wants_descriptors =
+      waits_on_descriptor(facts) || verdict.category == Category::descriptors_used_up || had_none;
   if (wants_descriptors) facts.descriptors = read_descriptors(directory);
   if (wants_others || wants_descriptors) verdict = lens::why::explain(facts);
 }

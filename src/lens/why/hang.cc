@@ -244,15 +244,6 @@ void explain_left_alone(const Facts& facts, const TaskFact& root, Verdict& verdi
   }
 }
 
-/// The process whose end the task waits for, if it is known.
-void tell_children(const Facts& facts, Verdict& verdict) {
-  std::set<i32> told;
-  for (const TaskFact& other : facts.others) {
-    if (told.insert(other.pid).second && told.size() <= 3)
-      verdict.sentences.push_back(task_sentence(facts, other));
-  }
-}
-
 /// Who has the other end of the pipe that the task reads or writes.
 void tell_pipe(const Facts& facts, const TaskFact& task, Verdict& verdict) {
   const HeldDescriptor* const mine = descriptor_of(facts, task.process, task.fd);
@@ -264,14 +255,26 @@ void tell_pipe(const Facts& facts, const TaskFact& task, Verdict& verdict) {
   }
   const char* const end = reads ? "writing" : "reading";
   if (reads && holders.size() == 1 && *holders.begin() == task.process)
-    verdict.sentences.push_back("Only the process itself has the " + std::string(end) +
+    verdict.sentences.push_back((task.process == facts.run.process ? "Only the process itself has the "
+                                                                   : "Only this process has the ") +
+                                std::string(end) +
                                 " end of the pipe open: while it does, the pipe does not end.");
   else if (!holders.empty())
     verdict.sentences.push_back("The pipe's " + std::string(end) + " end is open in " +
                                 std::to_string(holders.size()) +
                                 (holders.size() == 1 ? " process" : " processes") +
-                                (holders.contains(task.process) ? ", this one among them." : "."));
+                                (holders.contains(task.process) ? ", the waiting one among them." : "."));
   if (!reads) verdict.sentences.push_back("The pipe is full: nobody reads what is in it.");
+}
+
+/// The process whose end the task waits for, if it is known.
+void tell_children(const Facts& facts, Verdict& verdict) {
+  std::set<i32> told;
+  for (const TaskFact& other : facts.others) {
+    if (told.insert(other.pid).second && told.size() <= 3)
+      verdict.sentences.push_back(task_sentence(facts, other));
+    if (other.waits == Waits::descriptor && told.size() <= 3) tell_pipe(facts, other, verdict);
+  }
 }
 
 void explain_root(const Facts& facts, const TaskFact& root, Verdict& verdict) {

@@ -187,7 +187,10 @@ std::optional<Verdict> explain_reports(const Facts& facts) {
   constexpr std::optional<Verdict> (*kKinds[])(const Facts&, const std::string&) = {
       explain_sanitizer, explain_rust, explain_go, explain_python};
   for (const auto& kind : kKinds) {
-    if (auto found = kind(facts, output)) return found;
+    auto found = kind(facts, output);
+    if (!found) continue;
+    tell_resource(facts, *found);
+    return found;
   }
   return std::nullopt;
 }

@@ -57,7 +57,8 @@ void tell_descriptors(const Facts& facts, Verdict& verdict) {
     ++held[{has_path ? one.name : one.kind, one.opener}];
     ++all;
   }
-  if (all == 0) return;
+  // A run time may have closed most of them by its end.
+  if (all == 0 || all * 2 < facts.limits[RLIMIT_NOFILE]) return;
   const auto most = std::max_element(held.begin(), held.end(), [](const auto& left, const auto& right) {
     return left.second < right.second;
   });
@@ -125,6 +126,12 @@ const Call* last_resource_failure(const Facts& facts) {
     if (call.failed() && resource_of(call)) return &call;
   }
   return nullptr;
+}
+
+void tell_resource(const Facts& facts, Verdict& verdict) {
+  for (const Call& call : verdict.failing_calls) {
+    if (const auto category = resource_of(call)) return tell_limits(facts, *category, call, verdict);
+  }
 }
 
 std::optional<Verdict> explain_resources(const Facts& facts) {

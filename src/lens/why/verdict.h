@@ -113,6 +113,8 @@ std::optional<Verdict> explain_abort(const Facts& facts);
 std::optional<Verdict> explain_other_signal(const Facts& facts);
 std::optional<Verdict> explain_hang(const Facts& facts);
 std::optional<Verdict> explain_resources(const Facts& facts);
+/// What the failing calls of a verdict tell of a resource that was used up: its limit, and who has it.
+void tell_resource(const Facts& facts, Verdict& verdict);
 std::optional<Verdict> explain_reports(const Facts& facts);
 std::optional<Verdict> explain_failed_start(const Facts& facts);
 std::optional<Verdict> explain_loader(const Facts& facts);
