@@ -104,7 +104,7 @@ void print_threads(const Report& report) {
 /// What a switch costs the thread: how long it was ready until it ran again.
 Fallible<Nothing> print_switches(const Report& report) {
   db::Statement rows = TRY(report.database.prepare(
-      "SELECT kind, count(*), sum(delay), max(delay) FROM (SELECT ending AS kind, state,"
+      "SELECT kind, sum(turns), sum(delay), max(delay / turns) FROM (SELECT ending AS kind, state, turns,"
       " CASE lead(state) OVER lane WHEN 'ready' THEN lead(end_ns - begin_ns) OVER lane"
       " WHEN 'blocked' THEN CASE lead(state, 2) OVER lane WHEN 'ready' THEN lead(end_ns - begin_ns, 2) OVER "
       "lane"

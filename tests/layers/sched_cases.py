@@ -100,6 +100,41 @@ def case_sched_strace(orrery, expect):
         expect(row["ns"] / MS >= least and total >= least, True, f"sum of {row['call']}: {row['ns'] / MS} ms, strace {total}")
 
 
+def case_spinning(orrery, expect):
+    """Two threads that yield to each other: their turns are merged, and none is lost."""
+    yields = 50_000
+    program = pathlib.Path(orrery.home) / "yielding"
+    program.with_suffix(".c").write_text(SPINNING.replace("YIELDS", str(yields)))
+    subprocess.run(["gcc", "-g", "-O1", "-pthread", "-o", program, program.with_suffix(".c")], check=True)
+    recording = orrery.record([program])
+    for task in orrery.rows(recording, "SELECT * FROM task"):
+        rows = orrery.rows(recording, f"SELECT * FROM task_stretch WHERE task = {task['task']} ORDER BY begin_ns, end_ns")
+        expect(all(left["end_ns"] == right["begin_ns"] for left, right in zip(rows, rows[1:])), True, f"no holes in {task}")
+        expect(task["running_ns"] + task["ready_ns"] + task["blocked_ns"], task["end_ns"] - task["begin_ns"], f"sums of {task}")
+        expect(abs(task["yields"] - yields) <= 100, True, f"turns of {task}")
+        expect(len(rows) < 2000, True, f"{len(rows)} stretches of {task}")
+        merged = [row["turns"] for row in rows if row["turns"] > 1]
+        expect(merged and max(merged) == 1024, True, "blocks of 1024 turns")
+
+
+SPINNING = """
+#include <pthread.h>
+#include <sched.h>
+static volatile int done;
+static void* spin(void* unused) {
+  for (long i = 0; i < YIELDS; ++i) sched_yield();
+  done = 1;
+  return 0;
+}
+int main(void) {
+  pthread_t thread;
+  pthread_create(&thread, 0, spin, 0);
+  while (!done) sched_yield();
+  pthread_join(thread, 0);
+}
+"""
+
+
 def case_lanes(orrery, expect):
     """The lanes have no holes, the report and its JSON say the same, the critical path is as long as its span."""
     recording, _ = recorded(orrery)
@@ -157,4 +192,4 @@ def case_objects(orrery, expect):
         expect(-6 <= native[who][1] - blocks[task] <= 6, True, f"switches of {who}: {blocks[task]}, natively {native[who][1]}")
 
 
-CASES = {"objects": case_objects, "waits": case_waits, "locks": case_locks, "sched_strace": case_sched_strace, "lanes": case_lanes}
+CASES = {"objects": case_objects, "waits": case_waits, "locks": case_locks, "sched_strace": case_sched_strace, "lanes": case_lanes, "spinning": case_spinning}

@@ -261,7 +261,7 @@ class SchedInquiry final : public Inquiry {
     if (each.state != TaskState::running) return;
     row.blocks += each.end == StretchEnd::blocked ? 1 : 0;
     row.quanta += each.end == StretchEnd::quantum ? 1 : 0;
-    row.yields += each.end == StretchEnd::yielded ? 1 : 0;
+    row.yields += each.end == StretchEnd::yielded ? each.turns : 0;
   }
 
   std::string object_of(const ProcessHistory& history, const Stretch& each, WaitKind kind,
@@ -313,7 +313,8 @@ class SchedInquiry final : public Inquiry {
                    .end_ns = each.end_ns,
                    .event = each.event,
                    .ticks = each.ticks,
-                   .ending = end_name(each.end)};
+                   .ending = end_name(each.end),
+                   .turns = each.turns};
     if (each.call) {
       row.reason = name_of(kind);
       row.call = call_name(each.call->number);
@@ -407,7 +408,7 @@ namespace orrery::lens {
 
 extern const Lens kSchedLens;
 const Lens kSchedLens = {.name = "sched",
-                         .version = 2,
+                         .version = 3,
                          .sentence = "What each thread did when, what it waited for, and who woke it.",
                          .tables = sched::tables,
                          .read = nullptr,

@@ -45,6 +45,7 @@ struct StretchRow {
   std::optional<std::string> reason{}, call{}, object{};
   std::optional<i32> owner{};
   std::string ending{};
+  u64 turns = 1;
 };
 
 constexpr db::Column<StretchRow> kStretchColumns[] = {
@@ -69,6 +70,11 @@ constexpr db::Column<StretchRow> kStretchColumns[] = {
         "How it ended. Running: blocked, quantum, yielded, exited. Blocked: woken (by a thread of the "
         "process), "
         "ready (a descriptor, or the host answered), timeout, signal. Ready: ran. Empty: with the process."),
+    db::column<&StretchRow::turns>(
+        "turns",
+        "1, or how many are merged: of a thread that only yields (sched_yield), after 256 turns in a row "
+        "each "
+        "1024 are told as if it had run once, as long as in all of them, and then been ready once."),
 };
 constexpr db::Table<StretchRow> kStretches = {
     "task_stretch", "What each thread did from when to when: the lanes of a timeline.", kStretchColumns};

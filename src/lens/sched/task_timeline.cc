@@ -3,6 +3,7 @@
 #include <asm/unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace orrery::lens::sched {
 
@@ -73,19 +74,73 @@ TaskTimeline::Task* TaskTimeline::running_task(i32 number) {
 
 void TaskTimeline::note(const ScheduleNote& note) {
   while (more_ && next_.number < note.event) close_stretch();
-  pending_.push_back({note, advance(note.task, note.ticks)});
+  const u64 ticks = advance(note.task, note.ticks);
+  if (!merge(note, ticks)) pending_.push_back({note, ticks});
+}
+
+/// True if the note is kept here, as one of a task that only yields.
+bool TaskTimeline::merge(const ScheduleNote& note, u64 ticks) {
+  const bool is_call = note.step == ScheduleStep::call || note.step == ScheduleStep::returned;
+  if (is_call && note.number == __NR_sched_yield) return true;
+  Turns& turns = turns_[note.task];
+  if (note.step == ScheduleStep::runs) {
+    turns.ran_from = ticks;
+    if (turns.merged == 0) {
+      pending_.push_back({note, ticks, std::exchange(turns.left_ready, 1)});
+      return true;
+    }
+    turns.ready += ticks - turns.ready_from;
+    turns.runs = note;
+    turns.is_ready = false;
+    if (turns.merged >= kTurnsMerged) tell_turns(turns);
+    return true;
+  }
+  if (note.step != ScheduleStep::ready || note.cause != ReadyCause::yield) {
+    tell_turns(turns);
+    // A quantum's end does not end the spinning.
+    if (note.step != ScheduleStep::ready) turns.in_a_row = 0;
+    return false;
+  }
+  if (++turns.in_a_row <= kTurnsApart) return false;
+  if (turns.merged++ == 0) {
+    turns.yields = note;
+    turns.begin = turns.ran_from;
+  }
+  turns.running += ticks - turns.ran_from;
+  turns.ready_from = ticks;
+  turns.is_ready = true;
+  return true;
+}
+
+void TaskTimeline::tell_turns(Turns& turns) {
+  if (turns.merged == 0) return;
+  const u64 yielded = turns.begin + turns.running;
+  pending_.push_back({turns.yields, yielded, turns.merged});
+  if (turns.is_ready)
+    turns.left_ready = turns.merged;
+  else
+    pending_.push_back({turns.runs, yielded + turns.ready, turns.merged});
+  turns.merged = turns.running = turns.ready = 0;
+  turns.is_ready = false;
+}
+
+void TaskTimeline::tell_all_turns() {
+  for (auto& [task, turns] : turns_) tell_turns(turns);
 }
 
 /// Between two events time goes on with the ticks.
 void TaskTimeline::close_stretch() {
+  tell_all_turns();
   const u64 ticks_next = advance(next_.task, next_.ticks);
   const u64 next_ns = std::max(before_ns_, recording_.since_begin(next_.begin_ns()));
   const u64 ticks = ticks_next - ticks_before_;
   for (const Pending& each : pending_) {
     const double part =
         ticks == 0 ? 0 : static_cast<double>(each.ticks - ticks_before_) / static_cast<double>(ticks);
+    turns_ended_ = each.turns;
     apply(each.note, before_ns_ + static_cast<u64>(part * static_cast<double>(next_ns - before_ns_)));
   }
+  turns_ended_ = 1;
   pending_.clear();
   ticks_before_ = ticks_next;
   apply_event();
@@ -133,6 +188,7 @@ void TaskTimeline::tell_slept(Task& task) {
 void TaskTimeline::change(Task& task, TaskState state, StretchEnd end, u64 time_ns, const ScheduleNote& at) {
   tell_slept(task);
   task.now.end = end;
+  task.now.turns = turns_ended_;
   task.now.end_ns = std::max(time_ns, task.now.begin_ns);
   if (task.now.end_ns > task.now.begin_ns || task.now.state == TaskState::blocked) consumer_(task.now);
   task.now = {.task = task.now.task,
@@ -206,7 +262,11 @@ void TaskTimeline::make_ready(Task& task, u64 time_ns, const ScheduleNote& note)
 
 void TaskTimeline::end() {
   while (more_) close_stretch();
-  for (const Pending& each : pending_) apply(each.note, before_ns_);
+  tell_all_turns();
+  for (const Pending& each : pending_) {
+    turns_ended_ = each.turns;
+    apply(each.note, before_ns_);
+  }
   pending_.clear();
   for (auto& [number, task] : tasks_) {
     tell_slept(task);

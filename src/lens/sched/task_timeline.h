@@ -54,7 +54,12 @@ struct Stretch {
   i32 other = 0;       ///< the task that woke or made it
   u32 waker_call = 0;  ///< what that was doing
   u64 waker_event = 0, waker_ticks = 0;
+  u64 turns = 1;  ///< so many of a task that only yields are merged, one behind the other; see Turns
 };
+
+/// A task that only yields, and lets others run, makes millions of stretches. After kTurnsApart in a row each
+/// kTurnsMerged turns are one: it ran as long as in all of them, and then was ready as long.
+inline constexpr u64 kTurnsApart = 256, kTurnsMerged = 1024;
 
 class TaskTimeline {
  public:
@@ -79,9 +84,23 @@ class TaskTimeline {
   struct Pending {
     kernel::ScheduleNote note;
     u64 ticks;  ///< of all tasks together
+    u64 turns = 1;
+  };
+  /// Of one task. Ticks are those of all tasks together.
+  struct Turns {
+    u64 in_a_row = 0;
+    u64 merged = 0;  ///< in the block that is being made
+    bool is_ready = false;
+    u64 ran_from = 0, ready_from = 0;       ///< in the last turn
+    u64 begin = 0, running = 0, ready = 0;  ///< of the block
+    kernel::ScheduleNote yields{}, runs{};  ///< its first, its last
+    u64 left_ready = 1;                     ///< turns of the block that was told while the task was ready
   };
 
   u64 advance(i32 task, u64 ticks);
+  bool merge(const kernel::ScheduleNote& note, u64 ticks);
+  void tell_turns(Turns& turns);
+  void tell_all_turns();
   void close_stretch();
   void apply_event();
   void apply(const kernel::ScheduleNote& note, u64 time_ns);
@@ -105,6 +124,8 @@ class TaskTimeline {
   std::map<i32, u64> ticks_of_;  ///< of each task so far
   bool has_begun_ = false;       ///< the first task is known
   std::vector<Pending> pending_;
+  std::map<i32, Turns> turns_;
+  u64 turns_ended_ = 1;  ///< by the note that is being applied
   std::map<i32, Task> tasks_;
 };
 
