@@ -119,7 +119,7 @@ class AccessShadow {
   void add(ShadowWord word, const Slot& slot);
 
  private:
-  static constexpr std::size_t kRecent = 1024;
+  static constexpr std::size_t kRecent = 4096;
   struct Recent {
     u64 page = ~u64{0};
     ShadowPage* shadow = nullptr;

@@ -229,6 +229,8 @@ inline void RaceFinder::simple_access(const PointRow& row, u64 address, u64 pc) 
   if (from + row.size_bytes > kWordBytes) return access(address, row.size_bytes, pc, row.how);
   const auto bytes = static_cast<u8>(row.mask << from);
   const ShadowWord word = shadow_.at(address);
+  // They are further away than the summary, and both take their time.
+  __builtin_prefetch(&word.slots(), 1);
   if (word.summary().is_new(now(), bytes, (row.how & Slot::kWrites) != 0)) [[unlikely]]
     touch(word, address - from, bytes, pc, row.how, row.size_bytes);
 }
