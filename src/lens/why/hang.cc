@@ -381,9 +381,12 @@ bool explain_pool(const Facts& facts, Verdict& verdict) {
   verdict.headline += "it waits for its worker threads, and all " + std::to_string(workers.size()) +
                       " of them wait too, in " + place_text(*worker.users());
   if (worker.waits == Waits::descriptor) {
+    const bool is_one = std::all_of(workers.begin(), workers.end(),
+                                    [&](const TaskFact* each) { return each->fd == worker.fd; });
     verdict.sentences.push_back("Each of these " + std::to_string(workers.size()) + " threads waits for " +
-                                wait_words(facts, worker) + ".");
-    tell_pipe(facts, worker, verdict);
+                                (is_one ? wait_words(facts, worker) : "a peer, on descriptors of their own") +
+                                ".");
+    if (is_one) tell_pipe(facts, worker, verdict);
   } else {
     verdict.sentences.push_back(
         "These threads are alike, and each waits for something of its own: if that is a job "
