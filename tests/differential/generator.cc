@@ -247,11 +247,13 @@ void Generator::append_fuel_check(Bytes& out, u64 pc, u64 end) {
 }
 
 /// A relative transfer: jmp, jcc, call or one of the loop family, with a prefix that changes nothing now and
-/// then.
+/// then. On AMD's processors 66 makes it one of 16 bits (APM vol. 3, CALL), and f2 and f3 decide, as was
+/// measured, what loope and loopne look for, whichever of them it is; stepper and translator do as Intel's.
 void Generator::append_relative(Bytes& out, u64 pc, u64 target) {
-  static constexpr u8 kIdle[] = {0x2e, 0x3e, 0x66, 0xf2, 0x48};
+  static constexpr u8 kIdle[] = {0x2e, 0x3e, 0x48, 0xf2, 0x66};
+  static const u64 idle = __builtin_cpu_is("intel") ? std::size(kIdle) : 3;
   const u64 kind = below(8);
-  if (one_in(8)) out.push_back(kIdle[below(std::size(kIdle))]);
+  if (one_in(8)) out.push_back(kIdle[below(idle)]);
   if (kind == 0) {
     append(out, {0xe8});
   } else if (kind == 1) {
