@@ -101,7 +101,7 @@ class CacheCounter {
   void add_references(u32 block, const BlockRun& run);
 
   static constexpr std::size_t kDecodersMost = 3;
-  static constexpr std::size_t kSlots = 2 * kDecodersMost;
+  static constexpr std::size_t kSlots = 4 * kDecodersMost;
 
   CacheModel model_;
   PackedPoints points_;
