@@ -394,7 +394,7 @@ std::unique_ptr<Inquiry> inquire_own(const Recording& recording, Rows& rows, Own
 }  // namespace heap
 
 const Lens kHeapLens = {.name = "heap",
-                        .version = 2,
+                        .version = 3,
                         .sentence = "Every block that the program was given by an allocator, and who asked.",
                         .tables = heap::tables,
                         .read = nullptr,
