@@ -84,9 +84,10 @@ static void robust_mutexes_with_priority_inheritance(void) {
   locks_outlive_their_owner(PTHREAD_PRIO_INHERIT);
 }
 
-static void* hold_a_while(void* unused) {
+static void* hold_until_told(void* unused) {
   CHECK_EQ(pthread_mutex_lock(&mutex), 0);
   counter = 1;
+  while (counter == 1) usleep(1000);
   usleep(30000);
   CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
   return NULL;
@@ -97,10 +98,11 @@ static void timed_lock(int protocol) {
   CHECK_EQ(pthread_mutexattr_setprotocol(&attributes, protocol), 0);
   CHECK_EQ(pthread_mutex_init(&mutex, &attributes), 0);
   counter = 0;
-  CHECK_EQ(pthread_create(&threads[0], NULL, hold_a_while, NULL), 0);
+  CHECK_EQ(pthread_create(&threads[0], NULL, hold_until_told, NULL), 0);
   while (counter == 0) sched_yield();
-  struct timespec soon = in_milliseconds(CLOCK_REALTIME, 3), late = in_milliseconds(CLOCK_REALTIME, 5000);
+  struct timespec soon = in_milliseconds(CLOCK_REALTIME, 3), late = in_milliseconds(CLOCK_REALTIME, 60000);
   CHECK_EQ(pthread_mutex_timedlock(&mutex, &soon), ETIMEDOUT);
+  counter = 2;
   CHECK_EQ(pthread_mutex_timedlock(&mutex, &late), 0);
   CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
   CHECK_EQ(pthread_join(threads[0], NULL), 0);
@@ -228,13 +230,13 @@ static void* wait_on_word(void* bits) {
   __atomic_fetch_add(&woken, 1, __ATOMIC_SEQ_CST);
   return NULL;
 }
-/// All of them sleep: each has counted itself and then given up the processor.
+/// How many sleep on a word: moved from it to itself, they are counted and stay.
+static long sleepers(uint32_t* on) { return futex(on, FUTEX_CMP_REQUEUE, 0, (void*)100L, on, *on); }
 static void start_waiters(const long* bits) {
   waiting = woken = 0;
   for (int i = 0; i < THREADS; ++i)
     CHECK_EQ(pthread_create(&threads[i], NULL, wait_on_word, (void*)bits[i]), 0);
-  while (waiting < THREADS) sched_yield();
-  usleep(20000);
+  while (waiting < THREADS || sleepers(&word) < THREADS) usleep(1000);
   CHECK_EQ(woken, 0);
 }
 static const long kAny[THREADS] = {-1, -1, -1, -1, -1, -1};
@@ -290,8 +292,7 @@ static void* wait_on_either(void* unused) {
 static void wait_for_several(void) {
   waiting = 0;
   CHECK_EQ(pthread_create(&threads[0], NULL, wait_on_either, NULL), 0);
-  while (waiting == 0) sched_yield();
-  usleep(10000);
+  while (waiting == 0 || sleepers(&word2) < 1) usleep(1000);
   CHECK_EQ(futex(&word2, FUTEX_WAKE, 1, NULL, NULL, 0), 1);
   void* result;
   CHECK_EQ(pthread_join(threads[0], &result), 0);
