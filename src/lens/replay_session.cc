@@ -97,11 +97,13 @@ Status ReplaySession::send_request(ControlRequest request, std::span<const u64> 
 }
 
 Status ReplaySession::receive_reply() {
-  ssize_t got = -1;
-  for (u32 tries = 0; got < 0 && tries < machine::kControlTries; ++tries)
-    got = recv(control_fd_, packet_.get(), sizeof *packet_, MSG_DONTWAIT);
-  while (got < 0 && (errno == EINTR || errno == EAGAIN))
-    got = recv(control_fd_, packet_.get(), sizeof *packet_, 0);
+  const auto receive_with = [&](int flags) {
+    return recv(control_fd_, packet_.get(), sizeof *packet_, flags);
+  };
+  i64 got = looks_([&] { return receive_with(MSG_DONTWAIT); });
+  if (got < 0) do
+      got = receive_with(0);
+    while (got < 0 && errno == EINTR);
   if (got < static_cast<ssize_t>(sizeof(ControlReply))) return Error{"the replaying engine has gone"};
   if (packet_->reply.payload_bytes != static_cast<u64>(got) - sizeof(ControlReply)) {
     return Error{"the replaying engine sent a reply of the wrong size"};
@@ -128,6 +130,7 @@ Result<Stop> ReplaySession::run(ControlRequest request, std::vector<machine::Con
     TRY(receive_stop(request, hits));
     if (packet_->reply.breakpoints == 0) breakpoints_.clear();  // the program has been replaced
     note_stop();
+    if (hits == nullptr) keep_registers();
     const bool goes_on = stop_.reason == machine::StopReason::schedule_full;
     if (packet_->reply.schedule_notes != 0) TRY(fetch_schedule());
     if (goes_on) TRY(send_request(request));
@@ -343,6 +346,8 @@ void ReplaySession::note_stop() {
            .fault_error = reply.fault_error,
            .instructions = reply.instructions,
            .task_instructions = reply.task_instructions};
+  if (map_changes_ != reply.map_changes) has_regions_ = false;
+  map_changes_ = reply.map_changes;
 }
 
 Status ReplaySession::set_breakpoints(std::span<const u64> addresses) {
@@ -402,22 +407,32 @@ Result<ProcessBlock> ReplaySession::process_block() {
 
 void ReplaySession::forget() {
   has_registers_ = false;
-  has_regions_ = false;
   has_tasks_ = false;
   pages_.clear();
 }
 
 const elf::MachineRegisters& ReplaySession::registers() {
   if (has_registers_) return registers_;
-  registers_ = registers_of(0).value_or(elf::MachineRegisters{});
+  if (!ask({.op = ControlOp::registers}) || !keep_registers()) registers_ = {};
   has_registers_ = true;
   return registers_;
 }
 
+/// Those of the current task that came with a reply. False if none did.
+bool ReplaySession::keep_registers() {
+  const auto came = sent_registers();
+  if (came) registers_ = *came;
+  has_registers_ = came.has_value();
+  return has_registers_;
+}
+
 std::optional<elf::MachineRegisters> ReplaySession::registers_of(i32 task) {
+  return ask({.op = ControlOp::registers, .task = task}) ? sent_registers() : std::nullopt;
+}
+
+std::optional<elf::MachineRegisters> ReplaySession::sent_registers() const {
   cpu::CpuState state;
-  if (!ask({.op = ControlOp::registers, .task = task}) || packet_->reply.payload_bytes < sizeof state)
-    return std::nullopt;
+  if (packet_->reply.payload_bytes < sizeof state) return std::nullopt;
   std::memcpy(&state, packet_->payload, sizeof state);
   elf::MachineRegisters registers;
   std::copy(std::begin(state.regs.gpr), std::end(state.regs.gpr), std::begin(registers.gpr));

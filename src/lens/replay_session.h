@@ -192,6 +192,8 @@ class ReplaySession final : public elf::StoppedMachine {
   Status keep_packet_while(Status (ReplaySession::*ask)());
   Status receive_stop(machine::ControlRequest& request, std::vector<machine::ControlHit>* hits);
   void note_stop();
+  bool keep_registers();
+  std::optional<elf::MachineRegisters> sent_registers() const;
   const std::vector<u8>& page(u64 address);
   void forget();
 
@@ -217,10 +219,13 @@ class ReplaySession final : public elf::StoppedMachine {
   ScheduleConsumer schedule_consumer_;
   std::vector<kernel::ScheduleNote> schedule_;
 
+  machine::ControlLooks looks_;
+
   // What was asked at the present stop.
   bool has_registers_ = false;
   elf::MachineRegisters registers_;
-  bool has_regions_ = false;
+  bool has_regions_ = false;  ///< of a stop with so many changes of the map
+  u64 map_changes_ = 0;
   std::vector<elf::MappedRegion> regions_;
   bool has_tasks_ = false;
   std::vector<machine::ControlTask> tasks_;

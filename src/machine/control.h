@@ -7,11 +7,34 @@
 
 namespace orrery::machine {
 
-inline constexpr u32 kControlVersion = 14;
+inline constexpr u32 kControlVersion = 15;
 inline constexpr u32 kControlBytesMost = 64 * 1024;  ///< most bytes of memory in one reply
+
 /// How often either side looks for a message before it sleeps: most answers take less than waking does, the
-/// more so in a virtual machine.
-inline constexpr u32 kControlTries = 64;
+/// more so in a virtual machine. Where processors are scarce, though, who looks keeps the other side from
+/// answering: who looked in vain more often than not does so now and then only.
+class ControlLooks {
+ public:
+  /// Calls `look()` until it answers 0 or more, at most as often as pays. What it answered last; -1: never
+  /// called.
+  template <class Look>
+  i64 operator()(Look look) {
+    if (score_ == 0 && ++left_out_ % kSeldom != 0) return -1;
+    i64 got = look();
+    if (got >= 0) return got;  // it was there already: tells nothing of who waits for whom
+    for (u32 tries = 1; got < 0 && tries < kTries; ++tries) got = look();
+    if (got >= 0)
+      score_ = score_ + 2 < kScoreMost ? score_ + 2 : kScoreMost;
+    else if (score_ != 0)
+      --score_;
+    return got;
+  }
+
+ private:
+  static constexpr u32 kTries = 64, kSeldom = 16, kScoreMost = 16;
+  u32 score_ = kScoreMost, left_out_ = 0;
+};
+
 inline constexpr u32 kAddressesMost = 4096;       ///< most addresses in one request
 inline constexpr u32 kBreakpointsMost = 1 << 16;  ///< most breakpoints a process can have
 
@@ -19,9 +42,9 @@ enum class ControlOp : u32 {
   hello = 0,  ///< reply.value = kControlVersion
   /// Argument = event number to stop before, ~0 for the end; replies when stopped. Stops wherever the next
   /// event is that or a later one: before guest code runs on, and at the entry of each system call,
-  /// so that repeating it walks from call to call. With `collect`, breakpoints do not stop it: what is seen
-  /// at each is the reply's payload, ControlHit[], and it stops (StopReason::breakpoint) at the last of as
-  /// many as `collect` says, or as fit.
+  /// so that repeating it walks from call to call. The payload: as that of `registers`. With `collect`,
+  /// breakpoints do not stop it: what is seen at each is the reply's payload, ControlHit[], and it stops
+  /// (StopReason::breakpoint) at the last of as many as `collect` says, or as fit.
   run = 1,
   registers = 2,    ///< reply payload: cpu::CpuState of the request's task, where it last left guest code; of
                     ///< task 0 the current one; ESRCH if the process has no such task
@@ -158,6 +181,7 @@ struct ControlReply {
   u32 notes_half = 0;
   u32 counts_full = 0;     ///< 1: they have to be taken before the next `run`, which forgets them
   u64 schedule_notes = 0;  ///< how many wait to be taken
+  u64 map_changes = 0;     ///< another number than before: `regions` has another answer
 };
 
 /// What is collected at a breakpoint.

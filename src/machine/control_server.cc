@@ -146,6 +146,7 @@ void ControlServer::serve(StopReason reason, kernel::Task& task, u64 value) {
     put_place(reply, task);
     if (stopped) {  // the answer to the `run` that led here
       reply.payload_bytes = hits_ * static_cast<u32>(sizeof(ControlHit));
+      if (hits_most_ == 0) copy_registers(task, 0, reply);
       send(reply);
       reply.payload_bytes = hits_ = 0;
     }
@@ -180,17 +181,20 @@ void ControlServer::put_place(ControlReply& reply, const kernel::Task& task) con
   reply.counts_full = counts_full() ? 1 : 0;
   reply.notes_words = translator_->noted().size();
   reply.access_points = translator_->access_points().size();
+  reply.map_changes = kernel_.address_space().changes();
   reply.breakpoints = static_cast<u32>(translator_->breakpoints().size());
 }
 
 /// The next question. False if there will be none.
 bool ControlServer::receive() {
   trace::FamilyMessage message(&question_, sizeof question_);
-  i64 got = -EAGAIN;
-  for (u32 tries = 0; got < 0 && tries < kControlTries; ++tries)
-    got = host::raw_syscall(__NR_recvmsg, socket_, &message.header(), MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  while (got == -EINTR || got == -EAGAIN)
-    got = host::raw_syscall(__NR_recvmsg, socket_, &message.header(), MSG_CMSG_CLOEXEC);
+  const auto receive_with = [&](int flags) {
+    return host::raw_syscall(__NR_recvmsg, socket_, &message.header(), MSG_CMSG_CLOEXEC | flags);
+  };
+  i64 got = looks_([&] { return receive_with(MSG_DONTWAIT); });
+  if (got < 0) do
+      got = receive_with(0);
+    while (got == -EINTR);
   const i64 payload_bytes = got - static_cast<i64>(sizeof question_.request);
   if (payload_bytes < 0 || question_.request.op == ControlOp::quit) return false;
   received_fd_ = message.descriptors()[0];

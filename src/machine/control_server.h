@@ -117,6 +117,7 @@ class ControlServer final : public memory::AccessSink, public kernel::ScheduleSi
   bool asked_;     ///< false: it runs on as if nobody asked
   bool at_start_;  ///< and nothing of it has run yet
   u64 stop_before_ = 0;
+  ControlLooks looks_;
   u32 hits_most_ = 0;  ///< to be collected by the present run, which goes on at breakpoints; 0: it does not
   u32 hits_ = 0;       ///< collected in the packet's payload
   i32 tick_task_ = 0;
