@@ -74,6 +74,10 @@ void LiveHeap::apply(Batch& batch) {
       turn(each.address, static_cast<i32>(each.node));
       continue;
     }
+    if (at + 1 < batch.used && allocate_for_now(each, batch.changes[at + 1])) {
+      ++at;
+      continue;
+    }
     place_.ticks = each.ticks;
     each.kind == HeapChange::Kind::release ? release(each) : allocate(each);
   }
@@ -175,6 +179,37 @@ void LiveHeap::release(const HeapChange& from) {
   log_.release(place_, number);
   keep_if_full();
   sample();
+}
+
+/// What allocate() and release() do for a block that is released at once, as many are: it needs no place
+/// among the live ones. False, and nothing done, unless it is such a one and nothing else is to be noted of
+/// it.
+bool LiveHeap::allocate_for_now(const HeapChange& made_by, const HeapChange& from) {
+  if (made_by.kind != HeapChange::Kind::allocate || from.kind != HeapChange::Kind::release ||
+      made_by.address != from.address)
+    return false;
+  const u64 size = made_by.size_bytes;
+  if (sums_.live_bytes + size > sums_.peak_bytes || until_sample_ <= 2 ||
+      blocks_.find(made_by.address) != nullptr)
+    return false;
+  const u64 number = next_block_++;
+  ++sums_.allocations;
+  ++sums_.releases;
+  ++sums_.temporary;
+  sums_.bytes += size;
+  NodeSums& node = change(made_by.node);
+  ++node.allocations;
+  ++node.temporary;
+  node.bytes += size;
+  last_allocated_ = kNoBlock;
+  until_sample_ -= 2;
+  place_.ticks = made_by.ticks;
+  log_.allocate(place_, {number, made_by.address, size, made_by.node});
+  keep_if_full();
+  place_.ticks = from.ticks;
+  log_.release(place_, number);
+  keep_if_full();
+  return true;
 }
 
 void LiveHeap::keep_if_full() {

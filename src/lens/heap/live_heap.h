@@ -126,6 +126,7 @@ class alignas(kApartBytes) LiveHeap {
   void turn(u64 event, i32 task);
   void allocate(const HeapChange& made_by);
   void release(const HeapChange& from);
+  bool allocate_for_now(const HeapChange& made_by, const HeapChange& from);
   NodeSums& change(CallTree::Node node);
   void sample();
   void keep_if_full();
