@@ -25,31 +25,179 @@ void RaceFinder::watch(const std::map<u64, const ThreadFunction*>& functions) {
   }
 }
 
-void RaceFinder::read(std::span<const u64> records, std::span<const AccessPoint> points) {
-  learn(points);
+void RaceFinder::read(std::span<const u64> records) {
   for (const u64* at = records.data(); at < records.data() + records.size();) {
-    const AccessHeader header{*at};
-    const u64* const words = at + 1;
-    switch (header.record()) {
-      case AccessRecord::turn:
-        turn(header.task(), words[0], words[1]);
-        break;
-      case AccessRecord::engine:
-        engine(header, words);
-        break;
-      case AccessRecord::take_back:
-        ticks_ -= header.tick() ? 1 : 0;
-        break;
-      case AccessRecord::entered:
-      case AccessRecord::returned:
-      case AccessRecord::undefined:
-        break;
-      case AccessRecord::block:
-        block(header, words, points.data() + header.point());
-        break;
-    }
-    at += 1 + header.words();
+    record(at);
+    at += 1 + AccessHeader{*at}.words();
   }
+}
+
+inline void RaceFinder::record(const u64* at) {
+  const AccessHeader header{*at};
+  const u64* const words = at + 1;
+  switch (header.record()) {
+    case AccessRecord::turn:
+      turn(header.task(), words[0], words[1]);
+      break;
+    case AccessRecord::engine:
+      engine(header, words);
+      break;
+    case AccessRecord::take_back:
+      ticks_ -= header.tick() ? 1 : 0;
+      break;
+    case AccessRecord::entered:
+    case AccessRecord::returned:
+    case AccessRecord::undefined:
+      break;
+    case AccessRecord::block:
+      block(header, words);
+      break;
+  }
+}
+
+/// Where a segment begins within an epoch of the filter, what it left out of the rest may be new.
+void RaceFinder::read_filtered(std::span<const u64> records, ItemQueue& items) {
+  Epoch epoch = begin_epoch(records.data());
+  bool looks = false;
+  for (;;) {
+    const FilteredItem* item = &items.next();
+    const u64* const at = records.data() + item->at;
+    ticks_ += static_cast<u64>(static_cast<i64>(static_cast<i32>(item->ticks - static_cast<u32>(ticks_))));
+    fetch_ahead(items);
+    switch (item->kind) {
+      case FilteredItem::Kind::access:
+      case FilteredItem::Kind::inside:
+        if (looks || item->kind == FilteredItem::Kind::inside) filtered_access(*item, at);
+        break;
+      case FilteredItem::Kind::odd: {
+        Run run = run_of(at);
+        const bool is_library = (run.own->how & PointRow::kLibrary) != 0;
+        run.looks = looks || is_library;
+        is_library ? odd_row<true>(run.own[item->row], run) : odd_row<false>(run.own[item->row], run);
+        break;
+      }
+      case FilteredItem::Kind::block:
+        looks = begin_program_block(points_[AccessHeader{*at}.point()]);
+        break;
+      case FilteredItem::Kind::state:
+        told(*item, records);
+        break;
+      case FilteredItem::Kind::record:
+        record(at);
+        break;
+      case FilteredItem::Kind::end:
+        return;
+    }
+    const u64* const next =
+        at + 1 + (item->kind == FilteredItem::Kind::record ? AccessHeader{*at}.words() : 0);
+    if (stamp_ != epoch.stamp && !item->ends) [[unlikely]] {
+      const u64* const from =
+          item->kind == FilteredItem::Kind::record ? next : rest_of_block(at, item->row, epoch);
+      while (!item->ends) item = &items.next();
+      const u64* upto = records.data() + item->at;
+      const bool is_end = item->kind == FilteredItem::Kind::end;
+      if (!is_end) upto += 1 + AccessHeader{*upto}.words();
+      read({from, upto});
+      if (is_end) return;
+      epoch = begin_epoch(upto);
+    } else if (item->ends) {
+      epoch = begin_epoch(next);
+    }
+  }
+}
+
+RaceFinder::Run RaceFinder::run_of(const u64* at) const {
+  const AccessHeader header{*at};
+  return {.own = &points_[header.point()],
+          .words = at + 1,
+          .points = &access_points_[header.point()],
+          .guest_bytes = header.guest_bytes(),
+          .looks = checks_ && !in_allocator(),
+          .last = last_read_,
+          .stamp = stamp_};
+}
+
+/// What is new is as a rule not in the processor's caches.
+inline void RaceFinder::fetch_ahead(const ItemQueue& items) {
+  const FilteredItem* item = items.ahead(kAhead);
+  if (item != nullptr && item->kind == FilteredItem::Kind::access)
+    __builtin_prefetch(&shadow_.at(item->address).summary(), 1);
+  item = items.ahead(kAhead / 2);
+  if (item != nullptr && item->kind == FilteredItem::Kind::access)
+    __builtin_prefetch(&shadow_.at(item->address).slots(), 1);
+}
+
+inline void RaceFinder::filtered_access(const FilteredItem& item, const u64* at) {
+  const u64 from = item.address % kWordBytes;
+  const PointRow* const own = &points_[AccessHeader{*at}.point()];
+  const PointRow& row = own[item.row];
+  const u64 pc = item.kind == FilteredItem::Kind::inside ? task().call.pc : own->address + row.offset;
+  if (from + item.size_bytes > kWordBytes) return access(item.address, item.size_bytes, pc, row.how);
+  const auto bytes = static_cast<u8>(((1u << item.size_bytes) - 1) << from);
+  const ShadowWord word = shadow_.at(item.address);
+  if (word.summary().is_new(now(), bytes, item.how != 0))
+    touch(word, item.address - from, bytes, pc, row.how, item.size_bytes);
+}
+
+RaceFinder::Epoch RaceFinder::begin_epoch(const u64* at) const {
+  const Task& own = tasks_[current_];
+  return {.at = at, .ticks = ticks_, .stamp = stamp_, .call = own.call, .depth = own.depth};
+}
+
+/// Where the task is.
+void RaceFinder::told(const FilteredItem& state, std::span<const u64> records) {
+  Task& own = task();
+  if (state.at != FilteredItem::kNoRecord) called(AccessHeader{records[state.at]});
+  own.depth += static_cast<i32>(state.row);
+  own.in_library = (state.how & FilteredItem::kInLibrary) != 0;
+  if ((state.how & FilteredItem::kKnowsString) != 0)
+    own.in_string = (state.how & FilteredItem::kInString) != 0;
+}
+
+/// By the block's last instruction.
+void RaceFinder::called(AccessHeader header) {
+  const PointRow& own = points_[header.point()];
+  task().call = place(own.address + (&own + own.word)->offset);
+  task().depth = 0;
+}
+
+/// Of a record whose accesses all have been looked at, or need not be, what it says of where the task is.
+void RaceFinder::follow(AccessHeader header) {
+  if (header.record() == AccessRecord::take_back) ticks_ -= header.tick() ? 1 : 0;
+  if (header.record() != AccessRecord::block) return;
+  const PointRow& own = points_[header.point()];
+  const bool is_library = (own.how & PointRow::kLibrary) != 0;
+  Task& by = task();
+  by.in_library = is_library;
+  if (!is_library) by.in_string = (own.how & PointRow::kStub) != 0;
+  const PointRow& last = *(&own + own.word);
+  if (own.word != 0 && last.offset < header.guest_bytes()) {
+    const AccessPoint& point = access_points_[header.point() + own.word];
+    if (point.call && !is_library) called(header);
+    if (point.call && is_library) ++by.depth;
+    if (last.kind == PointRow::Kind::value && is_library) --by.depth;
+  }
+  ticks_ += header.tick() ? 1 : 0;
+}
+
+/// Behind the row, which began a segment in the epoch. Returns the next record.
+const u64* RaceFinder::rest_of_block(const u64* block, u32 row, const Epoch& epoch) {
+  ticks_ = epoch.ticks;
+  task().call = epoch.call;
+  task().depth = epoch.depth;
+  for (const u64* at = epoch.at; at < block; at += 1 + AccessHeader{*at}.words()) follow(AccessHeader{*at});
+  const AccessHeader header{*block};
+  Run run = run_of(block);
+  run.stamp = epoch.stamp;
+  if ((run.own->how & PointRow::kLibrary) != 0) {
+    task().in_library = run.looks = true;
+    accesses<true>(run, run.own + row + 1);
+  } else {
+    run.looks = begin_program_block(*run.own);
+    accesses<false>(run, run.own + row + 1);
+  }
+  ticks_ += header.tick() ? 1 : 0;
+  return block + 1 + header.words();
 }
 
 // --- tasks ---
@@ -134,6 +282,8 @@ void RaceFinder::finish() {
 // --- the stream ---
 
 void RaceFinder::learn(std::span<const AccessPoint> points) {
+  const auto fresh = points.subspan(access_points_.size());
+  access_points_.insert(access_points_.end(), fresh.begin(), fresh.end());
   while (points_.size() < points.size()) {
     const std::size_t first = points_.size();
     const AccessPoint& own = points[first];
@@ -142,31 +292,24 @@ void RaceFinder::learn(std::span<const AccessPoint> points) {
       case CodeFacts::Kind::program:
         break;
       case CodeFacts::Kind::library:
-        flags = kLibrary;
+        flags = PointRow::kLibrary;
         break;
       case CodeFacts::Kind::loader:
-        flags = kLibrary | kLoader;
+        flags = PointRow::kLibrary | PointRow::kLoader;
         break;
       case CodeFacts::Kind::string_stub:
-        flags = kStub;
+        flags = PointRow::kStub;
         break;
     }
     points_.push_back({.address = own.pc, .word = own.points});
     for (const AccessPoint& point : points.subspan(first + 1, own.points)) {
-      if (point.kind == AccessKind::none || point.call) flags |= kValues;
-      points_.push_back(row_of(point, own.pc, (flags & kLibrary) != 0));
+      if (point.kind == AccessKind::none || point.call) flags |= PointRow::kValues;
+      points_.push_back(row_of(point, own.pc, (flags & PointRow::kLibrary) != 0));
     }
     points_[first].how = flags;
     latest_.resize(points_.size());
     mark_repeated(std::span(points_).subspan(first + 1));
   }
-}
-
-/// Whether an access of the other is no new one where this has just been done.
-bool RaceFinder::PointRow::covers(const PointRow& other) const {
-  return kind <= Kind::repeated && has_word == other.has_word && word == other.word &&
-         other.address - address <= size_bytes && other.address - address + other.size_bytes <= size_bytes &&
-         ((how & Slot::kWrites) != 0 || (other.how & Slot::kWrites) == 0);
 }
 
 /// Of a block. What comes before a value stays: where it lies is asked for.
@@ -181,7 +324,7 @@ void RaceFinder::mark_repeated(std::span<PointRow> rows) {
   }
 }
 
-RaceFinder::PointRow RaceFinder::row_of(const AccessPoint& point, u64 block_pc, bool is_library) {
+PointRow RaceFinder::row_of(const AccessPoint& point, u64 block_pc, bool is_library) {
   PointRow row{.address = point.address, .offset = static_cast<u16>(point.pc - block_pc)};
   if (point.kind == AccessKind::none) {
     row.kind = PointRow::Kind::value;
@@ -203,21 +346,28 @@ RaceFinder::PointRow RaceFinder::row_of(const AccessPoint& point, u64 block_pc, 
   return row;
 }
 
-void RaceFinder::block(AccessHeader header, const u64* words, const AccessPoint* points) {
+/// Returns whether its accesses count.
+inline bool RaceFinder::begin_program_block(const PointRow& row) {
+  Task& own = task();
+  own.in_library = false;
+  own.in_string = (row.how & PointRow::kStub) != 0;
+  if (!own.frames.empty() && !own.frames.back().ran_program) runs_program(own.frames.back());
+  return checks_ && !in_allocator();
+}
+
+void RaceFinder::block(AccessHeader header, const u64* words) {
   const PointRow& row = points_[header.point()];
   if (current_ != kNever) {
     Task& own = task();
-    const bool has_values = (row.how & kValues) != 0;
-    if ((row.how & kLibrary) != 0) {
+    const bool has_values = (row.how & PointRow::kValues) != 0;
+    Run run = run_of(words - 1);
+    if ((row.how & PointRow::kLibrary) != 0) {
       own.in_library = true;
-      const bool looks = checks_ && own.in_string && (row.how & kLoader) == 0;
-      if (has_values || looks) accesses<true>(header, words, points, looks);
+      run.looks = checks_ && own.in_string && (row.how & PointRow::kLoader) == 0;
+      if (has_values || run.looks) accesses<true>(run, &row + 1);
     } else {
-      own.in_library = false;
-      own.in_string = (row.how & kStub) != 0;
-      if (!own.frames.empty() && !own.frames.back().ran_program) runs_program(own.frames.back());
-      const bool looks = checks_ && !in_allocator();
-      if (has_values || looks) accesses<false>(header, words, points, looks);
+      run.looks = begin_program_block(row);
+      if (has_values || run.looks) accesses<false>(run, &row + 1);
     }
   }
   ticks_ += header.tick() ? 1 : 0;
@@ -236,51 +386,53 @@ inline void RaceFinder::simple_access(const PointRow& row, u64 address, u64 pc) 
 }
 
 /// Of a block. Where an instruction accesses what it did when the block last ran, and the segment is the
-/// same, that is nothing new. What the library does is done by the program's call. `looks`: accesses count.
+/// same, that is nothing new. What the library does is done by the program's call.
 template <bool kByLibrary>
-void RaceFinder::accesses(AccessHeader header, const u64* words, const AccessPoint* points, bool looks) {
-  const PointRow* const own = &points_[header.point()];
-  const u32 guest_bytes = header.guest_bytes();
-  u64* const latest = &latest_[header.point()];
-  const u64 stamp = stamp_;
-  if (latest[0] != stamp) {
+void RaceFinder::accesses(Run run, const PointRow* from) {
+  const PointRow* const own = run.own;
+  u64* const latest = &latest_[static_cast<std::size_t>(own - points_.data())];
+  if (latest[0] != run.stamp) {
     std::fill_n(latest + 1, own->word, kNowhere);
-    latest[0] = stamp;
+    latest[0] = run.stamp;
   }
+  for (const PointRow* row = from; row <= own + own->word && row->offset < run.guest_bytes; ++row) {
+    if (row->kind > PointRow::Kind::repeated) [[unlikely]] {
+      odd_row<kByLibrary>(*row, run);
+      continue;
+    }
+    if (row->kind == PointRow::Kind::repeated && stamp_ == run.stamp) continue;
+    run.last = row->address + (row->has_word ? run.words[row->word] : 0);
+    u64& before = latest[row - own];
+    if (!run.looks || (before == run.last && stamp_ == run.stamp)) continue;
+    before = run.last;
+    simple_access(*row, run.last, kByLibrary ? task().call.pc : own->address + row->offset);
+  }
+  if (stamp_ != run.stamp) latest[0] = 0;
+}
+
+template <bool kByLibrary>
+void RaceFinder::odd_row(const PointRow& row, Run& run) {
+  const AccessPoint& point = run.points[&row - run.own];
   Task& by = task();
-  u64 last = last_read_;
-  for (const PointRow* row = own + 1; row <= own + own->word && row->offset < guest_bytes; ++row) {
-    if (row->kind <= PointRow::Kind::repeated) [[likely]] {
-      if (row->kind == PointRow::Kind::repeated && stamp_ == stamp) continue;
-      last = row->address + (row->has_word ? words[row->word] : 0);
-      u64& before = latest[row - own];
-      if (!looks || (before == last && stamp_ == stamp)) continue;
-      before = last;
-      simple_access(*row, last, kByLibrary ? by.call.pc : own->address + row->offset);
-      continue;
-    }
-    const AccessPoint& point = points[row - own];
-    if (row->kind == PointRow::Kind::value) {
-      last_read_ = last;
-      if (kByLibrary && point.end_reg == Gpr::rax) --by.depth;
-      value(point, words[point.word]);
-      if (!kByLibrary) looks = checks_ && !in_allocator();
-      continue;
-    }
-    const translate::Access made = translate::access_at(point, words);
-    if (made.size_bytes == 0) continue;
-    last = made.address;
-    if (made.call && kByLibrary) {
-      ++by.depth;
-      continue;
-    }
-    if (made.call) {
-      by.call = place(made.pc);
-      by.depth = 0;
-    }
-    if (looks) access(made.address, made.size_bytes, kByLibrary ? by.call.pc : made.pc, row->how);
+  if (row.kind == PointRow::Kind::value) {
+    last_read_ = run.last;
+    if (kByLibrary && point.end_reg == Gpr::rax) --by.depth;
+    value(point, run.words[point.word]);
+    if (!kByLibrary) run.looks = checks_ && !in_allocator();
+    return;
   }
-  if (stamp_ != stamp) latest[0] = 0;
+  const translate::Access made = translate::access_at(point, run.words);
+  if (made.size_bytes == 0) return;
+  run.last = made.address;
+  if (made.call && kByLibrary) {
+    ++by.depth;
+    return;
+  }
+  if (made.call) {
+    by.call = place(made.pc);
+    by.depth = 0;
+  }
+  if (run.looks) access(made.address, made.size_bytes, kByLibrary ? by.call.pc : made.pc, row.how);
 }
 
 /// What the kernel reads and writes counts where the program's own call is the system call.

@@ -21,7 +21,9 @@
 #include "lens/errors/heap_blocks.h"
 #include "lens/heap/allocator_functions.h"
 #include "lens/races/access_shadow.h"
+#include "lens/races/filtered_items.h"
 #include "lens/races/lock_book.h"
+#include "lens/races/point_row.h"
 #include "lens/races/thread_functions.h"
 #include "lens/races/vector_clock.h"
 #include "translate/access_stream.h"
@@ -73,7 +75,11 @@ class RaceFinder {
   /// Functions that are watched from here on.
   void watch(const heap::FileFunctions& allocators);
   void watch(const std::map<u64, const ThreadFunction*>& functions);
-  void read(std::span<const u64> records, std::span<const translate::AccessPoint> points);
+  /// All points of the stream so far.
+  void learn(std::span<const translate::AccessPoint> points);
+  void read(std::span<const u64> records);
+  /// What a RepeatFilter leaves of a batch.
+  void read_filtered(std::span<const u64> records, ItemQueue& items);
 
   // Of tasks: what only the kernel knows.
 
@@ -89,6 +95,22 @@ class RaceFinder {
 
   const std::vector<Race>& races() const { return races_; }
   const LockBook& locks() const { return locks_; }
+  /// There were two tasks. All that the first did alone comes before what others do.
+  bool checks() const { return checks_ && current_ != kNever; }
+  std::size_t points() const { return points_.size(); }
+  /// Of the block whose own row has that number, which is the first.
+  std::span<const PointRow> block_rows(std::size_t own) const {
+    return std::span(points_).subspan(own, std::size_t{1} + points_[own].word);
+  }
+  i32 current_task() const { return tasks_[current_].id; }
+  u64 ticks() const { return ticks_; }
+  /// Shows where the return addresses lie of watched functions that tasks are in, the outermost first:
+  /// visit(task, address).
+  template <class Visit>
+  void show_open(Visit visit) const {
+    for (const Task& each : tasks_)
+      for (const Frame& frame : each.frames) visit(each.id, frame.rsp);
+  }
   u32 tasks() const { return static_cast<u32>(tasks_.size()); }
 
  private:
@@ -126,24 +148,6 @@ class RaceFinder {
     const heap::AllocatorFunction* allocator = nullptr;  ///< or
     const ThreadFunction* thread = nullptr;
   };
-  /// An access point, packed: a line of the processor's cache holds those of a block.
-  struct PointRow {
-    enum class Kind : u8 {
-      simple,    ///< `size_bytes` at the word's value and `address`
-      repeated,  ///< the same, of what an earlier one of the block accesses as strongly
-      odd,       ///< translate::access_at tells
-      value,     ///< no access
-    };
-    u64 address = 0;    ///< of a block's own row, its pc
-    u16 word = 0;       ///< 0 also if it has none; of a block, how many rows follow
-    u16 offset = 0;     ///< of the instruction in its block
-    u8 size_bytes = 0;  ///< of a simple one
-    u8 how = 0;         ///< Slot's flags; of a block, what its code is
-    Kind kind = Kind::simple;
-    bool has_word = false;
-    u8 mask = 0;  ///< a bit for each byte of a simple one of a word at most
-    bool covers(const PointRow& other) const;
-  };
   /// What those who come to an object learn of those who came before.
   struct Sync {
     VectorClock clock;
@@ -154,7 +158,6 @@ class RaceFinder {
     u32 round = 0;
     std::optional<TaskNumber> runner{};  ///< of `once`: who does it just now
   };
-  static constexpr u8 kLibrary = 1, kLoader = 2, kStub = 4, kValues = 8;  ///< of blocks
   static constexpr u32 kNever = ~u32{0};
   static constexpr u64 kNowhere = ~u64{0};
 
@@ -177,13 +180,41 @@ class RaceFinder {
   TaskNumber number_of(i32 id);
   bool is_before(const Slot& slot) const;
 
-  void learn(std::span<const translate::AccessPoint> points);
   PointRow row_of(const translate::AccessPoint& point, u64 block_pc, bool is_library);
   static void mark_repeated(std::span<PointRow> rows);
-  void block(translate::AccessHeader header, const u64* words, const translate::AccessPoint* points);
+  void record(const u64* at);
+  void block(translate::AccessHeader header, const u64* words);
+  bool begin_program_block(const PointRow& row);
+  void called(translate::AccessHeader header);
+  /// Where an epoch of the filter begins.
+  struct Epoch {
+    const u64* at = nullptr;  ///< its first record
+    u64 ticks = 0, stamp = 0;
+    Place call{};
+    i32 depth = 0;
+  };
+  /// A block's run.
+  struct Run {
+    const PointRow* own = nullptr;
+    const u64* words = nullptr;
+    const translate::AccessPoint* points = nullptr;
+    u32 guest_bytes = 0;
+    bool looks = false;  ///< accesses count
+    u64 last = 0;        ///< where the last access was
+    u64 stamp = 0;       ///< when it began
+  };
+  Run run_of(const u64* at) const;
+  void fetch_ahead(const ItemQueue& items);
+  static constexpr u32 kAhead = 16;  ///< items
+  void filtered_access(const FilteredItem& item, const u64* at);
+  const u64* rest_of_block(const u64* block, u32 row, const Epoch& epoch);
+  void told(const FilteredItem& state, std::span<const u64> records);
+  void follow(translate::AccessHeader header);
+  Epoch begin_epoch(const u64* at) const;
   template <bool kByLibrary>
-  void accesses(translate::AccessHeader header, const u64* words, const translate::AccessPoint* points,
-                bool looks);
+  void accesses(Run run, const PointRow* from);
+  template <bool kByLibrary>
+  void odd_row(const PointRow& row, Run& run);
   void simple_access(const PointRow& row, u64 address, u64 pc);
   void engine(translate::AccessHeader header, const u64* words);
   void value(const translate::AccessPoint& point, u64 word);
@@ -219,10 +250,10 @@ class RaceFinder {
 
   CodeFacts& code_;
   std::vector<PointRow> points_;
+  std::vector<translate::AccessPoint> access_points_;
   /// As points_: of each block the stamp of when it last ran, of its simple accesses the addresses.
   std::vector<u64> latest_;
   u64 stamp_ = 1;  ///< changes when a segment begins, and when other objects come to lie somewhere
-  /// There were two tasks. All that the first did alone comes before what others do.
   bool checks_ = false;
   std::vector<Task> tasks_;
   HashMap<TaskNumber> task_numbers_;  ///< by id

@@ -10,7 +10,7 @@
 #include "lens/clock.h"
 #include "lens/lens.h"
 #include "lens/races/program_code.h"
-#include "lens/races/race_finder.h"
+#include "lens/races/race_reader.h"
 #include "lens/races/race_tables.h"
 #include "lens/races/race_words.h"
 
@@ -61,20 +61,21 @@ class RaceWatcher final : public Watcher {
 
   void enter(ReplaySession& session, const WalkedCall& walked) override {
     if (!asked_) return;
+    reader_->settled();
     const Call& call = walked.call;
     switch (call.number) {
       case __NR_execve:
       case __NR_execveat:
-        return words_->collect(session, *finder_);
+        return words_->collect(session, finder());
       case __NR_munmap:
         if (files_->overlap(call.arguments[0], call.arguments[0] + page_ceil(call.arguments[1])))
-          words_->collect(session, *finder_);
+          words_->collect(session, finder());
         return;
       case __NR_exit:
-        return finder_->ends(walked.entry.task);
+        return finder().ends(walked.entry.task);
       case __NR_clone:
       case __NR_clone3:
-        if (makes_thread(session, call)) finder_->creating(walked.entry.task);
+        if (makes_thread(session, call)) finder().creating(walked.entry.task);
         return;
       default:
         return;
@@ -82,6 +83,7 @@ class RaceWatcher final : public Watcher {
   }
 
   void leave(ReplaySession& session, const WalkedCall& walked) override {
+    if (asked_) reader_->settled();
     if (walked.replaced_program()) {
       finish_program();
       ++program_;
@@ -92,8 +94,8 @@ class RaceWatcher final : public Watcher {
 
   void end(ReplaySession& session, const Instant&) override {
     if (asked_) {
-      finder_->finish();
-      words_->collect(session, *finder_);
+      finder().finish();
+      words_->collect(session, finder());
     }
     finish_program();
   }
@@ -122,16 +124,20 @@ class RaceWatcher final : public Watcher {
     return (arguments_of(session, call).flags & CLONE_THREAD) != 0;
   }
 
+  /// Until the session goes on.
+  RaceFinder& finder() const { return reader_->settled(); }
+
   void begin_program(ReplaySession& session) {
+    reader_.reset();
     files_ = std::make_unique<profile::CodeFiles>();
     code_ = std::make_unique<ProgramCode>(*files_);
-    finder_ = std::make_unique<RaceFinder>(*code_);
+    reader_ = std::make_unique<RaceReader>(*code_);
     words_ = std::make_unique<RaceWords>(*files_, tree_.program);
     seen_.clear();
     brk_ = 0;
     asked_ = static_cast<bool>(session.note_accesses_and_entries(
         [this](std::span<const u64> records, std::span<const translate::AccessPoint> points) {
-          finder_->read(records, points);
+          reader_->read(records, points);
         }));
     look_at_files(session);
   }
@@ -147,23 +153,23 @@ class RaceWatcher final : public Watcher {
         if (makes_thread(session, call)) {
           ThreadArguments made = arguments_of(session, call);
           if (made.stack_bytes == 0) add_stack(session, made);
-          finder_->created(walked.exit.task, static_cast<i32>(result), made.thread, made.stack,
+          finder().created(walked.exit.task, static_cast<i32>(result), made.thread, made.stack,
                            made.stack_bytes);
         }
         return;
       case __NR_brk:
-        if (brk_ != 0 && result > brk_) finder_->mapped(brk_, result - brk_);
+        if (brk_ != 0 && result > brk_) finder().mapped(brk_, result - brk_);
         brk_ = result;
         return;
       case __NR_mmap:
-        finder_->mapped(result, page_ceil(call.arguments[1]));
+        finder().mapped(result, page_ceil(call.arguments[1]));
         if ((call.arguments[2] & PROT_EXEC) != 0) look_at_files(session);
         return;
       case __NR_munmap:
         forget(call.arguments[0], call.arguments[0] + page_ceil(call.arguments[1]));
         return;
       case __NR_mremap:
-        finder_->mapped(result, page_ceil(call.arguments[2]));
+        finder().mapped(result, page_ceil(call.arguments[2]));
         return;
       default:
         if ((call.arguments[2] & PROT_EXEC) != 0) look_at_files(session);
@@ -199,8 +205,8 @@ class RaceWatcher final : public Watcher {
       for (const auto& [address, function] : allocators.by_address) addresses.push_back(address);
       for (const auto& [address, function] : functions) addresses.push_back(address);
       if (!session.watch_functions(addresses)) continue;
-      finder_->watch(allocators);
-      finder_->watch(functions);
+      finder().watch(allocators);
+      finder().watch(functions);
     }
   }
 
@@ -210,7 +216,7 @@ class RaceWatcher final : public Watcher {
     rows_.add(kRaceCheck, {.process = process_,
                            .program = program_,
                            .state = asked_ ? "checked" : "not checked: the replay could not be asked",
-                           .tasks = asked_ ? finder_->tasks() : 0});
+                           .tasks = asked_ ? finder().tasks() : 0});
     if (!asked_) return;
     Clock clock(recording_, process_);
     add_races(clock);
@@ -222,7 +228,7 @@ class RaceWatcher final : public Watcher {
   void add_races(Clock& clock) {
     std::map<std::pair<std::string, std::string>, std::size_t> known;
     std::vector<DataRaceRow> rows;
-    for (const Race& race : finder_->races()) {
+    for (const Race& race : finder().races()) {
       std::string one = line_of(race.first.place.pc), other = line_of(race.second.place.pc);
       if (other < one) std::swap(one, other);
       const auto [place, is_new] = known.try_emplace({one, other}, rows.size());
@@ -241,8 +247,8 @@ class RaceWatcher final : public Watcher {
 
   std::string locks_of(const RaceAccess& access) const {
     std::string names;
-    for (const LockNumber lock : finder_->locks().set(access.locks))
-      names += (names.empty() ? "" : ", ") + words_->data(finder_->locks().address_of(lock));
+    for (const LockNumber lock : finder().locks().set(access.locks))
+      names += (names.empty() ? "" : ", ") + words_->data(finder().locks().address_of(lock));
     return names;
   }
 
@@ -313,15 +319,15 @@ class RaceWatcher final : public Watcher {
 
   void add_circles() {
     u32 circle = 0;
-    for (const std::vector<LockOrder>& orders : finder_->locks().circles()) {
+    for (const std::vector<LockOrder>& orders : finder().locks().circles()) {
       ++circle;
       u32 step = 0;
       for (const LockOrder& order : orders) {
         const CodeWords& held = words_->code(order.held_at.pc);
         const CodeWords& wanted = words_->code(order.wanted_at.pc);
         LockOrderRow row{.process = process_, .program = program_, .circle = circle, .step = ++step};
-        row.held_address = finder_->locks().address_of(order.held);
-        row.wanted_address = finder_->locks().address_of(order.wanted);
+        row.held_address = finder().locks().address_of(order.held);
+        row.wanted_address = finder().locks().address_of(order.wanted);
         row.held = words_->data(row.held_address);
         row.wanted = words_->data(row.wanted_address);
         row.times = order.times;
@@ -345,11 +351,11 @@ class RaceWatcher final : public Watcher {
 
   void add_misuses(Clock& clock) {
     u32 number = 0;
-    for (const Misuse& misuse : finder_->locks().misuses()) {
+    for (const Misuse& misuse : finder().locks().misuses()) {
       const CodeWords& words = words_->code(misuse.place.pc);
       LockMisuseRow row{.process = process_, .program = program_, .number = ++number};
       row.kind = name_of(misuse.kind);
-      row.address = finder_->locks().address_of(misuse.lock);
+      row.address = finder().locks().address_of(misuse.lock);
       row.lock = words_->data(row.address);
       row.times = misuse.times;
       row.event = misuse.place.event;
@@ -380,7 +386,7 @@ class RaceWatcher final : public Watcher {
   u64 brk_ = 0;
   std::unique_ptr<profile::CodeFiles> files_;
   std::unique_ptr<ProgramCode> code_;
-  std::unique_ptr<RaceFinder> finder_;
+  std::unique_ptr<RaceReader> reader_;
   std::unique_ptr<RaceWords> words_;
   std::set<std::pair<std::string, u64>> seen_;  ///< mapped code, by path and address
 };
