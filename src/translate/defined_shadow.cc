@@ -63,7 +63,52 @@ bool DefinedShadow::any_undefined(u64 address, u64 size_bytes, u64* first) const
   return found;
 }
 
+namespace {
+
+/// Of the words below: a bit of each byte.
+constexpr u64 kEachByte = 0x0101'0101'0101'0101;
+
+/// Whether what lies there has shadow, and is a few whole words, as most operands are.
+bool is_few_words(u64 address, u64 size_bytes) {
+  constexpr u64 kMost = 32;
+  return size_bytes % sizeof(u64) == 0 && size_bytes - 1 < kMost && in_window(address) &&
+         in_window(address + size_bytes - 1);
+}
+
+/// False if there are bytes that are undefined in part.
+bool load_words(u64 address, u8* bits, u64 size_bytes) {
+  const u8* const shadow = shadow_at(address);
+  for (u64 at = 0; at < size_bytes; at += sizeof(u64)) {
+    u64 word = 0;
+    std::memcpy(&word, shadow + at, sizeof word);
+    if ((word & kEachByte * (kPartlyByte ^ kUndefinedByte)) != 0) return false;
+    word = word / kUndefinedByte * 0xff;
+    std::memcpy(bits + at, &word, sizeof word);
+  }
+  return true;
+}
+
+/// The same; what it has written by then is right.
+bool store_words(u64 address, const u8* bits, u64 size_bytes) {
+  u8* const shadow = shadow_at(address);
+  for (u64 at = 0; at < size_bytes; at += sizeof(u64)) {
+    u64 word = 0, before = 0;
+    std::memcpy(&word, bits + at, sizeof word);
+    std::memcpy(&before, shadow + at, sizeof before);
+    const u64 undefined = word & kEachByte;
+    if (undefined * 0xff != word) return false;
+    if (before != undefined * kUndefinedByte) {
+      word = undefined * kUndefinedByte;
+      std::memcpy(shadow + at, &word, sizeof word);
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 void DefinedShadow::load(u64 address, u8* bits, u64 size_bytes) const {
+  if (is_few_words(address, size_bytes) && load_words(address, bits, size_bytes)) return;
   std::memset(bits, 0, size_bytes);
   each_page(address, size_bytes, [&](u64 start, u64 end) {
     for (u64 at = start; at < end; ++at) {
@@ -77,6 +122,7 @@ void DefinedShadow::load(u64 address, u8* bits, u64 size_bytes) const {
 }
 
 void DefinedShadow::store(u64 address, const u8* bits, u64 size_bytes) {
+  if (is_few_words(address, size_bytes) && store_words(address, bits, size_bytes)) return;
   each_page(address, size_bytes, [&](u64 start, u64 end) {
     for (u64 at = start; at < end; ++at) {
       const u8 of_byte = bits[at - address];

@@ -48,6 +48,11 @@ bool Translator::look_at_begin(const Block& block, bool chosen) {
   const cpu::Registers& regs = slots().regs;
   if (block.watched) look_at_allocators(regs);
   if (!chosen || heap_.in_allocator() || heap_.leaves_out(regs.rip)) return true;
+  using Move = PlainMove::Kind;
+  if (const Move move = decoded_[block.begin].move.kind; move == Move::load || move == Move::load_vector) {
+    look_at_load(decoded_[block.begin].move);
+    return true;
+  }
   std::vector<Access> accesses;
   const std::span<const u8> bytes(source_.data() + block.first_source, block.guest_bytes);
   const DecodedBegin& begin = decoded_[block.begin];

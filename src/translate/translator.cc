@@ -346,9 +346,21 @@ BlockIndex Translator::find(u64 pc, Variant variant, CodeKind kind) const {
   return newest != kNone && blocks_[newest].pc == pc && blocks_[newest].kind == kind ? newest : kNone;
 }
 
+/// Where the number of a block of this kind is kept; whether it still is one is to be looked at.
+BlockIndex& Translator::recent(u64 pc, CodeKind kind) {
+  constexpr u64 kSpread = 0x9e37'79b9'7f4a'7c15;  // Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4)
+  static_assert(sizeof recent_ / sizeof recent_[0] == 1 << 12);
+  return recent_[((pc ^ u64{kind} << 48) * kSpread) >> (64 - 12)];
+}
+
 BlockIndex Translator::find_or_build(u64 pc, Variant variant, CodeKind kind) {
+  BlockIndex& known = recent(pc, kind);
+  if (known < blocks_.size()) {
+    const Block& block = blocks_[known];
+    if (block.pc == pc && block.kind == kind && block.variant == variant && block.live) return known;
+  }
   const BlockIndex newest = find(pc, variant, kind);
-  if (newest != kNone && blocks_[newest].live) return newest;
+  if (newest != kNone && blocks_[newest].live) return known = newest;
   const u64 page = page_floor(pc);
   const bool checked =
       options_.always_checked ||
@@ -406,8 +418,8 @@ BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) 
   if (built.stepped || (built.notes.chosen && notes_suspects())) {
     (built.stepped ? block.step : block.begin) = static_cast<u32>(decoded_.size());
     const x86::Decoded decoded = x86::decode(built.source);
-    decoded_.push_back(
-        {decoded, x86::accesses_of(decoded, built.source), stack_growth(decoded, built.source)});
+    decoded_.push_back({decoded, x86::accesses_of(decoded, built.source), stack_growth(decoded, built.source),
+                        notes_undefined() ? plain_move(decoded, built.source) : PlainMove{}});
   }
   cache_used_ = (block.host_end + 15) & ~15u;
   blocks_.push_back(block);

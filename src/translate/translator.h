@@ -3,6 +3,7 @@
 // returns exits by value. It never calls the kernel or the host.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "translate/definedness.h"
 #include "translate/heap_watch.h"
 #include "translate/looked_at_reads.h"
+#include "translate/plain_moves.h"
 #include "translate/stack_growth.h"
 #include "translate/stretches.h"
 #include "translate/watched_functions.h"
@@ -54,6 +56,7 @@ struct DecodedBegin {
   x86::Decoded decoded;
   x86::Accesses accesses;
   StackGrowth growth;
+  PlainMove move;  ///< if undefined values are noted
 };
 
 class Translator final : public cpu::Executor {
@@ -207,6 +210,7 @@ class Translator final : public cpu::Executor {
   bool borrows() const { return notes_accesses() || notes_suspects(); }
   bool begins_for_engine(BlockIndex index) const;
   bool look_at_begin(const Block& block, bool chosen);
+  void look_at_load(const PlainMove& move);
   void note_allocator(AccessHeader header, std::span<const u64> words);
   void chosen_accesses_at(const Block& block, std::vector<Access>& out) const;
   bool note_suspect(const Access& access);
@@ -238,6 +242,7 @@ class Translator final : public cpu::Executor {
   std::optional<cpu::Exit> refuse_target(cpu::CpuState& cpu);
   void take_back_transfer(u64 pc, u8 bytes);
   BlockIndex find(u64 pc, Variant variant, CodeKind kind) const;
+  BlockIndex& recent(u64 pc, CodeKind kind);
   BlockIndex find_or_build(u64 pc, Variant variant, CodeKind kind);
   BlockIndex build(u64 pc, const BuildOptions& options, bool keep);
   void keep(BlockIndex index);
@@ -304,9 +309,11 @@ class Translator final : public cpu::Executor {
   LookedAtReads looked_at_;
   std::vector<DecodedBegin> decoded_;  ///< by Block::step and Block::begin
   u64 undefined_read_at_ = 0;          ///< the instruction there, which is next, reads something undefined
-  bool stepped_ = false;               ///< the engine has looked at the next instruction already
-  cpu::VectorImage vectors_;           ///< for step_undefined()
-  i32 task_ = 0;                       ///< that runs, if suspects are noted, and its instant
+  /// Blocks that were found lately: what is undefined keeps the same few going through the engine.
+  std::array<BlockIndex, 4096> recent_{};
+  bool stepped_ = false;      ///< the engine has looked at the next instruction already
+  cpu::VectorImage vectors_;  ///< for step_undefined()
+  i32 task_ = 0;              ///< that runs, if suspects are noted, and its instant
   u64 event_ = 0;
   Statistics statistics_;
 };

@@ -121,6 +121,14 @@ void Translator::engine_reads(u64 address, u64 size_bytes, u64 pc) {
     note_use(pc, {UndefinedUse::Kind::argument, first});
 }
 
+/// Of a block that begins with a load that often reads what is undefined, and is about to be entered.
+void Translator::look_at_load(const PlainMove& move) {
+  const u64 pc = slots().regs.rip;
+  const bool undefined = defined_.any_undefined(address_of(move, slots().regs), move.size_bytes);
+  if (undefined) undefined_read_at_ = pc;
+  if (looked_at_.places().contains(pc)) note_read(pc, undefined);
+}
+
 /// Of a block that begins with an instruction that is not tested, and is about to be entered.
 void Translator::define_at_begin(const DecodedBegin& begin, std::span<const u8> bytes,
                                  std::vector<Access>& accesses) {
@@ -172,7 +180,8 @@ bool Translator::step_undefined(BlockIndex index) {
   }
   stepped_ = true;
   const std::span<const u8> code(source_.data() + block.first_source, block.guest_bytes);
-  const auto& [decoded, accesses, growth] = decoded_[block.step];
+  const auto& [decoded, accesses, growth, move] = decoded_[block.step];
+  if (step_plain_move(move, slots().regs, undefined_.bits, defined_)) return true;
   const cpu::Registers regs = with_segments(slots().regs);
   if (decoded.category == Category::syscall) check_arguments(regs);
   GuestMemory memory(defined_, vectors_, options_.vector_components);
