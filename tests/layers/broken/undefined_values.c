@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static volatile long sink;
@@ -197,6 +198,27 @@ static void sorts(void) {
   if (numbers[50] != 50) ++sink;
 }
 
+/// Moves in a row, of which the second stores to a page that has code: its first store is a fault of the
+/// host's.
+static void moves_to_code(void) {
+  char* words = block(32);
+  memset(words + 16, 7, 16);
+  char* code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (code == MAP_FAILED) return;
+  code[0] = (char)0xc3;  // ret
+  ((void (*)(void))code)();
+  char other[16];
+  __asm__ volatile(
+      "movups (%0), %%xmm0\n movups %%xmm0, 64(%1)\n movups %%xmm0, (%2)\n movups 16(%0), %%xmm0\n"
+      "movups %%xmm0, 128(%1)"
+      :
+      : "r"(words), "r"(code), "r"(other)
+      : "xmm0", "memory");
+  if (code[128] == 7) ++sink;
+  if (code[64] == 7) ++sink;  // undefined
+  if (other[3] == 7) ++sink;  // undefined
+}
+
 static const struct {
   const char* name;
   void (*run)(void);
@@ -209,6 +231,7 @@ static const struct {
     CASE(in_a_float),    CASE(by_alloca),      CASE(compares),        CASE(measures),
     CASE(deep),          CASE(copies_padding), CASE(finds_the_end),   CASE(clears),
     CASE(masks),         CASE(shifts_out),     CASE(prints),          CASE(sorts),
+    CASE(moves_to_code),
 };
 
 int main(int count, char** words) {
