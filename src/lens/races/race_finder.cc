@@ -194,6 +194,7 @@ const u64* RaceFinder::rest_of_block(const u64* block, u32 row, const Epoch& epo
     accesses<true>(run, run.own + row + 1);
   } else {
     run.looks = begin_program_block(*run.own);
+    if (run.points[row].call) called(header);
     accesses<false>(run, run.own + row + 1);
   }
   ticks_ += header.tick() ? 1 : 0;

@@ -188,9 +188,9 @@ inline void RepeatFilter::block(AccessHeader header, const u64* words) {
 }
 
 void RepeatFilter::library_block(Row* own, const u64* words, u32 guest_bytes) {
-  is_told_ = false;
   in_library_ = true;
   if (in_string_ && (own->how & PointRow::kLoader) == 0) rows<true>(own, words, guest_bytes);
+  is_told_ = false;
   if ((own->how & (kCalls | kReturns)) == 0 || own[own->word].offset >= guest_bytes) return;
   depth_ += (own->how & kCalls) != 0 ? 1u : ~0u;
 }
@@ -208,7 +208,9 @@ inline const RepeatFilter::Row* RepeatFilter::rows(Row* own, const u64* words, u
     const u64 address = row->address_at(words);
     if (row->latest == address && (row->how & kOdd) == 0) continue;
     row->latest = address;
-    if (!is_new(*row, address)) continue;
+    // Of an allocator's own accesses those for strings alone count.
+    const bool may_be_uncounted = kByLibrary && lowest_ != kNowhere;
+    if (!is_new(*row, address) && !may_be_uncounted) continue;
     if (kByLibrary && call_ != nullptr) put_state();
     put_row<kByLibrary>(words, *row, address);
   }
