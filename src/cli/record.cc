@@ -192,6 +192,10 @@ class Recorder {
 
   Status check_place() const {
     const std::string place = options_.output.empty() ? trace::recordings_directory() : options_.output;
+    std::error_code error;
+    if (!options_.output.empty() && std::filesystem::exists(place, error) &&
+        !(std::filesystem::is_directory(place, error) && std::filesystem::is_empty(place, error)))
+      TRY(refuse(printable(place) + " is there already: remove it, or name another place with -o"));
     const std::string directory = nearest_directory(place);
     TRY(refuse(noexec_trouble(directory)));
     TRY(refuse(space_trouble(directory, options_.free_bytes_least)));
@@ -364,7 +368,8 @@ int record(const RecordOptions& options, machine::Mode mode) {
   const char* quiet = std::getenv("ORRERY_QUIET");
   const bool may_speak = mode == machine::Mode::record && (quiet == nullptr || *quiet == 0);
   if (may_speak)
-    std::fprintf(stderr, "orrery: recorded to %s%s\n", last_part(recorder.recording()).c_str(),
+    std::fprintf(stderr, "orrery: recorded to %s%s\n",
+                 printable(options.output.empty() ? last_part(recorder.recording()) : options.output).c_str(),
                  words_of_gap(recorder).c_str());
   if (recorder.timed_out()) return complain("the time was over, and the program was ended", kOutOfTime);
   return exit_code_like(ended.value());

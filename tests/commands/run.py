@@ -89,6 +89,17 @@ def case_ls(orrery):
     expect({each["state"] for each in listed}, {"complete"}, "state in ls --json")
 
 
+def case_named_place(orrery):
+    mine = orrery.home / "mine"
+    said = orrery.run("record", "-o", str(mine), "--", "true").stderr
+    expect_match(said, f"recorded to {mine}$", "a place is told as it was named")
+    refused = orrery.run("record", "-o", str(mine), "--", "true", status=69).stderr
+    expect_match(refused, f"{mine} is there already: remove it, or name another place with -o", "what is there stays")
+    orrery.run("info", "--verify", str(mine))
+    (orrery.home / "empty").mkdir()
+    orrery.run("record", "-o", str(orrery.home / "empty"), "--", "true")
+
+
 def case_info(orrery):
     expect_match(orrery.run("info", status=69).stderr, "no recording yet", "info without recordings")
     orrery.record("echo", "two words", "it's")
