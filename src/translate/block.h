@@ -19,7 +19,10 @@ enum class Variant : u8 { fast, exact };
 /// Which code of a pc a block is. While registers are undefined (undefined.cc) other code runs: from
 /// kFirstTainted on, for one set of such registers.
 using CodeKind = u16;
-inline constexpr CodeKind kOrdinaryCode = 0, kSteppedCode = 1, kFirstTainted = 2, kNoCode = 0xffff;
+inline constexpr CodeKind kOrdinaryCode = 0, kFirstTainted = 3, kNoCode = 0xffff;
+/// Of an instruction that was found to read what is undefined; the second while no general register is.
+inline constexpr CodeKind kSteppedCode = 1, kSteppedMoves = 2;
+constexpr bool is_stepped(CodeKind kind) { return kind == kSteppedCode || kind == kSteppedMoves; }
 
 /// What the glue before a host instruction has borrowed, to be given back when a fault lifts the registers.
 enum class Borrowed : u8 {
@@ -109,8 +112,9 @@ struct Block {
   u32 first_exit = 0, exit_count = 0;
   u32 first_source = 0;  ///< of its guest bytes as they were read, guest_bytes of them
   ExitIndex incoming = kNone;
-  u32 cell = 0;       ///< index of its cell, 0 if no indirect jump has reached it
-  u32 step = kNone;   ///< it is one instruction that touches what is undefined: Translator::decoded_'s index
+  u32 cell = 0;  ///< index of its cell, 0 if no indirect jump has reached it
+  u32 step =
+      kNone;  ///< what is undefined goes through it, the engine looks first: Translator::decoded_'s index
   u32 begin = kNone;  ///< the same if it begins with an instruction whose accesses the engine looks at
   CodeKind kind = kOrdinaryCode;
   Variant variant = Variant::fast;

@@ -50,7 +50,7 @@ struct BuildOptions {
   StretchTable* stretches = nullptr;          ///< count executions, and note calls as a profile's
   const HeapWatch* heap = nullptr;  ///< test accesses, and leave at watched functions (heap_watch.h)
   /// From kFirstTainted on: end before an instruction that touches an undefined register. One that is the
-  /// first has a block of its own, without tests, as has every one of kSteppedCode.
+  /// first has a block of its own, without tests, as has every one of kSteppedCode. Moves may be together.
   CodeKind kind = kOrdinaryCode;
   TaintedSets* sets = nullptr;
   const TaintedTargets* targets = nullptr;  ///< where indirect transfers look from kFirstTainted on
@@ -67,7 +67,7 @@ struct BuiltBlock {
   u64 returns_to = 0;            ///< after the call that the block ends with; 0 if it does not
   std::span<const u8> source;    ///< the guest bytes, block.guest_bytes of them
   BlockNotes notes;              ///< of its accesses, if they are noted or tested
-  bool stepped = false;          ///< it is one instruction, which the engine looks at first
+  bool stepped = false;          ///< it is one instruction, or some moves, that the engine looks at first
 };
 
 class BlockBuilder {
@@ -129,7 +129,8 @@ class BlockBuilder {
   void track(const x86::Decoded& decoded, const x86::Accesses& accesses);
   bool begins_for_engine() const;
   void plan_tests(u64 pc);
-  bool is_stepped(const x86::Decoded& decoded, std::span<const u8> bytes, u64& tainted) const;
+  bool needs_step(const x86::Decoded& decoded, std::span<const u8> bytes, u64& tainted) const;
+  bool may_step_moves() const;
   void define_registers(const x86::Decoded& decoded);
   void begin_tests();
   void test_accesses(const x86::Decoded& decoded);

@@ -4,6 +4,7 @@
 
 #include "translate/block_builder.h"
 #include "translate/code_cache.h"
+#include "translate/plain_moves.h"
 #include "translate/stack_growth.h"
 #include "translate/touched_registers.h"
 #include "x86/isa_table.h"
@@ -70,9 +71,9 @@ bool BlockBuilder::begins_for_engine() const {
 
 /// Whether the engine is to look at an instruction, for what is undefined, before it is executed. If not,
 /// takes from the undefined registers what the instruction defines.
-bool BlockBuilder::is_stepped(const Decoded& decoded, std::span<const u8> bytes, u64& tainted) const {
+bool BlockBuilder::needs_step(const Decoded& decoded, std::span<const u8> bytes, u64& tainted) const {
   if (options_.kind == kOrdinaryCode) return false;
-  if (options_.kind == kSteppedCode) return true;
+  if (is_stepped(options_.kind)) return true;
   if (tainted == 0) return false;
   const TouchedRegisters touched = touched_registers(decoded, bytes);
   if ((touched.names & tainted) != 0) return true;
@@ -81,6 +82,13 @@ bool BlockBuilder::is_stepped(const Decoded& decoded, std::span<const u8> bytes,
   if (options_.sets->find_or_add(rest) == kNoCode) return true;
   tainted = rest;
   return false;
+}
+
+/// Whether the addresses of moves are certainly defined.
+bool BlockBuilder::may_step_moves() const {
+  constexpr u64 kGeneral = 0xffff;
+  if (options_.kind < kFirstTainted) return options_.kind == kSteppedMoves;
+  return (options_.sets->of(options_.kind) & kGeneral) == 0;
 }
 
 /// Behind an instruction.
@@ -106,8 +114,10 @@ void BlockBuilder::plan_tests(u64 pc) {
     const std::span<const u8> bytes = std::span<const u8>(buffer_, buffer_bytes_).subspan(at);
     const Decoded decoded = x86::decode(bytes);
     if (decoded.length == 0) break;
-    if (is_stepped(decoded, bytes, tainted)) {
+    if (needs_step(decoded, bytes, tainted)) {
       built_.stepped = count == 0;
+      if (built_.stepped && may_step_moves()) count = static_cast<u32>(moves_together(bytes).size());
+      count = std::min(count, options_.instructions_most);
       break;
     }
     const x86::Accesses accesses = accesses_of(decoded, bytes);

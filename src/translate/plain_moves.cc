@@ -1,6 +1,7 @@
 #include "translate/plain_moves.h"
 
 #include <bit>
+#include <cstring>
 
 namespace orrery::translate {
 
@@ -76,6 +77,24 @@ PlainMove plain_move(const Decoded& decoded, std::span<const u8> bytes) {
   return move;
 }
 
+std::vector<PlainMove> moves_together(std::span<const u8> code) {
+  std::vector<PlainMove> moves;
+  u32 written = 0;
+  const auto is_written = [&](u8 reg) { return reg != AddressForm::kNone && (written >> reg & 1) != 0; };
+  for (u64 at = 0; moves.size() < OverwrittenBits::kMost;) {
+    const std::span<const u8> bytes = code.subspan(at);
+    const Decoded decoded = x86::decode(bytes);
+    if (decoded.length == 0) break;
+    PlainMove move = plain_move(decoded, bytes);
+    if (move.kind == Kind::none || is_written(move.form.base) || is_written(move.form.index)) break;
+    if (move.kind == Kind::load) written |= 1u << move.reg;
+    move.guest_offset = static_cast<u8>(at);
+    moves.push_back(move);
+    at += decoded.length;
+  }
+  return moves;
+}
+
 u64 address_of(const PlainMove& move, const cpu::Registers& regs) {
   const AddressForm& form = move.form;
   u64 address = static_cast<u64>(form.displacement);
@@ -129,6 +148,38 @@ bool step_plain_move(const PlainMove& move, const cpu::Registers& regs, Undefine
       return true;
   }
   return false;
+}
+
+void OverwrittenBits::keep(const PlainMove& move, const cpu::Registers& regs, const UndefinedBits& bits,
+                           const DefinedShadow& memory) {
+  Kept& kept = kept_[count_++];
+  kept.move = move;
+  kept.address = address_of(move, regs);
+  if (move.kind == Kind::load) {
+    kept.words[0] = bits.gpr(move.reg);
+    kept.floor = static_cast<u8>(bits.floor(move.reg));
+    kept.origin = bits.origin(RegisterName::gpr(move.reg));
+  } else if (move.kind == Kind::load_vector) {
+    std::memcpy(kept.words, bits.vector(move.reg), sizeof kept.words);
+    kept.origin = bits.origin(RegisterName::vector(move.reg));
+  } else {
+    memory.load(kept.address, reinterpret_cast<u8*>(kept.words), move.size_bytes);
+  }
+}
+
+void OverwrittenBits::give_back_from(u64 guest_offset, UndefinedBits& bits, DefinedShadow& memory) {
+  for (; count_ != 0 && kept_[count_ - 1].move.guest_offset >= guest_offset; --count_) {
+    const Kept& kept = kept_[count_ - 1];
+    const PlainMove& move = kept.move;
+    if (move.kind == Kind::load) {
+      bits.set_gpr(move.reg, kept.words[0], kept.origin);
+      bits.set_floor(move.reg, kept.floor);
+    } else if (move.kind == Kind::load_vector) {
+      bits.set_vector(move.reg, kept.words, kept.origin);
+    } else {
+      memory.store(kept.address, reinterpret_cast<const u8*>(kept.words), move.size_bytes);
+    }
+  }
 }
 
 }  // namespace orrery::translate

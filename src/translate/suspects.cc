@@ -48,9 +48,9 @@ bool Translator::look_at_begin(const Block& block, bool chosen) {
   const cpu::Registers& regs = slots().regs;
   if (block.watched) look_at_allocators(regs);
   if (!chosen || heap_.in_allocator() || heap_.leaves_out(regs.rip)) return true;
-  using Move = PlainMove::Kind;
-  if (const Move move = decoded_[block.begin].move.kind; move == Move::load || move == Move::load_vector) {
-    look_at_load(decoded_[block.begin].move);
+  const std::vector<PlainMove>& moves = decoded_[block.begin].moves;
+  if (!moves.empty() && is_load(moves[0])) {
+    look_at_load(moves[0]);
     return true;
   }
   std::vector<Access> accesses;

@@ -124,7 +124,7 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& wanted) {
     }
     turn = Turn{};
     // An instruction that reads what is undefined was found by the code behind a breakpoint.
-    const bool past = passes_breakpoint(cpu, limits) || kind == kSteppedCode;
+    const bool past = passes_breakpoint(cpu, limits) || is_stepped(kind);
     if (borrows() && !note_chosen(block, past)) return out_of_room(cpu);
     if (kind != code_kind()) continue;
     const bool steps = blocks_[block].step != kNone && (past || !breakpoints_.contains(slots().regs.rip));
@@ -133,6 +133,7 @@ cpu::Exit Translator::run(cpu::CpuState& cpu, const cpu::RunLimits& wanted) {
     const u64 taken = enter(block, past);
     const ExitCode code = code_of(taken);
     const ExitIndex index = index_of(taken);
+    if (steps) take_back_moves(block);
     left_code(kind, steps, code);
     switch (code) {
       case ExitCode::direct:
@@ -419,7 +420,7 @@ BlockIndex Translator::build(u64 pc, const BuildOptions& options, bool keep_it) 
     (built.stepped ? block.step : block.begin) = static_cast<u32>(decoded_.size());
     const x86::Decoded decoded = x86::decode(built.source);
     decoded_.push_back({decoded, x86::accesses_of(decoded, built.source), stack_growth(decoded, built.source),
-                        notes_undefined() ? plain_move(decoded, built.source) : PlainMove{}});
+                        notes_undefined() ? moves_together(built.source) : std::vector<PlainMove>{}});
   }
   cache_used_ = (block.host_end + 15) & ~15u;
   blocks_.push_back(block);

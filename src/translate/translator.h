@@ -56,7 +56,7 @@ struct DecodedBegin {
   x86::Decoded decoded;
   x86::Accesses accesses;
   StackGrowth growth;
-  PlainMove move;  ///< if undefined values are noted
+  std::vector<PlainMove> moves;  ///< that it begins with, if undefined values are noted
 };
 
 class Translator final : public cpu::Executor {
@@ -221,6 +221,8 @@ class Translator final : public cpu::Executor {
   CodeKind code_kind_or_new();
   void left_code(CodeKind kind, bool stepped, ExitCode code);
   bool step_undefined(BlockIndex index);
+  bool step_moves(std::span<const PlainMove> moves);
+  void take_back_moves(BlockIndex index);
   void note_read(u64 pc, bool undefined);
   bool fits_looked_at(const Block& block) const;
   void check_arguments(const cpu::Registers& regs);
@@ -311,9 +313,10 @@ class Translator final : public cpu::Executor {
   u64 undefined_read_at_ = 0;          ///< the instruction there, which is next, reads something undefined
   /// Blocks that were found lately: what is undefined keeps the same few going through the engine.
   std::array<BlockIndex, 4096> recent_{};
-  bool stepped_ = false;      ///< the engine has looked at the next instruction already
-  cpu::VectorImage vectors_;  ///< for step_undefined()
-  i32 task_ = 0;              ///< that runs, if suspects are noted, and its instant
+  OverwrittenBits overwritten_;  ///< by the moves that are done together
+  bool stepped_ = false;         ///< the engine has looked at the next instruction already
+  cpu::VectorImage vectors_;     ///< for step_undefined()
+  i32 task_ = 0;                 ///< that runs, if suspects are noted, and its instant
   u64 event_ = 0;
   Statistics statistics_;
 };

@@ -169,6 +169,28 @@ void Translator::check_arguments(const cpu::Registers& regs) {
   }
 }
 
+/// Of a block that consists of them. False if it does not, or an address is undefined.
+bool Translator::step_moves(std::span<const PlainMove> moves) {
+  overwritten_.clear();
+  for (const PlainMove& move : moves) {
+    if (moves.size() > 1) overwritten_.keep(move, slots().regs, undefined_.bits, defined_);
+    if (!step_plain_move(move, slots().regs, undefined_.bits, defined_)) return false;
+  }
+  return !moves.empty();
+}
+
+/// The block was left. If it was before some of the moves that it consists of, they have not been made.
+void Translator::take_back_moves(BlockIndex index) {
+  const Block& block = blocks_[index];
+  const ExitCode code = code_of(slots().exit_code);
+  if (code == ExitCode::direct || decoded_[block.step].moves.size() < 2) return;
+  const u64 done = slots().regs.rip - block.pc;
+  if ((code != ExitCode::fault && code != ExitCode::interrupted) || done >= block.guest_bytes) return;
+  // One that faults stays looked at: the engine may have it executed outside of this code.
+  overwritten_.give_back_from(code == ExitCode::fault ? done + 1 : done, undefined_.bits, defined_);
+  stepped_ = false;
+}
+
 /// What the block's instruction, which is next, makes of undefined bits, before it is executed. False if it
 /// is another instruction by now.
 bool Translator::step_undefined(BlockIndex index) {
@@ -180,8 +202,8 @@ bool Translator::step_undefined(BlockIndex index) {
   }
   stepped_ = true;
   const std::span<const u8> code(source_.data() + block.first_source, block.guest_bytes);
-  const auto& [decoded, accesses, growth, move] = decoded_[block.step];
-  if (step_plain_move(move, slots().regs, undefined_.bits, defined_)) return true;
+  const auto& [decoded, accesses, growth, moves] = decoded_[block.step];
+  if (step_moves(moves)) return true;
   const cpu::Registers regs = with_segments(slots().regs);
   if (decoded.category == Category::syscall) check_arguments(regs);
   GuestMemory memory(defined_, vectors_, options_.vector_components);
@@ -210,7 +232,8 @@ bool Translator::fits_looked_at(const Block& block) const {
 
 /// Of the code that may run now; kNoCode if there is none of this kind yet.
 CodeKind Translator::code_kind() const {
-  if (undefined_read_at_ != 0 && undefined_read_at_ == slots().regs.rip) return kSteppedCode;
+  if (undefined_read_at_ != 0 && undefined_read_at_ == slots().regs.rip)
+    return (undefined_.bits.tainted() & 0xffff) != 0 ? kSteppedCode : kSteppedMoves;
   return sets_.find(undefined_.bits.tainted());
 }
 

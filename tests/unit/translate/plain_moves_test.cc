@@ -157,5 +157,52 @@ TEST_F(PlainMoves, AnUndefinedAddressIsForTheRules) {
   }
 }
 
+TEST_F(PlainMoves, AreTogetherUpToAnAddressThatOneOfThemLoads) {
+  const std::vector<u8> code = {0x0f, 0x10, 0x06,        // movups xmm0, [rsi]
+                                0x48, 0x8b, 0x0f,        // mov rcx, [rdi]
+                                0x0f, 0x11, 0x46, 0x10,  // movups [rsi + 16], xmm0
+                                0x48, 0x8b, 0x11,        // mov rdx, [rcx]
+                                0x90};
+  const std::vector<PlainMove> moves = moves_together(code);
+  ASSERT_EQ(moves.size(), 3u);
+  EXPECT_EQ(moves[1].guest_offset, 3);
+  EXPECT_EQ(moves[2].guest_offset, 6);
+}
+
+/// Two blocks of memory are exchanged, which could not be looked at twice.
+TEST_F(PlainMoves, ThoseNotExecutedAreAsIfNotLookedAt) {
+  const std::vector<u8> code = {0x0f, 0x10, 0x06,        // movups xmm0, [rsi]
+                                0x0f, 0x10, 0x4e, 0x10,  // movups xmm1, [rsi + 16]
+                                0x48, 0x8b, 0x4e, 0x08,  // mov rcx, [rsi + 8]
+                                0x0f, 0x11, 0x46, 0x10,  // movups [rsi + 16], xmm0
+                                0x0f, 0x11, 0x0e};       // movups [rsi], xmm1
+  const std::vector<PlainMove> moves = moves_together(code);
+  ASSERT_EQ(moves.size(), 5u);
+  cpu::Registers regs{};
+  regs[cpu::Gpr::rsi] = kMemory + kPageBytes - 20;
+  for (std::size_t executed = 0; executed <= moves.size(); ++executed) {
+    UndefinedBits ours = undefined_registers();
+    DefinedShadow shadow;
+    u64 before[4], expected[4], found[4];
+    for (u64& word : before) word = undefined_word();
+    const auto put = [&] { shadow.store(regs[cpu::Gpr::rsi], reinterpret_cast<const u8*>(before), 32); };
+    put();
+    UndefinedBits wanted = ours;
+    for (std::size_t i = 0; i < executed; ++i) step_plain_move(moves[i], regs, wanted, shadow);
+    shadow.load(regs[cpu::Gpr::rsi], reinterpret_cast<u8*>(expected), 32);
+    put();
+    OverwrittenBits overwritten;
+    for (const PlainMove& move : moves) {
+      overwritten.keep(move, regs, ours, shadow);
+      step_plain_move(move, regs, ours, shadow);
+    }
+    overwritten.give_back_from(executed < moves.size() ? moves[executed].guest_offset : code.size(), ours,
+                               shadow);
+    shadow.load(regs[cpu::Gpr::rsi], reinterpret_cast<u8*>(found), 32);
+    for (int i = 0; i < 4; ++i) EXPECT_EQ(found[i], expected[i]) << executed;
+    expect_equal(ours, wanted);
+  }
+}
+
 }  // namespace
 }  // namespace orrery::translate
